@@ -1,0 +1,60 @@
+/**
+ * The one error class: a tagged reason with the measured value and the limit. Imports nothing.
+ * http/problem.ts maps every reason to HTTP; a new reason does not compile until it is mapped.
+ */
+export type Reason =
+  | { code: "empty_body" }
+  | { code: "invalid_parameter"; parameter: string; value: string; expected: string }
+  | { code: "not_found"; path: string }
+  | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
+  | { code: "image_too_large"; unit: "bytes" | "pixels" | "decode_bytes"; measured: number; limit: number }
+  | { code: "unsupported_image"; detected: string; expected: string }
+  | { code: "image_undecodable"; detail: string }
+  | { code: "body_interrupted"; bytes: number }
+  | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
+  | { code: "misconfigured"; variable: string; value: string; expected: string }
+  | { code: "internal"; detail: string };
+
+export type ReasonCode = Reason["code"];
+
+export class ClassifierError extends Error {
+  readonly reason: Reason;
+  constructor(reason: Reason, options?: ErrorOptions) {
+    super(describe(reason), options);
+    this.name = "ClassifierError";
+    this.reason = reason;
+  }
+}
+
+/** What happened, what was expected, what to do: one sentence or two, for people. */
+export function describe(reason: Reason): string {
+  switch (reason.code) {
+    case "empty_body":
+      return "The request body is empty; expected the bytes of a JPEG image. Send one, for example with curl --data-binary @photo.jpg.";
+    case "invalid_parameter":
+      return `${reason.parameter} is ${JSON.stringify(reason.value.slice(0, 100))}; expected ${reason.expected}.`;
+    case "not_found":
+      return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
+    case "method_not_allowed":
+      return `${reason.method} is not allowed here; use ${reason.allowed.join(" or ")}.`;
+    case "image_too_large": {
+      const what = { bytes: "bytes", pixels: "pixels", decode_bytes: "bytes of memory to decode" }[
+        reason.unit
+      ];
+      const size = reason.unit === "bytes" ? "at least " : "";
+      return `The image has ${size}${reason.measured} ${what}; the limit is ${reason.limit}. Send a smaller rendition.`;
+    }
+    case "unsupported_image":
+      return `The body is ${reason.detected}; expected ${reason.expected}.`;
+    case "image_undecodable":
+      return `The JPEG cannot be decoded: ${reason.detail}. Re-save the image as a plain JPEG and send it again.`;
+    case "body_interrupted":
+      return `The request body ended after ${reason.bytes} bytes with an error. Send the image again.`;
+    case "model_unavailable":
+      return `The model is not available: ${reason.detail}. The next request tries again.`;
+    case "misconfigured":
+      return `The variable ${reason.variable} is ${JSON.stringify(reason.value)}; expected ${reason.expected}. Correct it in wrangler.toml or the dashboard, and deploy.`;
+    case "internal":
+      return "The server failed in a way it does not know. The log has the detail under this request's id.";
+  }
+}

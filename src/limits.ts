@@ -1,0 +1,39 @@
+/**
+ * Every bound of the Worker: its unit in its name, its reason beside it. Imports nothing.
+ * The ones a deployment may change are defaults of variables read in config.ts.
+ */
+const MiB = 1024 * 1024;
+
+/** Bytes of one image. A 24-megapixel phone photo is 5 to 12 MiB; the isolate has 128 MB in all. */
+export const defaultMaxImageBytes = 16 * MiB;
+/** The most that MAX_IMAGE_BYTES may be set to: a body beyond it cannot stand beside the resident model. */
+export const maxImageBytesCeiling = 32 * MiB;
+
+/** Pixels of one image. jpeg-js keeps coefficients, planes and RGB: see decodeCostBytes in image/decode.ts. */
+export const maxImagePixels = 50_000_000;
+/** Bytes jpeg-js may allocate for one image: coefficients, planes and RGB together. */
+export const maxDecodeBytes = 48 * MiB;
+
+/** Predictions returned when the caller does not say. */
+export const defaultTopK = 5;
+
+/** Bytes of manifest.json, current.json and labels.json: larger means that it is not ours. */
+export const maxModelJsonBytes = 1 * MiB;
+/** Bytes of one shard: two of them stand in the JS heap while a model loads (DESIGN: at most 8 MiB). */
+export const maxShardBytes = 8 * MiB;
+/** Shards of one model: ResNet34 needs 6; beyond this the session overhead outweighs what sharding saves. */
+export const maxShards = 64;
+
+/** Time without any progress (an R2 read, a session) after which a model load counts as abandoned. */
+export const modelLoadStallMs = 10_000;
+/** Time a run may wait for the run before it. The longest run is about 0.2 s; beyond this its owner is gone. */
+export const runStallMs = 10_000;
+/** Time a request waits for another request that computes the same image, before it computes itself. */
+export const coalesceWaitMs = 15_000;
+/** Retry-After of a 503: one cold load takes about a second. */
+export const retryAfterSeconds = 2;
+
+/** Entries of the in-memory result cache: 1000 logits and 512 features are 6 KB, so at most about 3 MiB. */
+export const maxMemoryCacheBytes = 3 * MiB;
+/** Lifetime of a result in the Cache API. The key names image and model, so a result never goes stale. */
+export const cacheTtlSeconds = 30 * 24 * 60 * 60;

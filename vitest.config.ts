@@ -1,0 +1,26 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    projects: [
+      {
+        test: {
+          name: "unit",
+          include: ["test/**/*.test.ts"],
+          exclude: ["test/worker/**"],
+          testTimeout: 60_000,
+        },
+      },
+      {
+        // Each file drives a workerd of its own; two at once would share two cores.
+        test: {
+          name: "worker",
+          include: ["test/worker/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+    ],
+  },
+});
