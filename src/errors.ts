@@ -4,16 +4,24 @@
  */
 export type Reason =
   | { code: "empty_body" }
-  | { code: "invalid_parameter"; parameter: string; value: string; expected: string }
+  | {
+      code: "invalid_parameter";
+      parameter: string;
+      value: string;
+      expected: string;
+      /** Where the value is a number out of range. */
+      measured?: number;
+      limit?: number;
+    }
+  | { code: "body_interrupted"; bytes: number }
   | { code: "not_found"; path: string }
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
   | { code: "image_too_large"; unit: "bytes" | "pixels" | "decode_bytes"; measured: number; limit: number }
   | { code: "unsupported_image"; detected: string; expected: string }
   | { code: "image_undecodable"; detail: string }
-  | { code: "body_interrupted"; bytes: number }
   | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
-  | { code: "misconfigured"; variable: string; value: string; expected: string }
-  | { code: "internal"; detail: string };
+  | { code: "misconfigured"; variable: string; expected: string }
+  | { code: "internal" };
 
 export type ReasonCode = Reason["code"];
 
@@ -26,35 +34,32 @@ export class ClassifierError extends Error {
   }
 }
 
-/** What happened, what was expected, what to do: one sentence or two, for people. */
-export function describe(reason: Reason): string {
+const sizeUnits = { bytes: "bytes", pixels: "pixels", decode_bytes: "bytes of memory to decode" };
+
+/** What happened, what was expected, what to do: a sentence or two, for people. */
+function describe(reason: Reason): string {
   switch (reason.code) {
     case "empty_body":
       return "The request body is empty; expected the bytes of a JPEG image. Send one, for example with curl --data-binary @photo.jpg.";
     case "invalid_parameter":
       return `${reason.parameter} is ${JSON.stringify(reason.value.slice(0, 100))}; expected ${reason.expected}.`;
+    case "body_interrupted":
+      return `The request body broke off after ${reason.bytes} bytes. Send the image again.`;
     case "not_found":
       return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
     case "method_not_allowed":
       return `${reason.method} is not allowed here; use ${reason.allowed.join(" or ")}.`;
-    case "image_too_large": {
-      const what = { bytes: "bytes", pixels: "pixels", decode_bytes: "bytes of memory to decode" }[
-        reason.unit
-      ];
-      const size = reason.unit === "bytes" ? "at least " : "";
-      return `The image has ${size}${reason.measured} ${what}; the limit is ${reason.limit}. Send a smaller rendition.`;
-    }
+    case "image_too_large":
+      return `The image has at least ${reason.measured} ${sizeUnits[reason.unit]}; the limit is ${reason.limit}. Send a smaller rendition.`;
     case "unsupported_image":
       return `The body is ${reason.detected}; expected ${reason.expected}.`;
     case "image_undecodable":
-      return `The JPEG cannot be decoded: ${reason.detail}. Re-save the image as a plain JPEG and send it again.`;
-    case "body_interrupted":
-      return `The request body ended after ${reason.bytes} bytes with an error. Send the image again.`;
+      return `The JPEG cannot be decoded: ${reason.detail}. Save the image again as a plain JPEG and send that.`;
     case "model_unavailable":
       return `The model is not available: ${reason.detail}. The next request tries again.`;
     case "misconfigured":
-      return `The variable ${reason.variable} is ${JSON.stringify(reason.value)}; expected ${reason.expected}. Correct it in wrangler.toml or the dashboard, and deploy.`;
+      return `The Worker's ${reason.variable} is not usable; expected ${reason.expected}. Correct it in wrangler.toml and deploy.`;
     case "internal":
-      return "The server failed in a way it does not know. The log has the detail under this request's id.";
+      return "The server failed in a way that it does not know. Its log has the detail under this request's id.";
   }
 }

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { maxShardBytes, maxShards } from "../limits.ts";
+import { sha256Hex } from "../sha256.ts";
 
 /** The manifest format that this code reads and writes. */
 export const manifestFormat = 1;
@@ -107,10 +108,4 @@ export function canonicalJson(value: unknown): string {
 export async function manifestVersion(manifest: object): Promise<string> {
   const { version: _, ...content } = manifest as Record<string, unknown>;
   return (await sha256Hex(new TextEncoder().encode(canonicalJson(content)))).slice(0, 16);
-}
-
-/** SHA-256 as 64 lower-case hex digits, by WebCrypto. */
-export async function sha256Hex(bytes: Uint8Array): Promise<string> {
-  const digest = new Uint8Array(await crypto.subtle.digest("SHA-256", bytes as BufferSource));
-  return Array.from(digest, (b) => b.toString(16).padStart(2, "0")).join("");
 }

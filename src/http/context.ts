@@ -1,0 +1,17 @@
+/** What a request carries through the middleware. */
+import type { ClassifierError } from "../errors.ts";
+import type { Stages } from "../stages.ts";
+
+/** What the handlers learn on the way, for the log line. */
+export interface RequestFacts {
+  code?: string;
+  cache?: string;
+  bytes?: number;
+  /** name/version that answered. */
+  model?: string;
+  error?: ClassifierError;
+}
+
+export interface AppEnv {
+  Variables: { requestId: string; stages: Stages; facts: RequestFacts };
+}

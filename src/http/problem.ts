@@ -1,0 +1,93 @@
+/** Every reason to HTTP: RFC 9457 problem details. The one place that knows the status of an error. */
+import { ClassifierError, type Reason, type ReasonCode } from "../errors.ts";
+import { retryAfterSeconds } from "../limits.ts";
+
+const statusOf: Readonly<Record<ReasonCode, number>> = {
+  empty_body: 400,
+  invalid_parameter: 400,
+  body_interrupted: 400,
+  not_found: 404,
+  method_not_allowed: 405,
+  image_too_large: 413,
+  unsupported_image: 415,
+  image_undecodable: 422,
+  internal: 500,
+  model_unavailable: 503,
+  misconfigured: 503,
+};
+
+/** Reason phrases as RFC 9110 has them: with type about:blank the title says no more than the status. */
+const titleOf: Readonly<Record<number, string>> = {
+  400: "Bad Request",
+  404: "Not Found",
+  405: "Method Not Allowed",
+  413: "Content Too Large",
+  415: "Unsupported Media Type",
+  422: "Unprocessable Content",
+  500: "Internal Server Error",
+  503: "Service Unavailable",
+};
+
+export function toClassifierError(error: unknown): ClassifierError {
+  if (error instanceof ClassifierError) return error;
+  return new ClassifierError({ code: "internal" }, { cause: error });
+}
+
+export function httpStatus(error: ClassifierError): number {
+  return statusOf[error.reason.code];
+}
+
+/** @param requestId names the occurrence, so that its log line can be found */
+export function problemResponse(error: ClassifierError, requestId: string): Response {
+  const status = httpStatus(error);
+  const body = {
+    type: "about:blank",
+    title: titleOf[status],
+    status,
+    detail: error.message,
+    instance: `urn:request:${requestId}`,
+    code: error.reason.code,
+    ...membersOf(error.reason),
+  };
+  const headers = { "Content-Type": "application/problem+json", ...headersOf(error.reason) };
+  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
+}
+
+/** Extension members: the measured value and the limit, where there is one. */
+function membersOf(reason: Reason): Record<string, unknown> {
+  switch (reason.code) {
+    case "invalid_parameter": {
+      const { parameter, expected, measured, limit } = reason;
+      return { parameter, expected, measured, limit };
+    }
+    case "image_too_large":
+      return { unit: reason.unit, measured: reason.measured, limit: reason.limit };
+    case "unsupported_image":
+      return { detected: reason.detected, expected: reason.expected };
+    case "body_interrupted":
+      return { measured: reason.bytes };
+    case "method_not_allowed":
+      return { allowed: reason.allowed };
+    case "misconfigured":
+      return { variable: reason.variable };
+    case "empty_body":
+    case "not_found":
+    case "image_undecodable":
+    case "model_unavailable":
+    case "internal":
+      return {};
+  }
+}
+
+function headersOf(reason: Reason): Record<string, string> {
+  switch (reason.code) {
+    case "method_not_allowed":
+      return { Allow: reason.allowed.join(", ") };
+    case "model_unavailable":
+      return { "Retry-After": String(reason.retryAfterSeconds) };
+    case "misconfigured":
+      return { "Retry-After": String(retryAfterSeconds) };
+    default:
+      return {};
+  }
+}

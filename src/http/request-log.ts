@@ -1,0 +1,50 @@
+/** One structured log line a request: what was asked, what was answered, where the time went. No image content. */
+import type { MiddlewareHandler } from "hono";
+import { setMetric } from "hono/timing";
+import type { ClassifierError } from "../errors.ts";
+import { Stages } from "../stages.ts";
+import type { AppEnv, RequestFacts } from "./context.ts";
+
+const maxLoggedPath = 200;
+
+export function requestLog(
+  log: (event: Readonly<Record<string, unknown>>) => void,
+): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    const stages = new Stages();
+    const facts: RequestFacts = {};
+    c.set("stages", stages);
+    c.set("facts", facts);
+    const startedMs = performance.now();
+    await next();
+    const stagesMs: Record<string, number> = {};
+    for (const [stage, ms] of stages.entries()) {
+      stagesMs[stage] = rounded(ms);
+      setMetric(c, stage, rounded(ms));
+    }
+    log({
+      event: "request",
+      id: c.var.requestId,
+      method: c.req.method,
+      path: c.req.path.slice(0, maxLoggedPath),
+      status: c.res.status,
+      code: facts.code ?? "ok",
+      cache: facts.cache,
+      bytes: facts.bytes,
+      model: facts.model,
+      ms: rounded(performance.now() - startedMs),
+      stages_ms: stagesMs,
+      ...failure(facts.error),
+    });
+  };
+}
+
+function failure(error: ClassifierError | undefined): Record<string, unknown> {
+  if (!error) return {};
+  const cause = error.cause instanceof Error ? (error.cause.stack ?? error.cause.message) : error.cause;
+  return { reason: error.message, cause: cause === undefined ? undefined : String(cause) };
+}
+
+function rounded(ms: number): number {
+  return Math.round(ms * 10) / 10;
+}

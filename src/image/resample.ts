@@ -1,0 +1,115 @@
+/**
+ * Bilinear resampling as Pillow does it: a triangle filter as wide as the scale demands, weights in fixed point, a
+ * horizontal and then a vertical pass, each rounded to 8 bits. Equal to Pillow's result bit for bit. Pure.
+ */
+import type { RgbImage } from "./rgb-image.ts";
+
+/** Fraction bits of a weight: 8-bit pixels times weights that sum to 1, and the sign, fit into 32 bits. */
+const fractionBits = 22;
+const half = 1 << (fractionBits - 1);
+
+/** One axis: the source is resized to `resizedLength`, of which [from, from + length) is wanted. Pixels. */
+export interface Axis {
+  readonly sourceLength: number;
+  readonly resizedLength: number;
+  readonly from: number;
+  readonly length: number;
+}
+
+/** For each output pixel i: `counts[i]` source pixels from `firsts[i]`, weights at i * taps. */
+interface AxisWeights {
+  readonly taps: number;
+  readonly firsts: Int32Array;
+  readonly counts: Int32Array;
+  readonly weights: Int32Array;
+}
+
+/** Takes one finished row: [y in the output, RGB interleaved of the output's width]; the array is reused. */
+export type RowWriter = (y: number, row: Uint8ClampedArray) => void;
+
+/** Resamples the wanted window and hands it over row by row, from the top. Holds only the rows a window needs. */
+export function resample(image: RgbImage, horizontal: Axis, vertical: Axis, writeRow: RowWriter): void {
+  const columns = axisWeights(horizontal);
+  const rows = axisWeights(vertical);
+  const rowBytes = horizontal.length * 3;
+  // The vertical window only moves down, so that a ring of its greatest height holds every row still needed.
+  const ring = new Uint8Array(rows.taps * rowBytes);
+  const sums = new Int32Array(rowBytes);
+  const output = new Uint8ClampedArray(rowBytes);
+  let nextSourceRow = 0;
+  for (let y = 0; y < vertical.length; y++) {
+    const first = rows.firsts[y]!;
+    const count = rows.counts[y]!;
+    nextSourceRow = Math.max(nextSourceRow, first);
+    for (; nextSourceRow < first + count; nextSourceRow++) {
+      resampleRow(image, nextSourceRow, columns, ring, (nextSourceRow % rows.taps) * rowBytes);
+    }
+    sums.fill(half);
+    for (let tap = 0; tap < count; tap++) {
+      addWeighted(sums, ring, ((first + tap) % rows.taps) * rowBytes, rows.weights[y * rows.taps + tap]!);
+    }
+    for (let i = 0; i < rowBytes; i++) output[i] = sums[i]! >> fractionBits;
+    writeRow(y, output);
+  }
+}
+
+function addWeighted(sums: Int32Array, source: Uint8Array, start: number, weight: number): void {
+  for (let i = 0; i < sums.length; i++) sums[i] = sums[i]! + source[start + i]! * weight;
+}
+
+function resampleRow(
+  image: RgbImage,
+  row: number,
+  columns: AxisWeights,
+  output: Uint8Array,
+  outputStart: number,
+): void {
+  const { data } = image;
+  const { taps, firsts, counts, weights } = columns;
+  const rowStart = row * image.width * 3;
+  for (let x = 0; x < firsts.length; x++) {
+    let red = half;
+    let green = half;
+    let blue = half;
+    let at = rowStart + firsts[x]! * 3;
+    const last = x * taps + counts[x]!;
+    for (let tap = x * taps; tap < last; tap++, at += 3) {
+      const weight = weights[tap]!;
+      red += data[at]! * weight;
+      green += data[at + 1]! * weight;
+      blue += data[at + 2]! * weight;
+    }
+    // Weights are not negative and sum to 1 within rounding, so that no sum leaves 0..255.
+    output[outputStart + x * 3] = red >> fractionBits;
+    output[outputStart + x * 3 + 1] = green >> fractionBits;
+    output[outputStart + x * 3 + 2] = blue >> fractionBits;
+  }
+}
+
+function axisWeights(axis: Axis): AxisWeights {
+  const scale = axis.sourceLength / axis.resizedLength;
+  // Enlarging keeps the filter at its natural width of one pixel each way; reducing widens it against aliasing.
+  const support = Math.max(scale, 1);
+  const taps = Math.ceil(support) * 2 + 1;
+  const firsts = new Int32Array(axis.length);
+  const counts = new Int32Array(axis.length);
+  const weights = new Int32Array(axis.length * taps);
+  const exact = new Float64Array(taps);
+  for (let i = 0; i < axis.length; i++) {
+    const centre = (axis.from + i + 0.5) * scale;
+    const first = Math.max(0, Math.trunc(centre - support + 0.5));
+    const end = Math.min(axis.sourceLength, Math.trunc(centre + support + 0.5));
+    let total = 0;
+    for (let tap = 0; tap < end - first; tap++) {
+      const distance = Math.abs((first + tap - centre + 0.5) * (1 / support));
+      exact[tap] = Math.max(0, 1 - distance);
+      total += exact[tap]!;
+    }
+    for (let tap = 0; tap < end - first; tap++) {
+      weights[i * taps + tap] = Math.trunc(0.5 + (exact[tap]! / total) * (1 << fractionBits));
+    }
+    firsts[i] = first;
+    counts[i] = end - first;
+  }
+  return { taps, firsts, counts, weights };
+}

@@ -1,0 +1,98 @@
+/** Reads and checks a pack: what is live, what it holds, and each file against its hash. */
+import type { z } from "zod";
+import { maxModelJsonBytes } from "../limits.ts";
+import { sha256Hex } from "../sha256.ts";
+import {
+  currentSchema,
+  type Label,
+  labelsSchema,
+  type Manifest,
+  manifestFormat,
+  manifestSchema,
+  manifestVersion,
+  type Shard,
+} from "./manifest.ts";
+import { modelUnavailable, type PackSource } from "./source.ts";
+
+/** A pack without its weights: enough to name the model, to check top_k and to look in the cache. */
+export interface Pack {
+  readonly manifest: Manifest;
+  readonly labels: readonly Label[];
+}
+
+/** The version of `name` that is live. Rejects with model_unavailable. */
+export async function readLiveVersion(source: PackSource, name: string): Promise<string> {
+  const key = `${name}/current.json`;
+  const current = parse(key, currentSchema, parseJson(key, await source.read(key, maxModelJsonBytes)));
+  if (current.name !== name)
+    throw modelUnavailable(`${key} names the model ${current.name}; expected ${name}`);
+  return current.version;
+}
+
+/** Manifest and labels of one version, checked against their hashes. Rejects with model_unavailable. */
+export async function readPack(source: PackSource, name: string, version: string): Promise<Pack> {
+  const key = `${name}/${version}/manifest.json`;
+  const json = parseJson(key, await source.read(key, maxModelJsonBytes));
+  checkFormat(key, json);
+  const manifest = parse(key, manifestSchema, json);
+  const actual = await manifestVersion(json as object);
+  if (manifest.name !== name || manifest.version !== version || actual !== version) {
+    throw modelUnavailable(
+      `${key} says it is ${manifest.name}/${manifest.version} and hashes to ${actual}; expected ${name}/${version}; push the pack again`,
+    );
+  }
+  const labelsKey = `${name}/${version}/${manifest.labels.file}`;
+  const labelsBytes = await readChecked(source, labelsKey, manifest.labels);
+  const labels = parse(labelsKey, labelsSchema, parseJson(labelsKey, labelsBytes));
+  if (labels.length !== manifest.classes) {
+    throw modelUnavailable(`${labelsKey} has ${labels.length} labels; expected ${manifest.classes}`);
+  }
+  return { manifest, labels };
+}
+
+/** The bytes of shard `shard`, checked. Rejects with model_unavailable. */
+export function readShard(source: PackSource, manifest: Manifest, shard: Shard): Promise<Uint8Array> {
+  return readChecked(source, `${manifest.name}/${manifest.version}/${shard.file}`, shard);
+}
+
+async function readChecked(
+  source: PackSource,
+  key: string,
+  expected: { readonly bytes: number; readonly sha256: string },
+): Promise<Uint8Array> {
+  const bytes = await source.read(key, expected.bytes);
+  if (bytes.length !== expected.bytes) {
+    throw modelUnavailable(
+      `${key} has ${bytes.length} bytes; expected ${expected.bytes}; push the pack again`,
+    );
+  }
+  const actual = await sha256Hex(bytes);
+  if (actual !== expected.sha256) {
+    throw modelUnavailable(`${key} has SHA-256 ${actual}; expected ${expected.sha256}; push the pack again`);
+  }
+  return bytes;
+}
+
+function checkFormat(key: string, json: unknown): void {
+  const format = json !== null && typeof json === "object" && "format" in json ? json.format : undefined;
+  if (format === manifestFormat) return;
+  throw modelUnavailable(
+    `${key} has format ${JSON.stringify(format)?.slice(0, 40)}; this Worker reads format ${manifestFormat}; deploy the Worker that matches the pack, or pack and push again`,
+  );
+}
+
+function parseJson(key: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+  } catch (cause) {
+    throw modelUnavailable(`${key} is not JSON; push the pack again`, cause);
+  }
+}
+
+function parse<T>(key: string, schema: z.ZodType<T>, json: unknown): T {
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  const where = issue?.path.join(".") || "the document";
+  throw modelUnavailable(`${key} is not valid: ${where}: ${issue?.message}; pack and push again`);
+}

@@ -1,0 +1,54 @@
+/**
+ * Runs tasks one after the other: an ORT session cannot run twice at once. A task that fails does not stop the
+ * next one; a task whose request has been cancelled never ends, so nobody waits for it for ever.
+ */
+import { settleWithin, timedOut } from "../timeout.ts";
+
+export class RunQueue {
+  #tail: Promise<void> = Promise.resolve();
+  #length = 0;
+  #lastProgressMs = 0;
+  readonly #stallMs: number;
+  readonly #now: () => number;
+
+  /** @param stallMs milliseconds in which no task has begun or ended, after which the one before counts as gone */
+  constructor(stallMs: number, now: () => number = Date.now) {
+    this.#stallMs = stallMs;
+    this.#now = now;
+  }
+
+  /** Tasks running or waiting. */
+  get length(): number {
+    return this.#length;
+  }
+
+  async run<T>(task: () => Promise<T>): Promise<T> {
+    const previous = this.#tail;
+    let release = () => {};
+    this.#tail = new Promise((resolve) => {
+      release = resolve;
+    });
+    if (this.#length++ === 0) this.#progress();
+    try {
+      await this.#turn(previous);
+      this.#progress();
+      return await task();
+    } finally {
+      this.#length--;
+      this.#progress();
+      release();
+    }
+  }
+
+  async #turn(previous: Promise<void>): Promise<void> {
+    for (;;) {
+      const idleMs = this.#now() - this.#lastProgressMs;
+      if (idleMs >= this.#stallMs) return;
+      if ((await settleWithin(previous, this.#stallMs - idleMs)) !== timedOut) return;
+    }
+  }
+
+  #progress(): void {
+    this.#lastProgressMs = this.#now();
+  }
+}

@@ -1,0 +1,133 @@
+/**
+ * One model as a chain of ONNX sessions, loaded one after the other, so that no more than two shards stand in
+ * the JS heap and ORT's heap grows by one shard's peak instead of the whole model's.
+ */
+import type { Manifest, Shard } from "./manifest.ts";
+import type { Runtime, Session, Tensor } from "./runtime.ts";
+import { modelUnavailable } from "./source.ts";
+
+/** logits: Float32Array [classes], raw. features: Float32Array [feature_size], pooled, before the last layer. */
+export interface ModelOutput {
+  readonly logits: Float32Array;
+  readonly features: Float32Array;
+}
+
+export interface LoadOptions {
+  /** The checked bytes of one shard. Called for shard i+1 while session i is made, never further ahead. */
+  readonly readShard: (shard: Shard) => Promise<Uint8Array>;
+  readonly runtime: Runtime;
+  readonly onProgress?: (loadedShards: number) => void;
+  /** Aborts between two steps; the sessions made so far are released. */
+  readonly signal?: AbortSignal;
+}
+
+export class ShardedSession {
+  readonly #manifest: Manifest;
+  readonly #sessions: readonly Session[];
+  readonly #runtime: Runtime;
+
+  private constructor(manifest: Manifest, sessions: readonly Session[], runtime: Runtime) {
+    this.#manifest = manifest;
+    this.#sessions = sessions;
+    this.#runtime = runtime;
+  }
+
+  /** Rejects with model_unavailable when a shard cannot be read or made a session; nothing stays behind. */
+  static async load(manifest: Manifest, options: LoadOptions): Promise<ShardedSession> {
+    const { readShard, runtime, onProgress, signal } = options;
+    const sessions: Session[] = [];
+    const releaseAll = () => Promise.all(sessions.splice(0).map((session) => session.release()));
+    // The request that loads may be gone for good: whoever takes over aborts, and so gives the memory back.
+    signal?.addEventListener("abort", () => void releaseAll(), { once: true });
+    let next: Promise<Uint8Array> | undefined;
+    try {
+      next = startRead(readShard, manifest.shards[0]);
+      for (const [i, shard] of manifest.shards.entries()) {
+        const bytes = await next;
+        signal?.throwIfAborted();
+        next = startRead(readShard, manifest.shards[i + 1]);
+        sessions.push(await createSession(runtime, shard, bytes as Uint8Array));
+        signal?.throwIfAborted();
+        onProgress?.(i + 1);
+      }
+      return new ShardedSession(manifest, [...sessions], runtime);
+    } catch (error) {
+      await next?.catch(() => {});
+      await releaseAll();
+      throw error;
+    }
+  }
+
+  get shards(): number {
+    return this.#sessions.length;
+  }
+
+  /**
+   * One forward pass. Not reentrant: callers go through a RunQueue.
+   * @param input Float32Array of the manifest's input shape, NCHW, normalised
+   */
+  async run(input: Float32Array): Promise<ModelOutput> {
+    const { input: entry, outputs } = this.#manifest;
+    let tensors: Record<string, Tensor> = { [entry.name]: this.#runtime.float32(input, entry.shape) };
+    for (const [i, session] of this.#sessions.entries()) {
+      const feeds: Record<string, Tensor> = {};
+      for (const name of this.#manifest.shards[i]?.inputs ?? []) {
+        const tensor = tensors[name];
+        if (!tensor)
+          throw modelUnavailable(`shard ${i} needs the tensor ${name}, which no shard before it makes`);
+        feeds[name] = tensor;
+      }
+      // Only what the next shard reads is kept: a cut inside a block carries two tensors, once.
+      tensors = { ...(await session.run(feeds)) };
+    }
+    return {
+      logits: floats(tensors, outputs.logits, this.#manifest.classes),
+      features: floats(tensors, outputs.features, this.#manifest.feature_size),
+    };
+  }
+
+  async release(): Promise<void> {
+    await Promise.all(this.#sessions.map((session) => session.release()));
+  }
+}
+
+function startRead(
+  readShard: (shard: Shard) => Promise<Uint8Array>,
+  shard: Shard | undefined,
+): Promise<Uint8Array> | undefined {
+  if (!shard) return undefined;
+  const read = readShard(shard);
+  // It is awaited later, or not at all when the session before it fails.
+  read.catch(() => {});
+  return read;
+}
+
+async function createSession(runtime: Runtime, shard: Shard, bytes: Uint8Array): Promise<Session> {
+  let session: Session;
+  try {
+    session = await runtime.createSession(bytes);
+  } catch (cause) {
+    throw modelUnavailable(`${shard.file} does not load in ONNX Runtime`, cause);
+  }
+  if (!sameNames(session.inputNames, shard.inputs) || !sameNames(session.outputNames, shard.outputs)) {
+    await session.release();
+    throw modelUnavailable(
+      `${shard.file} maps ${session.inputNames} to ${session.outputNames}; the manifest says ${shard.inputs} to ${shard.outputs}`,
+    );
+  }
+  return session;
+}
+
+function sameNames(actual: readonly string[], expected: readonly string[]): boolean {
+  return actual.length === expected.length && expected.every((name) => actual.includes(name));
+}
+
+function floats(tensors: Record<string, Tensor>, name: string, length: number): Float32Array {
+  const data = tensors[name]?.data;
+  if (!(data instanceof Float32Array) || data.length !== length) {
+    throw modelUnavailable(
+      `the model's output ${name} has ${data?.length ?? "no"} values; expected ${length}`,
+    );
+  }
+  return data;
+}

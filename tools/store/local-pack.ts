@@ -1,0 +1,91 @@
+/** A pack in a folder of this machine, checked before anything is done with it. */
+import { readdir, readFile } from "node:fs/promises";
+import path from "node:path";
+import { type Manifest, manifestFormat, manifestSchema, manifestVersion } from "../../src/model/manifest.ts";
+import { sha256Hex } from "../../src/sha256.ts";
+import { CommandError } from "../terminal/fail.ts";
+
+/** Folder of the packs, one folder each. */
+export const packsFolder = path.join(import.meta.dirname, "..", "..", "model-shards");
+
+export interface PackFile {
+  /** Name within the pack. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+export interface LocalPack {
+  readonly folder: string;
+  readonly manifest: Manifest;
+  /** Labels and shards first, the manifest last: the order in which they are uploaded. */
+  readonly files: readonly PackFile[];
+}
+
+/** @throws CommandError naming the file that is missing or not what the manifest says */
+export async function readLocalPack(folder: string): Promise<LocalPack> {
+  const manifestPath = path.join(folder, "manifest.json");
+  const manifestBytes = await readRequired(manifestPath);
+  const json = parseJson(manifestPath, manifestBytes);
+  const parsed = manifestSchema.safeParse(json);
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new CommandError(
+      `${manifestPath} is not a manifest of format ${manifestFormat}: ${issue?.path.join(".")}: ${issue?.message}; make the pack again`,
+    );
+  }
+  const manifest = parsed.data;
+  const version = await manifestVersion(json as object);
+  if (version !== manifest.version) {
+    throw new CommandError(
+      `${manifestPath} says version ${manifest.version} but hashes to ${version}; it was edited: make the pack again`,
+    );
+  }
+  const files: PackFile[] = [
+    ...manifest.shards.map(({ file, bytes, sha256 }) => ({ name: file, bytes, sha256 })),
+    { name: manifest.labels.file, bytes: manifest.labels.bytes, sha256: manifest.labels.sha256 },
+  ];
+  for (const file of files) await checkFile(folder, file);
+  const manifestFile = {
+    name: "manifest.json",
+    bytes: manifestBytes.length,
+    sha256: await sha256Hex(manifestBytes),
+  };
+  return { folder, manifest, files: [...files, manifestFile] };
+}
+
+/** Names of the packs that are here. */
+export async function localPackNames(): Promise<string[]> {
+  const entries = await readdir(packsFolder, { withFileTypes: true });
+  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+}
+
+async function checkFile(folder: string, file: PackFile): Promise<void> {
+  const filePath = path.join(folder, file.name);
+  const actual = await sha256Hex(await readRequired(filePath));
+  if (actual !== file.sha256) {
+    throw new CommandError(
+      `${filePath} has SHA-256 ${actual}; its manifest says ${file.sha256}; restore it (git checkout) or make the pack again`,
+    );
+  }
+}
+
+async function readRequired(filePath: string): Promise<Uint8Array> {
+  try {
+    return await readFile(filePath);
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new CommandError(
+      `${filePath} ${missing ? "is missing" : "cannot be read"}; restore it (git checkout) or make the pack again`,
+      { cause },
+    );
+  }
+}
+
+function parseJson(filePath: string, bytes: Uint8Array): unknown {
+  try {
+    return JSON.parse(new TextDecoder().decode(bytes));
+  } catch (cause) {
+    throw new CommandError(`${filePath} is not JSON; make the pack again`, { cause });
+  }
+}
