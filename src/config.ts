@@ -3,11 +3,12 @@ import { z } from "zod";
 import { ClassifierError } from "./errors.ts";
 import { defaultMaxImageBytes, maxImageBytesCeiling } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
+import type { ObjectBucket } from "./model/source.ts";
 
 /** The bindings and variables of wrangler.toml. */
 export interface Env {
   /** R2 bucket with the packs. */
-  readonly MODELS: R2Bucket;
+  readonly MODELS: ObjectBucket;
   /** Name of the pack to serve. */
   readonly MODEL_NAME?: string;
   /** Bytes of image that a request may carry. */

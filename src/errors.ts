@@ -34,7 +34,12 @@ export class ClassifierError extends Error {
   }
 }
 
-const sizeUnits = { bytes: "bytes", pixels: "pixels", decode_bytes: "bytes of memory to decode" };
+const sizeUnits = {
+  // The rest of the body has not been read.
+  bytes: (measured: number) => `at least ${measured} bytes`,
+  pixels: (measured: number) => `${measured} pixels`,
+  decode_bytes: (measured: number) => `so many pixels that decoding takes ${measured} bytes of memory`,
+};
 
 /** What happened, what was expected, what to do: a sentence or two, for people. */
 function describe(reason: Reason): string {
@@ -50,7 +55,7 @@ function describe(reason: Reason): string {
     case "method_not_allowed":
       return `${reason.method} is not allowed here; use ${reason.allowed.join(" or ")}.`;
     case "image_too_large":
-      return `The image has at least ${reason.measured} ${sizeUnits[reason.unit]}; the limit is ${reason.limit}. Send a smaller rendition.`;
+      return `The image has ${sizeUnits[reason.unit](reason.measured)}; the limit is ${reason.limit}. Send a smaller rendition.`;
     case "unsupported_image":
       return `The body is ${reason.detected}; expected ${reason.expected}.`;
     case "image_undecodable":

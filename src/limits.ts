@@ -11,7 +11,7 @@ export const maxImageBytesCeiling = 32 * MiB;
 
 /** Pixels of one image. jpeg-js keeps coefficients, planes and RGB: see decodeCostBytes in image/decode.ts. */
 export const maxImagePixels = 50_000_000;
-/** Bytes jpeg-js may allocate for one image: coefficients, planes and RGB together. */
+/** Bytes of JS heap and backing stores that decoding one image may take, as decodeCostBytes counts: about 2.7 megapixels at 4:2:0. */
 export const maxDecodeBytes = 48 * MiB;
 
 /** Predictions returned when the caller does not say. */

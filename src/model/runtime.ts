@@ -93,7 +93,8 @@ class OrtRuntime implements Runtime {
     const hook = async (source: unknown, imports: WebAssembly.Imports) => {
       if (source instanceof WebAssembly.Module) return original(source, imports);
       const instance = new WebAssembly.Instance(this.#wasm, imports);
-      this.#memory = findMemory(imports) ?? findMemory({ exports: instance.exports });
+      this.#memory = findMemory(imports);
+      if (this.#memory) growSparingly(this.#memory);
       return { module: this.#wasm, instance };
     };
     WebAssembly.instantiate = hook as typeof WebAssembly.instantiate;
@@ -127,6 +128,24 @@ class OrtSession implements Session {
   release(): Promise<void> {
     return this.#session.release();
   }
+}
+
+/**
+ * Emscripten asks for 20% more than it has, then 10%, then 5%, each only if the one before is refused; and what it
+ * gets is never given back. Refusing twice makes the heap end close to what the model needs.
+ */
+function growSparingly(memory: WebAssembly.Memory): void {
+  const grow = memory.grow.bind(memory);
+  let refusedAtBytes = 0;
+  let refusals = 0;
+  memory.grow = (pages) => {
+    if (memory.buffer.byteLength !== refusedAtBytes) {
+      refusedAtBytes = memory.buffer.byteLength;
+      refusals = 0;
+    }
+    if (refusals++ < 2) throw new RangeError("ask for less");
+    return grow(pages);
+  };
 }
 
 function findMemory(imports: WebAssembly.Imports): WebAssembly.Memory | undefined {

@@ -1,0 +1,90 @@
+/** The rooms of the code and who may import whom. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+
+const root = path.join(import.meta.dirname, "..");
+const files = ["src", "tools"].flatMap((folder) =>
+  readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
+    .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
+    .map((file) => path.posix.join(folder, file.split(path.sep).join("/"))),
+);
+
+/** Both kinds of import, types too: a type-only cycle is still two files that cannot be read apart. */
+function importsOf(file: string): string[] {
+  const text = readFileSync(path.join(root, file), "utf8");
+  const specifiers = [...text.matchAll(/^\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm)].map(
+    (match) => match[1]!,
+  );
+  return specifiers.map((specifier) =>
+    specifier.startsWith(".") ? path.posix.join(path.posix.dirname(file), specifier) : specifier,
+  );
+}
+
+const imports = new Map(files.map((file) => [file, importsOf(file)]));
+const violations = (from: RegExp, to: RegExp) =>
+  [...imports].flatMap(([file, targets]) =>
+    from.test(file)
+      ? targets.filter((target) => to.test(target)).map((target) => `${file} -> ${target}`)
+      : [],
+  );
+
+describe("the structure", () => {
+  test("the test sees the code: every relative import names a file that is here", () => {
+    expect(files.length).toBeGreaterThan(40);
+    const relative = [...imports.values()].flat().filter((target) => /^(src|tools)\//.test(target));
+    expect(relative.length).toBeGreaterThan(100);
+    expect(relative.filter((target) => !files.includes(target))).toEqual([]);
+  });
+
+  test.each([
+    [
+      "image/ and model/ know nothing of http, cache, edge or tools",
+      /^src\/(image|model)\//,
+      /^(src\/(http|cache|edge)|tools)\//,
+    ],
+    ["cache/ knows nothing of http, image or model", /^src\/cache\//, /^src\/(http|image|model|edge)\//],
+    ["errors and limits import nothing", /^src\/(errors|limits)\.ts$/, /./],
+    ["nothing imports the Worker's entry", /./, /^src\/index\.ts$/],
+    ["src never imports tools or Node", /^src\//, /^(tools\/|node:)/],
+    [
+      "only the runtime imports onnxruntime-web, and the entry its WebAssembly",
+      /^src\/(?!model\/runtime\.ts|index\.ts)/,
+      /^onnxruntime-web/,
+    ],
+    ["only image/ imports jpeg-js", /^src\/(?!image\/)/, /^jpeg-js/],
+    [
+      "tools use image/, model/ and what those need, not the server",
+      /^tools\//,
+      /^src\/(http|cache|edge|index|classify|config)/,
+    ],
+  ])("%s", (_, from, to) => {
+    expect(violations(from, to)).toEqual([]);
+  });
+
+  test("no cycles", () => {
+    const state = new Map<string, "open" | "done">();
+    const cycles: string[] = [];
+    const visit = (file: string, trail: string[]) => {
+      if (state.get(file) === "done") return;
+      if (state.get(file) === "open") {
+        cycles.push([...trail.slice(trail.indexOf(file)), file].join(" -> "));
+        return;
+      }
+      state.set(file, "open");
+      for (const target of imports.get(file) ?? []) if (imports.has(target)) visit(target, [...trail, file]);
+      state.set(file, "done");
+    };
+    for (const file of files) visit(file, []);
+    expect(cycles).toEqual([]);
+  });
+
+  test("no barrels: a file that only re-exports", () => {
+    const barrels = files.filter((file) => {
+      const lines = readFileSync(path.join(root, file), "utf8").split("\n");
+      const code = lines.filter((line) => line.trim() && !/^\s*(\/\/|\/?\*)/.test(line));
+      return code.length > 0 && code.every((line) => /^export .* from /.test(line));
+    });
+    expect(barrels).toEqual([]);
+  });
+});

@@ -1,0 +1,56 @@
+import { describe, expect, test } from "vitest";
+import { type Env, readConfig } from "../src/config.ts";
+import type { ClassifierError } from "../src/errors.ts";
+import { defaultMaxImageBytes, maxImageBytesCeiling } from "../src/limits.ts";
+
+const MODELS = { get: async () => null } as unknown as Env["MODELS"];
+
+function fault(env: Record<string, unknown>): unknown {
+  try {
+    readConfig(env as unknown as Env);
+  } catch (error) {
+    return (error as ClassifierError).reason;
+  }
+  return expect.unreachable("it should be refused");
+}
+
+describe("readConfig", () => {
+  test("needs no more than the bucket", () => {
+    expect(readConfig({ MODELS })).toEqual({
+      modelName: "resnet34-cifar10",
+      maxImageBytes: defaultMaxImageBytes,
+    });
+  });
+
+  test("takes numbers as TOML and as the dashboard give them", () => {
+    expect(readConfig({ MODELS, MAX_IMAGE_BYTES: 1000 }).maxImageBytes).toBe(1000);
+    expect(readConfig({ MODELS, MAX_IMAGE_BYTES: "1000" }).maxImageBytes).toBe(1000);
+  });
+
+  test("names a missing binding", () => {
+    expect(fault({})).toMatchObject({ code: "misconfigured", variable: "MODELS" });
+  });
+
+  test.each([
+    "",
+    "-1",
+    "0",
+    "1.5",
+    "16MiB",
+    "NaN",
+    0,
+    -1,
+    1.5,
+    Number.NaN,
+    maxImageBytesCeiling + 1,
+    "99999999999",
+    {},
+  ])("refuses MAX_IMAGE_BYTES %j by name, with the range", (value) => {
+    const reason = fault({ MODELS, MAX_IMAGE_BYTES: value });
+    expect(reason).toMatchObject({ code: "misconfigured", variable: "MAX_IMAGE_BYTES" });
+  });
+
+  test.each(["", "../x", "Models", "a/b", "x".repeat(65)])("refuses MODEL_NAME %j by name", (value) => {
+    expect(fault({ MODELS, MODEL_NAME: value })).toMatchObject({ variable: "MODEL_NAME" });
+  });
+});

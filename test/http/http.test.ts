@@ -1,0 +1,168 @@
+import { describe, expect, test } from "vitest";
+import {
+  type ClassifierError,
+  ClassifierError as Failure,
+  type Reason,
+  type ReasonCode,
+} from "../../src/errors.ts";
+import { readBody } from "../../src/http/body.ts";
+import { problemResponse, toClassifierError } from "../../src/http/problem.ts";
+import { parseTopK } from "../../src/http/query.ts";
+import type { Pack } from "../../src/model/pack.ts";
+import { tinyManifest } from "../support/tiny-pack.ts";
+
+const url = "http://localhost/v1/classify";
+
+function post(chunks: readonly Uint8Array[], headers: Record<string, string> = {}, after?: Error): Request {
+  let pulled = 0;
+  const body = new ReadableStream<Uint8Array>({
+    pull(controller) {
+      const chunk = chunks[pulled++];
+      if (chunk) controller.enqueue(chunk);
+      else if (after) controller.error(after);
+      else controller.close();
+    },
+  });
+  return new Request(url, { method: "POST", body, headers, duplex: "half" } as RequestInit);
+}
+
+const reasonOf = (work: Promise<unknown>): Promise<Reason> =>
+  work.then(
+    () => expect.unreachable("it should have failed"),
+    (error: ClassifierError) => error.reason,
+  );
+
+describe("readBody", () => {
+  test("joins the chunks in order", async () => {
+    const chunks = [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5, 6)];
+    expect(await readBody(post(chunks), 6)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
+  });
+
+  test("stops reading as soon as the limit is passed, whatever Content-Length says", async () => {
+    let pulled = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        pulled++;
+        controller.enqueue(new Uint8Array(10));
+      },
+    });
+    const request = new Request(url, { method: "POST", body, duplex: "half" } as RequestInit);
+    expect(await reasonOf(readBody(request, 25))).toEqual({
+      code: "image_too_large",
+      unit: "bytes",
+      measured: 30,
+      limit: 25,
+    });
+    expect(pulled).toBeLessThanOrEqual(5);
+  });
+
+  test("an announced length over the limit is refused unread", async () => {
+    const request = post([new Uint8Array(1)], { "Content-Length": "101" });
+    expect(await reasonOf(readBody(request, 100))).toMatchObject({ measured: 101, limit: 100 });
+    expect(request.bodyUsed).toBe(false);
+  });
+
+  test.each([[[]], [[new Uint8Array(0)]]])("no bytes are an empty body", async (chunks) => {
+    expect(await reasonOf(readBody(post(chunks), 10))).toEqual({ code: "empty_body" });
+    expect(await reasonOf(readBody(new Request(url, { method: "POST" }), 10))).toEqual({
+      code: "empty_body",
+    });
+  });
+
+  test("a client that breaks off is told apart from a short image", async () => {
+    const request = post([new Uint8Array(7)], {}, new Error("Network connection lost."));
+    expect(await reasonOf(readBody(request, 10))).toEqual({ code: "body_interrupted", bytes: 7 });
+  });
+});
+
+describe("parseTopK", () => {
+  const pack = async (classes: number) => ({ manifest: await tinyManifest({ classes }), labels: [] }) as Pack;
+  const invalid = (value: string) => {
+    try {
+      parseTopK(value);
+    } catch (error) {
+      return (error as ClassifierError).reason;
+    }
+    return expect.unreachable(`${value} should be refused`);
+  };
+
+  test("defaults to five, or to the class count where that is less", async () => {
+    expect(parseTopK(undefined)(await pack(10))).toBe(5);
+    expect(parseTopK(undefined)(await pack(2))).toBe(2);
+  });
+
+  test("takes 1 to the class count and refuses one more with both numbers", async () => {
+    expect(parseTopK("1")(await pack(10))).toBe(1);
+    expect(parseTopK("10")(await pack(10))).toBe(10);
+    const ten = await pack(10);
+    expect(() => parseTopK("11")(ten)).toThrow(
+      expect.objectContaining({ reason: expect.objectContaining({ measured: 11, limit: 10 }) }),
+    );
+  });
+
+  test.each(["", "0", "-1", "1.5", "1e3", "five", " 5", "99999999999999999999", "0x5", "NaN"])(
+    "refuses %j",
+    (value) => {
+      expect(invalid(value)).toMatchObject({ code: "invalid_parameter", parameter: "top_k" });
+    },
+  );
+});
+
+describe("problemResponse", () => {
+  const reasons: { [C in ReasonCode]: { reason: Extract<Reason, { code: C }>; status: number } } = {
+    empty_body: { reason: { code: "empty_body" }, status: 400 },
+    invalid_parameter: {
+      reason: { code: "invalid_parameter", parameter: "top_k", value: "x", expected: "an integer" },
+      status: 400,
+    },
+    body_interrupted: { reason: { code: "body_interrupted", bytes: 3 }, status: 400 },
+    not_found: { reason: { code: "not_found", path: "/x" }, status: 404 },
+    method_not_allowed: {
+      reason: { code: "method_not_allowed", method: "PUT", allowed: ["GET"] },
+      status: 405,
+    },
+    image_too_large: {
+      reason: { code: "image_too_large", unit: "pixels", measured: 9, limit: 8 },
+      status: 413,
+    },
+    unsupported_image: {
+      reason: { code: "unsupported_image", detected: "a PNG", expected: "a JPEG" },
+      status: 415,
+    },
+    image_undecodable: { reason: { code: "image_undecodable", detail: "it ends early" }, status: 422 },
+    model_unavailable: {
+      reason: { code: "model_unavailable", detail: "no bucket", retryAfterSeconds: 2 },
+      status: 503,
+    },
+    misconfigured: {
+      reason: { code: "misconfigured", variable: "MODEL_NAME", expected: "a name" },
+      status: 503,
+    },
+    internal: { reason: { code: "internal" }, status: 500 },
+  };
+
+  test.each(Object.values(reasons))(
+    "$reason.code is $status, as problem+json",
+    async ({ reason, status }) => {
+      const response = problemResponse(new Failure(reason), "id-1");
+      expect(response.status).toBe(status);
+      expect(response.headers.get("Content-Type")).toBe("application/problem+json");
+      const body = (await response.json()) as Record<string, unknown>;
+      expect(body).toMatchObject({
+        type: "about:blank",
+        status,
+        code: reason.code,
+        instance: "urn:request:id-1",
+      });
+      expect(String(body.detail).length).toBeGreaterThan(20);
+      expect(response.headers.has("Retry-After")).toBe(status === 503);
+      expect(response.headers.get("Allow")).toBe(status === 405 ? "GET" : null);
+    },
+  );
+
+  test("what we did not foresee is a 500 without its message or stack", async () => {
+    const error = toClassifierError(new TypeError("secret at /srv/x.ts:1"));
+    expect(await problemResponse(error, "id-2").text()).not.toMatch(/secret|srv|TypeError/);
+    expect(error.cause).toBeInstanceOf(TypeError);
+  });
+});

@@ -1,0 +1,68 @@
+import { describe, expect, test } from "vitest";
+import { imageToTensor, preprocess } from "../../src/image/preprocess.ts";
+import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
+import { toTensor } from "../../src/image/tensor.ts";
+import type { Preprocessing } from "../../src/model/manifest.ts";
+import { gradient } from "../support/image-reference.ts";
+
+const limits = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20 };
+const preprocessing: Preprocessing = {
+  resize: "shortest-edge",
+  size: 72,
+  crop: 64,
+  interpolation: "bilinear",
+  color: "RGB",
+  mean: [0.5, 0.25, 0],
+  std: [0.5, 0.25, 1],
+};
+
+describe("preprocessing", () => {
+  test("a JPEG becomes a [3, crop, crop] tensor, and its own size is told", async () => {
+    const jpeg = new Uint8Array(await gradient(150, 90).jpeg().toBuffer());
+    const { tensor, width, height } = imageToTensor(jpeg, preprocessing, limits);
+    expect([width, height, tensor.length]).toEqual([150, 90, 3 * 64 * 64]);
+  });
+
+  test("an output array is filled and returned; a stale value does not survive", () => {
+    const image = { width: 2, height: 3, data: new Uint8Array(18).map((_, i) => i * 14) };
+    const out = new Float32Array(3 * 64 * 64).fill(Number.NaN);
+    expect(preprocess(image, preprocessing, out)).toBe(out);
+    expect(out).toEqual(preprocess(image, preprocessing));
+    expect(out).toEqual(toTensor(resizeAndCrop(image, preprocessing), preprocessing));
+  });
+
+  test("black and white map to (0 - mean) / std and (1 - mean) / std", () => {
+    const image = { width: 2, height: 1, data: Uint8Array.of(0, 0, 0, 255, 255, 255) };
+    expect([...toTensor(image, preprocessing)]).toEqual([-1, 1, -1, 3, 0, 1]);
+  });
+
+  test("an output array of another length is refused", () => {
+    const image = { width: 1, height: 1, data: new Uint8Array(3) };
+    expect(() => toTensor(image, preprocessing, new Float32Array(4))).toThrow(RangeError);
+  });
+
+  test.each([
+    [512, 513, 72, 72],
+    [513, 512, 72, 72],
+    [512, 1028, 72, 145],
+    [16, 17, 72, 76],
+    [16, 19, 72, 86],
+  ])("%i x %i is resized to %i x %i: halves go to the even side, as in Python", (width, height, w, h) => {
+    expect(resizedSize(width, height, preprocessing)).toEqual({ width: w, height: h });
+  });
+
+  test("an image of one colour keeps that colour, however extreme its shape", () => {
+    for (const [width, height] of [
+      [1, 1],
+      [1, 4000],
+      [4000, 1],
+      [3, 2],
+    ] as const) {
+      for (const resize of ["shortest-edge", "stretch"] as const) {
+        const data = new Uint8Array(width * height * 3).map((_, i) => [255, 7, 128][i % 3]!);
+        const { data: actual } = resizeAndCrop({ width, height, data }, { ...preprocessing, resize });
+        expect(actual.every((value, i) => value === [255, 7, 128][i % 3])).toBe(true);
+      }
+    }
+  });
+});

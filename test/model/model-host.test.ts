@@ -1,0 +1,137 @@
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import type { ClassifierError } from "../../src/errors.ts";
+import { ModelHost } from "../../src/model/model-host.ts";
+import { BucketSource } from "../../src/model/source.ts";
+import { deferred, never } from "../support/deferred.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";
+
+const stallMs = 1000;
+const anchor = () => {};
+const input = () => new Float32Array(12).fill(0.5);
+let bucket: MemoryBucket;
+let source: BucketSource;
+let runtime: FakeRuntime;
+let log: Record<string, unknown>[];
+let host: ModelHost;
+
+beforeEach(async () => {
+  bucket = new MemoryBucket();
+  await seedTinyPack(bucket);
+  source = new BucketSource(bucket);
+  runtime = new FakeRuntime();
+  log = [];
+  host = new ModelHost({
+    name: tinyName,
+    source,
+    runtime,
+    stallMs,
+    now: () => Date.now(),
+    log: (event) => void log.push(event),
+  });
+});
+
+afterEach(() => void vi.useRealTimers());
+
+const codeOf = (error: unknown) => (error as ClassifierError).reason.code;
+
+describe("ModelHost", () => {
+  test("nothing is read before the first request, and the labels need no weights", async () => {
+    expect(source.reads).toBe(0);
+    await host.pack(anchor);
+    expect(source.reads).toBe(3);
+    expect(runtime.createdSessions).toBe(0);
+  });
+
+  test("100 first requests at once share one load: six reads, three sessions", async () => {
+    const outputs = await Promise.all(Array.from({ length: 100 }, () => host.infer(input, anchor)));
+    expect(outputs.every(({ logits }) => logits[0] === 6 && logits[1] === 1)).toBe(true);
+    expect(source.reads).toBe(6);
+    expect(runtime.createdSessions).toBe(3);
+    expect(log).toMatchObject([{ event: "model_loaded", shards: 3, r2_reads: 6 }]);
+  });
+
+  test("at most two shards are held at once, and the next is read while a session is made", async () => {
+    const held = new Set<string>();
+    const overlaps: number[] = [];
+    bucket.beforeGet = async (key) => {
+      if (key.includes("shard")) held.add(key);
+    };
+    runtime.beforeCreate = async (shard) => {
+      await new Promise((resolve) => setTimeout(resolve, 5));
+      overlaps.push(held.size);
+      for (const key of held) if (key.endsWith(`shard-0${shard}.onnx`)) held.delete(key);
+    };
+    await host.load(anchor);
+    expect(overlaps).toEqual([2, 2, 1]);
+  });
+
+  test.each([0, 1, 2])(
+    "a shard %i that is corrupt leaves nothing behind, and a mended bucket serves",
+    async (shard) => {
+      const { version } = (await host.pack(anchor)).manifest;
+      const key = `${tinyName}/${version}/shard-0${shard}.onnx`;
+      const good = bucket.objects.get(key)!;
+      bucket.objects.set(key, new Uint8Array(good.length).fill(0xee));
+      expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+      expect(runtime.liveSessions).toBe(0);
+      expect(log.at(-1)).toMatchObject({
+        event: "model_load_failed",
+        reason: expect.stringContaining("SHA-256"),
+      });
+      bucket.objects.set(key, good);
+      expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+      expect(runtime.liveSessions).toBe(3);
+    },
+  );
+
+  test("a shard that ONNX Runtime refuses is 503 with the file's name; the cause goes to the log", async () => {
+    runtime.beforeCreate = async (shard) => {
+      if (shard === 1) throw new Error("Can't create a session. ERROR_CODE: 7");
+    };
+    const error = await host.load(anchor).catch((e: unknown) => e as ClassifierError);
+    expect((error as ClassifierError).message).toContain("shard-01.onnx does not load in ONNX Runtime");
+    expect(log.at(-1)).toMatchObject({ cause: expect.stringContaining("ERROR_CODE: 7") });
+    runtime.beforeCreate = async () => {};
+    await expect(host.load(anchor)).resolves.toMatchObject({ shards: 3 });
+  });
+
+  test("when the request that loads goes away for good, the next one takes over and its sessions are released", async () => {
+    vi.useFakeTimers();
+    const gone = deferred();
+    runtime.beforeCreate = async (shard) => {
+      if (shard !== 1) return;
+      gone.resolve();
+      await never();
+    };
+    const leader = host.infer(input, anchor);
+    leader.catch(() => {});
+    await gone.promise;
+    expect(runtime.liveSessions).toBe(1);
+    runtime.beforeCreate = async () => {};
+    const waiter = host.infer(input, anchor);
+    await vi.advanceTimersByTimeAsync(stallMs + 1);
+    expect((await waiter).logits[0]).toBe(6);
+    expect(runtime.liveSessions).toBe(3);
+  });
+
+  test("a bucket that hangs gives 503 in bounded time", async () => {
+    vi.useFakeTimers();
+    bucket.beforeGet = () => never();
+    const failed = host.pack(anchor).catch((e: unknown) => e as ClassifierError);
+    await vi.advanceTimersByTimeAsync(stallMs);
+    expect((await failed) as ClassifierError).toMatchObject({
+      reason: { code: "model_unavailable", detail: expect.stringContaining("no progress for 1000 ms") },
+    });
+  });
+
+  test("after a run that traps, the sessions are released and the next request loads anew", async () => {
+    await host.load(anchor);
+    runtime.beforeRun = async () => Promise.reject(new WebAssembly.RuntimeError("unreachable"));
+    expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+    expect(runtime.liveSessions).toBe(0);
+    runtime.beforeRun = async () => {};
+    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+    expect(runtime.createdSessions).toBe(6);
+  });
+});

@@ -1,0 +1,117 @@
+import { beforeEach, describe, expect, test } from "vitest";
+import { ClassifierError } from "../../src/errors.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { canonicalJson, manifestVersion } from "../../src/model/manifest.ts";
+import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
+import { BucketSource } from "../../src/model/source.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
+
+let bucket: MemoryBucket;
+let source: BucketSource;
+let manifest: Manifest;
+const key = (file: string) => `${tinyName}/${manifest.version}/${file}`;
+
+beforeEach(async () => {
+  bucket = new MemoryBucket();
+  source = new BucketSource(bucket);
+  manifest = await seedTinyPack(bucket);
+});
+
+async function unavailable(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => undefined,
+    (e: unknown) => e,
+  );
+  expect(error).toBeInstanceOf(ClassifierError);
+  expect((error as ClassifierError).reason.code).toBe("model_unavailable");
+  return (error as ClassifierError).message;
+}
+
+describe("reading a pack", () => {
+  test("gives the live version, the manifest, the labels and the shards", async () => {
+    expect(await readLiveVersion(source, tinyName)).toBe(manifest.version);
+    const pack = await readPack(source, tinyName, manifest.version);
+    expect(pack.labels.map(({ label }) => label)).toEqual(["no", "yes"]);
+    expect(pack.manifest).toEqual(manifest);
+    const shard = await readShard(source, pack.manifest, manifest.shards[1]!);
+    expect(shard).toEqual(new Uint8Array(101).fill(1));
+    expect(source.reads).toBe(4);
+  });
+
+  test.each(["current.json", "manifest.json", "labels.json"])("names %s when it is missing", async (file) => {
+    const missing = file === "current.json" ? `${tinyName}/${file}` : key(file);
+    bucket.objects.delete(missing);
+    const read = readLiveVersion(source, tinyName).then((version) => readPack(source, tinyName, version));
+    expect(await unavailable(read)).toContain(`no object ${missing}`);
+  });
+
+  test("refuses a manifest of another format by its number", async () => {
+    bucket.json(key("manifest.json"), { ...manifest, format: 2 });
+    expect(await unavailable(readPack(source, tinyName, manifest.version))).toMatch(
+      /has format 2; this Worker reads format 1/,
+    );
+  });
+
+  test("refuses a manifest whose content is not what its version names", async () => {
+    bucket.json(key("manifest.json"), {
+      ...manifest,
+      preprocessing: { ...manifest.preprocessing, mean: [0, 0, 0] },
+    });
+    expect(await unavailable(readPack(source, tinyName, manifest.version))).toContain("hashes to");
+  });
+
+  test.each([
+    ["an unknown resize", { preprocessing: { resize: "lanczos" } }, "preprocessing"],
+    ["a shard over the limit", { shards: [{ file: "s", bytes: 2 ** 30 }] }, "shards.0"],
+    ["a path for a file name", { labels: { file: "../labels.json" } }, "labels.file"],
+    ["no shards", { shards: [] }, "shards"],
+  ])("refuses %s, naming the field", async (_, change, field) => {
+    bucket.json(key("manifest.json"), { ...manifest, ...change });
+    expect(await unavailable(readPack(source, tinyName, manifest.version))).toContain(field);
+  });
+
+  test("refuses labels and shards whose bytes were changed, with both hashes", async () => {
+    bucket.objects.set(key("shard-00.onnx"), new Uint8Array(100).fill(9));
+    const message = await unavailable(readShard(source, manifest, manifest.shards[0]!));
+    expect(message).toContain(manifest.shards[0]!.sha256);
+    expect(message).toContain("shard-00.onnx has SHA-256");
+  });
+
+  test("refuses a truncated and a swollen shard by its size", async () => {
+    bucket.objects.set(key("shard-00.onnx"), new Uint8Array(50));
+    expect(await unavailable(readShard(source, manifest, manifest.shards[0]!))).toContain(
+      "50 bytes; expected 100",
+    );
+    bucket.objects.set(key("shard-00.onnx"), new Uint8Array(500));
+    expect(await unavailable(readShard(source, manifest, manifest.shards[0]!))).toContain("500 bytes");
+  });
+
+  test("says that the bucket failed, and keeps the cause for the log", async () => {
+    bucket.beforeGet = async () =>
+      Promise.reject(new Error("get: We encountered an internal error. (10001)"));
+    const error = await readLiveVersion(source, tinyName).catch((e: unknown) => e as ClassifierError);
+    expect((error as ClassifierError).message).toContain("reading tiny/current.json from the bucket failed");
+    expect((error as ClassifierError).cause).toMatchObject({ message: expect.stringContaining("10001") });
+  });
+
+  test("garbage in place of JSON is refused", async () => {
+    bucket.objects.set(`${tinyName}/current.json`, Uint8Array.of(0xff, 0xfe, 0x00));
+    expect(await unavailable(readLiveVersion(source, tinyName))).toContain("is not JSON");
+  });
+});
+
+describe("the manifest's version", () => {
+  test("does not depend on the order of keys, and changes with any content", async () => {
+    const reversed = Object.fromEntries(Object.entries(manifest).reverse());
+    expect(await manifestVersion(reversed)).toBe(manifest.version);
+    const other = await tinyManifest({ precision: "fp32" });
+    expect(other.version).not.toBe(manifest.version);
+  });
+
+  test("canonical JSON sorts keys at every depth and leaves arrays alone", () => {
+    expect(canonicalJson({ b: [2, 1, { d: 0, c: null }], a: "é\n" })).toBe(
+      '{"a":"é\\n","b":[2,1,{"c":null,"d":0}]}',
+    );
+  });
+});

@@ -1,0 +1,68 @@
+/** The real onnxruntime-web, with the embedded pack: what the Worker runs, in Node. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { beforeAll, describe, expect, test } from "vitest";
+import { createRuntime, type Runtime } from "../../src/model/runtime.ts";
+import { ShardedSession } from "../../src/model/sharded-session.ts";
+import { type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
+import { compileOrtWasm } from "../support/ort-wasm.ts";
+
+const MiB = 2 ** 20;
+const instantiate = WebAssembly.instantiate;
+let runtime: Runtime;
+let pack: LocalPack;
+
+beforeAll(async () => {
+  runtime = createRuntime(await compileOrtWasm());
+  pack = await readLocalPack(path.join(packsFolder, "resnet34-cifar10"));
+});
+
+const load = () =>
+  ShardedSession.load(pack.manifest, {
+    runtime,
+    readShard: async ({ file }) => new Uint8Array(await readFile(path.join(pack.folder, file))),
+  });
+
+describe("the runtime with the pinned onnxruntime-web", () => {
+  test("is the version that package.json pins exactly", async () => {
+    const read = async (file: string) => JSON.parse(await readFile(file, "utf8"));
+    const { dependencies } = await read("package.json");
+    const { version } = await read("node_modules/onnxruntime-web/package.json");
+    expect(dependencies["onnxruntime-web"]).toBe(version);
+  });
+
+  test("makes nothing before the first session", () => {
+    expect(runtime.heapBytes()).toBe(0);
+    expect(createRuntime({} as WebAssembly.Module)).toBe(runtime);
+  });
+
+  test("broken bytes are refused with ONNX Runtime's message, and the hook is put back", async () => {
+    const attempts = [1, 2].map((seed) => runtime.createSession(new Uint8Array(100).fill(seed)));
+    for (const attempt of attempts) await expect(attempt).rejects.toThrow(/ERROR_CODE|protobuf/i);
+    expect(WebAssembly.instantiate).toBe(instantiate);
+  });
+
+  test("the hook hands over the precompiled module, and the heap of the embedded model stays within 56 MiB", async () => {
+    const session = await load();
+    const input = new Float32Array(3 * 64 * 64).map((_, i) => Math.sin(i));
+    const first = await session.run(input);
+    expect(WebAssembly.instantiate).toBe(instantiate);
+    expect(first.logits).toHaveLength(10);
+    expect(first.features).toHaveLength(512);
+    const afterFirst = runtime.heapBytes();
+    for (let i = 0; i < 20; i++) expect(await session.run(input)).toEqual(first);
+    expect(runtime.heapBytes()).toBe(afterFirst);
+    expect(afterFirst).toBeGreaterThan(20 * MiB); // less would mean that the figure is not the heap's
+    expect(afterFirst).toBeLessThanOrEqual(56 * MiB);
+    await session.release();
+  });
+
+  test("five models one after the other, each released before the next, stay within 64 MiB", async () => {
+    for (let i = 0; i < 5; i++) {
+      const session = await load();
+      await session.run(new Float32Array(3 * 64 * 64));
+      await session.release();
+    }
+    expect(runtime.heapBytes()).toBeLessThanOrEqual(64 * MiB);
+  });
+});

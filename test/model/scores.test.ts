@@ -1,0 +1,39 @@
+import * as fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { softmax, topK } from "../../src/model/scores.ts";
+
+const labels = ["a", "b", "c", "d"].map((label) => ({ id: `n-${label}`, label }));
+
+describe("softmax", () => {
+  test("gives the values that are known by hand", () => {
+    const scores = softmax(Float32Array.of(0, Math.log(2), Math.log(5)));
+    [1 / 8, 2 / 8, 5 / 8].forEach((expected, i) => void expect(scores[i]).toBeCloseTo(expected, 6));
+  });
+
+  test("sums to one and keeps the order, for any finite logits however large", () => {
+    const logits = fc.float32Array({ minLength: 1, maxLength: 50, noNaN: true, noDefaultInfinity: true });
+    fc.assert(
+      fc.property(logits, (values) => {
+        const scores = softmax(values);
+        expect(scores.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 9);
+        for (let i = 1; i < values.length; i++) {
+          if (values[i]! > values[0]!) expect(scores[i]).toBeGreaterThanOrEqual(scores[0]!);
+        }
+      }),
+    );
+  });
+});
+
+describe("topK", () => {
+  test("is sorted, best first, with label, id and class index", () => {
+    expect(topK(Float64Array.of(0.1, 0.2, 0.6, 0.1), labels, 2)).toEqual([
+      { label: "c", id: "n-c", index: 2, score: 0.6 },
+      { label: "b", id: "n-b", index: 1, score: 0.2 },
+    ]);
+  });
+
+  test("equal scores come in the order of their classes", () => {
+    const order = topK(Float64Array.of(0.25, 0.25, 0.25, 0.25), labels, 4).map(({ index }) => index);
+    expect(order).toEqual([0, 1, 2, 3]);
+  });
+});

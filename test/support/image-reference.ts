@@ -1,0 +1,48 @@
+/** What sharp (libvips, libjpeg-turbo) makes of the same bytes: the reference that decoding is compared with. */
+import sharp, { type Sharp } from "sharp";
+
+/** RGB, interleaved; grey is spread over three channels. */
+export async function sharpRgb(jpeg: Uint8Array): Promise<Uint8Array> {
+  const raw = await sharp(jpeg)
+    .toColourspace("srgb")
+    .removeAlpha()
+    .raw()
+    .toBuffer({ resolveWithObject: true });
+  if (raw.info.channels === 3) return new Uint8Array(raw.data);
+  return Uint8Array.from({ length: raw.data.length * 3 }, (_, i) => raw.data[Math.floor(i / 3)]!);
+}
+
+/** CMYK, interleaved, 255 being full ink: libvips turns the inverted values of the file round. */
+export async function sharpCmyk(jpeg: Uint8Array): Promise<Uint8Array> {
+  return new Uint8Array(await sharp(jpeg).pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer());
+}
+
+/** RGB of CMYK without a colour profile, as Pillow has it. */
+export function naiveRgb(cmyk: Uint8Array): Uint8Array {
+  const pixels = cmyk.length / 4;
+  return Uint8Array.from({ length: pixels * 3 }, (_, i) => {
+    const pixel = Math.floor(i / 3) * 4;
+    return Math.round(((255 - cmyk[pixel + (i % 3)]!) * (255 - cmyk[pixel + 3]!)) / 255);
+  });
+}
+
+/** The largest difference over all values; differing lengths count as 256. */
+export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
+  if (a.length !== b.length) return 256;
+  let largest = 0;
+  for (let i = 0; i < a.length; i++) largest = Math.max(largest, Math.abs(a[i]! - b[i]!));
+  return largest;
+}
+
+/** RGB pixels with soft gradients in all channels and no flat part; for images that an encoder hardly changes. */
+export function gradient(width: number, height: number): Sharp {
+  const data = Buffer.from(
+    Array.from({ length: width * height * 3 }, (_, i) => {
+      const pixel = Math.floor(i / 3);
+      const x = pixel % width;
+      const y = Math.floor(pixel / width);
+      return Math.round(128 + 100 * Math.sin((x + 2 * y) / 80 + (i % 3) * 2) * Math.cos((y - x) / 120));
+    }),
+  );
+  return sharp(data, { raw: { width, height, channels: 3 } });
+}

@@ -1,0 +1,48 @@
+/** A bucket in memory that behaves as R2's binding does, for unit tests. The black-box tests use miniflare's R2. */
+import { createHash } from "node:crypto";
+import type { ObjectBucket } from "../../src/model/source.ts";
+import type { PackBucket } from "../../tools/store/push.ts";
+
+export class MemoryBucket implements ObjectBucket, PackBucket {
+  readonly objects = new Map<string, Uint8Array>();
+  /** Keys in the order in which they were put. */
+  readonly puts: string[] = [];
+  readonly gets: string[] = [];
+  /** Set to make the next operations fail or wait. */
+  beforeGet: (key: string) => Promise<void> = async () => {};
+  beforePut: (key: string) => Promise<void> = async () => {};
+
+  async head(key: string) {
+    const bytes = this.objects.get(key);
+    if (!bytes) return null;
+    const digest = createHash("sha256").update(bytes).digest();
+    const sha256 = digest.buffer.slice(digest.byteOffset, digest.byteOffset + 32) as ArrayBuffer;
+    return { size: bytes.length, checksums: { sha256 } };
+  }
+
+  async get(key: string) {
+    this.gets.push(key);
+    await this.beforeGet(key);
+    const bytes = this.objects.get(key);
+    if (!bytes) return null;
+    return {
+      size: bytes.length,
+      text: async () => new TextDecoder().decode(bytes),
+      arrayBuffer: async () => bytes.slice().buffer as ArrayBuffer,
+    };
+  }
+
+  async put(key: string, value: Uint8Array | string, options?: { sha256?: string }) {
+    await this.beforePut(key);
+    const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
+    if (options?.sha256 && createHash("sha256").update(bytes).digest("hex") !== options.sha256) {
+      throw new Error("put: The SHA-256 checksum you specified did not match what we received.");
+    }
+    this.objects.set(key, bytes);
+    this.puts.push(key);
+  }
+
+  json(key: string, value: unknown): void {
+    this.objects.set(key, new TextEncoder().encode(JSON.stringify(value)));
+  }
+}
