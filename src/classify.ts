@@ -5,9 +5,9 @@ import type { DecodeLimits } from "./image/decode.ts";
 import { imageToTensor } from "./image/preprocess.ts";
 import type { ModelHost } from "./model/model-host.ts";
 import type { Pack } from "./model/pack.ts";
-import { modelUnavailable } from "./model/source.ts";
+import { stallsAreUnavailable } from "./model/unavailable.ts";
 import { sha256Hex } from "./sha256.ts";
-import { type Anchor, SingleFlight, StalledError } from "./single-flight.ts";
+import { type Anchor, type Lead, SingleFlight } from "./single-flight.ts";
 import type { Stages } from "./stages.ts";
 
 export type CacheStatus = "HIT" | "MISS" | "COALESCED";
@@ -27,14 +27,25 @@ export interface ClassifierOptions {
   readonly coalesceWaitMs: number;
 }
 
-interface Computed {
+/** One image on its way through. */
+interface Job {
+  readonly bytes: Uint8Array;
+  readonly imageSha256: string;
+  readonly pack: Pack;
+  readonly stages: Stages;
+  readonly anchor: Anchor;
+}
+
+interface Found {
   readonly pack: Pack;
   readonly result: CachedResult;
+  /** Whether it stood in the cache. */
+  readonly cached: boolean;
 }
 
 export class Classifier {
   readonly #options: ClassifierOptions;
-  readonly #flights: SingleFlight<Computed>;
+  readonly #flights: SingleFlight<Found>;
 
   constructor(options: ClassifierOptions) {
     this.#options = options;
@@ -51,42 +62,39 @@ export class Classifier {
    */
   async score(bytes: Uint8Array, pack: Pack, stages: Stages, anchor: Anchor): Promise<Scored> {
     const imageSha256 = await stages.time("hash", () => sha256Hex(bytes));
-    const { name, version } = pack.manifest;
-    const key = cacheKey(imageSha256, name, version);
-    const hit = await stages.time("cache", () => this.#options.cache.get(key));
-    if (hit) return { pack, imageSha256, result: hit.result, cache: "HIT" };
-    const compute = () => this.#compute(bytes, imageSha256, pack, stages, anchor);
-    const { value, led } = await this.#join(key, compute, anchor);
-    return { ...value, imageSha256, cache: led ? "MISS" : "COALESCED" };
+    const job = { bytes, imageSha256, pack, stages, anchor };
+    // The look-up is part of the flight: one that is slower than the computation would else compute again.
+    const flight = this.#flights.run(keyOf(job, pack), (lead) => this.#find(job, lead), anchor);
+    const { value, led } = await stallsAreUnavailable("classifying", flight);
+    const { cached, ...found } = value;
+    return { ...found, imageSha256, cache: cached ? "HIT" : led ? "MISS" : "COALESCED" };
   }
 
-  async #join(key: string, compute: () => Promise<Computed>, anchor: Anchor) {
-    try {
-      return await this.#flights.run(key, compute, anchor);
-    } catch (error) {
-      if (error instanceof StalledError)
-        throw modelUnavailable(`the forward pass made ${error.message}`, error);
-      throw error;
-    }
+  async #find(job: Job, lead: Lead): Promise<Found> {
+    const { pack, stages } = job;
+    const hit = await stages.time("cache", () => this.#options.cache.get(keyOf(job, pack)));
+    if (hit) return { pack, result: hit.result, cached: true };
+    lead.progress();
+    return this.#compute(job, lead);
   }
 
-  async #compute(
-    bytes: Uint8Array,
-    imageSha256: string,
-    pack: Pack,
-    stages: Stages,
-    anchor: Anchor,
-  ): Promise<Computed> {
+  async #compute(job: Job, lead: Lead): Promise<Found> {
     const { host, cache, limits } = this.#options;
+    const { bytes, pack, stages, anchor } = job;
     const toTensor = (forPack: Pack) => imageToTensor(bytes, forPack.manifest.preprocessing, limits);
     // The pixels are gone before the wait for the model begins: only the tensor stands in memory meanwhile.
     const { tensor, width, height } = await stages.time("image", () => toTensor(pack));
     await stages.time("load", () => host.load(anchor));
+    lead.progress();
+    // Another model may have gone live since: it gets a tensor of its own.
     const prepare = (running: Pack) => (running === pack ? tensor : toTensor(running).tensor);
     const inference = await stages.time("run", () => host.infer(prepare, anchor));
     const result = { width, height, logits: inference.logits, features: inference.features };
-    const { name, version } = inference.pack.manifest;
-    anchor(cache.put(cacheKey(imageSha256, name, version), result));
-    return { pack: inference.pack, result };
+    anchor(cache.put(keyOf(job, inference.pack), result));
+    return { pack: inference.pack, result, cached: false };
   }
+}
+
+function keyOf(job: Job, { manifest }: Pack): string {
+  return cacheKey(job.imageSha256, manifest.name, manifest.version);
 }

@@ -35,5 +35,7 @@ export const retryAfterSeconds = 2;
 
 /** Entries of the in-memory result cache: 1000 logits and 512 features are 6 KB, so at most about 3 MiB. */
 export const maxMemoryCacheBytes = 3 * MiB;
+/** Time a cache tier has to answer. Computing anew takes about 0.1 s, so a slower cache is none. */
+export const cacheTimeoutMs = 2_000;
 /** Lifetime of a result in the Cache API. The key names image and model, so a result never goes stale. */
 export const cacheTtlSeconds = 30 * 24 * 60 * 60;

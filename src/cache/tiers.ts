@@ -2,6 +2,8 @@
  * A cascade of cache tiers behind one interface: the nearest first, a hit further away fills those before it.
  * A tier that fails is reported and passed over: a cache never fails a request.
  */
+import { cacheTimeoutMs } from "../limits.ts";
+import { settleWithin, timedOut } from "../timeout.ts";
 import type { CachedResult } from "./result.ts";
 
 /** May reject; the cascade copes. */
@@ -16,10 +18,13 @@ export type CacheFailure = (tier: string, operation: "get" | "put", error: unkno
 export class TieredCache {
   readonly #tiers: readonly CacheTier[];
   readonly #onFailure: CacheFailure;
+  readonly #timeoutMs: number;
 
-  constructor(tiers: readonly CacheTier[], onFailure: CacheFailure) {
+  /** @param timeoutMs milliseconds after which a tier's answer is no longer waited for */
+  constructor(tiers: readonly CacheTier[], onFailure: CacheFailure, timeoutMs = cacheTimeoutMs) {
     this.#tiers = tiers;
     this.#onFailure = onFailure;
+    this.#timeoutMs = timeoutMs;
   }
 
   /** The result and the tier that had it. Never rejects. */
@@ -48,7 +53,10 @@ export class TieredCache {
     action: () => Promise<T>,
   ): Promise<T | undefined> {
     try {
-      return await action();
+      const outcome = await settleWithin(action(), this.#timeoutMs);
+      if (outcome !== timedOut) return outcome;
+      this.#onFailure(tier.name, operation, `no answer within ${this.#timeoutMs} ms`);
+      return undefined;
     } catch (error) {
       this.#onFailure(tier.name, operation, error);
       return undefined;

@@ -49,7 +49,11 @@ export function problemResponse(error: ClassifierError, requestId: string): Resp
     code: error.reason.code,
     ...membersOf(error.reason),
   };
-  const headers = { "Content-Type": "application/problem+json", ...headersOf(error.reason) };
+  const headers = {
+    "Content-Type": "application/problem+json",
+    "X-Request-Id": requestId,
+    ...headersOf(error.reason),
+  };
   return new Response(`${JSON.stringify(body)}\n`, { status, headers });
 }
 

@@ -4,12 +4,13 @@
  */
 import { ClassifierError } from "../errors.ts";
 import { modelLoadStallMs, runStallMs } from "../limits.ts";
-import { type Anchor, type Lead, SingleFlight, StalledError } from "../single-flight.ts";
+import { type Anchor, type Lead, SingleFlight } from "../single-flight.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
 import { RunQueue } from "./run-queue.ts";
 import type { Runtime } from "./runtime.ts";
 import { type ModelOutput, ShardedSession } from "./sharded-session.ts";
-import { modelUnavailable, type PackSource } from "./source.ts";
+import type { PackSource } from "./source.ts";
+import { modelUnavailable, stallsAreUnavailable } from "./unavailable.ts";
 
 export interface ModelHostOptions {
   readonly name: string;
@@ -53,7 +54,7 @@ export class ModelHost {
   async pack(anchor: Anchor): Promise<Pack> {
     if (this.#pack) return this.#pack;
     const read = (lead: Lead) => this.#readPack(lead);
-    return (await stallsAreUnavailable(this.#packFlight.run("pack", read, anchor))).value;
+    return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read, anchor))).value;
   }
 
   /** Loads the weights if need be. Rejects with model_unavailable. */
@@ -88,7 +89,7 @@ export class ModelHost {
   async #load(anchor: Anchor): Promise<LoadedModel> {
     if (this.#loaded) return this.#loaded;
     const start = (lead: Lead) => this.#loadWeights(lead, anchor);
-    return (await stallsAreUnavailable(this.#loadFlight.run("weights", start, anchor))).value;
+    return (await stallsAreUnavailable("loading it", this.#loadFlight.run("weights", start, anchor))).value;
   }
 
   async #readPack({ progress, signal }: Lead): Promise<Pack> {
@@ -143,14 +144,5 @@ export class ModelHost {
   async #discard(session: ShardedSession): Promise<void> {
     if (this.#loaded?.session === session) this.#loaded = undefined;
     await session.release().catch(() => {});
-  }
-}
-
-async function stallsAreUnavailable<T>(work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof StalledError) throw modelUnavailable(`loading it made ${error.message}`, error);
-    throw error;
   }
 }

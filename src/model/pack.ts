@@ -12,7 +12,8 @@ import {
   manifestVersion,
   type Shard,
 } from "./manifest.ts";
-import { modelUnavailable, type PackSource } from "./source.ts";
+import type { PackSource } from "./source.ts";
+import { modelUnavailable } from "./unavailable.ts";
 
 /** A pack without its weights: enough to name the model, to check top_k and to look in the cache. */
 export interface Pack {

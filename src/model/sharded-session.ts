@@ -4,7 +4,7 @@
  */
 import type { Manifest, Shard } from "./manifest.ts";
 import type { Runtime, Session, Tensor } from "./runtime.ts";
-import { modelUnavailable } from "./source.ts";
+import { modelUnavailable } from "./unavailable.ts";
 
 /** logits: Float32Array [classes], raw. features: Float32Array [feature_size], pooled, before the last layer. */
 export interface ModelOutput {

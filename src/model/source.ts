@@ -1,6 +1,5 @@
 /** Where packs are read from: an R2 bucket, as `<name>/current.json` and `<name>/<version>/<file>`. */
-import { ClassifierError } from "../errors.ts";
-import { retryAfterSeconds } from "../limits.ts";
+import { modelUnavailable } from "./unavailable.ts";
 
 /** Reads one object, whole. Rejects with model_unavailable: missing, too large, or the store's own failure. */
 export interface PackSource {
@@ -39,10 +38,6 @@ export class BucketSource implements PackSource {
     }
     return new Uint8Array(await attempt(key, () => object.arrayBuffer()));
   }
-}
-
-export function modelUnavailable(detail: string, cause?: unknown): ClassifierError {
-  return new ClassifierError({ code: "model_unavailable", detail, retryAfterSeconds }, { cause });
 }
 
 async function attempt<T>(key: string, read: () => Promise<T>): Promise<T> {

@@ -10,6 +10,7 @@ import {
   resultBytes,
 } from "../../src/cache/result.ts";
 import { type CacheTier, TieredCache } from "../../src/cache/tiers.ts";
+import { never } from "../support/deferred.ts";
 
 const result: CachedResult = {
   width: 640,
@@ -109,6 +110,20 @@ describe("TieredCache", () => {
     expect(await cache.get("other")).toBeUndefined();
     expect(failures).toEqual(["broken put", "broken get", "broken put", "broken get"]);
   });
+});
+
+test("a tier that hangs is passed over in bounded time", async () => {
+  const hanging: CacheTier = { name: "hanging", get: () => never(), put: () => never() };
+  const far = memoryOf("far");
+  far.stored.set(key, result);
+  const failures: string[] = [];
+  const cache = new TieredCache(
+    [hanging, far],
+    (tier, operation) => void failures.push(`${tier} ${operation}`),
+    10,
+  );
+  expect(await cache.get(key)).toEqual({ result, tier: "far" });
+  expect(failures).toEqual(["hanging get", "hanging put"]);
 });
 
 describe("CacheApiTier", () => {

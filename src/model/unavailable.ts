@@ -1,0 +1,18 @@
+/** The 503 of this room: the model cannot answer now, and the next request tries again. */
+import { ClassifierError } from "../errors.ts";
+import { retryAfterSeconds } from "../limits.ts";
+import { StalledError } from "../single-flight.ts";
+
+export function modelUnavailable(detail: string, cause?: unknown): ClassifierError {
+  return new ClassifierError({ code: "model_unavailable", detail, retryAfterSeconds }, { cause });
+}
+
+/** Shared work that made no progress is an unavailable model to its caller. */
+export async function stallsAreUnavailable<T>(what: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof StalledError) throw modelUnavailable(`${what} made ${error.message}`, error);
+    throw error;
+  }
+}

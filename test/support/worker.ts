@@ -1,0 +1,103 @@
+/**
+ * The built Worker in workerd: the bundle that `wrangler deploy --dry-run` wrote, on a real (local) R2 bucket.
+ * `npm test` builds it first.
+ */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { createTestHarness } from "wrangler";
+import { offlineEnv, projectFolder } from "../../tools/store/local-bucket.ts";
+import { packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
+import { type PackBucket, pushPack } from "../../tools/store/push.ts";
+import { silentProgress } from "../../tools/terminal/progress.ts";
+
+export const embeddedModel = "resnet34-cifar10";
+export const embeddedPack = () => readLocalPack(path.join(packsFolder, embeddedModel));
+export const exampleImage = async (name: string) =>
+  new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", `${name}.jpg`)));
+
+export type TestBucket = PackBucket & { delete(key: string): Promise<void> };
+type Json = Record<string, unknown>;
+
+export interface Answer {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly text: string;
+  readonly json: Json;
+}
+
+export class TestWorker {
+  readonly #server: ReturnType<typeof createTestHarness>;
+  readonly url: URL;
+  readonly bucket: TestBucket;
+
+  private constructor(server: ReturnType<typeof createTestHarness>, url: URL, bucket: TestBucket) {
+    this.#server = server;
+    this.url = url;
+    this.bucket = bucket;
+  }
+
+  /** A fresh isolate with a bucket of its own: empty, or with the embedded pack live. */
+  static async start(
+    options: { vars?: Record<string, string | number>; seeded?: boolean } = {},
+  ): Promise<TestWorker> {
+    if (!existsSync(path.join(projectFolder, "dist", "index.js"))) {
+      throw new Error("dist/index.js is missing; run `npm run build` first, or `npm test`, which does");
+    }
+    Object.assign(process.env, offlineEnv);
+    const worker = { configPath: "wrangler.toml", prebuiltWorkerDir: "dist", vars: options.vars ?? {} };
+    const server = createTestHarness({ root: projectFolder, workers: [worker] });
+    const { url } = await server.listen();
+    const { MODELS } = await server.getWorker<{ MODELS: TestBucket }>().getEnv();
+    const test = new TestWorker(server, url, MODELS);
+    if (options.seeded ?? true) await test.seed();
+    return test;
+  }
+
+  async seed(): Promise<void> {
+    await pushPack(this.bucket, await embeddedPack(), silentProgress);
+  }
+
+  async get(pathname: string, init: RequestInit = {}): Promise<Answer> {
+    return answerOf(await fetch(new URL(pathname, this.url), init));
+  }
+
+  async classify(
+    body: Uint8Array | string,
+    query = "",
+    headers: Record<string, string> = {},
+  ): Promise<Answer> {
+    return this.get(`/v1/classify${query}`, { method: "POST", body: body as BodyInit, headers });
+  }
+
+  /** The Worker's structured log lines of one event. */
+  async logs(event: string): Promise<Json[]> {
+    // Lines travel through a pipe: those of an answered request may come after the answer.
+    await new Promise((resolve) => setTimeout(resolve, 50));
+    return this.#server
+      .getLogs()
+      .map(({ message }) => parse(message))
+      .filter((line) => line.event === event);
+  }
+
+  clearLogs(): void {
+    this.#server.clearLogs();
+  }
+
+  async close(): Promise<void> {
+    await this.#server.close();
+  }
+}
+
+async function answerOf(response: Response): Promise<Answer> {
+  const text = await response.text();
+  return { status: response.status, headers: response.headers, text, json: parse(text) };
+}
+
+function parse(text: string): Json {
+  try {
+    return JSON.parse(text) as Json;
+  } catch {
+    return {};
+  }
+}

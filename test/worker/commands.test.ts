@@ -1,0 +1,126 @@
+/** The commands of the README, run as a user runs them. */
+import { type ChildProcess, spawn } from "node:child_process";
+import { createServer, type Server } from "node:net";
+import path from "node:path";
+import { stripVTControlCharacters } from "node:util";
+import { afterEach, describe, expect, test } from "vitest";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+
+const children: ChildProcess[] = [];
+const cleanups: (() => Promise<unknown>)[] = [];
+
+afterEach(async () => {
+  for (const child of children.splice(0)) child.kill();
+  for (const cleanup of cleanups.splice(0)) await cleanup();
+});
+
+function run(tool: string, args: string[], cwd = projectFolder) {
+  const child = spawn(process.execPath, [path.join("tools", tool), ...args], {
+    cwd,
+    env: { ...process.env, INIT_CWD: cwd, NO_COLOR: "1" },
+  });
+  children.push(child);
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data: Buffer) => {
+      output += stripVTControlCharacters(String(data));
+    });
+  }
+  const exited = new Promise<number | null>((resolve) => child.once("exit", (code) => resolve(code)));
+  const finished = exited.then((code) => ({ code, output }));
+  const until = async (pattern: RegExp) => {
+    const deadline = Date.now() + 60_000;
+    while (!pattern.test(output)) {
+      if (Date.now() > deadline || child.exitCode !== null) throw new Error(`no ${pattern} in:\n${output}`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+    return output;
+  };
+  return { child, finished, until };
+}
+
+function listen(): Promise<{ server: Server; port: number }> {
+  return new Promise((resolve) => {
+    const server = createServer();
+    server.listen(0, "127.0.0.1", () =>
+      resolve({ server, port: (server.address() as { port: number }).port }),
+    );
+  });
+}
+
+async function freePort(): Promise<number> {
+  const { server, port } = await listen();
+  await new Promise((resolve) => server.close(resolve));
+  return port;
+}
+
+describe("classify", () => {
+  test("prints bars for each file", async () => {
+    const { code, output } = await run("classify.ts", [
+      "examples/images/ship.jpg",
+      "examples/images/frog.jpg",
+    ]).finished;
+    expect(output).toMatch(/ship\.jpg\n {2}ship +█+.* 9\d\.\d%/);
+    expect(output).toMatch(/frog\.jpg\n {2}frog +█+/);
+    expect(code).toBe(0);
+  });
+
+  test("--json gives the Worker's answers, with as many predictions as were asked for", async () => {
+    const { code, output } = await run("classify.ts", ["--json", "--top-k", "2", "examples/images/truck.jpg"])
+      .finished;
+    const [answer] = JSON.parse(output) as { status: number; body: { predictions: { label: string }[] } }[];
+    expect(answer?.status).toBe(200);
+    expect(answer?.body.predictions.map(({ label }) => label)).toEqual(["truck", expect.any(String)]);
+    expect(code).toBe(0);
+  });
+
+  test("a file that is not there, and one that is no JPEG: a clear line, exit 1", async () => {
+    const missing = await run("classify.ts", ["nothing.jpg"]).finished;
+    expect(missing).toEqual({
+      code: 1,
+      output: "error: nothing.jpg: there is no such file; expected the path of a JPEG file\n",
+    });
+    const text = await run("classify.ts", ["package.json"]).finished;
+    expect(text.output).toMatch(/415 The body is .*expected a JPEG/);
+    expect(text.code).toBe(1);
+  });
+});
+
+describe("start", () => {
+  test("serves; the printed curl line works; a second start uploads nothing", async () => {
+    const port = await freePort();
+    const first = run("start.ts", ["--port", String(port)]);
+    const output = await first.until(/curl .*\n/);
+    expect(output).not.toMatch(/\n\s+at /);
+    const curl = /curl --data-binary @(\S+) "([^"]+)"/.exec(output);
+    const [, file, url] = curl ?? [];
+    const shell = spawn("curl", ["-s", "--data-binary", `@${file}`, url ?? ""], { cwd: projectFolder });
+    children.push(shell);
+    let answer = "";
+    for await (const data of shell.stdout) answer += data;
+    const { predictions } = JSON.parse(answer) as { predictions: { label: string }[] };
+    expect(predictions.map(({ label }) => label)[0]).toBe("ship");
+    expect(predictions).toHaveLength(3);
+    first.child.kill("SIGINT");
+    await first.finished;
+    const second = run("start.ts", ["--port", String(port)]);
+    expect(await second.until(/curl .*\n/)).toContain("already in the local bucket");
+  });
+
+  test("a busy port: a clear line, exit 1", async () => {
+    const { server, port } = await listen();
+    cleanups.push(() => new Promise((resolve) => server.close(resolve)));
+    const { code, output } = await run("start.ts", ["--port", String(port)]).finished;
+    expect(output).toBe(
+      `error: port ${port} is in use by another program; stop it, or choose another: npm start -- --port ${port + 1}\n`,
+    );
+    expect(code).toBe(1);
+  });
+
+  test("a pack that is not there: a clear line with those that are, exit 1", async () => {
+    const port = await freePort();
+    const { code, output } = await run("start.ts", ["--port", String(port), "--model", "nix"]).finished;
+    expect(output).toMatch(/^error: there is no pack nix in model-shards; here are: .*resnet34-cifar10/);
+    expect(code).toBe(1);
+  });
+});

@@ -1,0 +1,200 @@
+/** Every error a caller can provoke: status, content type, code and the numbers. */
+import { connect } from "node:net";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
+
+const maxImageBytes = 300_000;
+let worker: TestWorker;
+let ship: Uint8Array;
+
+beforeAll(async () => {
+  ship = await exampleImage("ship");
+  worker = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: maxImageBytes } });
+});
+
+afterAll(() => worker?.close());
+
+function expectProblem(
+  answer: Answer,
+  status: number,
+  code: string,
+  members: Record<string, unknown> = {},
+): void {
+  expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
+  expect(answer.json).toMatchObject({ type: "about:blank", status, code, ...members });
+  expect(answer.status).toBe(status);
+  expect(answer.json.instance).toBe(`urn:request:${answer.headers.get("X-Request-Id")}`);
+  expect(answer.text).not.toMatch(/\bat .*\.(ts|js):\d+/);
+}
+
+describe("the address", () => {
+  test.each([
+    "/",
+    "/v1",
+    "/v1/classify/",
+    "/v2/classify",
+    "/%00",
+    "/%ff%fe",
+    "/..%2f..%2fetc/passwd",
+    "//v1/model",
+  ])("%s is 404", async (pathname) => {
+    const answer = await worker.get(worker.url.origin + pathname);
+    expectProblem(answer, 404, "not_found");
+  });
+
+  test.each([
+    ["/v1/classify", "GET", ["POST"]],
+    ["/v1/classify", "DELETE", ["POST"]],
+    ["/v1/model", "POST", ["GET", "HEAD"]],
+    ["/v1/labels", "PUT", ["GET", "HEAD"]],
+    ["/readyz", "POST", ["GET", "HEAD"]],
+    ["/healthz", "PATCH", ["GET", "HEAD"]],
+  ])("%s by %s is 405, and Allow names %j", async (pathname, method, allowed) => {
+    const answer = await worker.get(pathname, { method });
+    expectProblem(answer, 405, "method_not_allowed", { allowed });
+    expect(answer.headers.get("Allow")).toBe(allowed.join(", "));
+  });
+});
+
+describe("top_k", () => {
+  test.each(["0", "-1", "1.5", "five", "", "1e1", "%00", "999999999999999999999"])(
+    "%s is 400",
+    async (value) => {
+      expectProblem(await worker.classify(ship, `?top_k=${value}`), 400, "invalid_parameter", {
+        parameter: "top_k",
+      });
+    },
+  );
+
+  test("beyond the number of classes is 400 with both numbers", async () => {
+    const answer = await worker.classify(ship, "?top_k=11");
+    expectProblem(answer, 400, "invalid_parameter", { parameter: "top_k", measured: 11, limit: 10 });
+    expect(answer.json.detail).toContain("1 to 10");
+  });
+});
+
+describe("the body", () => {
+  test("none, and an empty one, is 400", async () => {
+    expectProblem(await worker.get("/v1/classify", { method: "POST" }), 400, "empty_body");
+    expectProblem(await worker.classify(new Uint8Array(0)), 400, "empty_body");
+  });
+
+  test("over the limit is 413 with both numbers, by its announced length", async () => {
+    const answer = await worker.classify(new Uint8Array(maxImageBytes + 1));
+    expectProblem(answer, 413, "image_too_large", {
+      unit: "bytes",
+      measured: maxImageBytes + 1,
+      limit: maxImageBytes,
+    });
+    expect(answer.json.detail).toContain(String(maxImageBytes + 1));
+    expect(answer.json.detail).toContain(String(maxImageBytes));
+  });
+
+  test("over the limit is 413 while it streams, before its end", async () => {
+    const chunk = new Uint8Array(64 * 1024);
+    let sent = 0;
+    const body = new ReadableStream<Uint8Array>({
+      pull(controller) {
+        sent += chunk.length;
+        if (sent > 4 * maxImageBytes) controller.close();
+        else controller.enqueue(chunk);
+      },
+    });
+    const init = { method: "POST", body, duplex: "half" } as RequestInit;
+    const answer = await worker.get("/v1/classify", init);
+    expectProblem(answer, 413, "image_too_large", { unit: "bytes", limit: maxImageBytes });
+    expect(answer.json.measured).toBeGreaterThan(maxImageBytes);
+    expect(answer.json.measured).toBeLessThan(2 * maxImageBytes);
+  });
+
+  test("of just the limit is read", async () => {
+    const padded = new Uint8Array(maxImageBytes);
+    padded.set(ship);
+    expect((await worker.classify(padded)).status).toBe(200);
+  });
+
+  test.each([
+    [
+      "PNG",
+      () =>
+        sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
+          .png()
+          .toBuffer(),
+    ],
+    [
+      "WebP",
+      () =>
+        sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
+          .webp()
+          .toBuffer(),
+    ],
+    [
+      "GIF",
+      () =>
+        sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
+          .gif()
+          .toBuffer(),
+    ],
+    ["text", async () => Buffer.from("not an image")],
+    ["unknown", async () => Buffer.from([0, 1, 2, 3])],
+  ])("that is not a JPEG (%s) is 415 and says what it looks like", async (name, make) => {
+    const answer = await worker.classify(await make());
+    expectProblem(answer, 415, "unsupported_image", { expected: expect.stringContaining("JPEG") });
+    expect(answer.json.detected).toContain(name);
+  });
+
+  test("a truncated JPEG is 422", async () => {
+    for (const bytes of [3, 20, 200, ship.length >> 1, ship.length - 100]) {
+      expectProblem(await worker.classify(ship.slice(0, bytes)), 422, "image_undecodable");
+    }
+  });
+
+  test("more pixels than the limit are 413 with both numbers, from the header alone", async () => {
+    const huge = ship.slice();
+    const sof = huge.findIndex((byte, i) => byte === 0xff && huge[i + 1] === 0xc0);
+    huge.fill(0xff, sof + 5, sof + 9);
+    expectProblem(await worker.classify(huge), 413, "image_too_large", {
+      unit: "pixels",
+      measured: 65_535 * 65_535,
+      limit: 50_000_000,
+    });
+  });
+
+  test("an image that would not fit while it is decoded is 413 with both numbers", async () => {
+    const large = await sharp({ create: { width: 4000, height: 3000, channels: 3, background: "green" } })
+      .jpeg()
+      .toBuffer();
+    expect(large.length).toBeLessThan(maxImageBytes);
+    const answer = await worker.classify(large);
+    expectProblem(answer, 413, "image_too_large", { unit: "decode_bytes" });
+    expect(answer.json.measured).toBeGreaterThan(answer.json.limit as number);
+  });
+
+  test("that breaks off does no harm: the next request is answered", async () => {
+    await new Promise<void>((resolve, reject) => {
+      const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
+        socket.write(
+          `POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ship.length}\r\n\r\n`,
+        );
+        socket.write(ship.slice(0, 1000));
+        setTimeout(() => socket.destroy(), 100);
+      });
+      socket.once("close", () => resolve());
+      socket.once("error", reject);
+    });
+    expect((await worker.classify(ship)).status).toBe(200);
+  });
+});
+
+test("a variable that does not hold is named, /healthz stays alive, and nothing is guessed", async () => {
+  const broken = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: "16MiB" }, seeded: false });
+  try {
+    const answer = await broken.classify(ship);
+    expectProblem(answer, 503, "misconfigured", { variable: "MAX_IMAGE_BYTES" });
+    expect(answer.headers.get("Retry-After")).toMatch(/^\d+$/);
+    expect((await broken.get("/healthz")).status).toBe(200);
+  } finally {
+    await broken.close();
+  }
+});
