@@ -1,7 +1,7 @@
 /** Env to Config: validated once per isolate, naming the variable at fault. */
 import { z } from "zod";
 import { ClassifierError } from "./errors.ts";
-import { defaultMaxImageBytes, maxImageBytesCeiling } from "./limits.ts";
+import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import type { ObjectBucket } from "./model/source.ts";
 
@@ -13,30 +13,30 @@ export interface Env {
   readonly MODEL_NAME?: string;
   /** Bytes of image that a request may carry. */
   readonly MAX_IMAGE_BYTES?: string | number;
+  /** Seconds within which a version pushed to the bucket goes live. */
+  readonly MODEL_REFRESH_SECONDS?: string | number;
 }
 
 export interface Config {
   readonly modelName: string;
   readonly maxImageBytes: number;
+  readonly modelRefreshMs: number;
+}
+
+/** An integer as wrangler.toml gives it (a number) or the dashboard (a string). */
+function integer(min: number, max: number, fallback: number) {
+  const error = `expected an integer from ${min} to ${max}`;
+  const digits = z.string().regex(/^\d{1,9}$/);
+  return z
+    .union([z.int(), digits.transform(Number)], { error })
+    .refine((value) => value >= min && value <= max, { error })
+    .default(fallback);
 }
 
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
-  MAX_IMAGE_BYTES: z
-    .union(
-      [
-        z.int(),
-        z
-          .string()
-          .regex(/^\d{1,9}$/)
-          .transform(Number),
-      ],
-      {
-        error: `expected an integer from 1 to ${maxImageBytesCeiling}`,
-      },
-    )
-    .pipe(z.int().min(1).max(maxImageBytesCeiling))
-    .default(defaultMaxImageBytes),
+  MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
+  MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
 });
 
 /** @throws ClassifierError misconfigured, for the first variable or binding at fault */
@@ -44,15 +44,17 @@ export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {
     throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
   }
-  const parsed = configSchema.safeParse({
-    MODEL_NAME: env.MODEL_NAME,
-    MAX_IMAGE_BYTES: env.MAX_IMAGE_BYTES,
-  });
+  const { MODEL_NAME, MAX_IMAGE_BYTES, MODEL_REFRESH_SECONDS } = env;
+  const parsed = configSchema.safeParse({ MODEL_NAME, MAX_IMAGE_BYTES, MODEL_REFRESH_SECONDS });
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw misconfigured(String(issue?.path[0] ?? "a variable"), issue?.message ?? "another value");
   }
-  return { modelName: parsed.data.MODEL_NAME, maxImageBytes: parsed.data.MAX_IMAGE_BYTES };
+  return {
+    modelName: parsed.data.MODEL_NAME,
+    maxImageBytes: parsed.data.MAX_IMAGE_BYTES,
+    modelRefreshMs: parsed.data.MODEL_REFRESH_SECONDS * 1000,
+  };
 }
 
 function misconfigured(variable: string, expected: string): ClassifierError {

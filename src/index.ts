@@ -40,6 +40,7 @@ function createServices(env: Env): Services {
     name: config.modelName,
     source: new BucketSource(env.MODELS),
     runtime: createRuntime(ortWasm),
+    refreshMs: config.modelRefreshMs,
     log,
   });
   const tiers = [new MemoryTier(maxMemoryCacheBytes), new CacheApiTier(caches.default, cacheTtlSeconds)];

@@ -24,6 +24,10 @@ export const maxShardBytes = 8 * MiB;
 /** Shards of one model: ResNet34 needs 6; beyond this the session overhead outweighs what sharding saves. */
 export const maxShards = 64;
 
+/** Time after which a request has the bucket asked what is live: one R2 read an isolate, at most once in that time. */
+export const defaultModelRefreshMs = 60_000;
+/** Time for which a live version that did not load is left alone: trying takes the old model out of service. */
+export const refusedModelRetryMs = 5 * 60_000;
 /** Time without any progress (an R2 read, a session) after which a model load counts as abandoned. */
 export const modelLoadStallMs = 10_000;
 /** Time a run may wait for the run before it. The longest run is about 0.2 s; beyond this its owner is gone. */

@@ -19,6 +19,7 @@ describe("readConfig", () => {
     expect(readConfig({ MODELS })).toEqual({
       modelName: "resnet34-cifar10",
       maxImageBytes: defaultMaxImageBytes,
+      modelRefreshMs: 60_000,
     });
   });
 

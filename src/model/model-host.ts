@@ -1,9 +1,11 @@
 /**
  * The model of this isolate: loaded at the first request that needs it, shared by all, one run at a time.
- * A load that fails is forgotten, so the next request tries again.
+ * A load that fails is forgotten, so the next request tries again. A version that goes live in the bucket is taken over
+ * within `refreshMs`: runs under way finish on the old one, whose sessions are released before the new one loads, since
+ * two do not fit; if the new one does not load, the old one comes back.
  */
 import { ClassifierError } from "../errors.ts";
-import { modelLoadStallMs, runStallMs } from "../limits.ts";
+import { defaultModelRefreshMs, modelLoadStallMs, refusedModelRetryMs, runStallMs } from "../limits.ts";
 import { type Anchor, type Lead, SingleFlight } from "../single-flight.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
 import { RunQueue } from "./run-queue.ts";
@@ -17,6 +19,8 @@ export interface ModelHostOptions {
   readonly source: PackSource;
   readonly runtime: Runtime;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
+  /** Milliseconds after which a request has the bucket asked, behind its back, what is live. */
+  readonly refreshMs?: number;
   /** Milliseconds without progress after which a load counts as abandoned. */
   readonly stallMs?: number;
   readonly now?: () => number;
@@ -35,16 +39,24 @@ export interface Inference extends ModelOutput {
 export class ModelHost {
   readonly #options: ModelHostOptions;
   readonly #now: () => number;
+  readonly #refreshMs: number;
   readonly #queue: RunQueue;
   readonly #packFlight: SingleFlight<Pack>;
   readonly #loadFlight: SingleFlight<LoadedModel>;
+  /** What is served, or will be once it is loaded. */
   #pack: Pack | undefined;
   #loaded: LoadedModel | undefined;
+  /** What has gone live since, and is to be loaded next. */
+  #candidate: Pack | undefined;
+  #checkedMs = 0;
+  /** A version that did not load, and the time until which it is left alone. */
+  #refused = { version: "", untilMs: 0 };
 
   constructor(options: ModelHostOptions) {
     const stallMs = options.stallMs ?? modelLoadStallMs;
     this.#options = options;
     this.#now = options.now ?? Date.now;
+    this.#refreshMs = options.refreshMs ?? defaultModelRefreshMs;
     this.#queue = new RunQueue(runStallMs, this.#now);
     this.#packFlight = new SingleFlight(stallMs, this.#now);
     this.#loadFlight = new SingleFlight(stallMs, this.#now);
@@ -52,7 +64,10 @@ export class ModelHost {
 
   /** The live pack without its weights: three R2 reads the first time. Rejects with model_unavailable. */
   async pack(anchor: Anchor): Promise<Pack> {
-    if (this.#pack) return this.#pack;
+    if (this.#pack) {
+      this.#refreshWhenDue(anchor);
+      return this.#pack;
+    }
     const read = (lead: Lead) => this.#readPack(lead);
     return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read, anchor))).value;
   }
@@ -70,6 +85,7 @@ export class ModelHost {
   async infer(prepare: (pack: Pack) => Float32Array, anchor: Anchor): Promise<Inference> {
     await this.#load(anchor);
     return this.#queue.run(async () => {
+      // Again, now that nobody else runs: the one before may have failed, or brought another model.
       const { pack, session } = await this.#load(anchor);
       const input = prepare(pack);
       try {
@@ -97,15 +113,42 @@ export class ModelHost {
     const version = await readLiveVersion(source, name);
     progress();
     const pack = await readPack(source, name, version);
-    if (!signal.aborted) this.#pack = pack;
+    if (!signal.aborted) {
+      this.#pack = pack;
+      this.#checkedMs = this.#now();
+    }
     return pack;
   }
 
-  async #loadWeights({ progress, signal }: Lead, anchor: Anchor): Promise<LoadedModel> {
-    const { source, runtime, log } = this.#options;
-    const startedMs = this.#now();
+  async #loadWeights(lead: Lead, anchor: Anchor): Promise<LoadedModel> {
+    const candidate = this.#candidate;
+    if (candidate) {
+      try {
+        const loaded = await this.#loadSession(candidate, lead);
+        this.#pack = candidate;
+        return loaded;
+      } catch (error) {
+        if (lead.signal.aborted) throw error;
+        this.#refuse(candidate);
+      } finally {
+        this.#candidate = undefined;
+      }
+    }
     const pack = await this.pack(anchor);
-    progress();
+    lead.progress();
+    try {
+      return await this.#loadSession(pack, lead);
+    } catch (error) {
+      // What is live may be mended or changed by the next request: it reads it again.
+      if (!lead.signal.aborted) this.#pack = undefined;
+      throw error;
+    }
+  }
+
+  async #loadSession(pack: Pack, { progress, signal }: Lead): Promise<LoadedModel> {
+    const { source, runtime, log } = this.#options;
+    const { name: model, version } = pack.manifest;
+    const startedMs = this.#now();
     try {
       const session = await ShardedSession.load(pack.manifest, {
         runtime,
@@ -113,31 +156,52 @@ export class ModelHost {
         onProgress: progress,
         readShard: (shard) => readShard(source, pack.manifest, shard),
       });
-      const loaded = { pack, session };
-      this.#loaded = loaded;
-      log({
-        event: "model_loaded",
-        model: pack.manifest.name,
-        version: pack.manifest.version,
-        shards: session.shards,
-        r2_reads: source.reads,
-        wasm_heap_bytes: runtime.heapBytes(),
-        ms: this.#now() - startedMs,
-      });
-      return loaded;
+      this.#loaded = { pack, session };
+      const facts = { shards: session.shards, r2_reads: source.reads, wasm_heap_bytes: runtime.heapBytes() };
+      log({ event: "model_loaded", model, version, ...facts, ms: this.#now() - startedMs });
+      return this.#loaded;
     } catch (error) {
-      if (signal.aborted) throw error;
-      // What is live may have changed or been mended: read it again next time.
-      this.#pack = undefined;
-      log({
-        event: "model_load_failed",
-        model: pack.manifest.name,
-        version: pack.manifest.version,
-        reason: error instanceof Error ? error.message : String(error),
-        cause: error instanceof Error && error.cause instanceof Error ? error.cause.message : undefined,
-      });
+      if (!signal.aborted) log({ event: "model_load_failed", model, version, ...explain(error) });
       throw error;
     }
+  }
+
+  #refreshWhenDue(anchor: Anchor): void {
+    const nowMs = this.#now();
+    if (nowMs - this.#checkedMs < this.#refreshMs) return;
+    // Set at once, so that one request asks; were it to go away, the next one would, a while later.
+    this.#checkedMs = nowMs;
+    const refresh = this.#refresh(anchor).catch((error: unknown) => {
+      this.#options.log({ event: "model_refresh_failed", model: this.#options.name, ...explain(error) });
+    });
+    anchor(refresh);
+  }
+
+  async #refresh(anchor: Anchor): Promise<void> {
+    const { source, name } = this.#options;
+    const version = await readLiveVersion(source, name);
+    if (version === this.#pack?.manifest.version || this.#isRefused(version)) return;
+    const next = await readPack(source, name, version);
+    if (!this.#loaded && this.#loadFlight.size === 0) {
+      this.#pack = next;
+      return;
+    }
+    await this.#load(anchor);
+    await this.#queue.run(async () => {
+      this.#candidate = next;
+      const old = this.#loaded;
+      this.#loaded = undefined;
+      await old?.session.release();
+      await this.#load(anchor);
+    });
+  }
+
+  #refuse({ manifest: { version } }: Pack): void {
+    this.#refused = { version, untilMs: this.#now() + refusedModelRetryMs };
+  }
+
+  #isRefused(version: string): boolean {
+    return version === this.#refused.version && this.#now() < this.#refused.untilMs;
   }
 
   /** After a failed run the sessions are not to be trusted: the next request loads them anew. */
@@ -145,4 +209,9 @@ export class ModelHost {
     if (this.#loaded?.session === session) this.#loaded = undefined;
     await session.release().catch(() => {});
   }
+}
+
+function explain(error: unknown): { reason: string; cause: string | undefined } {
+  if (!(error instanceof Error)) return { reason: String(error), cause: undefined };
+  return { reason: error.message, cause: error.cause instanceof Error ? error.cause.message : undefined };
 }

@@ -1,0 +1,142 @@
+/** A version that goes live while another serves. */
+import { beforeEach, describe, expect, test } from "vitest";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { ModelHost } from "../../src/model/model-host.ts";
+import { BucketSource } from "../../src/model/source.ts";
+import { deferred } from "../support/deferred.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";
+
+const refreshMs = 1000;
+let bucket: MemoryBucket;
+let runtime: FakeRuntime;
+let host: ModelHost;
+let log: Record<string, unknown>[];
+let nowMs: number;
+let background: Promise<unknown>[];
+let first: Manifest;
+
+const anchor = (work: Promise<unknown>) => void background.push(work);
+const settle = async () => {
+  while (background.length > 0) await Promise.all(background.splice(0));
+};
+const infer = async () => {
+  await host.pack(anchor);
+  const { pack, logits } = await host.infer(() => new Float32Array(12).fill(0.5), anchor);
+  expect(logits[0]).toBe(6);
+  return pack.manifest.version;
+};
+/** Another version: same shards, other facts. */
+const push = (licence: string) =>
+  seedTinyPack(bucket, { source: { file: "x.onnx", bytes: 1, sha256: "0".repeat(64), licence } });
+
+beforeEach(async () => {
+  bucket = new MemoryBucket();
+  runtime = new FakeRuntime();
+  log = [];
+  background = [];
+  nowMs = 1e6;
+  const source = new BucketSource(bucket);
+  host = new ModelHost({
+    name: tinyName,
+    source,
+    runtime,
+    refreshMs,
+    now: () => nowMs,
+    log: (event) => void log.push(event),
+  });
+  first = await seedTinyPack(bucket);
+  expect(await infer()).toBe(first.version);
+});
+
+describe("a version that goes live", () => {
+  test("is served after the refresh time, and not asked for before", async () => {
+    const second = await push("second");
+    nowMs += refreshMs - 1;
+    expect(await infer()).toBe(first.version);
+    await settle();
+    expect(bucket.gets.filter((key) => key.endsWith("current.json"))).toHaveLength(1);
+    nowMs += 1;
+    await infer();
+    await settle();
+    expect(await infer()).toBe(second.version);
+    expect(await host.pack(anchor)).toMatchObject({ manifest: { version: second.version } });
+  });
+
+  test("asks the bucket once, however many requests come", async () => {
+    nowMs += refreshMs;
+    await Promise.all(Array.from({ length: 20 }, infer));
+    await settle();
+    expect(bucket.gets.filter((key) => key.endsWith("current.json"))).toHaveLength(2);
+  });
+
+  test("loads only after the runs under way have finished and the old sessions are released", async () => {
+    const second = await push("second");
+    const gate = deferred();
+    runtime.beforeRun = () => gate.promise;
+    let most = 0;
+    runtime.beforeCreate = async () => {
+      most = Math.max(most, runtime.liveSessions);
+    };
+    nowMs += refreshMs;
+    const underWay = infer();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(runtime.createdSessions).toBe(3);
+    const afterwards = infer();
+    gate.resolve();
+    expect(await underWay).toBe(first.version);
+    await settle();
+    expect([first.version, second.version]).toContain(await afterwards);
+    expect(await infer()).toBe(second.version);
+    expect(runtime.liveSessions).toBe(3);
+    expect(most).toBe(2); // never the three of the old one beside those of the new one
+  });
+
+  test("that does not load: the old one comes back, every request is answered, and it is left alone for a while", async () => {
+    const second = await push("second");
+    const shard = `${tinyName}/${second.version}/shard-01.onnx`;
+    const good = bucket.objects.get(shard)!;
+    bucket.objects.set(shard, new Uint8Array(good.length).fill(9));
+    nowMs += refreshMs;
+    expect(await Promise.all([infer(), infer(), infer()])).toEqual(Array(3).fill(first.version));
+    await settle();
+    expect(await infer()).toBe(first.version);
+    expect(runtime.liveSessions).toBe(3);
+    expect(log.map(({ event }) => event)).toEqual(["model_loaded", "model_load_failed", "model_loaded"]);
+    const created = runtime.createdSessions;
+    bucket.objects.set(shard, good);
+    nowMs += refreshMs;
+    await infer();
+    await settle();
+    expect(runtime.createdSessions).toBe(created);
+    nowMs += 5 * 60_000;
+    await infer();
+    await settle();
+    expect(await infer()).toBe(second.version);
+  });
+
+  test("whose manifest is broken leaves the old one in service, with a line in the log", async () => {
+    const second = await push("second");
+    bucket.objects.set(`${tinyName}/${second.version}/manifest.json`, new Uint8Array(3));
+    nowMs += refreshMs;
+    await infer();
+    await settle();
+    expect(await infer()).toBe(first.version);
+    expect(log.at(-1)).toMatchObject({
+      event: "model_refresh_failed",
+      reason: expect.stringContaining("not JSON"),
+    });
+  });
+
+  test("five times over keeps one model's sessions alive, and every answer names the version that made it", async () => {
+    for (let i = 0; i < 5; i++) {
+      const next = await push(`version ${i}`);
+      nowMs += refreshMs;
+      const versions = await Promise.all(Array.from({ length: 10 }, infer));
+      await settle();
+      expect(new Set([...versions, next.version]).size).toBeLessThanOrEqual(2);
+      expect(await infer()).toBe(next.version);
+      expect(runtime.liveSessions).toBe(3);
+    }
+  });
+});

@@ -1,0 +1,90 @@
+/** A new version goes live in the bucket under load: no request fails, each answer is of exactly one version. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { manifestVersion } from "../../src/model/manifest.ts";
+import { embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
+
+const MiB = 2 ** 20;
+let worker: TestWorker;
+
+beforeAll(async () => {
+  worker = await TestWorker.start({ vars: { MODEL_REFRESH_SECONDS: 1 } });
+});
+
+afterAll(() => worker?.close());
+
+/** The embedded pack with its labels renamed: other version, telling answers. */
+async function pushRenamed(prefix: string, breakShard = false): Promise<string> {
+  const { manifest, files, folder } = await embeddedPack();
+  const read = async (name: string) => new Uint8Array(await readFile(path.join(folder, name)));
+  const old = JSON.parse(new TextDecoder().decode(await read("labels.json"))) as {
+    id: string;
+    label: string;
+  }[];
+  const labels = Buffer.from(
+    JSON.stringify(old.map(({ id, label }) => ({ id, label: `${prefix} ${label}` }))),
+  );
+  const sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", labels)).toString("hex");
+  const changed = { ...manifest, labels: { file: "labels.json", bytes: labels.length, sha256 } };
+  const version = await manifestVersion(changed);
+  const put = (name: string, bytes: Uint8Array | string) =>
+    worker.bucket.put(`${embeddedModel}/${version}/${name}`, bytes);
+  for (const { name } of files) if (name.startsWith("shard")) await put(name, await read(name));
+  if (breakShard) await put("shard-03.onnx", new Uint8Array(100));
+  await put("labels.json", labels);
+  await put("manifest.json", JSON.stringify({ ...changed, version }));
+  const current = { format: 1, name: embeddedModel, version, history: [] };
+  await worker.bucket.put(`${embeddedModel}/current.json`, JSON.stringify(current));
+  return version;
+}
+
+/** Sends images that no cache knows until one is answered by `version`; all must be answered. */
+async function trafficUntil(version: string | undefined, seconds: number): Promise<Set<string>> {
+  const ship = await exampleImage("ship");
+  const seen = new Set<string>();
+  const deadline = Date.now() + seconds * 1000;
+  while (Date.now() < deadline) {
+    const padded = new Uint8Array(ship.length + 16);
+    padded.set(ship);
+    crypto.getRandomValues(padded.subarray(ship.length));
+    const answers = await Promise.all([
+      worker.classify(padded),
+      worker.classify(padded),
+      worker.get("/v1/model"),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const [{ json }] = answers;
+    const [top] = json.predictions as { label: string }[];
+    const model = json.model as { version: string };
+    seen.add(`${model.version} ${top?.label}`);
+    if (model.version === version) return seen;
+  }
+  expect(version, "the version should have gone live by now").toBeUndefined();
+  return seen;
+}
+
+test("five versions go live one after the other; every answer carries the labels of the version it names", async () => {
+  const labelOf = new Map([[(await embeddedPack()).manifest.version, "ship"]]);
+  await worker.classify(await exampleImage("ship"));
+  for (const prefix of ["one", "two", "three", "four", "five"]) {
+    const version = await pushRenamed(prefix);
+    labelOf.set(version, `${prefix} ship`);
+    const seen = await trafficUntil(version, 20);
+    for (const answer of seen) {
+      const [named, ...label] = answer.split(" ");
+      expect(label.join(" ")).toBe(labelOf.get(named!));
+    }
+  }
+  expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBeLessThanOrEqual(64 * MiB);
+  expect(await worker.logs("model_loaded")).toHaveLength(6);
+});
+
+test("a version that does not load leaves the one before in service", async () => {
+  const broken = await pushRenamed("broken", true);
+  const seen = await trafficUntil(undefined, 4);
+  expect([...seen].some((answer) => answer.startsWith(broken))).toBe(false);
+  expect([...seen][0]).toMatch(/five ship$/);
+  expect(await worker.logs("model_load_failed")).toMatchObject([{ version: broken }]);
+  expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBeLessThanOrEqual(64 * MiB);
+});
