@@ -20,6 +20,7 @@ export type Reason =
   | { code: "unsupported_image"; detected: string; expected: string }
   | { code: "image_undecodable"; detail: string }
   | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
+  | { code: "overloaded"; detail: string; waiting: number; limit: number; retryAfterSeconds: number }
   | { code: "misconfigured"; variable: string; expected: string }
   | { code: "internal" };
 
@@ -62,6 +63,8 @@ function describe(reason: Reason): string {
       return `The JPEG cannot be decoded: ${reason.detail}. Save the image again as a plain JPEG and send that.`;
     case "model_unavailable":
       return `The model is not available: ${reason.detail}. The next request tries again.`;
+    case "overloaded":
+      return `Too much is under way: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
     case "misconfigured":
       return `The Worker's ${reason.variable} is not usable; expected ${reason.expected}. Correct it in wrangler.toml and deploy.`;
     case "internal":

@@ -1,5 +1,6 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
+import { Admission } from "./admission.ts";
 import { CacheApiTier } from "./cache/cache-api-tier.ts";
 import { MemoryTier } from "./cache/memory-tier.ts";
 import { TieredCache } from "./cache/tiers.ts";
@@ -7,11 +8,15 @@ import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
 import { createApp, type Services } from "./http/app.ts";
 import {
+  admissionLeaseMs,
   cacheTtlSeconds,
   coalesceWaitMs,
+  maxAdmissionWaitMs,
   maxDecodeBytes,
   maxImagePixels,
+  maxInFlightBytes,
   maxMemoryCacheBytes,
+  maxWaitingRequests,
 } from "./limits.ts";
 import { ModelHost } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
@@ -48,7 +53,13 @@ function createServices(env: Env): Services {
     log({ event: "cache_failed", tier, operation, reason: String(error) });
   });
   const limits = { maxPixels: maxImagePixels, maxDecodeBytes };
-  return { config, classifier: new Classifier({ host, cache, limits, coalesceWaitMs }) };
+  const admission = new Admission({
+    capacityBytes: maxInFlightBytes,
+    maxWaiting: maxWaitingRequests,
+    maxWaitMs: maxAdmissionWaitMs,
+    leaseMs: admissionLeaseMs,
+  });
+  return { config, admission, classifier: new Classifier({ host, cache, limits, coalesceWaitMs }) };
 }
 
 function log(event: Readonly<Record<string, unknown>>): void {

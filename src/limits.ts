@@ -4,10 +4,20 @@
  */
 const MiB = 1024 * 1024;
 
-/** Bytes of one image. A 24-megapixel phone photo is 5 to 12 MiB; the isolate has 128 MB in all. */
+/** Bytes of request bodies in flight, with what each request needs beside its body. */
+export const maxInFlightBytes = 18 * MiB;
+/** Bytes a request needs beside its body: the input tensor (0.6 MiB at 224) and its objects. */
+export const requestOverheadBytes = 1 * MiB;
+/** Bytes of one image. A 24-megapixel phone photo is 5 to 12 MiB. */
 export const defaultMaxImageBytes = 16 * MiB;
-/** The most that MAX_IMAGE_BYTES may be set to: a body beyond it cannot stand beside the resident model. */
-export const maxImageBytesCeiling = 32 * MiB;
+/** The most that MAX_IMAGE_BYTES may be set to: one image must fit what may be in flight. */
+export const maxImageBytesCeiling = maxInFlightBytes - requestOverheadBytes;
+/** Requests that may wait, unread, for room. At 0.1 s each the last one waits about 6 s. */
+export const maxWaitingRequests = 64;
+/** Time that a request may wait for room. */
+export const maxAdmissionWaitMs = 20_000;
+/** Time after which a request's bytes count as given back: longer than any request lives. */
+export const admissionLeaseMs = 60_000;
 
 /** Pixels of one image. jpeg-js keeps coefficients, planes and RGB: see decodeCostBytes in image/decode.ts. */
 export const maxImagePixels = 50_000_000;

@@ -4,13 +4,15 @@ import { etag } from "hono/etag";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
+import type { Admission } from "../admission.ts";
 import type { Classifier } from "../classify.ts";
 import type { Config } from "../config.ts";
 import { ClassifierError } from "../errors.ts";
+import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { softmax, topK } from "../model/scores.ts";
 import type { Anchor } from "../single-flight.ts";
-import { readBody } from "./body.ts";
+import { bodyBytes, readBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
 import { parseTopK } from "./query.ts";
@@ -19,6 +21,8 @@ import { requestLog } from "./request-log.ts";
 export interface Services {
   readonly config: Config;
   readonly classifier: Classifier;
+  /** Bytes of bodies in flight. */
+  readonly admission: Admission;
 }
 
 export interface AppOptions {
@@ -69,27 +73,41 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
     return c.json({ model: modelOf(pack), labels });
   });
 
-  app.post("/v1/classify", async (c) => {
-    const { config, classifier } = services();
-    const { stages, facts } = c.var;
-    const topKOf = parseTopK(c.req.query("top_k"));
-    const bytes = await stages.time("read", () => readBody(c.req.raw, config.maxImageBytes));
-    facts.bytes = bytes.length;
-    const pack = await stages.time("model", () => classifier.host.pack(anchorOf(c)));
-    topKOf(pack);
-    const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
-    facts.cache = scored.cache;
-    facts.model = `${scored.pack.manifest.name}/${scored.pack.manifest.version}`;
-    const { width, height, logits } = scored.result;
-    c.header("X-Cache", scored.cache);
-    return c.json({
-      model: modelOf(scored.pack),
-      image: { sha256: scored.imageSha256, width, height },
-      predictions: topK(softmax(logits), scored.pack.labels, topKOf(scored.pack)),
-    });
+  app.post("/v1/classify", (c) => {
+    const answer = classify(c);
+    // Also when the client goes away: what the request holds is given back only by running to its end.
+    c.executionCtx.waitUntil(answer.catch(() => {}));
+    return answer;
   });
 
   return app;
+
+  async function classify(c: AppContext): Promise<Response> {
+    const { config, classifier, admission } = services();
+    const { stages, facts } = c.var;
+    const topKOf = parseTopK(c.req.query("top_k"));
+    const expectedBytes = bodyBytes(c.req.raw, config.maxImageBytes) + requestOverheadBytes;
+    const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
+    try {
+      const bytes = await stages.time("read", () => readBody(c.req.raw, config.maxImageBytes));
+      permit.shrinkTo(bytes.length + requestOverheadBytes);
+      facts.bytes = bytes.length;
+      const pack = await stages.time("model", () => classifier.host.pack(anchorOf(c)));
+      topKOf(pack);
+      const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
+      facts.cache = scored.cache;
+      facts.model = `${scored.pack.manifest.name}/${scored.pack.manifest.version}`;
+      const { width, height, logits } = scored.result;
+      c.header("X-Cache", scored.cache);
+      return c.json({
+        model: modelOf(scored.pack),
+        image: { sha256: scored.imageSha256, width, height },
+        predictions: topK(softmax(logits), scored.pack.labels, topKOf(scored.pack)),
+      });
+    } finally {
+      permit.release();
+    }
+  }
 
   function fail(c: AppContext, thrown: unknown): Response {
     const error = toClassifierError(thrown);

@@ -2,15 +2,23 @@
 import { ClassifierError } from "../errors.ts";
 
 /**
+ * Bytes that the body may take: what Content-Length announces, or the limit where it announces nothing.
+ * @throws ClassifierError image_too_large, empty_body; before anything is read
+ */
+export function bodyBytes(request: Request, maxBytes: number): number {
+  const announced = announcedBytes(request.headers.get("Content-Length"));
+  if (announced !== undefined && announced > maxBytes) throw tooLarge(announced, maxBytes);
+  if (!request.body || announced === 0) throw new ClassifierError({ code: "empty_body" });
+  return announced ?? maxBytes;
+}
+
+/**
  * The whole body.
  * @throws ClassifierError image_too_large as soon as more than `maxBytes` are announced or have come, empty_body,
  *   body_interrupted when the client breaks off
  */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
-  const announced = announcedBytes(request.headers.get("Content-Length"));
-  if (announced !== undefined && announced > maxBytes) throw tooLarge(announced, maxBytes);
-  if (!request.body) throw new ClassifierError({ code: "empty_body" });
-
+  bodyBytes(request, maxBytes);
   const chunks: Uint8Array[] = [];
   let bytes = 0;
   const reader = (request.body as ReadableStream<Uint8Array>).getReader();

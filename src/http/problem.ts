@@ -13,6 +13,7 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   image_undecodable: 422,
   internal: 500,
   model_unavailable: 503,
+  overloaded: 503,
   misconfigured: 503,
 };
 
@@ -72,6 +73,8 @@ function membersOf(reason: Reason): Record<string, unknown> {
       return { measured: reason.bytes };
     case "method_not_allowed":
       return { allowed: reason.allowed };
+    case "overloaded":
+      return { measured: reason.waiting, limit: reason.limit };
     case "misconfigured":
       return { variable: reason.variable };
     case "empty_body":
@@ -87,6 +90,7 @@ function headersOf(reason: Reason): Record<string, string> {
   switch (reason.code) {
     case "method_not_allowed":
       return { Allow: reason.allowed.join(", ") };
+    case "overloaded":
     case "model_unavailable":
       return { "Retry-After": String(reason.retryAfterSeconds) };
     case "misconfigured":
