@@ -2,6 +2,7 @@
  * One model as a chain of ONNX sessions, loaded one after the other, so that no more than two shards stand in
  * the JS heap and ORT's heap grows by one shard's peak instead of the whole model's.
  */
+import { freeBytes } from "../free-bytes.ts";
 import type { Manifest, Shard } from "./manifest.ts";
 import type { Runtime, Session, Tensor } from "./runtime.ts";
 import { modelUnavailable } from "./unavailable.ts";
@@ -47,6 +48,7 @@ export class ShardedSession {
         signal?.throwIfAborted();
         next = startRead(readShard, manifest.shards[i + 1]);
         sessions.push(await createSession(runtime, shard, bytes as Uint8Array));
+        freeBytes(bytes as Uint8Array);
         signal?.throwIfAborted();
         onProgress?.(i + 1);
       }
