@@ -1,9 +1,10 @@
 /** The bucket of wrangler's local storage: what `wrangler dev` serves from. */
 import path from "node:path";
 import { getPlatformProxy } from "wrangler";
-import type { PackBucket } from "./push.ts";
+import type { StoreBucket } from "./bucket.ts";
+import { bucketConfig, projectFolder, readProjectConfig, withConfigFile } from "./platform-config.ts";
 
-export const projectFolder = path.join(import.meta.dirname, "..", "..");
+export { projectFolder } from "./platform-config.ts";
 
 /** Environment for wrangler and miniflare: offline and quiet. */
 export const offlineEnv: Readonly<Record<string, string>> = {
@@ -13,16 +14,30 @@ export const offlineEnv: Readonly<Record<string, string>> = {
   WRANGLER_HIDE_BANNER: "true",
 };
 
+export interface LocalBucketOptions {
+  /** Name of the bucket, when it is not wrangler.toml's. */
+  readonly bucket?: string;
+  /** Where the storage is kept, as `wrangler dev --persist-to` means it; the project's `.wrangler/state` by default. */
+  readonly persistTo?: string;
+}
+
 /** Runs `work` on the local bucket, and lets go of it afterwards. */
-export async function withLocalBucket<T>(work: (bucket: PackBucket) => Promise<T>): Promise<T> {
+export async function withLocalBucket<T>(
+  work: (bucket: StoreBucket) => Promise<T>,
+  { bucket, persistTo = path.join(projectFolder, ".wrangler", "state") }: LocalBucketOptions = {},
+): Promise<T> {
   Object.assign(process.env, offlineEnv);
-  const proxy = await getPlatformProxy<{ MODELS: PackBucket }>({
-    configPath: path.join(projectFolder, "wrangler.toml"),
-    remoteBindings: false,
+  const choice = bucket === undefined ? { remote: false } : { remote: false, bucket };
+  return withConfigFile(bucketConfig(readProjectConfig(), choice), async (configPath) => {
+    const proxy = await getPlatformProxy<{ MODELS: StoreBucket }>({
+      configPath,
+      remoteBindings: false,
+      persist: { path: path.join(persistTo, "v3") },
+    });
+    try {
+      return await work(proxy.env.MODELS);
+    } finally {
+      await proxy.dispose();
+    }
   });
-  try {
-    return await work(proxy.env.MODELS);
-  } finally {
-    await proxy.dispose();
-  }
 }

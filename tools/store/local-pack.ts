@@ -1,9 +1,16 @@
 /** A pack in a folder of this machine, checked before anything is done with it. */
-import { readdir, readFile } from "node:fs/promises";
+import { access, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { type Manifest, manifestFormat, manifestSchema, manifestVersion } from "../../src/model/manifest.ts";
+import {
+  type Manifest,
+  manifestFormat,
+  manifestSchema,
+  manifestVersion,
+  packNameSchema,
+} from "../../src/model/manifest.ts";
 import { sha256Hex } from "../../src/sha256.ts";
 import { CommandError } from "../terminal/fail.ts";
+import { userPath } from "../terminal/paths.ts";
 
 /** Folder of the packs, one folder each. */
 export const packsFolder = path.join(import.meta.dirname, "..", "..", "model-shards");
@@ -54,10 +61,30 @@ export async function readLocalPack(folder: string): Promise<LocalPack> {
   return { folder, manifest, files: [...files, manifestFile] };
 }
 
-/** Names of the packs that are here. */
+/** Names of the packs that are here. A folder that is being written has a name that no pack can have. */
 export async function localPackNames(): Promise<string[]> {
   const entries = await readdir(packsFolder, { withFileTypes: true });
-  return entries.filter((entry) => entry.isDirectory()).map((entry) => entry.name);
+  return entries
+    .filter((entry) => entry.isDirectory() && packNameSchema.safeParse(entry.name).success)
+    .map((entry) => entry.name);
+}
+
+/**
+ * The folder of a pack that is named as in model-shards, or by its path.
+ * @throws CommandError with the names that are here
+ */
+export async function findPackFolder(pack: string): Promise<string> {
+  const names = await localPackNames();
+  if (names.includes(pack)) return path.join(packsFolder, pack);
+  const folder = userPath(pack);
+  const found = await access(path.join(folder, "manifest.json")).then(
+    () => true,
+    () => false,
+  );
+  if (found) return folder;
+  throw new CommandError(
+    `there is no pack ${pack}: expected a folder with a manifest.json, or one of model-shards (here are: ${names.join(", ")}); make one: npm run model -- pack path/to/file.onnx`,
+  );
 }
 
 async function checkFile(folder: string, file: PackFile): Promise<void> {

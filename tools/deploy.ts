@@ -1,0 +1,35 @@
+/** `npm run deploy`: the bucket, the pack into it, and the Worker, in your Cloudflare account. */
+import { Command } from "commander";
+import { type DeployIo, deploy } from "./commands/deploy-steps.ts";
+import { findPackFolder } from "./store/local-pack.ts";
+import { bucketNameOf, readProjectConfig } from "./store/platform-config.ts";
+import { pushPack } from "./store/push.ts";
+import { withRemoteBucket } from "./store/remote-bucket.ts";
+import { loadProjectEnv, requireLogin, runDeploy, runWrangler } from "./store/wrangler-cli.ts";
+import { runCommand } from "./terminal/fail.ts";
+import { createProgress } from "./terminal/progress.ts";
+
+const io: DeployIo = {
+  capture: (args) => runWrangler(args, "capture"),
+  show: (args) => runDeploy(args),
+  requireLogin: () => requireLogin(),
+  push: (pack) => withRemoteBucket((bucket) => pushPack(bucket, pack, createProgress())),
+  say: (line) => console.log(line),
+};
+
+await runCommand(async () => {
+  const project = readProjectConfig();
+  const program = new Command("npm run deploy --")
+    .description("Create the bucket if need be, push the pack and deploy the Worker. Safe to run again.")
+    .option("--model <name>", "pack to serve, a folder of model-shards", String(project.vars.MODEL_NAME))
+    .option("--dry-run", "print each step and build the Worker; no network")
+    .addHelpText("after", "\nExample:\n  npm run deploy -- --model resnet34-v1-7 --dry-run")
+    .parse();
+  const { model, dryRun = false } = program.opts<{ model: string; dryRun?: boolean }>();
+  loadProjectEnv();
+  const folder = await findPackFolder(model);
+  await deploy({ model, folder, bucket: bucketNameOf(project), dryRun }, io);
+});
+
+// A connection that does not close must not keep a finished command from ending.
+setTimeout(() => process.exit(), 2_000).unref();

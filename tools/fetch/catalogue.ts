@@ -1,0 +1,34 @@
+/** The public models that `fetch` knows: where they are and what their bytes must be. */
+
+export interface CatalogueEntry {
+  readonly name: string;
+  /** Name of the file in the cache folder. */
+  readonly file: string;
+  readonly bytes: number;
+  readonly sha256: string;
+  readonly licence: string;
+  readonly description: string;
+  /** Where to download it, tried in this order. */
+  readonly urls: readonly string[];
+}
+
+/** DESIGN: the classic model of onnx/models. A pinned revision first: a moved `main` costs a mirror, not the download. */
+export const catalogue: readonly CatalogueEntry[] = [
+  {
+    name: "resnet34-v1-7",
+    file: "resnet34-v1-7.onnx",
+    bytes: 87_302_588,
+    sha256: "883a41b2e30ddc2e422c108b091b5e70b92d37dc5c345a2c563dcae27971e2cc",
+    licence: "Apache-2.0",
+    description: "ResNet34 v1 of the ONNX model zoo, ImageNet, 1000 classes, top-1 73.73 %",
+    urls: [
+      "https://huggingface.co/onnxmodelzoo/resnet34-v1-7/resolve/9019d62c2f74b941ae6ce05de1d4013732703765/resnet34-v1-7.onnx",
+      "https://huggingface.co/onnxmodelzoo/legacy_models/resolve/main/validated/vision/classification/resnet/model/resnet34-v1-7.onnx",
+      "https://media.githubusercontent.com/media/onnx/models/refs/heads/main/validated/vision/classification/resnet/model/resnet34-v1-7.onnx",
+    ],
+  },
+];
+
+export function findInCatalogue(name: string): CatalogueEntry | undefined {
+  return catalogue.find((entry) => entry.name === name);
+}

@@ -1,0 +1,63 @@
+/** What is used of an R2 bucket binding, local or remote, and reading it page by page. */
+
+export interface ObjectHead {
+  readonly size: number;
+  readonly checksums: { readonly sha256?: ArrayBuffer };
+}
+
+/** What a push needs. */
+export interface PackBucket {
+  head(key: string): Promise<ObjectHead | null>;
+  get(key: string): Promise<{ text(): Promise<string> } | null>;
+  put(key: string, value: Uint8Array | string, options?: { sha256?: string }): Promise<unknown>;
+}
+
+export interface ListedObject {
+  readonly key: string;
+  readonly size: number;
+}
+
+export interface ListPage {
+  readonly objects: readonly ListedObject[];
+  readonly truncated: boolean;
+  readonly cursor?: string;
+  readonly delimitedPrefixes: readonly string[];
+}
+
+/** What looking at and tidying the bucket needs besides. */
+export interface StoreBucket extends PackBucket {
+  get(key: string): Promise<{
+    readonly size: number;
+    text(): Promise<string>;
+    arrayBuffer(): Promise<ArrayBuffer>;
+  } | null>;
+  list(options: { prefix?: string; delimiter?: string; cursor?: string }): Promise<ListPage>;
+  delete(keys: string | string[]): Promise<void>;
+}
+
+/** Every object under `prefix`. */
+export async function listObjects(bucket: StoreBucket, prefix: string): Promise<ListedObject[]> {
+  const objects: ListedObject[] = [];
+  for await (const page of pages(bucket, { prefix })) {
+    objects.push(...page.objects.map(({ key, size }) => ({ key, size })));
+  }
+  return objects;
+}
+
+/** Names of the folders at the top. */
+export async function listFolders(bucket: StoreBucket): Promise<string[]> {
+  const names: string[] = [];
+  for await (const page of pages(bucket, { delimiter: "/" })) {
+    names.push(...page.delimitedPrefixes.map((prefix) => prefix.slice(0, -1)));
+  }
+  return names;
+}
+
+async function* pages(bucket: StoreBucket, options: { prefix?: string; delimiter?: string }) {
+  let cursor: string | undefined;
+  do {
+    const page: ListPage = await bucket.list(cursor === undefined ? options : { ...options, cursor });
+    yield page;
+    cursor = page.truncated ? page.cursor : undefined;
+  } while (cursor !== undefined);
+}
