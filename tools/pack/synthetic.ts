@@ -1,0 +1,126 @@
+/**
+ * Pictures made from nothing but a seed, to find activation ranges without photographs: dead leaves (Lee, Mumford and
+ * Huang 2001: overlapping shapes with power-law sizes have the edge statistics of natural images), filled with
+ * gradients and textured noise. Baradad et al. 2021 (arXiv 2106.05963) show that networks respond to such pictures
+ * much as to photographs.
+ */
+import { Random } from "./random.ts";
+
+/** RGB pixels 0..255, interleaved, of a square picture. Equal arguments give equal pixels. */
+export function syntheticPixels(size: number, seed: number): Uint8Array {
+  const random = new Random(Math.imul(seed + 1, 0x9e3779b1));
+  const canvas = new Float32Array(size * size * 3);
+  const palette = Array.from({ length: 2 + random.below(6) }, () => randomColour(random));
+  const pick = () => jitter(palette[random.below(palette.length)]!, random);
+  fill(canvas, size, () => true, new Paint(random, size, pick(), pick()));
+  const leaves = random.below(3) === 0 ? random.below(8) : 10 + random.below(150);
+  for (let leaf = 0; leaf < leaves; leaf++) {
+    fill(canvas, size, randomShape(random, size), new Paint(random, size, pick(), pick()));
+  }
+  if (random.uniform() < 0.5) blur(canvas, size, 1 + random.below(2));
+  const noise = random.uniform() < 0.5 ? random.between(0, 12) : 0;
+  return Uint8Array.from(canvas, (value) =>
+    Math.max(0, Math.min(255, Math.round(value + noise * random.normal()))),
+  );
+}
+
+type Colour = readonly [number, number, number];
+
+/** Mostly greyish, at times saturated: as in photographs, channels go together. */
+function randomColour(random: Random): Colour {
+  const brightness = random.between(0, 255);
+  const spread = random.uniform() < 0.3 ? 90 : 30;
+  return [0, 1, 2].map(() => brightness + spread * random.normal()) as unknown as Colour;
+}
+
+function jitter(colour: Colour, random: Random): Colour {
+  const shift = 20 * random.normal();
+  return colour.map((value) => value + shift + 8 * random.normal()) as unknown as Colour;
+}
+
+/** A linear gradient between two colours, with waves or grain on it. */
+class Paint {
+  readonly #from: Colour;
+  readonly #to: Colour;
+  readonly #x: number;
+  readonly #y: number;
+  readonly #offset: number;
+  readonly #texture: (x: number, y: number) => number;
+
+  constructor(random: Random, size: number, from: Colour, to: Colour) {
+    [this.#from, this.#to] = [from, to];
+    const angle = random.between(0, 2 * Math.PI);
+    const span = size * random.between(0.3, 2);
+    [this.#x, this.#y] = [Math.cos(angle) / span, Math.sin(angle) / span];
+    this.#offset = random.uniform();
+    this.#texture = randomTexture(random, size);
+  }
+
+  value(x: number, y: number, channel: number): number {
+    const t = Math.max(0, Math.min(1, this.#offset + x * this.#x + y * this.#y));
+    return this.#from[channel]! * (1 - t) + this.#to[channel]! * t + this.#texture(x, y);
+  }
+}
+
+function randomTexture(random: Random, size: number): (x: number, y: number) => number {
+  const kind = random.uniform();
+  const strength = random.between(5, 50);
+  if (kind < 0.5) return () => 0;
+  if (kind < 0.75) {
+    const angle = random.between(0, 2 * Math.PI);
+    const frequency = (2 * Math.PI) / (size * random.between(0.03, 0.3));
+    const [fx, fy] = [Math.cos(angle) * frequency, Math.sin(angle) * frequency];
+    return (x, y) => strength * Math.sin(x * fx + y * fy);
+  }
+  return () => strength * random.between(-1, 1);
+}
+
+/** An ellipse, a rectangle or a half-plane strip, turned, of power-law size. */
+function randomShape(random: Random, size: number): (x: number, y: number) => boolean {
+  const radius = size * Math.min(0.8, 0.03 / (1 - random.uniform()) ** 0.6);
+  const [cx, cy] = [random.between(0, size), random.between(0, size)];
+  const angle = random.between(0, Math.PI);
+  const [cos, sin] = [Math.cos(angle), Math.sin(angle)];
+  const aspect = random.between(0.3, 1);
+  const ellipse = random.uniform() < 0.6;
+  return (x, y) => {
+    const u = ((x - cx) * cos + (y - cy) * sin) / radius;
+    const v = ((y - cy) * cos - (x - cx) * sin) / (radius * aspect);
+    return ellipse ? u * u + v * v < 1 : Math.abs(u) < 1 && Math.abs(v) < 1;
+  };
+}
+
+function fill(
+  canvas: Float32Array,
+  size: number,
+  inside: (x: number, y: number) => boolean,
+  paint: Paint,
+): void {
+  for (let y = 0; y < size; y++) {
+    for (let x = 0; x < size; x++) {
+      if (!inside(x, y)) continue;
+      for (let c = 0; c < 3; c++) canvas[(y * size + x) * 3 + c] = paint.value(x, y, c);
+    }
+  }
+}
+
+/** Box blur along rows, then columns. */
+function blur(canvas: Float32Array, size: number, radius: number): void {
+  for (const [along, across] of [
+    [3, size * 3],
+    [size * 3, 3],
+  ] as const) {
+    for (let line = 0; line < size; line++) {
+      for (let c = 0; c < 3; c++) {
+        const start = line * across + c;
+        const row = Float32Array.from({ length: size }, (_, i) => canvas[start + i * along]!);
+        for (let i = 0; i < size; i++) {
+          let [sum, count] = [0, 0];
+          for (let j = Math.max(0, i - radius); j <= Math.min(size - 1, i + radius); j++, count++)
+            sum += row[j]!;
+          canvas[start + i * along] = sum / count;
+        }
+      }
+    }
+  }
+}
