@@ -1,7 +1,8 @@
 /** The pipeline: image bytes to scores, through the cache. */
 import { type CachedResult, cacheKey } from "./cache/result.ts";
 import type { TieredCache } from "./cache/tiers.ts";
-import type { DecodeLimits } from "./image/decode.ts";
+import type { DecoderChoice } from "./image/choose-decoder.ts";
+import type { DecodeOptions } from "./image/decode.ts";
 import { imageToTensor } from "./image/preprocess.ts";
 import type { ModelHost } from "./model/model-host.ts";
 import type { Pack } from "./model/pack.ts";
@@ -17,12 +18,14 @@ export interface Scored {
   readonly imageSha256: string;
   readonly result: CachedResult;
   readonly cache: CacheStatus;
+  /** How the image was decoded, where it was. */
+  readonly decode?: DecoderChoice;
 }
 
 export interface ClassifierOptions {
   readonly host: ModelHost;
   readonly cache: TieredCache;
-  readonly limits: DecodeLimits;
+  readonly decoding: DecodeOptions;
   /** Milliseconds to wait for an equal image that another request computes. */
   readonly coalesceWaitMs: number;
 }
@@ -41,6 +44,7 @@ interface Found {
   readonly result: CachedResult;
   /** Whether it stood in the cache. */
   readonly cached: boolean;
+  readonly decode?: DecoderChoice;
 }
 
 export class Classifier {
@@ -54,6 +58,11 @@ export class Classifier {
 
   get host(): ModelHost {
     return this.#options.host;
+  }
+
+  /** Bytes of the largest WASM memory that a decoder has had: it counts against the isolate while it decodes. */
+  get decoderMemoryBytes(): number {
+    return this.#options.decoding.scaled.largestMemoryBytes;
   }
 
   /**
@@ -79,19 +88,20 @@ export class Classifier {
   }
 
   async #compute(job: Job, lead: Lead): Promise<Found> {
-    const { host, cache, limits } = this.#options;
+    const { host, cache, decoding } = this.#options;
     const { bytes, pack, stages, anchor } = job;
-    const toTensor = (forPack: Pack) => imageToTensor(bytes, forPack.manifest.preprocessing, limits);
+    const toTensor = (forPack: Pack) => imageToTensor(bytes, forPack.manifest.preprocessing, decoding);
     // The pixels are gone before the wait for the model begins: only the tensor stands in memory meanwhile.
-    const { tensor, width, height } = await stages.time("image", () => toTensor(pack));
+    const prepared = await stages.time("image", () => toTensor(pack));
     await stages.time("load", () => host.load(anchor));
     lead.progress();
     // Another model may have gone live since: it gets a tensor of its own.
-    const prepare = (running: Pack) => (running === pack ? tensor : toTensor(running).tensor);
+    const prepare = (running: Pack) => (running === pack ? prepared : toTensor(running)).tensor;
     const inference = await stages.time("run", () => host.infer(prepare, anchor));
+    const { width, height, decode } = prepared;
     const result = { width, height, logits: inference.logits, features: inference.features };
     anchor(cache.put(keyOf(job, inference.pack), result));
-    return { pack: inference.pack, result, cached: false };
+    return { pack: inference.pack, result, cached: false, decode };
   }
 }
 

@@ -1,4 +1,5 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
+import jpegWasm from "imagescript/wasm/any/jpeg.wasm";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { Admission } from "./admission.ts";
 import { CacheApiTier } from "./cache/cache-api-tier.ts";
@@ -7,6 +8,7 @@ import { TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
 import { createApp, type Services } from "./http/app.ts";
+import { ScaledDecoder } from "./image/scaled-decoder.ts";
 import {
   admissionLeaseMs,
   cacheTtlSeconds,
@@ -52,14 +54,14 @@ function createServices(env: Env): Services {
   const cache = new TieredCache(tiers, (tier, operation, error) => {
     log({ event: "cache_failed", tier, operation, reason: String(error) });
   });
-  const limits = { maxPixels: maxImagePixels, maxDecodeBytes };
+  const decoding = { maxPixels: maxImagePixels, maxDecodeBytes, scaled: new ScaledDecoder(jpegWasm) };
   const admission = new Admission({
     capacityBytes: maxInFlightBytes,
     maxWaiting: maxWaitingRequests,
     maxWaitMs: maxAdmissionWaitMs,
     leaseMs: admissionLeaseMs,
   });
-  return { config, admission, classifier: new Classifier({ host, cache, limits, coalesceWaitMs }) };
+  return { config, admission, classifier: new Classifier({ host, cache, decoding, coalesceWaitMs }) };
 }
 
 function log(event: Readonly<Record<string, unknown>>): void {

@@ -19,10 +19,13 @@ export const maxAdmissionWaitMs = 20_000;
 /** Time after which a request's bytes count as given back: longer than any request lives. */
 export const admissionLeaseMs = 60_000;
 
-/** Pixels of one image. jpeg-js keeps coefficients, planes and RGB: see decodeCostBytes in image/decode.ts. */
+/** Pixels of one image: phones make up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;
-/** Bytes of JS heap and backing stores that decoding one image may take, as decodeCostBytes counts: about 2.7 megapixels at 4:2:0. */
-export const maxDecodeBytes = 48 * MiB;
+/**
+ * Bytes that decoding one image may take, as image/decode-cost.ts counts; one is decoded at a time. jpeg-js takes it
+ * for up to about a megapixel; larger images are decoded at a reduced scale.
+ */
+export const maxDecodeBytes = 20 * MiB;
 
 /** Predictions returned when the caller does not say. */
 export const defaultTopK = 5;

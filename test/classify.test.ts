@@ -4,14 +4,16 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryTier } from "../src/cache/memory-tier.ts";
 import { TieredCache } from "../src/cache/tiers.ts";
 import { Classifier } from "../src/classify.ts";
+import type { DecodeOptions } from "../src/image/decode.ts";
 import { ModelHost } from "../src/model/model-host.ts";
 import { BucketSource } from "../src/model/source.ts";
 import { Stages } from "../src/stages.ts";
 import { never } from "./support/deferred.ts";
+import { newScaledDecoder } from "./support/image-decoders.ts";
 import { MemoryBucket } from "./support/memory-bucket.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "./support/tiny-pack.ts";
 
-const limits = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
+let decoding: DecodeOptions;
 const anchor = () => {};
 let runtime: FakeRuntime;
 let host: ModelHost;
@@ -23,6 +25,7 @@ beforeEach(async () => {
   runtime = new FakeRuntime();
   host = new ModelHost({ name: tinyName, source: new BucketSource(bucket), runtime, log: () => {} });
   failures = [];
+  decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7, scaled: newScaledDecoder() };
 });
 
 const jpeg = (grey: number) =>
@@ -32,7 +35,7 @@ const jpeg = (grey: number) =>
 
 function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][number][]): Classifier {
   const cache = new TieredCache(tiers, (tier, operation) => void failures.push(`${tier} ${operation}`), 20);
-  return new Classifier({ host, cache, limits, coalesceWaitMs: 100 });
+  return new Classifier({ host, cache, decoding, coalesceWaitMs: 100 });
 }
 
 async function score(classifier: Classifier, image: Uint8Array) {

@@ -8,6 +8,7 @@ import type { Admission } from "../admission.ts";
 import type { Classifier } from "../classify.ts";
 import type { Config } from "../config.ts";
 import { ClassifierError } from "../errors.ts";
+import { freeBytes } from "../free-bytes.ts";
 import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { softmax, topK } from "../model/scores.ts";
@@ -87,15 +88,18 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
     const { stages, facts } = c.var;
     const topKOf = parseTopK(c.req.query("top_k"));
     const expectedBytes = bodyBytes(c.req.raw, config.maxImageBytes) + requestOverheadBytes;
+    let bytes: Uint8Array | undefined;
     const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
     try {
-      const bytes = await stages.time("read", () => readBody(c.req.raw, config.maxImageBytes));
+      bytes = await stages.time("read", () => readBody(c.req.raw, config.maxImageBytes));
       permit.shrinkTo(bytes.length + requestOverheadBytes);
       facts.bytes = bytes.length;
       const pack = await stages.time("model", () => classifier.host.pack(anchorOf(c)));
       topKOf(pack);
       const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
       facts.cache = scored.cache;
+      facts.decode = scored.decode;
+      facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
       facts.model = `${scored.pack.manifest.name}/${scored.pack.manifest.version}`;
       const { width, height, logits } = scored.result;
       c.header("X-Cache", scored.cache);
@@ -105,6 +109,7 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
         predictions: topK(softmax(logits), scored.pack.labels, topKOf(scored.pack)),
       });
     } finally {
+      if (bytes) freeBytes(bytes);
       permit.release();
     }
   }

@@ -1,5 +1,6 @@
 /** What a request carries through the middleware. */
 import type { ClassifierError } from "../errors.ts";
+import type { DecoderChoice } from "../image/choose-decoder.ts";
 import type { Stages } from "../stages.ts";
 
 /** What the handlers learn on the way, for the log line. */
@@ -7,6 +8,8 @@ export interface RequestFacts {
   code?: string;
   cache?: string;
   bytes?: number;
+  decode?: DecoderChoice | undefined;
+  decoderMemoryBytes?: number;
   /** name/version that answered. */
   model?: string;
   error?: ClassifierError;

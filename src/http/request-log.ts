@@ -2,6 +2,7 @@
 import type { MiddlewareHandler } from "hono";
 import { setMetric } from "hono/timing";
 import type { ClassifierError } from "../errors.ts";
+import type { DecoderChoice } from "../image/choose-decoder.ts";
 import { Stages } from "../stages.ts";
 import type { AppEnv, RequestFacts } from "./context.ts";
 
@@ -31,12 +32,19 @@ export function requestLog(
       code: facts.code ?? "ok",
       cache: facts.cache,
       bytes: facts.bytes,
+      ...decoding(facts.decode),
+      decoder_memory_bytes: facts.decoderMemoryBytes,
       model: facts.model,
       ms: rounded(performance.now() - startedMs),
       stages_ms: stagesMs,
       ...failure(facts.error),
     });
   };
+}
+
+function decoding(choice: DecoderChoice | undefined): Record<string, unknown> {
+  if (!choice) return {};
+  return { decoder: choice.decoder, scale: choice.eighths / 8, decode_cost_bytes: choice.costBytes };
 }
 
 function failure(error: ClassifierError | undefined): Record<string, unknown> {

@@ -31,6 +31,8 @@ export interface JpegHeader {
   readonly hasJfif: boolean;
   /** Colour transform of the Adobe APP14 segment: 0 none, 1 YCbCr, 2 YCCK; undefined without the segment. */
   readonly adobeTransform: number | undefined;
+  /** TIFF structure of the first Exif segment, a view of at most 64 KiB; undefined without one. */
+  readonly exif: Uint8Array | undefined;
 }
 
 const processes: Readonly<Record<number, JpegHeader["process"]>> = {
@@ -39,7 +41,9 @@ const processes: Readonly<Record<number, JpegHeader["process"]>> = {
   [Marker.SOF2]: "progressive",
 };
 
-type Frame = Omit<JpegHeader, "hasJfif" | "adobeTransform">;
+type Frame = Omit<JpegHeader, "hasJfif" | "adobeTransform" | "exif">;
+
+const exifSignature = "Exif\0\0";
 
 /**
  * Walks the segments up to the first scan.
@@ -51,6 +55,7 @@ export function parseJpegHeader(bytes: Uint8Array): JpegHeader {
   let frame: Frame | undefined;
   let hasJfif = false;
   let adobeTransform: number | undefined;
+  let exif: Uint8Array | undefined;
   for (let offset = 2; ; ) {
     const segment = nextSegment(bytes, offset);
     offset = segment.end;
@@ -66,10 +71,12 @@ export function parseJpegHeader(bytes: Uint8Array): JpegHeader {
       hasJfif = true;
     } else if (marker === Marker.APP14 && startsWith(bytes, segment, "Adobe") && bodyLength(segment) >= 12) {
       adobeTransform = bytes[segment.body + 11]!;
+    } else if (marker === Marker.APP1 && startsWith(bytes, segment, exifSignature)) {
+      exif ??= bytes.subarray(segment.body + exifSignature.length, segment.end);
     }
   }
   if (!frame) throw undecodable("its image data has no frame header before it");
-  return { ...frame, hasJfif, adobeTransform };
+  return { ...frame, hasJfif, adobeTransform, exif };
 }
 
 function parseFrame(bytes: Uint8Array, segment: Segment): Frame {

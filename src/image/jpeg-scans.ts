@@ -1,16 +1,29 @@
 /**
- * Checks everything behind a JPEG's header that jpeg-js trusts, and writes the stream that it is handed: quantisation
- * tables, Huffman tables, frame and scans only, in the one arrangement that it decodes right. Pure.
+ * Walks a JPEG behind its header and checks everything that decoders trust: tables, scan scripts, restart markers, the
+ * end of the data, and how much work it asks for. Nothing is decoded here. Pure.
  */
-import { ClassifierError } from "../errors.ts";
-import { type JpegHeader, maxSampling } from "./jpeg-header.ts";
+import { type BlockGrid, blockGrids, mcuGrid, paddedBlocks } from "./block-grid.ts";
+import type { JpegHeader } from "./jpeg-header.ts";
 import { checkScanScript, parseScan, type Scan, type ScanState } from "./jpeg-scan-header.ts";
-import { isFrameHeader, Marker, nextSegment, readUint16, undecodable } from "./jpeg-segments.ts";
-import { huffmanTables, type QuantisationTable, readQuantisationTables } from "./jpeg-tables.ts";
+import {
+  isFrameHeader,
+  Marker,
+  nextSegment,
+  readUint16,
+  type Segment,
+  undecodable,
+} from "./jpeg-segments.ts";
+import {
+  type HuffmanTable,
+  type QuantisationTable,
+  readHuffmanTables,
+  readQuantisationTables,
+} from "./jpeg-tables.ts";
 
 /**
- * Visits of the average block, over all scans. jpeg-js pays for each block in each scan, even where a scan codes it in
- * no bits. libjpeg's progressive script makes 6, mozjpeg's at most about 12; 32 leaves room and ends scan bombs.
+ * Visits of the average block, over all scans. Decoders pay for each block in each scan, even where a scan codes it in
+ * no bits, and cannot be interrupted. libjpeg's progressive script makes 6, mozjpeg's at most about 12; 32 leaves room
+ * and ends scan bombs.
  */
 export const maxVisitsPerBlock = 32;
 
@@ -20,48 +33,44 @@ export const maxVisitsPerBlock = 32;
  */
 export const maxHuffmanTableBytes = 128 * 1024;
 
-/** 8x8 blocks of one component: as coded alone, and padded to whole MCUs, which is what jpeg-js allocates. */
-export interface BlockGrid {
-  readonly blocksPerLine: number;
-  readonly blocksPerColumn: number;
-  readonly paddedPerLine: number;
-  readonly paddedPerColumn: number;
+/** One scan, and what stands before it. Offsets count bytes of the file. */
+export interface CodedScan extends Scan {
+  /** Of the SOS marker. */
+  readonly start: number;
+  /** Entropy-coded data: [dataStart, dataEnd), the RSTn markers included. */
+  readonly dataStart: number;
+  readonly dataEnd: number;
+  /** MCUs of the scan; a scan of one component has one block per MCU (T.81 A.2.2). */
+  readonly mcus: number;
+  /** MCUs between restart markers, 0 where the scan needs none; the markers are all there. */
+  readonly restartInterval: number;
+  /** Tables defined since the scan before. */
+  readonly huffmanTables: readonly HuffmanTable[];
+  readonly huffmanSegments: readonly Segment[];
+  /** For each component whose first scan this is: its table as of now, as T.81 B.2.4.1 demands. */
+  readonly quantisation: readonly { readonly component: number; readonly table: QuantisationTable }[];
 }
 
-/** The block grid of each component (T.81 A.2.4). */
-export function blockGrids(header: JpegHeader): readonly BlockGrid[] {
-  const { width, height, components } = header;
-  const { maxH, maxV } = maxSampling(components);
-  return components.map(({ h, v }) => ({
-    blocksPerLine: Math.ceil((width * h) / (8 * maxH)),
-    blocksPerColumn: Math.ceil((height * v) / (8 * maxV)),
-    paddedPerLine: Math.ceil(width / (8 * maxH)) * h,
-    paddedPerColumn: Math.ceil(height / (8 * maxV)) * v,
-  }));
+/** A JPEG that is sound as far as can be told without decoding. */
+export interface CheckedJpeg {
+  readonly bytes: Uint8Array;
+  readonly header: JpegHeader;
+  /** Every component occurs; what follows the end of the image is left out. */
+  readonly scans: readonly CodedScan[];
 }
 
-/**
- * The stream for jpeg-js, in a buffer of its own: jpeg-js views an ArrayBuffer and would copy anything else.
- * - APPn and COM are left out: jpeg-js expands comments by `apply`, and the caller has decided the colour transform.
- * - Each component gets a quantisation table of its own, latched at its first scan as T.81 B.2.4.1 demands; jpeg-js
- *   applies whichever table came last.
- * - The restart interval is dropped where a scan is no longer than it: jpeg-js overruns the end of such a scan.
- * - Bytes outside any segment and after the end of the image are left out.
- * Throws image_undecodable, or unsupported_image for the one restart layout that jpeg-js cannot decode.
- */
-export function streamForJpegJs(bytes: Uint8Array, header: JpegHeader, app14: Uint8Array): ArrayBuffer {
+/** Throws image_undecodable; the file must be complete up to its EOI marker. */
+export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
   const grids = blockGrids(header);
-  const state: ScanState = {
-    dcTables: 0,
-    acTables: 0,
-    scansOfComponent: header.components.map(() => 0),
-  };
-  const quantisation: (QuantisationTable | undefined)[] = [undefined, undefined, undefined, undefined];
-  const pieces: Uint8Array[] = [Uint8Array.of(0xff, Marker.SOI), app14, frameSegment(header)];
-  const frameBlocks = grids.reduce((sum, g) => sum + g.paddedPerLine * g.paddedPerColumn, 0);
+  const frameBlocks = grids.reduce((sum, grid) => sum + paddedBlocks(grid), 0);
+  const state: ScanState = { dcTables: 0, acTables: 0, scansOfComponent: header.components.map(() => 0) };
+  const quantisationSlots: (QuantisationTable | undefined)[] = [undefined, undefined, undefined, undefined];
+  const scans: CodedScan[] = [];
+  let huffmanTables: HuffmanTable[] = [];
+  let huffmanSegments: Segment[] = [];
+  let huffmanBytes = 0;
   let interval = 0;
   let visits = 0;
-  let tableBytes = 0;
   let sawFrame = false;
   for (let offset = 2; ; ) {
     const segment = nextSegment(bytes, offset);
@@ -69,18 +78,18 @@ export function streamForJpegJs(bytes: Uint8Array, header: JpegHeader, app14: Ui
     switch (segment.marker) {
       case Marker.EOI:
         checkComplete(header, state);
-        pieces.push(Uint8Array.of(0xff, Marker.EOI));
-        return concatenate(pieces);
+        return { bytes, header, scans };
       case Marker.DQT:
-        readQuantisationTables(bytes, segment, quantisation);
+        readQuantisationTables(bytes, segment, quantisationSlots);
         break;
       case Marker.DHT: {
-        const { dc, ac } = huffmanTables(bytes, segment);
-        state.dcTables |= dc;
-        state.acTables |= ac;
-        tableBytes += segment.end - segment.start;
-        if (tableBytes > maxHuffmanTableBytes) throw undecodable("it has far more Huffman tables than scans");
-        pieces.push(bytes.subarray(segment.start, segment.end));
+        huffmanBytes += segment.end - segment.start;
+        if (huffmanBytes > maxHuffmanTableBytes)
+          throw undecodable("it has far more Huffman tables than scans");
+        const tables = readHuffmanTables(bytes, segment);
+        for (const { tableClass, slot } of tables) state[`${tableClass}Tables`] |= 1 << slot;
+        huffmanTables.push(...tables);
+        huffmanSegments.push(segment);
         break;
       }
       case Marker.DRI:
@@ -91,19 +100,23 @@ export function streamForJpegJs(bytes: Uint8Array, header: JpegHeader, app14: Ui
       case Marker.SOS: {
         const scan = parseScan(bytes, segment, header);
         checkScanScript(scan, header, state);
-        const units = scanUnits(scan, header, grids);
-        visits += units.blocks;
+        const { mcus, blocks } = scanSize(scan, header, grids);
+        visits += blocks;
         if (visits > maxVisitsPerBlock * frameBlocks) throw undecodable("it repeats its scans far too often");
         const data = entropyCodedEnd(bytes, segment.end);
-        const effective = effectiveInterval(interval, units, data.restarts);
-        for (const index of scan.components) {
-          if (state.scansOfComponent[index]!++ > 0) continue;
-          const { quantisationTable: selector } = header.components[index]!;
-          const table = quantisation[selector];
-          if (!table) throw undecodable(`quantisation table ${selector} is missing`);
-          pieces.push(quantisationSegment(index, table));
-        }
-        pieces.push(restartSegment(effective), bytes.subarray(segment.start, data.end));
+        scans.push({
+          ...scan,
+          start: segment.start,
+          dataStart: segment.end,
+          dataEnd: data.end,
+          mcus,
+          restartInterval: neededInterval(interval, mcus, data.restarts),
+          huffmanTables,
+          huffmanSegments,
+          quantisation: latchQuantisation(scan, header, state, quantisationSlots),
+        });
+        huffmanTables = [];
+        huffmanSegments = [];
         offset = data.end;
         break;
       }
@@ -115,58 +128,60 @@ export function streamForJpegJs(bytes: Uint8Array, header: JpegHeader, app14: Ui
   }
 }
 
-interface ScanUnits {
-  /** MCUs of the scan; a scan of one component has one block per MCU. */
-  readonly mcus: number;
-  readonly blocks: number;
-  /** The scan covers fewer rows than jpeg-js allocates, so that an overrun would consume bits. */
-  readonly hasPaddingRows: boolean;
-}
-
-function scanUnits(scan: Scan, header: JpegHeader, grids: readonly BlockGrid[]): ScanUnits {
-  const first = grids[scan.components[0]!]!;
+function scanSize(
+  scan: Scan,
+  header: JpegHeader,
+  grids: readonly BlockGrid[],
+): { mcus: number; blocks: number } {
   if (scan.components.length === 1) {
-    const mcus = first.blocksPerLine * first.blocksPerColumn;
-    return { mcus, blocks: mcus, hasPaddingRows: first.blocksPerColumn < first.paddedPerColumn };
+    const { blocksPerLine, blocksPerColumn } = grids[scan.components[0]!]!;
+    return { mcus: blocksPerLine * blocksPerColumn, blocks: blocksPerLine * blocksPerColumn };
   }
-  const { maxH, maxV } = maxSampling(header.components);
-  const mcus = Math.ceil(header.width / (8 * maxH)) * Math.ceil(header.height / (8 * maxV));
-  const blocks = scan.components.reduce(
-    (sum, i) => sum + grids[i]!.paddedPerLine * grids[i]!.paddedPerColumn,
-    0,
-  );
-  return { mcus, blocks, hasPaddingRows: false };
+  const { perLine, perColumn } = mcuGrid(header);
+  const blocks = scan.components.reduce((sum, index) => sum + paddedBlocks(grids[index]!), 0);
+  return { mcus: perLine * perColumn, blocks };
 }
 
-/** The interval to hand to jpeg-js, 0 for none. A missing restart marker would end its scan without an error. */
-function effectiveInterval(interval: number, units: ScanUnits, restarts: number): number {
-  if (interval === 0 || interval >= units.mcus) return 0;
-  const expected = Math.ceil(units.mcus / interval) - 1;
-  if (restarts < expected) throw undecodable(`a scan has ${restarts} of its ${expected} restart markers`);
-  if (units.mcus % interval !== 0 && units.hasPaddingRows) {
-    throw new ClassifierError({
-      code: "unsupported_image",
-      detected: "a JPEG with restart markers in a non-interleaved scan of subsampled components",
-      expected: "a JPEG without restart markers, or with interleaved scans",
-    });
+/** Counts the scan for its components; the tables of those that begin here. */
+function latchQuantisation(
+  scan: Scan,
+  header: JpegHeader,
+  state: ScanState,
+  slots: readonly (QuantisationTable | undefined)[],
+): CodedScan["quantisation"] {
+  const latched: { component: number; table: QuantisationTable }[] = [];
+  for (const component of scan.components) {
+    if (state.scansOfComponent[component]!++ > 0) continue;
+    const { quantisationTable: slot } = header.components[component]!;
+    const table = slots[slot];
+    if (!table) throw undecodable(`quantisation table ${slot} is missing`);
+    latched.push({ component, table });
   }
+  return latched;
+}
+
+/** A missing restart marker would end a scan without an error. */
+function neededInterval(interval: number, mcus: number, restarts: number): number {
+  if (interval === 0 || interval >= mcus) return 0;
+  const expected = Math.ceil(mcus / interval) - 1;
+  if (restarts < expected) throw undecodable(`a scan has ${restarts} of its ${expected} restart markers`);
   return interval;
 }
 
 /** Where entropy-coded data ends: the first marker that is not RSTn. Counts the RSTn on the way. */
 function entropyCodedEnd(bytes: Uint8Array, start: number): { end: number; restarts: number } {
   let restarts = 0;
-  for (let at = start; at + 1 < bytes.length; at++) {
-    if (bytes[at] !== 0xff) continue;
+  // FF is rare: indexOf passes over what is between in native code.
+  let at = bytes.indexOf(0xff, start);
+  while (at >= 0 && at + 1 < bytes.length) {
     const next = bytes[at + 1]!;
-    if (next === 0x00) {
+    if (next === 0xff) {
       at++;
-    } else if (next >= Marker.RST0 && next <= Marker.RST7) {
-      restarts++;
-      at++;
-    } else if (next !== 0xff) {
-      return { end: at, restarts };
+      continue;
     }
+    if (next >= Marker.RST0 && next <= Marker.RST7) restarts++;
+    else if (next !== 0) return { end: at, restarts };
+    at = bytes.indexOf(0xff, at + 2);
   }
   throw undecodable("the file ends inside its image data");
 }
@@ -174,36 +189,4 @@ function entropyCodedEnd(bytes: Uint8Array, start: number): { end: number; resta
 function checkComplete(header: JpegHeader, state: ScanState): void {
   const missing = state.scansOfComponent.indexOf(0);
   if (missing >= 0) throw undecodable(`component ${header.components[missing]!.id} has no image data`);
-}
-
-function frameSegment(header: JpegHeader): Uint8Array {
-  const { width, height, components } = header;
-  const marker = header.process === "progressive" ? Marker.SOF2 : Marker.SOF0;
-  return Uint8Array.of(
-    ...[0xff, marker, 0, 8 + 3 * components.length, 8],
-    ...[height >> 8, height & 255, width >> 8, width & 255, components.length],
-    ...components.flatMap((c, index) => [c.id, (c.h << 4) | c.v, index]),
-  );
-}
-
-function quantisationSegment(index: number, table: QuantisationTable): Uint8Array {
-  const head = [0xff, Marker.DQT, 0, 3 + table.values.length, (table.precision << 4) | index];
-  const segment = new Uint8Array(head.length + table.values.length);
-  segment.set(head);
-  segment.set(table.values, head.length);
-  return segment;
-}
-
-function restartSegment(interval: number): Uint8Array {
-  return Uint8Array.of(0xff, Marker.DRI, 0, 4, interval >> 8, interval & 255);
-}
-
-function concatenate(pieces: readonly Uint8Array[]): ArrayBuffer {
-  const joined = new Uint8Array(pieces.reduce((sum, piece) => sum + piece.length, 0));
-  let offset = 0;
-  for (const piece of pieces) {
-    joined.set(piece, offset);
-    offset += piece.length;
-  }
-  return joined.buffer;
 }

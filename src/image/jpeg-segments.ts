@@ -16,6 +16,7 @@ export const Marker = {
   DQT: 0xdb,
   DRI: 0xdd,
   APP0: 0xe0,
+  APP1: 0xe1,
   APP14: 0xee,
 } as const;
 

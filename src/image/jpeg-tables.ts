@@ -1,4 +1,4 @@
-/** Quantisation and Huffman table segments (ITU-T T.81, B.2.4), checked before jpeg-js reads them. Pure. */
+/** Quantisation and Huffman table segments (ITU-T T.81, B.2.4), checked before any decoder reads them. Pure. */
 import { type Segment, undecodable } from "./jpeg-segments.ts";
 
 export interface QuantisationTable {
@@ -27,31 +27,45 @@ export function readQuantisationTables(
   }
 }
 
-/** The slots that one DHT segment fills, as bit masks. Throws image_undecodable. */
-export function huffmanTables(bytes: Uint8Array, segment: Segment): { dc: number; ac: number } {
-  const masks: [number, number] = [0, 0];
+export interface HuffmanTable {
+  readonly tableClass: "dc" | "ac";
+  readonly slot: number;
+  /** Codes of 1 to 16 bits: 16 counts. A view, as are the symbols. */
+  readonly counts: Uint8Array;
+  /** By rising length, and by rising code within a length. */
+  readonly symbols: Uint8Array;
+}
+
+/** The tables of one DHT segment. Throws image_undecodable. */
+export function readHuffmanTables(bytes: Uint8Array, segment: Segment): readonly HuffmanTable[] {
+  const tables: HuffmanTable[] = [];
   for (let at = segment.body; at < segment.end; ) {
     const tableClass = bytes[at]! >> 4;
     const slot = bytes[at]! & 15;
     if ((tableClass !== 0 && tableClass !== 1) || slot > 3) {
       throw undecodable(`a Huffman table has class ${tableClass} and slot ${slot}`);
     }
-    const symbols = at + 17;
-    if (symbols > segment.end) throw undecodable("a Huffman table is cut short");
-    const count = countCodes(bytes, at + 1);
-    at = symbols + count;
+    const start = at + 17;
+    if (start > segment.end) throw undecodable("a Huffman table is cut short");
+    const counts = bytes.subarray(at + 1, start);
+    at = start + countCodes(counts);
     if (at > segment.end) throw undecodable("a Huffman table is cut short");
-    masks[tableClass] |= 1 << slot;
+    tables.push({
+      tableClass: tableClass === 0 ? "dc" : "ac",
+      slot,
+      counts,
+      symbols: bytes.subarray(start, at),
+    });
   }
-  return { dc: masks[0], ac: masks[1] };
+  return tables;
 }
 
 /** Codes of a table by its 16 counts per length; more codes of a length than bits can tell apart are refused. */
-function countCodes(bytes: Uint8Array, start: number): number {
+function countCodes(counts: Uint8Array): number {
   let count = 0;
   let free = 1;
   for (let length = 1; length <= 16; length++) {
-    const codes = bytes[start + length - 1]!;
+    const codes = counts[length - 1]!;
     count += codes;
     free = free * 2 - codes;
     if (free < 0) throw undecodable(`a Huffman table has too many codes of ${length} bits`);

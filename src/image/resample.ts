@@ -8,9 +8,13 @@ import type { RgbImage } from "./rgb-image.ts";
 const fractionBits = 22;
 const half = 1 << (fractionBits - 1);
 
-/** One axis: the source is resized to `resizedLength`, of which [from, from + length) is wanted. Pixels. */
+/**
+ * One axis: `extent` pixels of the source are resized to `resizedLength`, of which [from, from + length) is wanted.
+ * An extent that is no whole number ends within the last of the `sourceLength` pixels: an image at 1/8 of its size.
+ */
 export interface Axis {
   readonly sourceLength: number;
+  readonly extent: number;
   readonly resizedLength: number;
   readonly from: number;
   readonly length: number;
@@ -87,7 +91,7 @@ function resampleRow(
 }
 
 function axisWeights(axis: Axis): AxisWeights {
-  const scale = axis.sourceLength / axis.resizedLength;
+  const scale = axis.extent / axis.resizedLength;
   // Enlarging keeps the filter at its natural width of one pixel each way; reducing widens it against aliasing.
   const support = Math.max(scale, 1);
   const taps = Math.ceil(support) * 2 + 1;

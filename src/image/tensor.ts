@@ -18,19 +18,25 @@ export function normalisationTable(preprocessing: Preprocessing): Float32Array {
   return table;
 }
 
-/** Writes one row of RGB pixels into the three planes of `tensor`, each `planeLength` long, at `start`. */
+/** Where a row goes in each plane: index of its first pixel, and the step from one pixel to the next. */
+export interface RowPlace {
+  readonly start: number;
+  readonly step: number;
+}
+
+/** Writes one row of RGB pixels into the three planes of `tensor`, each `planeLength` long. */
 export function writeTensorRow(
   row: ArrayLike<number>,
   width: number,
   table: Float32Array,
   tensor: Float32Array,
-  start: number,
+  { start, step }: RowPlace,
   planeLength: number,
 ): void {
-  for (let x = 0, at = 0; x < width; x++, at += 3) {
-    tensor[start + x] = table[row[at]!]!;
-    tensor[start + x + planeLength] = table[256 + row[at + 1]!]!;
-    tensor[start + x + 2 * planeLength] = table[512 + row[at + 2]!]!;
+  for (let x = 0, at = 0, to = start; x < width; x++, at += 3, to += step) {
+    tensor[to] = table[row[at]!]!;
+    tensor[to + planeLength] = table[256 + row[at + 1]!]!;
+    tensor[to + 2 * planeLength] = table[512 + row[at + 2]!]!;
   }
 }
 
@@ -39,7 +45,7 @@ export function toTensor(image: RgbImage, preprocessing: Preprocessing, out?: Fl
   const { width, height, data } = image;
   const tensor = tensorOf(width, height, out);
   const table = normalisationTable(preprocessing);
-  writeTensorRow(data, width * height, table, tensor, 0, width * height);
+  writeTensorRow(data, width * height, table, tensor, { start: 0, step: 1 }, width * height);
   return tensor;
 }
 

@@ -1,9 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { decodeJpeg } from "../../src/image/decode.ts";
+import type { RgbImage } from "../../src/image/rgb-image.ts";
+import { jpegJs, scaledTo } from "../support/image-decoders.ts";
 import { type JpegSpec, writeJpeg } from "../support/image-jpeg-writer.ts";
 import { gradient, largestDifference, naiveRgb, sharpCmyk, sharpRgb } from "../support/image-reference.ts";
 
-const limits = { maxPixels: 1_000_000, maxDecodeBytes: 256 * 2 ** 20 };
 /** Levels between two inverse DCTs, and jpeg-js cutting off where libjpeg rounds; three channels mix in YCbCr. */
 const levels = 3;
 /** jpeg-js repeats subsampled chroma, libjpeg interpolates it when the factor is 2: soft chroma keeps them close. */
@@ -15,7 +15,12 @@ const four = ycc([1, 1], [1, 1], [1, 1], [1, 1]);
 const rgbIds = [82, 71, 66].map((id) => ({ id, h: 1, v: 1 }));
 const size = { width: 37, height: 53 };
 
-describe("pixels are those that libjpeg-turbo decodes", () => {
+const decoders: [string, (bytes: Uint8Array) => RgbImage][] = [
+  ["jpeg-js", jpegJs],
+  ["the scaled decoder at full size", (bytes) => scaledTo(bytes, 8)],
+];
+
+describe.each(decoders)("%s: pixels are those that libjpeg-turbo decodes", (_, decode) => {
   const photos: [string, (image: ReturnType<typeof gradient>) => ReturnType<typeof gradient>][] = [
     ["baseline 4:4:4", (image) => image.jpeg({ chromaSubsampling: "4:4:4" })],
     ["baseline 4:2:0", (image) => image.jpeg({ chromaSubsampling: "4:2:0" })],
@@ -33,7 +38,7 @@ describe("pixels are those that libjpeg-turbo decodes", () => {
   ] as const) {
     test.each(photos)(`${width}x${height} %s`, async (_, write) => {
       const jpeg = new Uint8Array(await write(gradient(width, height)).toBuffer());
-      const image = decodeJpeg(jpeg, limits);
+      const image = decode(jpeg);
       expect([image.width, image.height]).toEqual([width, height]);
       expect(largestDifference(image.data, await sharpRgb(jpeg))).toBeLessThanOrEqual(subsampledLevels);
     });
@@ -61,9 +66,7 @@ describe("pixels are those that libjpeg-turbo decodes", () => {
   ];
   test.each(structures)("%s", async (_, structure) => {
     const jpeg = writeJpeg({ ...size, components: full, ...structure });
-    expect(largestDifference(decodeJpeg(jpeg, limits).data, await sharpRgb(jpeg))).toBeLessThanOrEqual(
-      levels,
-    );
+    expect(largestDifference(decode(jpeg).data, await sharpRgb(jpeg))).toBeLessThanOrEqual(levels);
   });
 
   test.each([
@@ -72,20 +75,20 @@ describe("pixels are those that libjpeg-turbo decodes", () => {
     ["4:4:0", ycc([1, 2], [1, 1], [1, 1])],
   ] as const)("%s with soft chroma", async (_, components) => {
     const jpeg = writeJpeg({ ...size, components: [...components], roughness: 3 });
-    const difference = largestDifference(decodeJpeg(jpeg, limits).data, await sharpRgb(jpeg));
+    const difference = largestDifference(decode(jpeg).data, await sharpRgb(jpeg));
     expect(difference).toBeLessThanOrEqual(subsampledLevels);
   });
 
   test("splitting the scans or adding restarts changes no pixel", () => {
     const components = ycc([2, 2], [1, 1], [1, 1]);
-    const plain = decodeJpeg(writeJpeg({ ...size, components }), limits);
+    const plain = decode(writeJpeg({ ...size, components }));
     const scans = [[0], [1], [2]];
-    expect(decodeJpeg(writeJpeg({ ...size, components, scans }), limits)).toEqual(plain);
-    expect(decodeJpeg(writeJpeg({ ...size, components, restartInterval: 2 }), limits)).toEqual(plain);
+    expect(decode(writeJpeg({ ...size, components, scans }))).toEqual(plain);
+    expect(decode(writeJpeg({ ...size, components, restartInterval: 2 }))).toEqual(plain);
   });
 });
 
-describe("colours are told apart as libjpeg tells them", () => {
+describe.each(decoders)("%s: colours are told apart as libjpeg tells them", (_, decode) => {
   const threes: [string, Partial<JpegSpec>, "rgb" | "ycbcr"][] = [
     ["no marker", {}, "ycbcr"],
     ["JFIF", { jfif: true }, "ycbcr"],
@@ -98,9 +101,9 @@ describe("colours are told apart as libjpeg tells them", () => {
   ];
   test.each(threes)("three components, %s", async (_, spec, expected) => {
     const jpeg = writeJpeg({ ...size, components: full, ...spec });
-    const { data } = decodeJpeg(jpeg, limits);
+    const { data } = decode(jpeg);
     expect(largestDifference(data, await sharpRgb(jpeg))).toBeLessThanOrEqual(levels);
-    const asRgb = decodeJpeg(writeJpeg({ ...size, components: full, adobeTransform: 0 }), limits);
+    const asRgb = decode(writeJpeg({ ...size, components: full, adobeTransform: 0 }));
     expect(largestDifference(data, asRgb.data) === 0).toBe(expected === "rgb");
   });
 
@@ -112,7 +115,7 @@ describe("colours are told apart as libjpeg tells them", () => {
     const adobe = adobeTransform === undefined ? {} : { adobeTransform };
     const jpeg = writeJpeg({ ...size, components: four, ...adobe });
     const expected = naiveRgb(await sharpCmyk(jpeg));
-    expect(largestDifference(decodeJpeg(jpeg, limits).data, expected)).toBeLessThanOrEqual(levels);
+    expect(largestDifference(decode(jpeg).data, expected)).toBeLessThanOrEqual(levels);
   });
 
   test("a CMYK file that sharp writes, baseline and progressive", async () => {
@@ -120,7 +123,7 @@ describe("colours are told apart as libjpeg tells them", () => {
       const cmyk = gradient(61, 47).toColourspace("cmyk").jpeg({ progressive, quality: 95 });
       const jpeg = new Uint8Array(await cmyk.toBuffer());
       const expected = naiveRgb(await sharpCmyk(jpeg));
-      expect(largestDifference(decodeJpeg(jpeg, limits).data, expected)).toBeLessThanOrEqual(levels);
+      expect(largestDifference(decode(jpeg).data, expected)).toBeLessThanOrEqual(levels);
     }
   });
 });

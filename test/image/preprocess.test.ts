@@ -3,9 +3,10 @@ import { imageToTensor, preprocess } from "../../src/image/preprocess.ts";
 import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
 import { toTensor } from "../../src/image/tensor.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
+import { newScaledDecoder } from "../support/image-decoders.ts";
 import { gradient } from "../support/image-reference.ts";
 
-const limits = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20 };
+const options = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20, scaled: newScaledDecoder() };
 const preprocessing: Preprocessing = {
   resize: "shortest-edge",
   size: 72,
@@ -19,7 +20,7 @@ const preprocessing: Preprocessing = {
 describe("preprocessing", () => {
   test("a JPEG becomes a [3, crop, crop] tensor, and its own size is told", async () => {
     const jpeg = new Uint8Array(await gradient(150, 90).jpeg().toBuffer());
-    const { tensor, width, height } = imageToTensor(jpeg, preprocessing, limits);
+    const { tensor, width, height } = imageToTensor(jpeg, preprocessing, options);
     expect([width, height, tensor.length]).toEqual([150, 90, 3 * 64 * 64]);
   });
 
@@ -48,7 +49,7 @@ describe("preprocessing", () => {
     [16, 17, 72, 76],
     [16, 19, 72, 86],
   ])("%i x %i is resized to %i x %i: halves go to the even side, as in Python", (width, height, w, h) => {
-    expect(resizedSize(width, height, preprocessing)).toEqual({ width: w, height: h });
+    expect(resizedSize({ width, height }, preprocessing)).toEqual({ width: w, height: h });
   });
 
   test("an image of one colour keeps that colour, however extreme its shape", () => {

@@ -1,7 +1,8 @@
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { decodeCostBytes, decodeJpeg } from "../../src/image/decode.ts";
+import { jpegJsCostBytes } from "../../src/image/decode-cost.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
+import { decodeWithin } from "../support/image-decoders.ts";
 import { reasonOf } from "../support/image-errors.ts";
 import { segment, writeJpeg } from "../support/image-jpeg-writer.ts";
 import { gradient } from "../support/image-reference.ts";
@@ -12,7 +13,7 @@ const small = writeJpeg({
   height: 12,
   components: [1, 2, 3].map((id) => ({ id, h: id === 1 ? 2 : 1, v: 1 })),
 });
-const refusal = (bytes: Uint8Array) => reasonOf(() => decodeJpeg(bytes, limits));
+const refusal = (bytes: Uint8Array) => reasonOf(() => decodeWithin(bytes, limits));
 const ascii = (text: string) => new TextEncoder().encode(text);
 
 function find(bytes: Uint8Array, marker: number): number {
@@ -84,16 +85,6 @@ describe("a kind of JPEG that is not decoded is refused by name", () => {
       writeJpeg({ width: 8, height: 8, components: [1, 2].map((id) => ({ id, h: 1, v: 1 })) }),
     ],
     ["a JPEG with fractional chroma subsampling", patched(0xc0, 11, 0x31, 0, 2, 0x21)],
-    [
-      "a JPEG with restart markers in a non-interleaved scan of subsampled components",
-      writeJpeg({
-        width: 24,
-        height: 24,
-        components: [1, 2, 3].map((id) => ({ id, h: 1, v: id === 1 ? 2 : 1 })),
-        scans: [[0], [1], [2]],
-        restartInterval: 2,
-      }),
-    ],
   ] as const)("%s", (detected, bytes) => {
     expect(refusal(bytes)).toMatchObject({ code: "unsupported_image", detected });
   });
@@ -152,7 +143,7 @@ describe("a broken JPEG is refused with what is wrong", () => {
 });
 
 describe("a sound JPEG with oddities around its data is decoded", () => {
-  const plain = decodeJpeg(small, limits);
+  const plain = decodeWithin(small, limits);
   test.each([
     ["bytes after the end", Uint8Array.from([...small, 0xff, 0xd8, 1, 2, 3, 0xff])],
     ["another JPEG after the end", Uint8Array.from([...small, ...small])],
@@ -167,7 +158,7 @@ describe("a sound JPEG with oddities around its data is decoded", () => {
     ["an Exif thumbnail", inserted(0xdb, ...segment(0xe1, [...small]))],
     ["a number-of-lines segment", inserted(0xd9, ...segment(0xdc, [0, 12]))],
   ])("%s", (_, bytes) => {
-    expect(decodeJpeg(bytes, limits)).toEqual(plain);
+    expect(decodeWithin(bytes, limits)).toEqual(plain);
   });
 });
 
@@ -198,21 +189,21 @@ describe("an image beyond a limit is refused with its measure", () => {
   });
 
   test("the pixel limit itself is allowed, one less is not", () => {
-    const at = (maxPixels: number) => () => decodeJpeg(small, { ...limits, maxPixels });
+    const at = (maxPixels: number) => () => decodeWithin(small, { ...limits, maxPixels }).image;
     expect(at(240)()).toMatchObject({ width: 20, height: 12 });
     expect(reasonOf(at(239))).toMatchObject({ unit: "pixels", measured: 240, limit: 239 });
   });
 
-  test("the memory limit itself is allowed, one less is not", () => {
-    const cost = decodeCostBytes(parseJpegHeader(small));
-    const at = (maxDecodeBytes: number) => () => decodeJpeg(small, { ...limits, maxDecodeBytes });
-    expect(at(cost)()).toMatchObject({ width: 20, height: 12 });
+  test("the memory limit itself is allowed, one less is refused when no other decoder is cheaper", () => {
+    const cost = jpegJsCostBytes(parseJpegHeader(small));
+    const at = (maxDecodeBytes: number) => () => decodeWithin(small, { ...limits, maxDecodeBytes });
+    expect(at(cost)()).toMatchObject({ decoder: "jpeg-js", fullSize: { width: 20, height: 12 } });
     expect(reasonOf(at(cost - 1))).toMatchObject({ unit: "decode_bytes", measured: cost, limit: cost - 1 });
   });
 
   test("the cost counts padded blocks, lines, components and RGB", () => {
     // 20x12 at 2x1: 2x2 MCUs, so 8 + 4 + 4 blocks; lines of 24, 16 and 16 samples, 16 of each.
     const expected = 16 * 456 + 16 * (24 + 16 + 16 + 3 * 200) + 240 * 3 + 240 * 3;
-    expect(decodeCostBytes(parseJpegHeader(small))).toBe(expected);
+    expect(jpegJsCostBytes(parseJpegHeader(small))).toBe(expected);
   });
 });

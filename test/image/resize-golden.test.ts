@@ -54,7 +54,7 @@ describe("an image is resized and cropped as Pillow does it", () => {
     const expected = await readPng(golden.expected);
     const preprocessing = preprocessingOf(golden);
     const [width, height] = golden.resized;
-    expect(resizedSize(image.width, image.height, preprocessing)).toEqual({ width, height });
+    expect(resizedSize(image, preprocessing)).toEqual({ width, height });
     const actual = resizeAndCrop(image, preprocessing);
     expect([actual.width, actual.height]).toEqual([golden.crop, golden.crop]);
     expect(largestDifference(actual.data, expected.data)).toBe(0);

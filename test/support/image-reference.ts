@@ -1,5 +1,6 @@
 /** What sharp (libvips, libjpeg-turbo) makes of the same bytes: the reference that decoding is compared with. */
 import sharp, { type Sharp } from "sharp";
+import type { RgbImage } from "../../src/image/rgb-image.ts";
 
 /** RGB, interleaved; grey is spread over three channels. */
 export async function sharpRgb(jpeg: Uint8Array): Promise<Uint8Array> {
@@ -24,6 +25,23 @@ export function naiveRgb(cmyk: Uint8Array): Uint8Array {
     const pixel = Math.floor(i / 3) * 4;
     return Math.round(((255 - cmyk[pixel + (i % 3)]!) * (255 - cmyk[pixel + 3]!)) / 255);
   });
+}
+
+/** The mean of each whole 8x8 block, interleaved RGB, rounded. */
+export function blockMeans({ width, height, data }: RgbImage): Uint8Array {
+  const perLine = width >> 3;
+  const means = new Uint8Array(perLine * (height >> 3) * 3);
+  for (let i = 0; i < means.length; i++) {
+    const block = Math.floor(i / 3);
+    const left = (block % perLine) * 8;
+    const top = Math.floor(block / perLine) * 8;
+    let sum = 0;
+    for (let y = top; y < top + 8; y++) {
+      for (let x = left; x < left + 8; x++) sum += data[(y * width + x) * 3 + (i % 3)]!;
+    }
+    means[i] = Math.round(sum / 64);
+  }
+  return means;
 }
 
 /** The largest difference over all values; differing lengths count as 256. */

@@ -1,0 +1,90 @@
+/** 128 MB: what a stranger's phone photographs cost the isolate, all at once and one after the other. */
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { packsFolder } from "../../tools/store/local-pack.ts";
+import { MeasuredWorker } from "../support/measured-worker.ts";
+import { makePhoto } from "../support/photos.ts";
+
+const MiB = 2 ** 20;
+let worker: MeasuredWorker;
+let photos: Uint8Array[];
+
+beforeAll(async () => {
+  const sizes = [
+    { width: 4032, height: 3024 },
+    { width: 6000, height: 4000 },
+  ];
+  photos = [];
+  for (let seed = 0; seed < 8; seed++) {
+    photos.push(await makePhoto({ ...sizes[seed % 2]!, progressive: seed % 4 < 2, seed }));
+  }
+  worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"));
+}, 300_000);
+
+afterAll(() => worker?.close());
+
+/** DESIGN's sum: ORT's heap, the largest decoder memory, the JS heap, the ArrayBuffers. */
+async function isolateBytes(): Promise<Record<string, number>> {
+  const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
+  const requests = await worker.logs("request");
+  const decoder = Math.max(0, ...requests.map((line) => Number(line.decoder_memory_bytes ?? 0)));
+  const { usedSize, backingStorageSize } = await worker.heapUsage();
+  const total = ready.wasm_heap_bytes + decoder + usedSize + backingStorageSize;
+  return { ort: ready.wasm_heap_bytes, decoder, js: usedSize, buffers: backingStorageSize, total };
+}
+
+describe.sequential("the isolate", () => {
+  test("answers eight 12 and 24 megapixel photographs at once, half of them progressive, within 100 MiB", async () => {
+    expect(photos.every((photo) => photo.length > 2 * MiB)).toBe(true);
+    const answers = await Promise.all(photos.map((photo) => worker.classify(photo)));
+    const bodies = (await Promise.all(answers.map((answer) => answer.json()))) as { image?: object }[];
+    expect(answers.map(({ status }) => status)).toEqual(Array(8).fill(200));
+    expect(bodies.map(({ image }) => image)).toEqual(
+      photos.map((_, i) =>
+        expect.objectContaining({ width: i % 2 ? 6000 : 4032, height: i % 2 ? 4000 : 3024 }),
+      ),
+    );
+    const bytes = await isolateBytes();
+    console.log(
+      "isolate, MiB:",
+      Object.fromEntries(Object.entries(bytes).map(([k, v]) => [k, (v / MiB).toFixed(1)])),
+    );
+    expect(bytes.total).toBeLessThanOrEqual(100 * MiB);
+  });
+
+  test("is no larger after 500 mixed requests, good and bad", async () => {
+    const before = await isolateBytes();
+    const peakBefore = await worker.peakProcessBytes();
+    const small = await makePhoto({ width: 500, height: 375, seed: 1 });
+    for (let i = 0; i < 500; i += 10) {
+      const requests = Array.from({ length: 10 }, (_, j) => {
+        const n = i + j;
+        if (n % 10 === 0) return worker.classify(small.subarray(0, small.length >> 1));
+        if (n % 10 === 1) return worker.classify(new TextEncoder().encode(`no image ${n}`));
+        if (n % 50 === 2) return worker.classify(distinct(photos[n % 8]!, n));
+        return worker.classify(distinct(small, n));
+      });
+      const statuses = (await Promise.all(requests)).map(({ status }) => status);
+      expect(statuses.slice(0, 2)).toEqual([422, 415]);
+      expect(statuses.slice(2)).toEqual(Array(8).fill(200));
+    }
+    const after = await isolateBytes();
+    console.log(
+      "isolate, MiB:",
+      Object.fromEntries(Object.entries(after).map(([k, v]) => [k, (v / MiB).toFixed(1)])),
+    );
+    expect(after.ort).toBe(before.ort);
+    expect(after.decoder).toBe(before.decoder);
+    expect(after.total).toBeLessThanOrEqual(100 * MiB);
+    // The process holds workerd itself, V8's code and garbage not yet collected; it must not keep growing.
+    expect(await worker.peakProcessBytes()).toBeLessThanOrEqual(peakBefore + 48 * MiB);
+  });
+});
+
+/** The same picture under another hash: what follows the end of the image is ignored. */
+function distinct(photo: Uint8Array, n: number): Uint8Array {
+  const copy = new Uint8Array(photo.length + 4);
+  copy.set(photo);
+  new DataView(copy.buffer).setUint32(photo.length, n);
+  return copy;
+}
