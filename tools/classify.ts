@@ -6,7 +6,7 @@ import { Command } from "commander";
 import { createTestHarness } from "wrangler";
 import type { Prediction } from "../src/model/scores.ts";
 import { offlineEnv, projectFolder } from "./store/local-bucket.ts";
-import { packsFolder, readLocalPack } from "./store/local-pack.ts";
+import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { type PackBucket, pushPack } from "./store/push.ts";
 import { renderPredictions } from "./terminal/bars.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
@@ -29,7 +29,7 @@ await runCommand(async () => {
     .description("Classify JPEG files with the Worker, on this machine.")
     .argument("<files...>", "JPEG files")
     .option("--top-k <count>", "predictions a file", parseCount)
-    .option("--model <name>", "pack to use, a folder of model-shards", "resnet34-cifar10")
+    .option("--model <name>", "pack to use: a name in model-shards, or a folder", "resnet34-cifar10")
     .option("--json", "print the Worker's answers as one JSON array")
     .parse();
   const options = program.opts<{ topK?: number; model: string; json?: boolean }>();
@@ -58,8 +58,10 @@ async function classifyAll(
   topK: number | undefined,
 ): Promise<Answer[]> {
   Object.assign(process.env, offlineEnv);
-  const pack = await readLocalPack(path.join(packsFolder, model));
-  const workers = [{ configPath: path.join(projectFolder, "wrangler.toml"), vars: { MODEL_NAME: model } }];
+  const pack = await readLocalPack(await findPackFolder(model));
+  const workers = [
+    { configPath: path.join(projectFolder, "wrangler.toml"), vars: { MODEL_NAME: pack.manifest.name } },
+  ];
   const server = createTestHarness({ root: projectFolder, workers });
   try {
     await server.listen();

@@ -3,12 +3,14 @@ import { Command } from "commander";
 import { addFetch } from "./commands/fetch.ts";
 import { addInfo } from "./commands/info.ts";
 import { addList } from "./commands/list.ts";
+import { addPack } from "./commands/pack.ts";
 import { addPrune } from "./commands/prune.ts";
 import { addPush } from "./commands/push.ts";
 import { addRollback } from "./commands/rollback.ts";
+import { addVerify } from "./commands/verify.ts";
 import { runCommand } from "./terminal/fail.ts";
 
-const commands = [addFetch, addInfo, addPush, addList, addRollback, addPrune];
+const commands = [addFetch, addPack, addVerify, addInfo, addPush, addList, addRollback, addPrune];
 
 await runCommand(async () => {
   const program = new Command("npm run model --")

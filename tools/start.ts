@@ -6,7 +6,7 @@ import path from "node:path";
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { offlineEnv, projectFolder, withLocalBucket } from "./store/local-bucket.ts";
-import { localPackNames, packsFolder, readLocalPack } from "./store/local-pack.ts";
+import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { pushPack } from "./store/push.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
 import { parsePort } from "./terminal/options.ts";
@@ -20,22 +20,21 @@ await runCommand(async () => {
   const program = new Command("npm start --")
     .description("Serve a pack on this machine with wrangler dev.")
     .option("--port <port>", "port to listen on", parsePort, 8787)
-    .option("--model <name>", "pack to serve, a folder of model-shards", "resnet34-cifar10")
+    .option("--model <name>", "pack to serve: a name in model-shards, or a folder", "resnet34-cifar10")
     .parse();
   const { port, model } = program.opts<{ port: number; model: string }>();
+  const pack = await readLocalPack(await findPackFolder(model));
   await checkPortIsFree(port);
-  await checkPackIsHere(model);
   await access(path.join(projectFolder, exampleImage)).catch(() => {
     throw new CommandError(`${exampleImage} is missing; restore it with git checkout ${exampleImage}`);
   });
 
-  const pack = await readLocalPack(path.join(packsFolder, model));
   const report = await withLocalBucket((bucket) => pushPack(bucket, pack, createProgress()));
   const megabytes = (report.uploadedBytes / 1e6).toFixed(1);
   const pushed = report.uploaded === 0 ? "already in" : `${report.uploaded} files, ${megabytes} MB, put into`;
   console.log(`${report.name} ${report.version}: ${pushed} the local bucket`);
 
-  const wrangler = startWrangler(port, model);
+  const wrangler = startWrangler(port, pack.manifest.name);
   await waitUntilReady(wrangler, port);
   const url = `http://localhost:${port}`;
   console.log(`
@@ -64,12 +63,6 @@ async function checkPortIsFree(port: number): Promise<void> {
   } finally {
     await new Promise((resolve) => server.close(resolve));
   }
-}
-
-async function checkPackIsHere(model: string): Promise<void> {
-  const names = await localPackNames();
-  if (names.includes(model)) return;
-  throw new CommandError(`there is no pack ${model} in model-shards; here are: ${names.join(", ")}`);
 }
 
 function startWrangler(port: number, model: string): ChildProcess {

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { readLiveVersion, readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
 import { readCurrent } from "../../tools/store/current.ts";
-import { type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
+import { findPackFolder, type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
 import { pushPack } from "../../tools/store/push.ts";
 import { CommandError } from "../../tools/terminal/fail.ts";
 import { silentProgress } from "../../tools/terminal/progress.ts";
@@ -100,5 +100,26 @@ describe("readLocalPack", () => {
   test("names what is wrong in a manifest of another format", async () => {
     await writeFile(path.join(folder, "manifest.json"), JSON.stringify({ ...pack.manifest, format: 9 }));
     expect(await failure()).toMatch(/manifest of format 1: format/);
+  });
+});
+
+describe("findPackFolder", () => {
+  test("takes a name, or the folder of a pack", async () => {
+    expect(await findPackFolder(name)).toBe(path.join(packsFolder, name));
+    expect(await findPackFolder(pack.folder)).toBe(pack.folder);
+  });
+
+  test("a model of the catalogue that has not been made: the two commands that make it", async () => {
+    const empty = await mkdtemp(path.join(tmpdir(), "packs-"));
+    await expect(findPackFolder("resnet34-v1-7", empty)).rejects.toThrow(
+      /npm run model -- fetch resnet34-v1-7\n {2}npm run model -- pack resnet34-v1-7$/,
+    );
+    await rm(empty, { recursive: true });
+  });
+
+  test("anything else: what is here", async () => {
+    await expect(findPackFolder("nix")).rejects.toThrow(
+      /there is no pack nix: .*here are: .*resnet34-cifar10/,
+    );
   });
 });

@@ -120,7 +120,7 @@ describe("start", () => {
   test("a pack that is not there: a clear line with those that are, exit 1", async () => {
     const port = await freePort();
     const { code, output } = await run("start.ts", ["--port", String(port), "--model", "nix"]).finished;
-    expect(output).toMatch(/^error: there is no pack nix in model-shards; here are: .*resnet34-cifar10/);
+    expect(output).toMatch(/^error: there is no pack nix: .*here are: .*resnet34-cifar10/);
     expect(code).toBe(1);
   });
 });

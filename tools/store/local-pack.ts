@@ -9,6 +9,7 @@ import {
   packNameSchema,
 } from "../../src/model/manifest.ts";
 import { sha256Hex } from "../../src/sha256.ts";
+import { findInCatalogue } from "../fetch/catalogue.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { userPath } from "../terminal/paths.ts";
 
@@ -62,8 +63,8 @@ export async function readLocalPack(folder: string): Promise<LocalPack> {
 }
 
 /** Names of the packs that are here. A folder that is being written has a name that no pack can have. */
-export async function localPackNames(): Promise<string[]> {
-  const entries = await readdir(packsFolder, { withFileTypes: true });
+export async function localPackNames(packs = packsFolder): Promise<string[]> {
+  const entries = await readdir(packs, { withFileTypes: true });
   return entries
     .filter((entry) => entry.isDirectory() && packNameSchema.safeParse(entry.name).success)
     .map((entry) => entry.name);
@@ -71,17 +72,22 @@ export async function localPackNames(): Promise<string[]> {
 
 /**
  * The folder of a pack that is named as in model-shards, or by its path.
- * @throws CommandError with the names that are here
+ * @throws CommandError with the names that are here, or with the commands that make it
  */
-export async function findPackFolder(pack: string): Promise<string> {
-  const names = await localPackNames();
-  if (names.includes(pack)) return path.join(packsFolder, pack);
+export async function findPackFolder(pack: string, packs = packsFolder): Promise<string> {
+  const names = await localPackNames(packs);
+  if (names.includes(pack)) return path.join(packs, pack);
   const folder = userPath(pack);
   const found = await access(path.join(folder, "manifest.json")).then(
     () => true,
     () => false,
   );
   if (found) return folder;
+  if (findInCatalogue(pack)) {
+    throw new CommandError(
+      `the pack ${pack} has not been made yet; two commands make it:\n  npm run model -- fetch ${pack}\n  npm run model -- pack ${pack}`,
+    );
+  }
   throw new CommandError(
     `there is no pack ${pack}: expected a folder with a manifest.json, or one of model-shards (here are: ${names.join(", ")}); make one: npm run model -- pack path/to/file.onnx`,
   );

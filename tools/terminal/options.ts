@@ -1,5 +1,6 @@
 /** Parsers of command line options, for commander. */
 import { InvalidArgumentError } from "commander";
+import { packNameSchema } from "../../src/model/manifest.ts";
 
 export function parsePort(value: string): number {
   return parseInteger(value, 1, 65_535);
@@ -7,6 +8,35 @@ export function parsePort(value: string): number {
 
 export function parseCount(value: string): number {
   return parseInteger(value, 1, 100_000);
+}
+
+/** 0 to 1. */
+export function parseShare(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== "" && number >= 0 && number <= 1) return number;
+  throw new InvalidArgumentError("expected a share from 0 to 1");
+}
+
+/** Mebibytes, fractions too, as bytes. */
+export function parseMebibytes(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== "" && number > 0 && number <= 1024) return Math.round(number * 2 ** 20);
+  throw new InvalidArgumentError("expected mebibytes, over 0");
+}
+
+/** The name of a pack, as its manifest takes it. */
+export function parseName(value: string): string {
+  const parsed = packNameSchema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  throw new InvalidArgumentError("expected a-z, 0-9, '.', '_' and '-', beginning with a letter or digit");
+}
+
+export function choiceOf<const T extends string>(...choices: readonly T[]): (value: string) => T {
+  return (value) => {
+    const choice = choices.find((c) => c === value);
+    if (choice !== undefined) return choice;
+    throw new InvalidArgumentError(`expected ${choices.join(" or ")}`);
+  };
 }
 
 function parseInteger(value: string, min: number, max: number): number {

@@ -1,0 +1,27 @@
+/** How far a pack agrees with its source, for people. */
+import type { Agreement } from "../pack/evaluate.ts";
+import { table } from "./output.ts";
+
+export function describeAgreement(agreement: Agreement): string {
+  const { accuracy } = agreement;
+  const rows = [
+    ["compared on", `${agreement.images} ${agreement.on} images`],
+    ["same first class", percent(agreement.top1)],
+    ["first class among five", percent(agreement.top5)],
+    ["mean KL", `${agreement.mean_kl.toExponential(2)} nats`],
+    ["mean cosine of logits", agreement.mean_cosine.toFixed(5)],
+    ["worst cosine", `${agreement.worst_cosine.toFixed(5)} (${agreement.worst_image})`],
+  ];
+  if (accuracy) {
+    rows.push(
+      ["top-1 of the source", percent(accuracy.source_top1)],
+      ["top-1 of the pack", percent(accuracy.pack_top1)],
+    );
+    rows.push(["flips", `${accuracy.lost} right to wrong, ${accuracy.won} wrong to right`]);
+  }
+  return table(rows);
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(2)}%`;
+}
