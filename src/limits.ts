@@ -25,7 +25,7 @@ export const maxImagePixels = 50_000_000;
  * Bytes that decoding one image may take, as image/decode-cost.ts counts; one is decoded at a time. jpeg-js takes it
  * for up to about a megapixel; larger images are decoded at a reduced scale.
  */
-export const maxDecodeBytes = 20 * MiB;
+export const maxDecodeBytes = 24 * MiB;
 
 /** Predictions returned when the caller does not say. */
 export const defaultTopK = 5;
