@@ -55,17 +55,18 @@ export function addFetch(program: Command): void {
       };
       const folder = options.to === undefined ? cacheFolder() : userPath(options.to);
       const report = await fetchModel(wanted, folder, createProgress());
-      printResult(options, report, () => describe(report));
+      const next = options.to === undefined ? name : report.file;
+      printResult(options, report, () => describe(report, next));
     });
 }
 
-function describe({ name, file, bytes, sha256, cached, moved_aside }: FetchReport): string {
+function describe({ name, file, bytes, sha256, cached, moved_aside }: FetchReport, next: string): string {
   const aside = moved_aside === null ? [] : [`a wrong file of that name is now ${moved_aside}`];
   return [
     `${name}: ${megabytes(bytes)}, ${cached ? "already here" : "downloaded"}, SHA-256 ${sha256} verified`,
     ...aside,
     file,
-    `next: npm run model -- pack ${file}`,
+    `next: npm run model -- pack ${next}`,
   ].join("\n");
 }
 

@@ -1,0 +1,180 @@
+/**
+ * The whole way of the ImageNet model, on a stand-in of the zoo's file (same topology and size, random weights): fetched
+ * from a local server, packed, verified, pushed and served.
+ */
+import { spawn } from "node:child_process";
+import { createHash } from "node:crypto";
+import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { MeasuredWorker } from "../support/measured-worker.ts";
+import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";
+import {
+  tinyBottleneckSpec,
+  tinySpec,
+  zooBytes,
+  zooGraph,
+  zooGraphUnmeasured,
+  zooSpecs,
+} from "../support/zoo-onnx.ts";
+
+const MiB = 2 ** 20;
+const name = "resnet34-v1-7";
+let folder: string;
+let server: Server;
+let mirror: string;
+let model: Uint8Array;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-"));
+  model = zooBytes(zooGraphUnmeasured(zooSpecs.resnet34));
+  server = createServer((_, response) => response.end(model));
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  mirror = `http://127.0.0.1:${(server.address() as { port: number }).port}/${name}.onnx`;
+}, 120_000);
+
+afterAll(async () => {
+  server?.close();
+  await rm(folder, { recursive: true, force: true });
+});
+
+/** Runs a command of `npm run model` with --json; what it printed, parsed. */
+async function command(...args: string[]): Promise<Record<string, unknown>> {
+  const child = spawn(process.execPath, ["tools/model.ts", ...args, "--json"], {
+    cwd: projectFolder,
+    env: { ...process.env, XDG_CACHE_HOME: path.join(folder, "cache") },
+  });
+  let [stdout, stderr] = ["", ""];
+  child.stdout.on("data", (data: Buffer) => (stdout += data));
+  child.stderr.on("data", (data: Buffer) => (stderr += data));
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  expect(code, stderr).toBe(0);
+  return JSON.parse(stdout) as Record<string, unknown>;
+}
+
+describe.sequential("the stand-in of resnet34-v1-7", () => {
+  const out = () => path.join(folder, name);
+
+  test("has the size of the zoo's file, within 1 KB", () => {
+    expect(Math.abs(model.length - 87_302_588)).toBeLessThan(1024);
+  });
+
+  test("is fetched, and verified by size and hash", async () => {
+    const sha256 = createHash("sha256").update(model).digest("hex");
+    const report = await command(
+      "fetch",
+      name,
+      "--url",
+      mirror,
+      "--sha256",
+      sha256,
+      "--bytes",
+      String(model.length),
+    );
+    expect(report).toMatchObject({ name, sha256, cached: false });
+    expect((await readFile(report.file as string)).equals(model)).toBe(true);
+  });
+
+  test("is packed by its name: ImageNet's labels, licence and address in the manifest, below 56 MiB", async () => {
+    const report = await command("pack", name, "--out", out());
+    expect(report).toMatchObject({ name, architecture: "resnet34" });
+    expect(report.predicted_heap_bytes).toBeLessThan(56 * MiB);
+    const manifest = JSON.parse(await readFile(path.join(out(), "manifest.json"), "utf8"));
+    expect(manifest).toMatchObject({
+      classes: 1000,
+      source: { licence: "Apache-2.0", url: expect.stringContaining("huggingface.co") },
+      preprocessing: { resize: "shortest-edge", size: 256, crop: 224 },
+    });
+    expect(manifest.shards.every(({ bytes }: { bytes: number }) => bytes <= 5_000_000)).toBe(true);
+    const labels = JSON.parse(await readFile(path.join(out(), "labels.json"), "utf8"));
+    expect(labels[0]).toEqual({ id: "n01440764", label: "tench, Tinca tinca" });
+  }, 300_000);
+
+  test("agrees with its source on pictures", async () => {
+    const images = path.join(folder, "images");
+    await mkdir(images);
+    for (const image of ["ship", "frog", "horse"]) {
+      await cp(
+        path.join(projectFolder, "examples", "images", `${image}.jpg`),
+        path.join(images, `${image}.jpg`),
+      );
+    }
+    const source = path.join(folder, "cache", "edge-resnet", `${name}.onnx`);
+    const report = await command(
+      "verify",
+      out(),
+      "--against",
+      source,
+      "--images",
+      images,
+      "--min-agreement",
+      "0",
+    );
+    expect(report).toMatchObject({ images: 3, same_source: true });
+    expect(report.mean_cosine).toBeGreaterThan(0.98);
+  });
+
+  test("serves, with ImageNet's ids, within 56 MiB of WASM heap after 20 images", async () => {
+    const worker = await MeasuredWorker.start(out());
+    try {
+      const ship = new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", "ship.jpg")));
+      for (let i = 0; i < 20; i++) {
+        const image = new Uint8Array(ship.length + 1).fill(i);
+        image.set(ship);
+        const response = await worker.classify(image, "?top_k=1000");
+        const { predictions } = (await response.json()) as { predictions: { id: string; score: number }[] };
+        expect(response.status).toBe(200);
+        expect(predictions).toHaveLength(1000);
+        expect(predictions[0]?.id).toMatch(/^n\d{8}$/);
+      }
+      const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
+      expect(ready.wasm_heap_bytes).toBeLessThanOrEqual(56 * MiB);
+    } finally {
+      await worker.close();
+    }
+  });
+});
+
+/** Few channels and 32 pixels: the forms that ResNets come in, not their size. */
+const forms = [
+  { form: "with bottlenecks, as the zoo's ResNet50", classes: 10, bytes: () => bottleneck() },
+  { form: "as torchvision exports it, with 7 classes", classes: 7, bytes: () => torchvision() },
+];
+
+const bottleneck = async () => zooBytes(await zooGraph(tinyBottleneckSpec));
+const torchvision = async () => torchvisionBytes(await torchvisionGraph({ ...tinySpec, classes: 7 }));
+
+describe.each(forms)("a small model $form", ({ classes, bytes }) => {
+  test("is packed, verified, and serves", async () => {
+    const out = path.join(folder, `small-${classes}`);
+    const source = `${out}.onnx`;
+    await writeFile(source, await bytes());
+    const images = path.join(projectFolder, "examples", "images");
+    await command("pack", source, "--out", out, "--name", `small-${classes}`, "--calibrate", images);
+    const report = await command(
+      "verify",
+      out,
+      "--against",
+      source,
+      "--images",
+      images,
+      "--min-agreement",
+      "0",
+    );
+    expect(report).toMatchObject({ images: 8, same_source: true });
+    expect(report.mean_cosine).toBeGreaterThan(0.98);
+    const worker = await MeasuredWorker.start(out);
+    try {
+      const ship = new Uint8Array(await readFile(path.join(images, "ship.jpg")));
+      const response = await worker.classify(ship, `?top_k=${classes}`);
+      const { predictions } = (await response.json()) as { predictions: { score: number }[] };
+      expect(predictions).toHaveLength(classes);
+      expect(predictions.reduce((sum, { score }) => sum + score, 0)).toBeCloseTo(1, 6);
+    } finally {
+      await worker.close();
+    }
+  });
+});
