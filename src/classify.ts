@@ -26,6 +26,8 @@ export interface ClassifierOptions {
   readonly host: ModelHost;
   readonly cache: TieredCache;
   readonly decoding: DecodeOptions;
+  /** Turns PNG, WebP and AVIF into JPEG, or throws ClassifierError. */
+  readonly toJpeg: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Milliseconds to wait for an equal image that another request computes. */
   readonly coalesceWaitMs: number;
 }
@@ -89,7 +91,8 @@ export class Classifier {
 
   async #compute(job: Job, lead: Lead): Promise<Found> {
     const { host, cache, decoding } = this.#options;
-    const { bytes, pack, stages, anchor } = job;
+    const { pack, stages, anchor } = job;
+    const bytes = await stages.time("convert", () => this.#options.toJpeg(job.bytes));
     const toTensor = (forPack: Pack) => imageToTensor(bytes, forPack.manifest.preprocessing, decoding);
     // The pixels are gone before the wait for the model begins: only the tensor stands in memory meanwhile.
     const prepared = await stages.time("image", () => toTensor(pack));

@@ -1,5 +1,6 @@
 /** Env to Config: validated once per isolate, naming the variable at fault. */
 import { z } from "zod";
+import type { ImageConverter } from "./convert.ts";
 import { ClassifierError } from "./errors.ts";
 import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
@@ -9,6 +10,8 @@ import type { ObjectBucket } from "./model/source.ts";
 export interface Env {
   /** R2 bucket with the packs. */
   readonly MODELS: ObjectBucket;
+  /** Optional Images binding: converts PNG, WebP and AVIF. */
+  readonly IMAGES?: ImageConverter;
   /** Name of the pack to serve. */
   readonly MODEL_NAME?: string;
   /** Bytes of image that a request may carry. */

@@ -20,6 +20,7 @@ export type Reason =
   | { code: "unsupported_image"; detected: string; expected: string }
   | { code: "image_undecodable"; detail: string }
   | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
+  | { code: "conversion_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "overloaded"; detail: string; waiting: number; limit: number; retryAfterSeconds: number }
   | { code: "misconfigured"; variable: string; expected: string }
   | { code: "internal" };
@@ -63,6 +64,8 @@ function describe(reason: Reason): string {
       return `The JPEG cannot be decoded: ${reason.detail}. Save the image again as a plain JPEG and send that.`;
     case "model_unavailable":
       return `The model is not available: ${reason.detail}. The next request tries again.`;
+    case "conversion_unavailable":
+      return `Converting the image to JPEG failed: ${reason.detail}. Try again, or send a JPEG.`;
     case "overloaded":
       return `Too much is under way: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
     case "misconfigured":

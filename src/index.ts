@@ -7,6 +7,7 @@ import { MemoryTier } from "./cache/memory-tier.ts";
 import { TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
+import { toJpeg } from "./convert.ts";
 import { createApp, type Services } from "./http/app.ts";
 import { ScaledDecoder } from "./image/scaled-decoder.ts";
 import {
@@ -55,13 +56,18 @@ function createServices(env: Env): Services {
     log({ event: "cache_failed", tier, operation, reason: String(error) });
   });
   const decoding = { maxPixels: maxImagePixels, maxDecodeBytes, scaled: new ScaledDecoder(jpegWasm) };
+  const convert = (bytes: Uint8Array) => toJpeg(bytes, env.IMAGES, maxInFlightBytes);
   const admission = new Admission({
     capacityBytes: maxInFlightBytes,
     maxWaiting: maxWaitingRequests,
     maxWaitMs: maxAdmissionWaitMs,
     leaseMs: admissionLeaseMs,
   });
-  return { config, admission, classifier: new Classifier({ host, cache, decoding, coalesceWaitMs }) };
+  return {
+    config,
+    admission,
+    classifier: new Classifier({ host, cache, decoding, toJpeg: convert, coalesceWaitMs }),
+  };
 }
 
 function log(event: Readonly<Record<string, unknown>>): void {

@@ -35,7 +35,7 @@ const jpeg = (grey: number) =>
 
 function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][number][]): Classifier {
   const cache = new TieredCache(tiers, (tier, operation) => void failures.push(`${tier} ${operation}`), 20);
-  return new Classifier({ host, cache, decoding, coalesceWaitMs: 100 });
+  return new Classifier({ host, cache, decoding, toJpeg: async (bytes) => bytes, coalesceWaitMs: 100 });
 }
 
 async function score(classifier: Classifier, image: Uint8Array) {

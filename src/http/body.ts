@@ -1,5 +1,6 @@
-/** Request bodies, bounded by counting. Content-Length is only an early no. */
+/** Request bodies. Content-Length is only an early no: read-stream.ts counts. */
 import { ClassifierError } from "../errors.ts";
+import { readStream, tooManyBytes } from "../read-stream.ts";
 
 /**
  * Bytes that the body may take: what Content-Length announces, or the limit where it announces nothing.
@@ -7,7 +8,7 @@ import { ClassifierError } from "../errors.ts";
  */
 export function bodyBytes(request: Request, maxBytes: number): number {
   const announced = announcedBytes(request.headers.get("Content-Length"));
-  if (announced !== undefined && announced > maxBytes) throw tooLarge(announced, maxBytes);
+  if (announced !== undefined && announced > maxBytes) throw tooManyBytes(announced, maxBytes);
   if (!request.body || announced === 0) throw new ClassifierError({ code: "empty_body" });
   return announced ?? maxBytes;
 }
@@ -19,49 +20,11 @@ export function bodyBytes(request: Request, maxBytes: number): number {
  */
 export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
   bodyBytes(request, maxBytes);
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  const reader = (request.body as ReadableStream<Uint8Array>).getReader();
-  for (;;) {
-    const { done, value } = await read(reader, bytes);
-    if (done) break;
-    bytes += value.length;
-    if (bytes > maxBytes) {
-      reader.cancel().catch(() => {});
-      throw tooLarge(bytes, maxBytes);
-    }
-    chunks.push(value);
-  }
-  if (bytes === 0) throw new ClassifierError({ code: "empty_body" });
-  return concatenate(chunks, bytes);
-}
-
-async function read(reader: ReadableStreamDefaultReader<Uint8Array>, bytes: number) {
-  try {
-    return await reader.read();
-  } catch (cause) {
-    throw new ClassifierError({ code: "body_interrupted", bytes }, { cause });
-  }
+  const bytes = await readStream(request.body as ReadableStream<Uint8Array>, maxBytes);
+  if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
+  return bytes;
 }
 
 function announcedBytes(header: string | null): number | undefined {
   return header !== null && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
-}
-
-function tooLarge(measured: number, limit: number): ClassifierError {
-  return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
-}
-
-function concatenate(chunks: Uint8Array[], bytes: number): Uint8Array {
-  const [first] = chunks;
-  if (first && chunks.length === 1) return first;
-  const whole = new Uint8Array(bytes);
-  let offset = 0;
-  while (chunks.length > 0) {
-    // Chunks are let go as they are copied, so that the body is not held twice.
-    const chunk = chunks.shift()!;
-    whole.set(chunk, offset);
-    offset += chunk.length;
-  }
-  return whole;
 }

@@ -13,6 +13,7 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   image_undecodable: 422,
   internal: 500,
   model_unavailable: 503,
+  conversion_unavailable: 503,
   overloaded: 503,
   misconfigured: 503,
 };
@@ -80,6 +81,7 @@ function membersOf(reason: Reason): Record<string, unknown> {
     case "empty_body":
     case "not_found":
     case "image_undecodable":
+    case "conversion_unavailable":
     case "model_unavailable":
     case "internal":
       return {};
@@ -91,6 +93,7 @@ function headersOf(reason: Reason): Record<string, string> {
     case "method_not_allowed":
       return { Allow: reason.allowed.join(", ") };
     case "overloaded":
+    case "conversion_unavailable":
     case "model_unavailable":
       return { "Retry-After": String(reason.retryAfterSeconds) };
     case "misconfigured":

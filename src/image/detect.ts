@@ -32,6 +32,11 @@ export function startsAsJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8;
 }
 
+/** True for the formats that the Images binding turns into JPEG: PNG, WebP, AVIF. */
+export function isConvertible(bytes: Uint8Array): boolean {
+  return /^an? (PNG|WebP|AVIF) image$/.test(describeFormat(bytes));
+}
+
 /** What the bytes look like, as a noun phrase: "a PNG image", "HTML or XML text", "unknown data (...)". */
 export function describeFormat(bytes: Uint8Array): string {
   const head = bytes.subarray(0, 64);

@@ -134,6 +134,10 @@ describe("problemResponse", () => {
       reason: { code: "model_unavailable", detail: "no bucket", retryAfterSeconds: 2 },
       status: 503,
     },
+    conversion_unavailable: {
+      reason: { code: "conversion_unavailable", detail: "the binding failed", retryAfterSeconds: 2 },
+      status: 503,
+    },
     overloaded: {
       reason: { code: "overloaded", detail: "4 wait", waiting: 4, limit: 4, retryAfterSeconds: 2 },
       status: 503,

@@ -39,13 +39,17 @@ export class TestWorker {
 
   /** A fresh isolate with a bucket of its own: empty, or with the embedded pack live. */
   static async start(
-    options: { vars?: Record<string, string | number>; seeded?: boolean } = {},
+    options: { vars?: Record<string, string | number>; seeded?: boolean; configPath?: string } = {},
   ): Promise<TestWorker> {
     if (!existsSync(path.join(projectFolder, "dist", "index.js"))) {
       throw new Error("dist/index.js is missing; run `npm run build` first, or `npm test`, which does");
     }
     Object.assign(process.env, offlineEnv);
-    const worker = { configPath: "wrangler.toml", prebuiltWorkerDir: "dist", vars: options.vars ?? {} };
+    const worker = {
+      configPath: options.configPath ?? "wrangler.toml",
+      prebuiltWorkerDir: "dist",
+      vars: options.vars ?? {},
+    };
     const server = createTestHarness({ root: projectFolder, workers: [worker] });
     const { url } = await server.listen();
     const { MODELS } = await server.getWorker<{ MODELS: TestBucket }>().getEnv();

@@ -1,0 +1,60 @@
+/** PNG, WebP and AVIF to JPEG, by the optional Images binding: this Worker itself decodes JPEG only. */
+import { ClassifierError } from "./errors.ts";
+import { describeFormat, isConvertible } from "./image/detect.ts";
+import { retryAfterSeconds } from "./limits.ts";
+import { readStream } from "./read-stream.ts";
+
+/** What is used of the Images binding. */
+export interface ImageConverter {
+  input(stream: ReadableStream<Uint8Array>): {
+    output(options: {
+      format: "image/jpeg";
+      quality: number;
+    }): Promise<{ image(): ReadableStream<Uint8Array> }>;
+  };
+}
+
+/** High enough that it does not move a score; low enough that a large picture's JPEG stays in bounds. */
+const quality = 92;
+
+/** Errors of the Images binding that are the picture's fault (developers.cloudflare.com/images, error 94xx). */
+const isPicturesFault = (code: unknown) => typeof code === "number" && code >= 9400 && code < 9500;
+
+/**
+ * The bytes as JPEG: unchanged when they are one, or nothing that could be converted (the decoder refuses that).
+ * @param maxBytes the converted JPEG's
+ * @throws ClassifierError unsupported_image without a binding, image_undecodable, conversion_unavailable, image_too_large
+ */
+export async function toJpeg(
+  bytes: Uint8Array,
+  converter: ImageConverter | undefined,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  if (!isConvertible(bytes)) return bytes;
+  if (!converter) {
+    throw new ClassifierError({
+      code: "unsupported_image",
+      detected: describeFormat(bytes),
+      expected:
+        "a JPEG (image/jpeg); for PNG, WebP and AVIF the Worker needs an Images binding named IMAGES, [images] in wrangler.toml",
+    });
+  }
+  let converted: ReadableStream<Uint8Array>;
+  try {
+    const output = await converter.input(streamOf(bytes)).output({ format: "image/jpeg", quality });
+    converted = output.image();
+  } catch (cause) {
+    const { code, message } = cause as { code?: unknown; message?: unknown };
+    if (isPicturesFault(code)) {
+      const detail = `it is ${describeFormat(bytes)} that cannot be converted`;
+      throw new ClassifierError({ code: "image_undecodable", detail }, { cause });
+    }
+    const detail = `the Images binding says ${String(message).slice(0, 100)}`;
+    throw new ClassifierError({ code: "conversion_unavailable", detail, retryAfterSeconds }, { cause });
+  }
+  return readStream(converted, maxBytes);
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Response(bytes as BufferSource).body as ReadableStream<Uint8Array>;
+}

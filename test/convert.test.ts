@@ -1,0 +1,60 @@
+import sharp from "sharp";
+import { describe, expect, test } from "vitest";
+import { type ImageConverter, toJpeg } from "../src/convert.ts";
+import type { ClassifierError } from "../src/errors.ts";
+
+const picture = sharp({ create: { width: 8, height: 8, channels: 3, background: "teal" } });
+const png = () => picture.clone().png().toBuffer();
+const failing = (error: Error): ImageConverter => ({
+  input: () => ({ output: () => Promise.reject(error) }),
+});
+const reasonOf = (work: Promise<unknown>) =>
+  work.then(
+    () => expect.unreachable(),
+    (error: ClassifierError) => error.reason,
+  );
+
+describe("toJpeg", () => {
+  test("leaves a JPEG alone, and what nobody can convert", async () => {
+    for (const bytes of [
+      await picture.clone().jpeg().toBuffer(),
+      Buffer.from("text"),
+      Buffer.from("GIF89a"),
+    ]) {
+      expect(await toJpeg(bytes, failing(new Error("asked")), 1e6)).toBe(bytes);
+    }
+  });
+
+  test.each(["png", "webp", "avif"] as const)(
+    "%s without a binding: says what to configure",
+    async (format) => {
+      const bytes = await picture.clone().toFormat(format).toBuffer();
+      expect(await reasonOf(toJpeg(bytes, undefined, 1e6))).toMatchObject({
+        code: "unsupported_image",
+        expected: expect.stringContaining("[images] in wrangler.toml"),
+      });
+    },
+  );
+
+  test("a picture that the binding refuses is the picture's fault, its own failure is not", async () => {
+    const refused = Object.assign(new Error("bad image"), { code: 9412 });
+    expect(await reasonOf(toJpeg(await png(), failing(refused), 1e6))).toMatchObject({
+      code: "image_undecodable",
+    });
+    const down = Object.assign(new Error("internal error"), { code: 9523 });
+    expect(await reasonOf(toJpeg(await png(), failing(down), 1e6))).toMatchObject({
+      code: "conversion_unavailable",
+      detail: expect.stringContaining("internal error"),
+    });
+  });
+
+  test("a converted picture beyond the bound is refused", async () => {
+    const large: ImageConverter = {
+      input: () => ({ output: async () => ({ image: () => new Blob([new Uint8Array(100)]).stream() }) }),
+    };
+    expect(await reasonOf(toJpeg(await png(), large, 99))).toMatchObject({
+      code: "image_too_large",
+      limit: 99,
+    });
+  });
+});

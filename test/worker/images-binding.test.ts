@@ -1,0 +1,45 @@
+/** PNG, WebP and AVIF, with the Images binding as wrangler emulates it, and without. */
+import { readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+const configPath = path.join(projectFolder, "wrangler.images-test.toml");
+const formats = ["png", "webp", "avif"] as const;
+let worker: TestWorker;
+
+beforeAll(async () => {
+  const toml = await readFile(path.join(projectFolder, "wrangler.toml"), "utf8");
+  await writeFile(configPath, `${toml}\n[images]\nbinding = "IMAGES"\n`);
+  worker = await TestWorker.start({ configPath });
+});
+
+afterAll(async () => {
+  await worker?.close();
+  await rm(configPath, { force: true });
+});
+
+describe("with the Images binding", () => {
+  test.each(formats)("a %s is classified as the JPEG is, under its own hash and size", async (format) => {
+    const image = await sharp(await exampleImage("ship"))
+      .toFormat(format)
+      .toBuffer();
+    const { status, json } = await worker.classify(image, "?top_k=1");
+    expect(status).toBe(200);
+    expect(json.predictions).toMatchObject([{ label: "ship" }]);
+    expect(json.image).toMatchObject({ width: 1500, height: 900 });
+    expect((await worker.classify(image)).headers.get("X-Cache")).toBe("HIT");
+  });
+
+  test("a broken PNG does no harm", async () => {
+    const png = await sharp(await exampleImage("ship"))
+      .png()
+      .toBuffer();
+    const { status, json } = await worker.classify(png.subarray(0, 1000));
+    expect([422, 503]).toContain(status);
+    expect(json.code).toMatch(/^(image_undecodable|conversion_unavailable)$/);
+    expect((await worker.classify(await exampleImage("frog"))).status).toBe(200);
+  });
+});
