@@ -25,21 +25,35 @@ import { ModelHost } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
 import { BucketSource } from "./model/source.ts";
 
-type App = ReturnType<typeof createApp>;
+interface Composition {
+  readonly app: ReturnType<typeof createApp>;
+  readonly services: () => Services;
+}
 
-/** One app an isolate. Made at the first request, so that nothing runs in global scope. */
-let app: App | undefined;
+/** One an isolate. Made at the first event, so that nothing runs in global scope. */
+let worker: Composition | undefined;
 
 export default {
   fetch(request, env, ctx) {
-    app ??= compose(env);
-    return app.fetch(request, env, ctx);
+    worker ??= compose(env);
+    return worker.app.fetch(request, env, ctx);
+  },
+
+  /** Optional cron trigger: keeps the isolate that it meets warm. */
+  async scheduled(_event, env, ctx) {
+    worker ??= compose(env);
+    const anchor = (work: Promise<unknown>) => ctx.waitUntil(work);
+    await worker.services().classifier.host.warm(() => true, anchor);
   },
 } satisfies ExportedHandler<Env>;
 
-function compose(env: Env): App {
-  let services: Services | undefined;
-  return createApp({ log, services: () => (services ??= createServices(env)) });
+function compose(env: Env): Composition {
+  let made: Services | undefined;
+  const services = () => {
+    made ??= createServices(env);
+    return made;
+  };
+  return { app: createApp({ log, services }), services };
 }
 
 function createServices(env: Env): Services {

@@ -12,6 +12,11 @@ export const requestOverheadBytes = 1 * MiB;
 export const defaultMaxImageBytes = 16 * MiB;
 /** The most that MAX_IMAGE_BYTES may be set to: one image must fit what may be in flight. */
 export const maxImageBytesCeiling = maxInFlightBytes - requestOverheadBytes;
+/**
+ * Bytes of body from which a cold isolate loads the model before it knows whether the cache has the answer: such a body
+ * takes longer to come in than the model to load.
+ */
+export const preloadBodyBytes = requestOverheadBytes + 256 * 1024;
 /** Requests that may wait, unread, for room. At 0.1 s each the last one waits about 6 s. */
 export const maxWaitingRequests = 64;
 /** Time that a request may wait for room. */

@@ -9,7 +9,7 @@ import type { Classifier } from "../classify.ts";
 import type { Config } from "../config.ts";
 import { ClassifierError } from "../errors.ts";
 import { freeBytes } from "../free-bytes.ts";
-import { requestOverheadBytes } from "../limits.ts";
+import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { softmax, topK } from "../model/scores.ts";
 import type { Anchor } from "../single-flight.ts";
@@ -89,12 +89,19 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
     const topKOf = parseTopK(c.req.query("top_k"));
     const expectedBytes = bodyBytes(c.req.raw, config.maxImageBytes) + requestOverheadBytes;
     let bytes: Uint8Array | undefined;
+    // What is to come in any case goes on while the body streams in.
+    const packSoon = classifier.host.pack(anchorOf(c));
+    packSoon.catch(() => {});
+    if (classifier.host.cold && expectedBytes >= preloadBodyBytes) {
+      const warm = classifier.host.warm(() => bytes === undefined, anchorOf(c));
+      anchorOf(c)(warm.catch(() => {}));
+    }
     const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
     try {
       bytes = await stages.time("read", () => readBody(c.req.raw, config.maxImageBytes));
       permit.shrinkTo(bytes.length + requestOverheadBytes);
       facts.bytes = bytes.length;
-      const pack = await stages.time("model", () => classifier.host.pack(anchorOf(c)));
+      const pack = await stages.time("model", () => packSoon);
       topKOf(pack);
       const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
       facts.cache = scored.cache;

@@ -46,6 +46,8 @@ export class ModelHost {
   /** What is served, or will be once it is loaded. */
   #pack: Pack | undefined;
   #loaded: LoadedModel | undefined;
+  /** The model that has run already. */
+  #warmed: LoadedModel | undefined;
   /** What has gone live since, and is to be loaded next. */
   #candidate: Pack | undefined;
   #checkedMs = 0;
@@ -79,6 +81,18 @@ export class ModelHost {
   }
 
   /**
+   * Loads the weights and makes a first run, which is several times slower than the rest, before an image is there.
+   * @param wanted false as soon as somebody waits for a run of their own
+   */
+  async warm(wanted: () => boolean, anchor: Anchor): Promise<void> {
+    const loaded = await this.#load(anchor);
+    if (this.#warmed === loaded || this.#queue.length > 0 || !wanted()) return;
+    const { shape } = loaded.pack.manifest.input;
+    const blank = new Float32Array(shape.reduce((product, dimension) => product * dimension));
+    await this.infer(() => blank, anchor);
+  }
+
+  /**
    * One forward pass, after those that came before.
    * @param prepare makes the input tensor for the pack that will run, so that a change of model between cannot mix
    */
@@ -89,12 +103,19 @@ export class ModelHost {
       const { pack, session } = await this.#load(anchor);
       const input = prepare(pack);
       try {
-        return { ...(await session.run(input)), pack };
+        const output = await session.run(input);
+        this.#warmed = this.#loaded;
+        return { ...output, pack };
       } catch (cause) {
         await this.#discard(session);
         throw cause instanceof ClassifierError ? cause : modelUnavailable("the forward pass failed", cause);
       }
     });
+  }
+
+  /** Whether a run would have to wait for the weights. */
+  get cold(): boolean {
+    return this.#loaded === undefined;
   }
 
   /** Bytes of ORT's WASM heap. */

@@ -18,6 +18,8 @@ export interface Session {
 }
 
 export interface Runtime {
+  /** Makes ORT's environment, so that it can be done while the first shard is still being read. Idempotent. */
+  start(): Promise<void>;
   /** Copies `model` (a serialised ONNX ModelProto) into the WASM heap and prepares it. Rejects with ORT's message. */
   createSession(model: Uint8Array): Promise<Session>;
   float32(data: Float32Array, dims: readonly number[]): Tensor;
@@ -40,9 +42,15 @@ const sessionOptions: ort.InferenceSession.SessionOptions = {
 /** ORT only checks that this is there; the hook below never reads it. */
 const placeholderBinary = new Uint8Array([0]);
 
+/** The smallest model (opset 13, y = Identity(x), float32 [1]): the public API starts ORT with a session only. */
+const identityModel = Uint8Array.from(
+  atob("CAc6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0="),
+  (character) => character.charCodeAt(0),
+);
+
 /**
  * ORT keeps one WASM instance for the whole isolate, so there is one Runtime: calls after the first return it.
- * Nothing is instantiated before the first session.
+ * Nothing is instantiated before start() or the first session.
  * @param wasm the compiled onnxruntime-web/ort-wasm-simd-threaded.wasm of the same version
  */
 export function createRuntime(wasm: WebAssembly.Module): Runtime {
@@ -55,23 +63,24 @@ let runtime: OrtRuntime | undefined;
 class OrtRuntime implements Runtime {
   readonly #wasm: WebAssembly.Module;
   #memory: WebAssembly.Memory | undefined;
-  #starting: Promise<unknown> | undefined;
+  #started: Promise<void> | undefined;
 
   constructor(wasm: WebAssembly.Module) {
     this.#wasm = wasm;
   }
 
+  start(): Promise<void> {
+    // A failed start is tried again by the next caller; ORT says what it thinks of that.
+    this.#started ??= this.#start().catch((error: unknown) => {
+      this.#started = undefined;
+      throw error;
+    });
+    return this.#started;
+  }
+
   async createSession(model: Uint8Array): Promise<Session> {
-    // Two hooks at once would leave one of them in place: the second caller waits for the first.
-    while (this.#starting) await this.#starting.catch(() => {});
-    if (this.#memory) return new OrtSession(await ort.InferenceSession.create(model, sessionOptions));
-    const first = this.#createFirstSession(model);
-    this.#starting = first;
-    try {
-      return new OrtSession(await first);
-    } finally {
-      this.#starting = undefined;
-    }
+    await this.start();
+    return new OrtSession(await ort.InferenceSession.create(model, sessionOptions));
   }
 
   float32(data: Float32Array, dims: readonly number[]): Tensor {
@@ -86,7 +95,7 @@ class OrtRuntime implements Runtime {
    * Instantiates ORT with our module in place of the bytes that it would compile. Everything up to the
    * instantiation is microtasks, so no other request runs while the function is replaced.
    */
-  async #createFirstSession(model: Uint8Array): Promise<ort.InferenceSession> {
+  async #start(): Promise<void> {
     ort.env.wasm.numThreads = 1;
     ort.env.wasm.wasmBinary = placeholderBinary.buffer;
     const original = WebAssembly.instantiate;
@@ -99,7 +108,8 @@ class OrtRuntime implements Runtime {
     };
     WebAssembly.instantiate = hook as typeof WebAssembly.instantiate;
     try {
-      return await ort.InferenceSession.create(model, sessionOptions);
+      const session = await ort.InferenceSession.create(identityModel, sessionOptions);
+      await session.release();
     } finally {
       WebAssembly.instantiate = original;
     }

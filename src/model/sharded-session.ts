@@ -43,6 +43,8 @@ export class ShardedSession {
     let next: Promise<Uint8Array> | undefined;
     try {
       next = startRead(readShard, manifest.shards[0]);
+      await startRuntime(runtime);
+      signal?.throwIfAborted();
       for (const [i, shard] of manifest.shards.entries()) {
         const bytes = await next;
         signal?.throwIfAborted();
@@ -102,6 +104,14 @@ function startRead(
   // It is awaited later, or not at all when the session before it fails.
   read.catch(() => {});
   return read;
+}
+
+async function startRuntime(runtime: Runtime): Promise<void> {
+  try {
+    await runtime.start();
+  } catch (cause) {
+    throw modelUnavailable("ONNX Runtime does not start", cause);
+  }
 }
 
 async function createSession(runtime: Runtime, shard: Shard, bytes: Uint8Array): Promise<Session> {

@@ -134,4 +134,17 @@ describe("ModelHost", () => {
     expect((await host.infer(input, anchor)).logits[0]).toBe(6);
     expect(runtime.createdSessions).toBe(6);
   });
+
+  test("warming loads and runs once, and not when somebody waits for a run of their own", async () => {
+    let runs = 0;
+    runtime.beforeRun = async () => void runs++;
+    expect(host.cold).toBe(true);
+    await host.warm(() => false, anchor);
+    expect([host.cold, runs]).toEqual([false, 0]);
+    await host.warm(() => true, anchor);
+    expect(runs).toBe(3);
+    await host.warm(() => true, anchor);
+    expect(runs).toBe(3);
+    expect(runtime.createdSessions).toBe(3);
+  });
 });

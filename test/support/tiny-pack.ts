@@ -85,6 +85,8 @@ export class FakeRuntime implements Runtime {
   beforeCreate: (shard: number) => Promise<void> = async () => {};
   beforeRun: () => Promise<void> = async () => {};
 
+  async start(): Promise<void> {}
+
   async createSession(model: Uint8Array): Promise<Session> {
     const shard = model[0] ?? -1;
     await this.beforeCreate(shard);
