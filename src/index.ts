@@ -2,6 +2,7 @@
 import jpegWasm from "imagescript/wasm/any/jpeg.wasm";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { Admission } from "./admission.ts";
+import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
 import { CacheApiTier } from "./cache/cache-api-tier.ts";
 import { MemoryTier } from "./cache/memory-tier.ts";
 import { TieredCache } from "./cache/tiers.ts";
@@ -21,6 +22,7 @@ import {
   maxMemoryCacheBytes,
   maxWaitingRequests,
 } from "./limits.ts";
+import { CachedSource } from "./model/cached-source.ts";
 import { ModelHost } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
 import { BucketSource } from "./model/source.ts";
@@ -58,17 +60,16 @@ function compose(env: Env): Composition {
 
 function createServices(env: Env): Services {
   const config = readConfig(env);
+  const shardCache = new CacheApiBytes(caches.default, cacheTtlSeconds);
   const host = new ModelHost({
     name: config.modelName,
-    source: new BucketSource(env.MODELS),
+    source: new CachedSource(new BucketSource(env.MODELS), shardCache, cacheFailed("pack")),
     runtime: createRuntime(ortWasm),
     refreshMs: config.modelRefreshMs,
     log,
   });
   const tiers = [new MemoryTier(maxMemoryCacheBytes), new CacheApiTier(caches.default, cacheTtlSeconds)];
-  const cache = new TieredCache(tiers, (tier, operation, error) => {
-    log({ event: "cache_failed", tier, operation, reason: String(error) });
-  });
+  const cache = new TieredCache(tiers, (tier, operation, error) => cacheFailed(tier)(operation, error));
   const decoding = { maxPixels: maxImagePixels, maxDecodeBytes, scaled: new ScaledDecoder(jpegWasm) };
   const convert = (bytes: Uint8Array) => toJpeg(bytes, env.IMAGES, maxInFlightBytes);
   const admission = new Admission({
@@ -82,6 +83,10 @@ function createServices(env: Env): Services {
     admission,
     classifier: new Classifier({ host, cache, decoding, toJpeg: convert, coalesceWaitMs }),
   };
+}
+
+function cacheFailed(tier: string): (operation: string, error: unknown) => void {
+  return (operation, error) => log({ event: "cache_failed", tier, operation, reason: String(error) });
 }
 
 function log(event: Readonly<Record<string, unknown>>): void {

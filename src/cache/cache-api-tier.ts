@@ -19,7 +19,7 @@ export class CacheApiTier implements CacheTier {
   }
 
   async get(key: string): Promise<CachedResult | undefined> {
-    const response = await this.#cache.match(urlOf(key));
+    const response = await this.#cache.match(cacheUrl(key));
     if (!response) return undefined;
     const result = await decodeResult(new Uint8Array(await response.arrayBuffer()));
     if (!result) throw new Error(`the entry ${key} is not a result`);
@@ -31,10 +31,11 @@ export class CacheApiTier implements CacheTier {
       "Content-Type": "application/octet-stream",
       "Cache-Control": `public, max-age=${this.#ttlSeconds}, immutable`,
     };
-    await this.#cache.put(urlOf(key), new Response(await encodeResult(result), { headers }));
+    await this.#cache.put(cacheUrl(key), new Response(await encodeResult(result), { headers }));
   }
 }
 
-function urlOf(key: string): string {
+/** The synthetic URL of a key. */
+export function cacheUrl(key: string): string {
   return `${cacheOrigin}/${key}`;
 }

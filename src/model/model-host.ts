@@ -70,7 +70,7 @@ export class ModelHost {
       this.#refreshWhenDue(anchor);
       return this.#pack;
     }
-    const read = (lead: Lead) => this.#readPack(lead);
+    const read = (lead: Lead) => this.#readPack(lead, anchor);
     return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read, anchor))).value;
   }
 
@@ -129,11 +129,11 @@ export class ModelHost {
     return (await stallsAreUnavailable("loading it", this.#loadFlight.run("weights", start, anchor))).value;
   }
 
-  async #readPack({ progress, signal }: Lead): Promise<Pack> {
+  async #readPack({ progress, signal }: Lead, anchor: Anchor): Promise<Pack> {
     const { source, name } = this.#options;
     const version = await readLiveVersion(source, name);
     progress();
-    const pack = await readPack(source, name, version);
+    const pack = await readPack(source, name, version, anchor);
     if (!signal.aborted) {
       this.#pack = pack;
       this.#checkedMs = this.#now();
@@ -145,7 +145,7 @@ export class ModelHost {
     const candidate = this.#candidate;
     if (candidate) {
       try {
-        const loaded = await this.#loadSession(candidate, lead);
+        const loaded = await this.#loadSession(candidate, lead, anchor);
         this.#pack = candidate;
         return loaded;
       } catch (error) {
@@ -158,7 +158,7 @@ export class ModelHost {
     const pack = await this.pack(anchor);
     lead.progress();
     try {
-      return await this.#loadSession(pack, lead);
+      return await this.#loadSession(pack, lead, anchor);
     } catch (error) {
       // What is live may be mended or changed by the next request: it reads it again.
       if (!lead.signal.aborted) this.#pack = undefined;
@@ -166,7 +166,7 @@ export class ModelHost {
     }
   }
 
-  async #loadSession(pack: Pack, { progress, signal }: Lead): Promise<LoadedModel> {
+  async #loadSession(pack: Pack, { progress, signal }: Lead, anchor: Anchor): Promise<LoadedModel> {
     const { source, runtime, log } = this.#options;
     const { name: model, version } = pack.manifest;
     const startedMs = this.#now();
@@ -175,7 +175,7 @@ export class ModelHost {
         runtime,
         signal,
         onProgress: progress,
-        readShard: (shard) => readShard(source, pack.manifest, shard),
+        readShard: (shard) => readShard(source, pack.manifest, shard, anchor),
       });
       this.#loaded = { pack, session };
       const facts = { shards: session.shards, r2_reads: source.reads, wasm_heap_bytes: runtime.heapBytes() };
@@ -202,7 +202,7 @@ export class ModelHost {
     const { source, name } = this.#options;
     const version = await readLiveVersion(source, name);
     if (version === this.#pack?.manifest.version || this.#isRefused(version)) return;
-    const next = await readPack(source, name, version);
+    const next = await readPack(source, name, version, anchor);
     if (!this.#loaded && this.#loadFlight.size === 0) {
       this.#pack = next;
       return;

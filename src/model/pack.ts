@@ -1,7 +1,7 @@
 /** Reads and checks a pack: what is live, what it holds, and each file against its hash. */
 import type { z } from "zod";
 import { maxModelJsonBytes } from "../limits.ts";
-import { sha256Hex } from "../sha256.ts";
+import type { Anchor } from "../single-flight.ts";
 import {
   currentSchema,
   type Label,
@@ -14,6 +14,9 @@ import {
 } from "./manifest.ts";
 import type { PackSource } from "./source.ts";
 import { modelUnavailable } from "./unavailable.ts";
+
+/** Outside a Worker nothing needs to be kept alive. */
+const noAnchor: Anchor = () => {};
 
 /** A pack without its weights: enough to name the model, to check top_k and to look in the cache. */
 export interface Pack {
@@ -31,7 +34,12 @@ export async function readLiveVersion(source: PackSource, name: string): Promise
 }
 
 /** Manifest and labels of one version, checked against their hashes. Rejects with model_unavailable. */
-export async function readPack(source: PackSource, name: string, version: string): Promise<Pack> {
+export async function readPack(
+  source: PackSource,
+  name: string,
+  version: string,
+  anchor: Anchor = noAnchor,
+): Promise<Pack> {
   const key = `${name}/${version}/manifest.json`;
   const json = parseJson(key, await source.read(key, maxModelJsonBytes));
   checkFormat(key, json);
@@ -43,7 +51,7 @@ export async function readPack(source: PackSource, name: string, version: string
     );
   }
   const labelsKey = `${name}/${version}/${manifest.labels.file}`;
-  const labelsBytes = await readChecked(source, labelsKey, manifest.labels);
+  const labelsBytes = await source.readChecked(labelsKey, manifest.labels, anchor);
   const labels = parse(labelsKey, labelsSchema, parseJson(labelsKey, labelsBytes));
   if (labels.length !== manifest.classes) {
     throw modelUnavailable(`${labelsKey} has ${labels.length} labels; expected ${manifest.classes}`);
@@ -52,26 +60,13 @@ export async function readPack(source: PackSource, name: string, version: string
 }
 
 /** The bytes of shard `shard`, checked. Rejects with model_unavailable. */
-export function readShard(source: PackSource, manifest: Manifest, shard: Shard): Promise<Uint8Array> {
-  return readChecked(source, `${manifest.name}/${manifest.version}/${shard.file}`, shard);
-}
-
-async function readChecked(
+export function readShard(
   source: PackSource,
-  key: string,
-  expected: { readonly bytes: number; readonly sha256: string },
+  manifest: Manifest,
+  shard: Shard,
+  anchor: Anchor = noAnchor,
 ): Promise<Uint8Array> {
-  const bytes = await source.read(key, expected.bytes);
-  if (bytes.length !== expected.bytes) {
-    throw modelUnavailable(
-      `${key} has ${bytes.length} bytes; expected ${expected.bytes}; push the pack again`,
-    );
-  }
-  const actual = await sha256Hex(bytes);
-  if (actual !== expected.sha256) {
-    throw modelUnavailable(`${key} has SHA-256 ${actual}; expected ${expected.sha256}; push the pack again`);
-  }
-  return bytes;
+  return source.readChecked(`${manifest.name}/${manifest.version}/${shard.file}`, shard, anchor);
 }
 
 function checkFormat(key: string, json: unknown): void {

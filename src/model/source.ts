@@ -1,10 +1,21 @@
 /** Where packs are read from: an R2 bucket, as `<name>/current.json` and `<name>/<version>/<file>`. */
+import { sha256Hex } from "../sha256.ts";
+import type { Anchor } from "../single-flight.ts";
 import { modelUnavailable } from "./unavailable.ts";
 
-/** Reads one object, whole. Rejects with model_unavailable: missing, too large, or the store's own failure. */
+/** What an object must be, by its manifest. */
+export interface Expected {
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** All reads reject with model_unavailable. */
 export interface PackSource {
+  /** One object, whole: missing, too large, or the store's own failure are refused. */
   read(key: string, maxBytes: number): Promise<Uint8Array>;
-  /** Reads so far; each is an R2 Class B operation. */
+  /** One object whose content never changes, checked by size and SHA-256. */
+  readChecked(key: string, expected: Expected, anchor: Anchor): Promise<Uint8Array>;
+  /** Reads of the bucket so far; each is an R2 Class B operation. */
   readonly reads: number;
 }
 
@@ -37,6 +48,25 @@ export class BucketSource implements PackSource {
       );
     }
     return new Uint8Array(await attempt(key, () => object.arrayBuffer()));
+  }
+
+  async readChecked(key: string, expected: Expected): Promise<Uint8Array> {
+    const bytes = await this.read(key, expected.bytes);
+    await check(key, bytes, expected);
+    return bytes;
+  }
+}
+
+/** Rejects with model_unavailable when the bytes are not what they must be. */
+export async function check(key: string, bytes: Uint8Array, expected: Expected): Promise<void> {
+  if (bytes.length !== expected.bytes) {
+    throw modelUnavailable(
+      `${key} has ${bytes.length} bytes; expected ${expected.bytes}; push the pack again`,
+    );
+  }
+  const actual = await sha256Hex(bytes);
+  if (actual !== expected.sha256) {
+    throw modelUnavailable(`${key} has SHA-256 ${actual}; expected ${expected.sha256}; push the pack again`);
   }
 }
 

@@ -84,6 +84,11 @@ export class TestWorker {
       .filter((line) => line.event === event);
   }
 
+  /** A new isolate of the same Worker; what R2 and the Cache API hold stays. */
+  async restart(): Promise<void> {
+    await this.#server.update((options) => ({ ...options }));
+  }
+
   clearLogs(): void {
     this.#server.clearLogs();
   }

@@ -1,0 +1,29 @@
+/** What a new isolate finds in the Cache API. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+let worker: TestWorker;
+
+beforeAll(async () => {
+  worker = await TestWorker.start();
+  expect((await worker.classify(await exampleImage("ship"))).headers.get("X-Cache")).toBe("MISS");
+  // The answer does not wait for the writes to the cache.
+  await new Promise((resolve) => setTimeout(resolve, 1000));
+  await worker.restart();
+});
+
+afterAll(() => worker?.close());
+
+test("an image that another isolate has seen is a hit, without loading the model", async () => {
+  worker.clearLogs();
+  const { headers, json } = await worker.classify(await exampleImage("ship"));
+  expect(headers.get("X-Cache")).toBe("HIT");
+  expect(json.predictions).toMatchObject([{ label: "ship" }, {}, {}, {}, {}]);
+  expect(await worker.logs("model_loaded")).toEqual([]);
+});
+
+test("another image loads the model from the cache: R2 is read for current.json and manifest.json only", async () => {
+  expect((await worker.classify(await exampleImage("frog"))).headers.get("X-Cache")).toBe("MISS");
+  expect(await worker.logs("model_loaded")).toMatchObject([{ r2_reads: 2 }]);
+  expect(await worker.logs("cache_failed")).toEqual([]);
+});
