@@ -9,7 +9,8 @@ import { TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
 import { toJpeg } from "./convert.ts";
-import { createApp, type Services } from "./http/app.ts";
+import { createApp } from "./http/app.ts";
+import type { Services } from "./http/services.ts";
 import { ScaledDecoder } from "./image/scaled-decoder.ts";
 import {
   admissionLeaseMs,

@@ -1,0 +1,22 @@
+/** GET /v1/model and /v1/labels: what is served. They need no weights. */
+import type { Hono } from "hono";
+import { etag } from "hono/etag";
+import type { AppEnv } from "../context.ts";
+import { anchorOf, type GetServices, modelOf } from "../services.ts";
+
+export function addModel(app: Hono<AppEnv>, services: GetServices): void {
+  app.get("/v1/model", etag(), async (c) => {
+    const { manifest } = await services().classifier.host.pack(anchorOf(c));
+    const { format: _format, labels: _labels, shards, ...model } = manifest;
+    const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
+    c.header("Cache-Control", "no-cache");
+    return c.json({ ...model, shards: shards.length, bytes });
+  });
+
+  app.get("/v1/labels", etag(), async (c) => {
+    const pack = await services().classifier.host.pack(anchorOf(c));
+    const labels = pack.labels.map(({ id, label }, index) => ({ index, id, label }));
+    c.header("Cache-Control", "no-cache");
+    return c.json({ model: modelOf(pack), labels });
+  });
+}

@@ -1,0 +1,28 @@
+/** What the routes need, and the little that they share. */
+import type { Context } from "hono";
+import type { Admission } from "../admission.ts";
+import type { Classifier } from "../classify.ts";
+import type { Config } from "../config.ts";
+import type { Pack } from "../model/pack.ts";
+import type { Anchor } from "../single-flight.ts";
+import type { AppEnv } from "./context.ts";
+
+export interface Services {
+  readonly config: Config;
+  readonly classifier: Classifier;
+  /** Bytes of bodies in flight. */
+  readonly admission: Admission;
+}
+
+/** Throws ClassifierError misconfigured when the deployment's variables do not hold. */
+export type GetServices = () => Services;
+
+/** Work shared between requests outlives the one that began it. */
+export function anchorOf(c: Context<AppEnv>): Anchor {
+  return (work) => c.executionCtx.waitUntil(work);
+}
+
+/** How an answer names the model that made it. */
+export function modelOf(pack: Pack): { name: string; version: string } {
+  return { name: pack.manifest.name, version: pack.manifest.version };
+}
