@@ -4,8 +4,27 @@
  */
 const MiB = 1024 * 1024;
 
-/** Bytes of request bodies in flight, with what each request needs beside its body. */
-export const maxInFlightBytes = 18 * MiB;
+/** Memory of an isolate: JS heap and WASM memories together, shared by all requests (Cloudflare's limit, in MB). */
+export const isolateBytes = 128_000_000;
+/**
+ * How it is shared out. The parts add up to 120 MiB, 2 MiB less than the limit; workerd does not enforce it locally, so
+ * test/worker/memory.test.ts measures it.
+ */
+export const memoryBudget = {
+  /** ORT's WASM heap with one model: `npm run model -- pack` refuses what needs more. */
+  modelBytes: 56 * MiB,
+  /** Two shards in the JS heap while a model loads, as packs are cut by default. */
+  loadingBytes: 10 * MiB,
+  /** Request bodies, with what each request needs beside its body. */
+  inFlightBytes: 18 * MiB,
+  /** Decoding one image; one is decoded at a time. */
+  decodeBytes: 24 * MiB,
+  /** The code, the result cache, and garbage not yet collected. */
+  restBytes: 12 * MiB,
+} as const;
+
+/** Bytes of request bodies in flight. */
+export const maxInFlightBytes = memoryBudget.inFlightBytes;
 /** Bytes a request needs beside its body: the input tensor (0.6 MiB at 224) and its objects. */
 export const requestOverheadBytes = 1 * MiB;
 /** Bytes of one image. A 24-megapixel phone photo is 5 to 12 MiB. */
@@ -30,7 +49,7 @@ export const maxImagePixels = 50_000_000;
  * Bytes that decoding one image may take, as image/decode-cost.ts counts; one is decoded at a time. jpeg-js takes it
  * for up to about a megapixel; larger images are decoded at a reduced scale.
  */
-export const maxDecodeBytes = 24 * MiB;
+export const maxDecodeBytes = memoryBudget.decodeBytes;
 
 /** Predictions returned when the caller does not say. */
 export const defaultTopK = 5;

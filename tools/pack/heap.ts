@@ -1,4 +1,5 @@
 /** Predicts the WASM heap of ONNX Runtime with a pack loaded, so that one that cannot fit is refused before any work. */
+import { memoryBudget } from "../../src/limits.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { PackError } from "./errors.ts";
 import { convolutions, type ResNet } from "./resnet.ts";
@@ -6,7 +7,7 @@ import { convolutions, type ResNet } from "./resnet.ts";
 const MiB = 2 ** 20;
 
 /** Of the isolate's 128 MB the rest is for decoding images and for JavaScript. */
-export const maxHeapBytes = 56 * MiB;
+export const maxHeapBytes = memoryBudget.modelBytes;
 
 /**
  * Fitted to onnxruntime-web 1.30 with ResNet18 to 152 in int8 and fp32, at 64 to 320 pixels; the measurements are in

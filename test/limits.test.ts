@@ -1,0 +1,24 @@
+import { describe, expect, test } from "vitest";
+import * as limits from "../src/limits.ts";
+
+describe("the memory budget", () => {
+  test("adds up to less than an isolate has, with a margin of 2 MB", () => {
+    const parts = Object.values(limits.memoryBudget);
+    const sum = parts.reduce((total, bytes) => total + bytes, 0);
+    expect(sum).toBeLessThanOrEqual(limits.isolateBytes - 2_000_000);
+  });
+
+  test("has room for the largest image in flight, and for the result cache in the rest", () => {
+    const { inFlightBytes, restBytes } = limits.memoryBudget;
+    expect(limits.maxImageBytesCeiling + limits.requestOverheadBytes).toBeLessThanOrEqual(inFlightBytes);
+    expect(limits.defaultMaxImageBytes).toBeLessThanOrEqual(limits.maxImageBytesCeiling);
+    expect(limits.maxMemoryCacheBytes).toBeLessThan(restBytes / 2);
+  });
+
+  test("every limit is a positive, finite number", () => {
+    for (const [name, value] of Object.entries(limits)) {
+      if (typeof value === "number") expect(value, name).toBeGreaterThan(0);
+      expect(value, name).not.toBe(Number.POSITIVE_INFINITY);
+    }
+  });
+});
