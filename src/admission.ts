@@ -144,5 +144,5 @@ export class Admission {
 }
 
 function clientGone(): ClassifierError {
-  return new ClassifierError({ code: "body_interrupted", bytes: 0 });
+  return new ClassifierError({ code: "body_interrupted", bytes: 0, detail: "the client went away" });
 }

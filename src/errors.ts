@@ -13,7 +13,7 @@ export type Reason =
       measured?: number;
       limit?: number;
     }
-  | { code: "body_interrupted"; bytes: number }
+  | { code: "body_interrupted"; bytes: number; detail: string }
   | { code: "not_found"; path: string }
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
   | { code: "image_too_large"; unit: "bytes" | "pixels" | "decode_bytes"; measured: number; limit: number }
@@ -51,7 +51,7 @@ function describe(reason: Reason): string {
     case "invalid_parameter":
       return `${reason.parameter} is ${JSON.stringify(reason.value.slice(0, 100))}; expected ${reason.expected}.`;
     case "body_interrupted":
-      return `The request body broke off after ${reason.bytes} bytes. Send the image again.`;
+      return `The request body broke off after ${reason.bytes} bytes: ${reason.detail}. Send the image again.`;
     case "not_found":
       return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
     case "method_not_allowed":

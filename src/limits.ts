@@ -40,8 +40,12 @@ export const preloadBodyBytes = requestOverheadBytes + 256 * 1024;
 export const maxWaitingRequests = 64;
 /** Time that a request may wait for room. */
 export const maxAdmissionWaitMs = 20_000;
+/** Time without a byte of a body after which it counts as broken off: it holds a place that others wait for. */
+export const bodyIdleMs = 10_000;
+/** Slowest pace of a body, beyond the idle time: 16 MiB then take at most 2 minutes and a bit. */
+export const minBodyBytesPerSecond = 128 * 1024;
 /** Time after which a request's bytes count as given back: longer than any request lives. */
-export const admissionLeaseMs = 60_000;
+export const admissionLeaseMs = 180_000;
 
 /** Pixels of one image: phones make up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;

@@ -1,6 +1,7 @@
 /** Request bodies. Content-Length is only an early no: read-stream.ts counts. */
 import { ClassifierError } from "../errors.ts";
-import { readStream, tooManyBytes } from "../read-stream.ts";
+import { bodyIdleMs, minBodyBytesPerSecond } from "../limits.ts";
+import { type Pace, readStream, tooManyBytes } from "../read-stream.ts";
 
 /**
  * Bytes that the body may take: what Content-Length announces, or the limit where it announces nothing.
@@ -16,11 +17,15 @@ export function bodyBytes(request: Request, maxBytes: number): number {
 /**
  * The whole body.
  * @throws ClassifierError image_too_large as soon as more than `maxBytes` are announced or have come, empty_body,
- *   body_interrupted when the client breaks off
+ *   body_interrupted when the client breaks off or is too slow
  */
-export async function readBody(request: Request, maxBytes: number): Promise<Uint8Array> {
+export async function readBody(
+  request: Request,
+  maxBytes: number,
+  pace: Pace = { idleMs: bodyIdleMs, minBytesPerSecond: minBodyBytesPerSecond },
+): Promise<Uint8Array> {
   bodyBytes(request, maxBytes);
-  const bytes = await readStream(request.body as ReadableStream<Uint8Array>, maxBytes);
+  const bytes = await readStream(request.body as ReadableStream<Uint8Array>, maxBytes, pace);
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
   return bytes;
 }

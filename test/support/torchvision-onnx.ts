@@ -1,4 +1,6 @@
 /** Writes a ResNet as torch.onnx exports torchvision's: BatchNorm folded, names like onnx::Conv_193, shared biases through Identity. */
+
+import { type ZooSpec, zooGraph } from "../../tools/bench/stand-in/zoo-onnx.ts";
 import {
   type Attribute,
   type Graph,
@@ -10,7 +12,6 @@ import {
 import { writeOnnx } from "../../tools/onnx/write.ts";
 import { readResNet } from "../../tools/pack/read-resnet.ts";
 import type { ConvLayer } from "../../tools/pack/resnet.ts";
-import { type ZooSpec, zooGraph } from "./zoo-onnx.ts";
 
 export interface TorchvisionOptions {
   opset?: number;

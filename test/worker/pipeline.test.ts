@@ -9,9 +9,6 @@ import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
-import { MeasuredWorker } from "../support/measured-worker.ts";
-import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";
 import {
   tinyBottleneckSpec,
   tinySpec,
@@ -19,7 +16,10 @@ import {
   zooGraph,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../support/zoo-onnx.ts";
+} from "../../tools/bench/stand-in/zoo-onnx.ts";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { MeasuredWorker } from "../support/measured-worker.ts";
+import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";
 
 const MiB = 2 ** 20;
 const name = "resnet34-v1-7";

@@ -1,11 +1,11 @@
 import { describe, expect, test } from "vitest";
+import { tinyBottleneckSpec, tinySpec, zooBytes, zooGraph } from "../../../tools/bench/stand-in/zoo-onnx.ts";
 import { writeOnnx } from "../../../tools/onnx/write.ts";
 import { floatGraph } from "../../../tools/pack/float-graph.ts";
 import { foldBatchNorm } from "../../../tools/pack/fold.ts";
 import { readResNet } from "../../../tools/pack/read-resnet.ts";
 import { nativeLogits, noiseTensor } from "../../support/logits.ts";
 import { torchvisionBytes, torchvisionGraph } from "../../support/torchvision-onnx.ts";
-import { tinyBottleneckSpec, tinySpec, zooBytes, zooGraph } from "../../support/zoo-onnx.ts";
 
 describe("folding BatchNorm", () => {
   test("scales weights and shifts the bias per output channel", () => {

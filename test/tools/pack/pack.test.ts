@@ -4,12 +4,6 @@ import path from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { manifestSchema } from "../../../src/model/manifest.ts";
-import { predictHeapBytes, requireFit } from "../../../tools/pack/heap.ts";
-import { type PackOptions, packModel } from "../../../tools/pack/pack.ts";
-import { readResNet } from "../../../tools/pack/read-resnet.ts";
-import { architecture, type ConvLayer, type ResNet } from "../../../tools/pack/resnet.ts";
-import { syntheticPixels } from "../../../tools/pack/synthetic.ts";
-import { torchvisionBytes, torchvisionGraph } from "../../support/torchvision-onnx.ts";
 import {
   tinyBottleneckSpec,
   tinySpec,
@@ -17,7 +11,13 @@ import {
   zooGraph,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../support/zoo-onnx.ts";
+} from "../../../tools/bench/stand-in/zoo-onnx.ts";
+import { predictHeapBytes, requireFit } from "../../../tools/pack/heap.ts";
+import { type PackOptions, packModel } from "../../../tools/pack/pack.ts";
+import { readResNet } from "../../../tools/pack/read-resnet.ts";
+import { architecture, type ConvLayer, type ResNet } from "../../../tools/pack/resnet.ts";
+import { syntheticPixels } from "../../../tools/pack/synthetic.ts";
+import { torchvisionBytes, torchvisionGraph } from "../../support/torchvision-onnx.ts";
 
 let folder: string;
 /** The options that every case shares; it writes to a folder of its own. */

@@ -1,19 +1,19 @@
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { type Attribute, type Graph, type GraphNode, int, ints } from "../../../tools/onnx/graph.ts";
-import { readOnnx } from "../../../tools/onnx/read.ts";
-import { readResNet } from "../../../tools/pack/read-resnet.ts";
-import { architecture, convolutions } from "../../../tools/pack/resnet.ts";
-import { topologyText } from "../../support/topology-text.ts";
-import { torchvisionGraph } from "../../support/torchvision-onnx.ts";
 import {
   tinyBottleneckSpec,
   tinySpec,
   zooBytes,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../support/zoo-onnx.ts";
+} from "../../../tools/bench/stand-in/zoo-onnx.ts";
+import { type Attribute, type Graph, type GraphNode, int, ints } from "../../../tools/onnx/graph.ts";
+import { readOnnx } from "../../../tools/onnx/read.ts";
+import { readResNet } from "../../../tools/pack/read-resnet.ts";
+import { architecture, convolutions } from "../../../tools/pack/resnet.ts";
+import { topologyText } from "../../support/topology-text.ts";
+import { torchvisionGraph } from "../../support/torchvision-onnx.ts";
 
 const fixture = path.join(import.meta.dirname, "../../fixtures/resnet34-v1-7.topology.txt");
 

@@ -1,4 +1,11 @@
 import { describe, expect, test } from "vitest";
+import {
+  tinyBottleneckSpec,
+  tinySpec,
+  zooGraph,
+  zooGraphUnmeasured,
+  zooSpecs,
+} from "../../../tools/bench/stand-in/zoo-onnx.ts";
 import { calibrate } from "../../../tools/pack/calibrate.ts";
 import type { CuttableGraph } from "../../../tools/pack/emit.ts";
 import { floatGraph } from "../../../tools/pack/float-graph.ts";
@@ -10,13 +17,6 @@ import type { ResNet } from "../../../tools/pack/resnet.ts";
 import { chooseShards, layerBytesLimit, writeShard } from "../../../tools/pack/shard.ts";
 import { noiseTensor, webOutputs } from "../../support/logits.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
-import {
-  tinyBottleneckSpec,
-  tinySpec,
-  zooGraph,
-  zooGraphUnmeasured,
-  zooSpecs,
-} from "../../support/zoo-onnx.ts";
 
 const size = 32;
 

@@ -3,10 +3,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
+import { tinySpec, zooBytes, zooGraph } from "../../../tools/bench/stand-in/zoo-onnx.ts";
 import { packModel } from "../../../tools/pack/pack.ts";
 import { syntheticPixels } from "../../../tools/pack/synthetic.ts";
 import { type VerifyOptions, verifyPack } from "../../../tools/pack/verify.ts";
-import { tinySpec, zooBytes, zooGraph } from "../../support/zoo-onnx.ts";
 
 let options: VerifyOptions;
 let parent: string;
