@@ -1,6 +1,7 @@
 /** The pipeline: image bytes to scores, through the cache. */
 import { type CachedResult, cacheKey } from "./cache/result.ts";
 import type { TieredCache } from "./cache/tiers.ts";
+import { freeBytes } from "./free-bytes.ts";
 import type { DecoderChoice } from "./image/choose-decoder.ts";
 import type { DecodeOptions } from "./image/decode.ts";
 import { imageToTensor } from "./image/preprocess.ts";
@@ -101,6 +102,7 @@ export class Classifier {
     // Another model may have gone live since: it gets a tensor of its own.
     const prepare = (running: Pack) => (running === pack ? prepared : toTensor(running)).tensor;
     const inference = await stages.time("run", () => host.infer(prepare, anchor));
+    freeBytes(prepared.tensor);
     const { width, height, decode } = prepared;
     const result = { width, height, logits: inference.logits, features: inference.features };
     anchor(cache.put(keyOf(job, inference.pack), result));
