@@ -5,7 +5,10 @@ import { table } from "./output.ts";
 export function describeAgreement(agreement: Agreement): string {
   const { accuracy } = agreement;
   const rows = [
-    ["compared on", `${agreement.images} ${agreement.on} images`],
+    [
+      "compared on",
+      `${agreement.images} ${agreement.on === "synthetic" ? "synthetic pictures" : "photographs"}`,
+    ],
     ["same first class", percent(agreement.top1)],
     ["first class among five", percent(agreement.top5)],
     ["mean KL", `${agreement.mean_kl.toExponential(2)} nats`],
