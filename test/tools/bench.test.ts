@@ -1,8 +1,9 @@
 /** What the bench makes of its measurements: order of the rounds, medians, verdicts. No timing here. */
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { madeOnce } from "../../tools/bench/cache-folder.ts";
 import { fourToThree, neverSeen } from "../../tools/bench/inputs/photos.ts";
 import { fullPlan, quickPlan } from "../../tools/bench/plan.ts";
 import { stageMs } from "../../tools/bench/requests.ts";
@@ -161,6 +162,27 @@ describe("results files", () => {
     await expect(readResults(path.join(folder, "no.json"))).rejects.toThrow(
       /cannot be read; make one: npm run/,
     );
+  });
+});
+
+describe("what is made once", () => {
+  test("is not made again, and half of it is never taken for the whole", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-made-"));
+    try {
+      const file = path.join(folder, "thing");
+      let times = 0;
+      const make = async (temporary: string) => {
+        await writeFile(temporary, "half");
+        if (times++ === 0) throw new Error("interrupted");
+        await writeFile(temporary, "whole");
+      };
+      await expect(madeOnce(file, make)).rejects.toThrow("interrupted");
+      for (let i = 0; i < 3; i++) await madeOnce(file, make);
+      expect(await readFile(file, "utf8")).toBe("whole");
+      expect(times).toBe(2);
+    } finally {
+      await rm(folder, { recursive: true });
+    }
   });
 });
 

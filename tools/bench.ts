@@ -1,0 +1,85 @@
+/** `npm run bench`: measures this project beside what else could be run, and tells what it costs. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { Command } from "commander";
+import { costTable } from "./bench/cost/cost-table.ts";
+import { parseAmount } from "./bench/cost/parse-amount.ts";
+import { unitCosts, unitCostsFromDocument } from "./bench/cost/unit-costs.ts";
+import { defaultWorkload } from "./bench/docs/scaling.ts";
+import { docsFolder, writeDocs } from "./bench/docs/write-docs.ts";
+import { fullPlan, quickPlan } from "./bench/plan.ts";
+import { tableText, terminalReport } from "./bench/report/terminal.ts";
+import type { Results } from "./bench/results/results.ts";
+import { latestResults, readResults, saveResults } from "./bench/results/store.ts";
+import { runBench } from "./bench/run.ts";
+import { CommandError, runCommand } from "./terminal/fail.ts";
+import { parseShare } from "./terminal/options.ts";
+import { userPath } from "./terminal/paths.ts";
+import { createProgress } from "./terminal/progress.ts";
+
+interface Options {
+  quick?: boolean;
+  report?: boolean;
+  writeDocs?: boolean;
+  cost?: boolean;
+  results?: string;
+  imagesPerDay: number;
+  hitRate: number;
+  coldRate: number;
+}
+
+await runCommand(async () => {
+  const { imagesPerDay, hitRate, coldRate } = defaultWorkload;
+  const program = new Command("npm run bench --")
+    .description("Measure everything side by side; raw rounds go to bench-results/.")
+    .option("--quick", "fewer rounds, sizes and repeats: about three minutes instead of fifteen")
+    .option("--report", "print the report of the last run again; measures nothing")
+    .option(
+      "--write-docs",
+      "write docs/performance.md, docs/scaling.md and docs/plots from the last full run",
+    )
+    .option("--cost", "tell what a month costs by Cloudflare's prices, from the last run")
+    .option("--results <file>", "the run to report, instead of the last one")
+    .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
+    .option(
+      "--hit-rate <share>",
+      "with --cost: share of requests that the cache answers",
+      parseShare,
+      hitRate,
+    )
+    .option(
+      "--cold-rate <share>",
+      "with --cost: share of requests that meet a fresh isolate",
+      parseShare,
+      coldRate,
+    )
+    .parse();
+  const options = program.opts<Options>();
+  if (options.cost) return printCost(options);
+  if (options.report || options.writeDocs) {
+    const results = await chosenResults(options);
+    if (!results) throw new CommandError("there are no results yet; measure first: npm run bench");
+    if (options.report) console.log(terminalReport(results));
+    if (options.writeDocs) console.log((await writeDocs(results)).join("\n"));
+    return;
+  }
+  const progress = createProgress();
+  const results = await runBench(options.quick ? quickPlan : fullPlan, (stage, done, total) =>
+    progress.update(stage, done, total),
+  );
+  progress.stop();
+  const file = await saveResults(results);
+  console.log(`${terminalReport(results)}\n\nraw rounds: ${path.relative(".", file)}`);
+});
+
+function chosenResults({ results }: Options): Promise<Results | undefined> {
+  return results === undefined ? latestResults() : readResults(userPath(results));
+}
+
+async function printCost(options: Options): Promise<void> {
+  const results = await chosenResults(options);
+  const document = await readFile(path.join(docsFolder, "scaling.md"), "utf8").catch(() => "");
+  const costs = (results && unitCosts(results)) ?? unitCostsFromDocument(document);
+  if (!costs) throw new CommandError("no CPU was measured yet; measure on Linux first: npm run bench");
+  console.log(tableText(costTable(options, costs)));
+}

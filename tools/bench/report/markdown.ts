@@ -1,0 +1,16 @@
+/** Tables and lists as Markdown. Pure. */
+import type { Table } from "./tables.ts";
+
+export function tableMarkdown({ head, rows, right, note }: Table): string {
+  const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(" | ")} |`;
+  const rule = `| ${head.map((_, column) => (right.includes(column) ? "---:" : "---")).join(" | ")} |`;
+  return [line(head), rule, ...rows.map(line), ...(note ? ["", note] : [])].join("\n");
+}
+
+export function listMarkdown(lines: readonly string[]): string {
+  return lines.map((line) => `- ${line}`).join("\n");
+}
+
+function escapeCell(cell: string): string {
+  return cell.replaceAll("|", "\\|");
+}

@@ -1,0 +1,32 @@
+/** The report as text for a terminal. Pure. */
+import { styleText } from "node:util";
+import { table } from "../../terminal/output.ts";
+import type { Results } from "../results/results.ts";
+import { describeRun } from "./describe.ts";
+import { allTables, type Table } from "./tables.ts";
+import { unfairness } from "./unfair.ts";
+
+export function terminalReport(results: Results): string {
+  const sections = [
+    describeRun(results).join("\n"),
+    ...allTables(results).map(tableText),
+    ...(results.failures.length > 0
+      ? [
+          heading("Did not run"),
+          results.failures.map(({ what, reason }) => `- ${what}: ${reason}`).join("\n"),
+        ]
+      : []),
+    `${heading("What is unfair")}\n${unfairness(results)
+      .map((remark) => `- ${remark}`)
+      .join("\n")}`,
+  ];
+  return sections.join("\n\n");
+}
+
+export function tableText({ title, head, rows, right, note }: Table): string {
+  return [heading(title), table([head, ...rows], right), ...(note ? [note] : [])].join("\n");
+}
+
+function heading(title: string): string {
+  return styleText("bold", title);
+}

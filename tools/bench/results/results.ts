@@ -1,0 +1,70 @@
+/** The document that a run leaves behind. Everything that is printed, drawn or written comes from it. */
+import type { Series } from "../growth/series.ts";
+import type { Sample } from "./samples.ts";
+
+/** Raise it when a change makes older files unreadable. */
+export const resultsFormat = 1;
+
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly system: string;
+  /** Processes that wanted a core, on average, in the minute before the run: over half a core of others' work skews it. */
+  readonly loadBefore: number;
+  /** Package or program to version. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Git commit of this project, with a + when the checkout differs from it. */
+  readonly commit: string;
+}
+
+export interface BurstReport {
+  readonly photos: readonly { readonly name: string; readonly bytes: number }[];
+  readonly statuses: readonly number[];
+  readonly seconds: number;
+  readonly ortHeapBytes: number;
+  /** The largest WASM memory of a decoder so far, as the Worker logs it; 0 where all were decoded by their DC coefficients. */
+  readonly decoderBytes: number;
+  /** Largest usedSize + backingStorageSize that the inspector told meanwhile. */
+  readonly peakJsBytes: number;
+  /** VmHWM of the whole workerd process: code, both allocators' slack and garbage included. 0 where it is not known. */
+  readonly peakProcessBytes: number;
+}
+
+export interface Picture {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  readonly progressive: boolean;
+  readonly bytes: number;
+}
+
+export interface Failure {
+  readonly what: string;
+  readonly reason: string;
+}
+
+export const growthNames = ["input-size", "image-size", "concurrency"] as const;
+export type GrowthName = (typeof growthNames)[number];
+
+export interface Results {
+  readonly format: typeof resultsFormat;
+  readonly mode: "full" | "quick";
+  /** ISO 8601. */
+  readonly startedAt: string;
+  readonly seconds: number;
+  readonly machine: Machine;
+  readonly pictures: readonly Picture[];
+  readonly pack: { readonly name: string; readonly bytes: number; readonly shards: number };
+  readonly samples: readonly Sample[];
+  readonly burst: BurstReport | null;
+  /** Bytes of ORT's WASM heap after each hot swap. */
+  readonly swapHeapBytes: readonly number[];
+  /** Logits of the shards against those of the graph in one piece. */
+  readonly exact: { readonly compared: number; readonly different: number } | null;
+  /** Mean difference of each decoder's 12-megapixel tensor from jpeg-js's, in levels of 0 to 255. */
+  readonly decodeAgreement: Readonly<Record<string, number>>;
+  readonly growth: Readonly<Partial<Record<GrowthName, readonly Series[]>>>;
+  /** What could not be measured, and why. */
+  readonly failures: readonly Failure[];
+}

@@ -1,0 +1,18 @@
+/** A pack's shards as the one graph that they were cut from: what someone without shards would load. */
+import type { Graph, Tensor } from "../../onnx/graph.ts";
+
+/** @param shards in the order in which they run */
+export function joinShards(shards: readonly Graph[]): Graph {
+  const [first, last] = [shards[0], shards.at(-1)];
+  if (!first || !last) throw new Error("no shards to join");
+  const initializers = new Map<string, Tensor>();
+  for (const shard of shards) for (const [name, tensor] of shard.initializers) initializers.set(name, tensor);
+  return {
+    name: first.name,
+    opset: first.opset,
+    nodes: shards.flatMap(({ nodes }) => nodes),
+    initializers,
+    inputs: first.inputs,
+    outputs: last.outputs,
+  };
+}

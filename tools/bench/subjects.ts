@@ -1,0 +1,65 @@
+/** Who is measured, and under which names it stands in the results. */
+
+export interface SubjectFacts {
+  readonly title: string;
+  /** Where it runs. */
+  readonly where: "workerd" | "Node" | "Node, native";
+}
+
+export const subjects = {
+  ours: { title: "edge-resnet", where: "workerd" },
+  "plain-int8": { title: "onnxruntime-web, int8 in one file", where: "workerd" },
+  "plain-fp32": { title: "onnxruntime-web, fp32 in one file", where: "workerd" },
+  tfjs: { title: "TensorFlow.js WASM, fp32", where: "Node" },
+  "native-int8": { title: "onnxruntime-node, int8", where: "Node, native" },
+  "native-fp32": { title: "onnxruntime-node, fp32", where: "Node, native" },
+  "decode-ours": { title: "edge-resnet", where: "Node" },
+  "decode-jpeg-js": { title: "jpeg-js", where: "Node" },
+  "decode-jsquash": { title: "@jsquash/jpeg", where: "Node" },
+  "decode-sharp": { title: "sharp", where: "Node, native" },
+} as const satisfies Record<string, SubjectFacts>;
+
+export type SubjectName = keyof typeof subjects;
+
+/** The stages of a request, in their order. */
+export const stages = ["read", "hash", "model", "cache", "image", "load", "run", "total"] as const;
+
+export const modelSubjects = [
+  "ours",
+  "plain-int8",
+  "plain-fp32",
+  "tfjs",
+  "native-int8",
+  "native-fp32",
+] as const;
+export const decoderNames = ["ours", "jpeg-js", "jsquash", "sharp"] as const;
+export type DecoderName = (typeof decoderNames)[number];
+
+/** Names of metrics; those of a picture end in its name. */
+export const metrics = {
+  /** First answer of a fresh isolate, 500x375 JPEG; in Node, from nothing loaded to the first logits. */
+  cold: "cold",
+  /** One forward pass on a ready tensor, timed beside it. */
+  run: "run",
+  /** JPEG to answer, by the caller's clock. */
+  warm: (picture: string) => `warm:${picture}`,
+  /** One stage of the Worker's own account of a warm 500x375 JPEG: Server-Timing. */
+  stage: (name: string) => `stage:${name}`,
+  /** /healthz, which does nothing: what HTTP and wrangler's proxy cost of every figure by the caller's clock. */
+  floor: "floor",
+  hit: "hit",
+  /** Eight different 500x375 JPEGs at once, until the last is answered. */
+  eight: "eight",
+  wasmHeap: "heap:wasm",
+  /** usedSize + backingStorageSize. */
+  jsHeap: "heap:js",
+  peakProcess: "peak:process",
+  coldCpu: "cpu:cold",
+  warmCpu: (picture: string) => `cpu:${picture}`,
+  hitCpu: "cpu:hit",
+  r2Reads: "r2-reads",
+  decode: (picture: string) => `decode:${picture}`,
+  tensor: (picture: string) => `tensor:${picture}`,
+  /** Largest difference of any logit from onnxruntime-node's, in thousandths of their range. */
+  logitError: "logit-error",
+} as const;

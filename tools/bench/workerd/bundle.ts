@@ -1,0 +1,42 @@
+/** Builds Workers as a deploy would, into folders of the bench's own: `dist` may be another command's. */
+import { execFile } from "node:child_process";
+import { mkdir, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { offlineEnv } from "../../store/local-bucket.ts";
+import { projectFolder, readProjectConfig } from "../../store/platform-config.ts";
+
+/** A built Worker: the script and the .wasm files beside it. */
+export interface Bundle {
+  readonly folder: string;
+  readonly script: string;
+}
+
+export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
+const peerEntry = path.join(import.meta.dirname, "..", "peers", "plain-worker.ts");
+
+/** This project's Worker. */
+export async function buildOurs(folder: string): Promise<Bundle> {
+  await build(["--config", path.join(projectFolder, "wrangler.toml")], folder);
+  return { folder, script: "index.js" };
+}
+
+/** The Worker of peers/plain-worker.ts. */
+export async function buildPlain(folder: string): Promise<Bundle> {
+  const config = `${folder}.json`;
+  const { compatibility_date } = readProjectConfig();
+  await mkdir(path.dirname(config), { recursive: true });
+  await writeFile(
+    config,
+    JSON.stringify({ name: "plain", main: peerEntry, compatibility_date, minify: true }),
+  );
+  await build(["--config", config], folder);
+  return { folder, script: "plain-worker.js" };
+}
+
+async function build(options: readonly string[], folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  const args = [wranglerCli, "deploy", "--dry-run", "--outdir", folder, ...options];
+  const env = { ...process.env, ...offlineEnv };
+  await promisify(execFile)(process.execPath, args, { cwd: projectFolder, env, timeout: 120_000 });
+}
