@@ -45,6 +45,10 @@ export const jsonBodyFactor = 4;
 export const maxJsonBodyBytes = Math.floor(maxImageBytesCeiling / jsonBodyFactor);
 /** Memory of an image as an array of numbers, over its bytes: V8 takes 8 for each, and the bytes are made from them. */
 export const numberArrayFactor = 9;
+/** Bytes of an image that the middleware holds in another Worker's memory: many may be under way there at once. */
+export const defaultMiddlewareMaxBytes = 8 * MiB;
+/** Time that the middleware gives the classifier: a cold one answers in about a second, a busy one in several. */
+export const defaultClassifyTimeoutMs = 10_000;
 /** Requests that may wait, unread, for room. At 0.1 s each the last one waits about 6 s. */
 export const maxWaitingRequests = 64;
 /** Time that a request may wait for room. */

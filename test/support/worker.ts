@@ -75,8 +75,12 @@ export class TestWorker {
 
   /** Asks another Worker beside this one, by the name in its wrangler.toml. */
   async ask(name: string, pathname: string, init: RequestInit = {}): Promise<Answer> {
+    return answerOf(await this.askRaw(name, pathname, init));
+  }
+
+  async askRaw(name: string, pathname: string, init: RequestInit = {}): Promise<Response> {
     const other = this.#server.getWorker(name) as unknown as { fetch: typeof fetch };
-    return answerOf(await other.fetch(new URL(pathname, "http://localhost"), init));
+    return other.fetch(new URL(pathname, "http://localhost"), init);
   }
 
   async classify(
