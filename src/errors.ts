@@ -15,6 +15,7 @@ export type Reason =
     }
   | { code: "body_interrupted"; bytes: number; detail: string }
   | { code: "not_found"; path: string }
+  | { code: "unknown_model"; model: string; served: readonly string[] }
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
   | { code: "image_too_large"; unit: "bytes" | "pixels" | "decode_bytes"; measured: number; limit: number }
   | { code: "unsupported_image"; detected: string; expected: string }
@@ -54,6 +55,8 @@ function describe(reason: Reason): string {
       return `The request body broke off after ${reason.bytes} bytes: ${reason.detail}. Send the image again.`;
     case "not_found":
       return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
+    case "unknown_model":
+      return `There is no model ${JSON.stringify(reason.model.slice(0, 100))} here; ask for ${reason.served.join(" or ")}.`;
     case "method_not_allowed":
       return `${reason.method} is not allowed here; use ${reason.allowed.join(" or ")}.`;
     case "image_too_large":

@@ -1,4 +1,5 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
+import { WorkerEntrypoint } from "cloudflare:workers";
 import jpegWasm from "imagescript/wasm/any/jpeg.wasm";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { Admission } from "./admission.ts";
@@ -9,6 +10,14 @@ import { TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
 import { toJpeg } from "./convert.ts";
+import { ClassifierApi } from "./edge/classifier-api.ts";
+import type {
+  ClassifyOptions,
+  EmbedOptions,
+  ImageBytes,
+  ImageClassifier,
+  RunInput,
+} from "./edge/contract.ts";
 import { createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
 import { ScaledDecoder } from "./image/scaled-decoder.ts";
@@ -38,17 +47,49 @@ let worker: Composition | undefined;
 
 export default {
   fetch(request, env, ctx) {
-    worker ??= compose(env);
-    return worker.app.fetch(request, env, ctx);
+    return compositionOf(env).app.fetch(request, env, ctx);
   },
 
   /** Optional cron trigger: keeps the isolate that it meets warm. */
   async scheduled(_event, env, ctx) {
-    worker ??= compose(env);
     const anchor = (work: Promise<unknown>) => ctx.waitUntil(work);
-    await worker.services().classifier.host.warm(() => true, anchor);
+    await compositionOf(env)
+      .services()
+      .classifier.host.warm(() => true, anchor);
   },
 } satisfies ExportedHandler<Env>;
+
+/** For other Workers: a service binding with `entrypoint = "ClassifierService"` calls these methods, or fetches. */
+export class ClassifierService extends WorkerEntrypoint<Env> implements ImageClassifier {
+  override fetch(request: Request) {
+    return compositionOf(this.env).app.fetch(request, this.env, this.ctx);
+  }
+
+  classify(image: ImageBytes, options?: ClassifyOptions) {
+    return apiOf(this.env, this.ctx).classify(image, options);
+  }
+
+  embed(image: ImageBytes, options?: EmbedOptions) {
+    return apiOf(this.env, this.ctx).embed(image, options);
+  }
+
+  run(model: string, input: RunInput) {
+    return apiOf(this.env, this.ctx).run(model, input);
+  }
+}
+
+function compositionOf(env: Env): Composition {
+  worker ??= compose(env);
+  return worker;
+}
+
+function apiOf(env: Env, ctx: ExecutionContext): ClassifierApi {
+  return new ClassifierApi({
+    services: compositionOf(env).services,
+    anchor: (work) => ctx.waitUntil(work),
+    log,
+  });
+}
 
 function compose(env: Env): Composition {
   let made: Services | undefined;

@@ -36,6 +36,19 @@ export const maxImageBytesCeiling = maxInFlightBytes - requestOverheadBytes;
  * takes longer to come in than the model to load.
  */
 export const preloadBodyBytes = requestOverheadBytes + 256 * 1024;
+/**
+ * Memory of an image in JSON, over the bytes of its body: the text, at worst in UTF-16 (2), the base64 in it (1) and
+ * what that decodes to (0.75).
+ */
+export const jsonBodyFactor = 4;
+/** Bytes of a JSON body with an image: what the factor leaves of the room in flight, an image of about 3 MiB. */
+export const maxJsonBodyBytes = Math.floor(maxImageBytesCeiling / jsonBodyFactor);
+/** Memory of an image as an array of numbers, over its bytes: V8 takes 8 for each, and the bytes are made from them. */
+export const numberArrayFactor = 9;
+/** Bytes of an image that the middleware holds in another Worker's memory: many may be under way there at once. */
+export const defaultMiddlewareMaxBytes = 8 * MiB;
+/** Time that the middleware gives the classifier: a cold one answers in about a second, a busy one in several. */
+export const defaultClassifyTimeoutMs = 10_000;
 /** Requests that may wait, unread, for room. At 0.1 s each the last one waits about 6 s. */
 export const maxWaitingRequests = 64;
 /** Time that a request may wait for room. */

@@ -8,7 +8,9 @@ import type { AppEnv } from "./context.ts";
 import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
 import { requestLog } from "./request-log.ts";
 import { addClassify } from "./routes/classify.ts";
+import { addEmbed } from "./routes/embed.ts";
 import { addHealth } from "./routes/health.ts";
+import { addHuggingFace } from "./routes/huggingface.ts";
 import { addModel } from "./routes/model.ts";
 import type { GetServices } from "./services.ts";
 
@@ -32,7 +34,7 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
   );
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
-  for (const add of [addHealth, addModel, addClassify]) add(app, services);
+  for (const add of [addHealth, addModel, addClassify, addEmbed, addHuggingFace]) add(app, services);
   return app;
 }
 

@@ -7,6 +7,7 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   invalid_parameter: 400,
   body_interrupted: 400,
   not_found: 404,
+  unknown_model: 404,
   method_not_allowed: 405,
   image_too_large: 413,
   unsupported_image: 415,
@@ -60,7 +61,7 @@ export function problemResponse(error: ClassifierError, requestId: string): Resp
 }
 
 /** Extension members: the measured value and the limit, where there is one. */
-function membersOf(reason: Reason): Record<string, unknown> {
+export function membersOf(reason: Reason): Record<string, unknown> {
   switch (reason.code) {
     case "invalid_parameter": {
       const { parameter, expected, measured, limit } = reason;
@@ -74,6 +75,8 @@ function membersOf(reason: Reason): Record<string, unknown> {
       return { measured: reason.bytes };
     case "method_not_allowed":
       return { allowed: reason.allowed };
+    case "unknown_model":
+      return { served: reason.served };
     case "overloaded":
       return { measured: reason.waiting, limit: reason.limit };
     case "misconfigured":
@@ -88,7 +91,7 @@ function membersOf(reason: Reason): Record<string, unknown> {
   }
 }
 
-function headersOf(reason: Reason): Record<string, string> {
+export function headersOf(reason: Reason): Record<string, string> {
   switch (reason.code) {
     case "method_not_allowed":
       return { Allow: reason.allowed.join(", ") };

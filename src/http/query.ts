@@ -1,32 +1,50 @@
-/** Query parameters, checked. */
+/** Parameters, checked, from a query or from options of the same meaning. */
 import { ClassifierError } from "../errors.ts";
 import { defaultTopK } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
+import { type FunctionToApply, functionsToApply } from "../model/scores.ts";
 
 /**
  * top_k: an integer from 1 to the class count. What no model could take is refused at once; the returned
  * function checks the rest against the pack and gives the number of predictions.
+ * @param parameter what the caller calls it
  * @throws ClassifierError invalid_parameter
  */
-export function parseTopK(value: string | undefined): (pack: Pack) => number {
-  if (value !== undefined && !/^\d{1,9}$/.test(value)) throw invalid(value, "an integer of at least 1");
+export function parseTopK(value: string | undefined, parameter = "top_k"): (pack: Pack) => number {
+  const invalid = (expected: string, range: { measured: number; limit: number } | object = {}) =>
+    new ClassifierError({ code: "invalid_parameter", parameter, value: value ?? "", expected, ...range });
+  if (value !== undefined && !/^\d{1,9}$/.test(value)) throw invalid("an integer of at least 1");
   const requested = value === undefined ? undefined : Number(value);
-  if (requested === 0) throw invalid("0", "an integer of at least 1", 0, 1);
+  if (requested === 0) throw invalid("an integer of at least 1", { measured: 0, limit: 1 });
   return ({ manifest: { classes } }) => {
     if (requested === undefined) return Math.min(defaultTopK, classes);
     if (requested > classes) {
-      throw invalid(
-        String(requested),
-        `an integer from 1 to ${classes}, the number of classes`,
-        requested,
-        classes,
-      );
+      const expected = `an integer from 1 to ${classes}, the number of classes`;
+      throw invalid(expected, { measured: requested, limit: classes });
     }
     return requested;
   };
 }
 
-function invalid(value: string, expected: string, measured?: number, limit?: number): ClassifierError {
-  const range = measured === undefined || limit === undefined ? {} : { measured, limit };
-  return new ClassifierError({ code: "invalid_parameter", parameter: "top_k", value, expected, ...range });
+/** @throws ClassifierError invalid_parameter */
+export function parseFunctionToApply(
+  value: string | undefined,
+  parameter = "function_to_apply",
+): FunctionToApply {
+  return parseChoice(parameter, value, functionsToApply) ?? "softmax";
+}
+
+/**
+ * One of a few words, or undefined when there is none.
+ * @throws ClassifierError invalid_parameter
+ */
+export function parseChoice<T extends string>(
+  parameter: string,
+  value: string | undefined,
+  choices: readonly T[],
+): T | undefined {
+  if (value === undefined) return undefined;
+  const choice = choices.find((candidate) => candidate === value);
+  if (choice !== undefined) return choice;
+  throw new ClassifierError({ code: "invalid_parameter", parameter, value, expected: choices.join(" or ") });
 }

@@ -3,7 +3,7 @@ import type { Label } from "./manifest.ts";
 
 export interface Prediction {
   readonly label: string;
-  /** Probability in 0..1. */
+  /** Probability in 0..1; with another function to apply, what that gives. */
   readonly score: number;
   /** Class index, 0-based. */
   readonly index: number;
@@ -18,6 +18,35 @@ export function softmax(logits: Float32Array): Float64Array {
   let sum = 0;
   for (const score of scores) sum += score;
   return scores.map((score) => score / sum);
+}
+
+/** Each logit on its own, as for labels that do not exclude each other: 0..1, not adding up to anything. */
+export function sigmoid(logits: Float32Array): Float64Array {
+  return Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
+}
+
+/** What may be applied to logits, by the names that Hugging Face gives it. */
+export const functionsToApply = ["softmax", "sigmoid", "none"] as const;
+export type FunctionToApply = (typeof functionsToApply)[number];
+
+/** Scores of [classes] logits; with `none` the logits as they are. */
+export function applyFunction(logits: Float32Array, functionToApply: FunctionToApply): Float64Array {
+  switch (functionToApply) {
+    case "softmax":
+      return softmax(logits);
+    case "sigmoid":
+      return sigmoid(logits);
+    case "none":
+      return Float64Array.from(logits);
+  }
+}
+
+/** A copy of length 1 in the Euclidean norm; a vector of zeros stays one. */
+export function l2Normalised(vector: Float32Array): Float32Array {
+  let squares = 0;
+  for (const value of vector) squares += value * value;
+  const norm = Math.sqrt(squares);
+  return vector.map((value) => (norm > 0 ? value / norm : 0));
 }
 
 /** The `k` highest scores, best first; equal scores in the order of their class index. */

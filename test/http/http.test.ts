@@ -152,6 +152,7 @@ describe("problemResponse", () => {
       status: 400,
     },
     not_found: { reason: { code: "not_found", path: "/x" }, status: 404 },
+    unknown_model: { reason: { code: "unknown_model", model: "vit", served: ["resnet34"] }, status: 404 },
     method_not_allowed: {
       reason: { code: "method_not_allowed", method: "PUT", allowed: ["GET"] },
       status: 405,

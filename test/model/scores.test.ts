@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { softmax, topK } from "../../src/model/scores.ts";
+import { applyFunction, l2Normalised, sigmoid, softmax, topK } from "../../src/model/scores.ts";
 
 const labels = ["a", "b", "c", "d"].map((label) => ({ id: `n-${label}`, label }));
 
@@ -35,5 +35,25 @@ describe("topK", () => {
   test("equal scores come in the order of their classes", () => {
     const order = topK(Float64Array.of(0.25, 0.25, 0.25, 0.25), labels, 4).map(({ index }) => index);
     expect(order).toEqual([0, 1, 2, 3]);
+  });
+});
+
+describe("the other functions", () => {
+  test("sigmoid is each logit's own, and holds at the ends", () => {
+    const scores = sigmoid(Float32Array.of(0, Math.log(3), 1e30, -1e30));
+    [0.5, 0.75, 1, 0].forEach((expected, i) => void expect(scores[i]).toBeCloseTo(expected, 6));
+  });
+
+  test("none leaves the logits as they are", () => {
+    expect(applyFunction(Float32Array.of(-2, 0.5), "none")).toEqual(Float64Array.of(-2, 0.5));
+  });
+});
+
+describe("l2Normalised", () => {
+  test("has length 1 and the direction it had; zeros stay zeros", () => {
+    const vector = Float32Array.of(3, -4);
+    expect(l2Normalised(vector)).toEqual(Float32Array.of(0.6, -0.8));
+    expect(vector).toEqual(Float32Array.of(3, -4));
+    expect(l2Normalised(new Float32Array(2))).toEqual(new Float32Array(2));
   });
 });

@@ -39,7 +39,13 @@ export class TestWorker {
 
   /** A fresh isolate with a bucket of its own: empty, or with the embedded pack live. */
   static async start(
-    options: { vars?: Record<string, string | number>; seeded?: boolean; configPath?: string } = {},
+    options: {
+      vars?: Record<string, string | number>;
+      seeded?: boolean;
+      configPath?: string;
+      /** Other Workers beside it: paths of their wrangler.toml. */
+      others?: readonly string[];
+    } = {},
   ): Promise<TestWorker> {
     if (!existsSync(path.join(projectFolder, "dist", "index.js"))) {
       throw new Error("dist/index.js is missing; run `npm run build` first, or `npm test`, which does");
@@ -50,7 +56,8 @@ export class TestWorker {
       prebuiltWorkerDir: "dist",
       vars: options.vars ?? {},
     };
-    const server = createTestHarness({ root: projectFolder, workers: [worker] });
+    const others = (options.others ?? []).map((configPath) => ({ configPath }));
+    const server = createTestHarness({ root: projectFolder, workers: [worker, ...others] });
     const { url } = await server.listen();
     const { MODELS } = await server.getWorker<{ MODELS: TestBucket }>().getEnv();
     const test = new TestWorker(server, url, MODELS);
@@ -64,6 +71,16 @@ export class TestWorker {
 
   async get(pathname: string, init: RequestInit = {}): Promise<Answer> {
     return answerOf(await fetch(new URL(pathname, this.url), init));
+  }
+
+  /** Asks another Worker beside this one, by the name in its wrangler.toml. */
+  async ask(name: string, pathname: string, init: RequestInit = {}): Promise<Answer> {
+    return answerOf(await this.askRaw(name, pathname, init));
+  }
+
+  async askRaw(name: string, pathname: string, init: RequestInit = {}): Promise<Response> {
+    const other = this.#server.getWorker(name) as unknown as { fetch: typeof fetch };
+    return other.fetch(new URL(pathname, "http://localhost"), init);
   }
 
   async classify(

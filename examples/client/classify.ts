@@ -1,0 +1,47 @@
+/**
+ * A client of the HTTP API in plain TypeScript, without dependencies. Run it:
+ *
+ *     node examples/client/classify.ts http://localhost:8787 examples/images/ship.jpg
+ */
+import { readFile } from "node:fs/promises";
+import { pathToFileURL } from "node:url";
+
+export interface Prediction {
+  readonly label: string;
+  /** Probability in 0..1. */
+  readonly score: number;
+}
+
+const attempts = 3;
+
+/**
+ * @param key API key, where the Worker asks for one
+ * @throws Error with the code and the detail of the problem that the Worker answers
+ */
+export async function classify(
+  endpoint: string,
+  jpeg: Uint8Array<ArrayBuffer>,
+  options: { readonly topK?: number; readonly key?: string } = {},
+): Promise<readonly Prediction[]> {
+  const url = new URL("/v1/classify", endpoint);
+  url.searchParams.set("top_k", String(options.topK ?? 5));
+  const headers = new Headers({ "Content-Type": "image/jpeg" });
+  if (options.key) headers.set("Authorization", `Bearer ${options.key}`);
+  for (let attempt = 1; ; attempt++) {
+    const response = await fetch(url, { method: "POST", body: jpeg, headers });
+    const answer = (await response.json()) as { predictions: Prediction[]; code: string; detail: string };
+    if (response.ok) return answer.predictions;
+    if (response.status !== 503 || attempt === attempts) throw new Error(`${answer.code}: ${answer.detail}`);
+    // Busy, or not there yet: the Worker says when to come back.
+    const seconds = Number(response.headers.get("Retry-After") ?? 1);
+    await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
+  }
+}
+
+if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
+  const [endpoint, file] = process.argv.slice(2);
+  if (!endpoint || !file) throw new Error("usage: classify.ts ENDPOINT FILE");
+  for (const { label, score } of await classify(endpoint, Uint8Array.from(await readFile(file)))) {
+    console.log(`${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
+  }
+}

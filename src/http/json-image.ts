@@ -1,0 +1,76 @@
+/** An image as base64 in a JSON body, with what else the body says. */
+import { z } from "zod";
+import { ClassifierError } from "../errors.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { jsonBodyFactor, maxJsonBodyBytes } from "../limits.ts";
+import { tooManyBytes } from "../read-stream.ts";
+import { base64ToBytes } from "./base64.ts";
+import { bodyBytes, readBody } from "./body.ts";
+import type { ImageInput } from "./score-body.ts";
+
+/** Hugging Face's shape. Numbers and words are checked where those of a query are. */
+const schema = z.object({
+  inputs: z.string({ error: "expected the image as base64" }),
+  parameters: z
+    .object({
+      top_k: z.union([z.number(), z.string()], { error: "expected an integer of at least 1" }).nullish(),
+      function_to_apply: z.string({ error: "expected a word" }).nullish(),
+    })
+    .nullish(),
+});
+
+export interface ImageParameters {
+  readonly topK: string | undefined;
+  readonly functionToApply: string | undefined;
+}
+
+export function isJson(request: Request): boolean {
+  return /^application\/json\s*(;|$)/i.test(request.headers.get("Content-Type") ?? "");
+}
+
+/**
+ * Reads `{inputs: base64, parameters}`.
+ * @param onParameters told before the image is scored; may throw ClassifierError
+ */
+export function jsonImage(onParameters: (parameters: ImageParameters) => void): ImageInput {
+  return {
+    memoryBytes: (request, maxImageBytes) => jsonBodyFactor * bodyBytes(request, maxBodyBytes(maxImageBytes)),
+    read: async (request, maxImageBytes) => {
+      const { inputs, parameters } = parse(await readBody(request, maxBodyBytes(maxImageBytes)));
+      onParameters({
+        topK: parameters?.top_k == null ? undefined : String(parameters.top_k),
+        functionToApply: parameters?.function_to_apply ?? undefined,
+      });
+      const bytes = base64ToBytes(inputs.replace(/^data:[\w.+-]+\/[\w.+-]+;base64,/, ""));
+      if (!bytes) throw invalid("inputs", inputs.slice(0, 100), "base64 without white space");
+      if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
+      if (bytes.length > maxImageBytes) throw tooManyBytes(bytes.length, maxImageBytes);
+      return bytes;
+    },
+  };
+}
+
+/** The largest image in base64, and some room for what stands around it. */
+function maxBodyBytes(maxImageBytes: number): number {
+  return Math.min(maxJsonBodyBytes, 4 * Math.ceil(maxImageBytes / 3) + 1024);
+}
+
+function parse(body: Uint8Array): z.infer<typeof schema> {
+  let json: unknown;
+  const text = new TextDecoder().decode(body);
+  freeBytes(body);
+  try {
+    json = JSON.parse(text);
+  } catch {
+    throw invalid("body", text.slice(0, 100), "JSON, {inputs: base64, parameters?}");
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return parsed.data;
+  const [issue] = parsed.error.issues;
+  const parameter = issue?.path.join(".") || "body";
+  throw invalid(parameter, text.slice(0, 100), issue?.message.replace(/^expected /, "") ?? "another value");
+}
+
+function invalid(parameter: string, value: string, expected: string): ClassifierError {
+  return new ClassifierError({ code: "invalid_parameter", parameter, value, expected });
+}

@@ -1,0 +1,74 @@
+/** The way of every route that takes an image in its body: permit, bytes, pack, scores, and all given back. */
+import type { Context } from "hono";
+import type { Scored } from "../classify.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
+import type { Pack } from "../model/pack.ts";
+import { bodyBytes, readBody } from "./body.ts";
+import type { AppEnv } from "./context.ts";
+import { anchorOf, type GetServices } from "./services.ts";
+
+/** How an image stands in a request's body. */
+export interface ImageInput {
+  /** Bytes of memory that reading it may take. Throws ClassifierError, before anything is read. */
+  memoryBytes(request: Request, maxImageBytes: number): number;
+  /** The image. It is freed once it has been scored. */
+  read(request: Request, maxImageBytes: number): Promise<Uint8Array>;
+}
+
+/** The body is the image. */
+export const rawImage: ImageInput = { memoryBytes: bodyBytes, read: readBody };
+
+export interface BodyJob {
+  readonly input: ImageInput;
+  /** Checks what was asked against the model, before any work. Throws ClassifierError. */
+  readonly check?: (pack: Pack) => void;
+  readonly answer: (scored: Scored) => Response;
+}
+
+/** Scores the image in the body of a request and answers; the answer outlives a client that goes away. */
+export function scoreBody(c: Context<AppEnv>, services: GetServices, job: BodyJob): Promise<Response> {
+  const answer = score(c, services, job);
+  // Also when the client goes away: what the request holds is given back only by running to its end.
+  c.executionCtx.waitUntil(answer.catch(() => {}));
+  return answer;
+}
+
+async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): Promise<Response> {
+  const { config, classifier, admission } = services();
+  const { stages } = c.var;
+  const { raw: request } = c.req;
+  const expectedBytes = job.input.memoryBytes(request, config.maxImageBytes) + requestOverheadBytes;
+  let bytes: Uint8Array | undefined;
+  // What is to come in any case goes on while the body streams in.
+  const packSoon = classifier.host.pack(anchorOf(c));
+  packSoon.catch(() => {});
+  if (classifier.host.cold && expectedBytes >= preloadBodyBytes) {
+    const warm = classifier.host.warm(() => bytes === undefined, anchorOf(c));
+    anchorOf(c)(warm.catch(() => {}));
+  }
+  const permit = await stages.time("wait", () => admission.acquire(expectedBytes, request.signal));
+  try {
+    bytes = await stages.time("read", () => job.input.read(request, config.maxImageBytes));
+    permit.shrinkTo(bytes.length + requestOverheadBytes);
+    c.var.facts.bytes = bytes.length;
+    const pack = await stages.time("model", () => packSoon);
+    job.check?.(pack);
+    const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
+    noteFacts(c, scored, classifier.decoderMemoryBytes);
+    c.header("X-Cache", scored.cache);
+    return job.answer(scored);
+  } finally {
+    if (bytes) freeBytes(bytes);
+    permit.release();
+  }
+}
+
+function noteFacts(c: Context<AppEnv>, scored: Scored, decoderMemoryBytes: number): void {
+  const { facts } = c.var;
+  const { name, version } = scored.pack.manifest;
+  facts.cache = scored.cache;
+  facts.decode = scored.decode;
+  facts.decoderMemoryBytes = decoderMemoryBytes;
+  facts.model = `${name}/${version}`;
+}

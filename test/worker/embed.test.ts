@@ -1,0 +1,109 @@
+/** POST /v1/embed, and function_to_apply of /v1/classify: other views of the run that classifies. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+let worker: TestWorker;
+let ship: Uint8Array;
+
+beforeAll(async () => {
+  worker = await TestWorker.start();
+  ship = await exampleImage("ship");
+});
+
+afterAll(() => worker?.close());
+
+async function embed(image: Uint8Array, query = "") {
+  const { status, headers, json } = await worker.get(`/v1/embed${query}`, {
+    method: "POST",
+    body: image as BodyInit,
+  });
+  return { status, cache: headers.get("X-Cache"), json, vector: json.embedding as number[] };
+}
+
+const norm = (vector: readonly number[]) => Math.sqrt(vector.reduce((sum, x) => sum + x * x, 0));
+const cosine = (a: readonly number[], b: readonly number[]) =>
+  a.reduce((sum, x, i) => sum + x * b[i]!, 0) / norm(a) / norm(b);
+
+describe("an embedding", () => {
+  test("is the pooled features of the model, beside the names of model and image", async () => {
+    const { status, json, vector } = await embed(ship);
+    expect(status).toBe(200);
+    expect(Object.keys(json)).toEqual(["model", "image", "embedding"]);
+    expect(json.model).toMatchObject({ name: "resnet34-cifar10" });
+    expect(json.image).toMatchObject({ width: 1500, height: 900, sha256: expect.any(String) });
+    expect(vector).toHaveLength(512);
+    expect(new Set(vector).size).toBeGreaterThan(100);
+  });
+
+  test("and the scores of the same image come from one run, whichever is asked for first", async () => {
+    const frog = await exampleImage("frog");
+    expect((await worker.classify(frog)).headers.get("X-Cache")).toBe("MISS");
+    expect((await embed(frog)).cache).toBe("HIT");
+  });
+
+  test("in base64 is the same numbers as little-endian float32", async () => {
+    const { vector } = await embed(ship);
+    const { json } = await embed(ship, "?encoding=base64");
+    const bytes = Buffer.from(json.embedding as string, "base64");
+    expect(bytes).toHaveLength(4 * 512);
+    expect(vector.map((_, i) => bytes.readFloatLE(4 * i))).toEqual(vector);
+  });
+
+  test("normalised has length 1 and the same direction", async () => {
+    const { vector } = await embed(ship);
+    const unit = (await embed(ship, "?normalize=l2")).vector;
+    expect(norm(unit)).toBeCloseTo(1, 5);
+    expect(cosine(unit, vector)).toBeCloseTo(1, 6);
+    expect(norm(vector)).not.toBeCloseTo(1, 2);
+  });
+
+  test("of a picture made a little smaller is close to it; of another thing it is farther", async () => {
+    const { default: sharp } = await import("sharp");
+    const smaller = await sharp(ship).resize(1200).jpeg({ quality: 80 }).toBuffer();
+    const { vector } = await embed(ship);
+    const near = cosine(vector, (await embed(smaller)).vector);
+    const far = cosine(vector, (await embed(await exampleImage("horse"))).vector);
+    expect(near).toBeGreaterThan(0.95);
+    expect(far).toBeLessThan(near);
+  });
+
+  test.each([
+    ["?encoding=hex", "encoding"],
+    ["?normalize=l1", "normalize"],
+  ])("%s is refused by name", async (query, parameter) => {
+    const { status, json } = await embed(ship, query);
+    expect(status).toBe(400);
+    expect(json).toMatchObject({ code: "invalid_parameter", parameter });
+  });
+
+  test("of no JPEG is 415, of no body 400", async () => {
+    expect((await embed(new TextEncoder().encode("hello"))).json).toMatchObject({ status: 415 });
+    expect((await embed(new Uint8Array())).json).toMatchObject({ status: 400, code: "empty_body" });
+  });
+});
+
+describe("function_to_apply of /v1/classify", () => {
+  const scores = async (word: string) => {
+    const { json } = await worker.classify(ship, `?top_k=10&function_to_apply=${word}`);
+    return new Map((json.predictions as { label: string; score: number }[]).map((p) => [p.label, p.score]));
+  };
+
+  test("softmax is the default, sigmoid and none are of the same logits", async () => {
+    const logits = await scores("none");
+    const sigmoids = await scores("sigmoid");
+    const { json } = await worker.classify(ship, "?top_k=10");
+    const total = [...logits.values()].reduce((sum, logit) => sum + Math.exp(logit), 0);
+    expect(json.predictions).toHaveLength(10);
+    for (const { label, score } of json.predictions as { label: string; score: number }[]) {
+      const logit = logits.get(label)!;
+      expect(score).toBeCloseTo(Math.exp(logit) / total, 6);
+      expect(sigmoids.get(label)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 6);
+    }
+  });
+
+  test("another word is refused", async () => {
+    const { status, json } = await worker.classify(ship, "?function_to_apply=relu");
+    expect(status).toBe(400);
+    expect(json).toMatchObject({ parameter: "function_to_apply", expected: "softmax or sigmoid or none" });
+  });
+});

@@ -1,0 +1,103 @@
+/** Hugging Face's shape: its own JavaScript client against the Worker, and the JSON that its Python client sends. */
+import { InferenceClient } from "@huggingface/inference";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { embeddedModel, exampleImage, TestWorker } from "../support/worker.ts";
+
+type Scores = { label: string; score: number }[];
+const maxImageBytes = 200_000;
+let worker: TestWorker;
+let ship: Uint8Array<ArrayBuffer>;
+let base64: string;
+
+beforeAll(async () => {
+  worker = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: maxImageBytes } });
+  ship = Uint8Array.from(await exampleImage("ship"));
+  base64 = Buffer.from(ship).toString("base64");
+});
+
+afterAll(() => worker?.close());
+
+const endpointUrl = (query = "", model = embeddedModel) =>
+  new URL(`/models/${model}${query}`, worker.url).href;
+const client = new InferenceClient();
+const blob = () => new Blob([ship], { type: "image/jpeg" });
+
+async function post(body: unknown, query = "", model = embeddedModel) {
+  const answer = await worker.get(`/models/${model}${query}`, {
+    method: "POST",
+    body: typeof body === "string" ? body : JSON.stringify(body),
+    headers: { "Content-Type": "application/json" },
+  });
+  return { ...answer, scores: (answer.text.startsWith("[") ? JSON.parse(answer.text) : []) as Scores };
+}
+
+describe("@huggingface/inference", () => {
+  test("imageClassification of a Blob gives labels and scores, best first", async () => {
+    const scores = await client.imageClassification({ endpointUrl: endpointUrl(), data: blob() });
+    expect(scores).toHaveLength(5);
+    expect(scores[0]).toEqual({ label: "ship", score: expect.any(Number) });
+    expect(scores.map(({ score }) => score)).toEqual(scores.map(({ score }) => score).sort((a, b) => b - a));
+  });
+
+  test("imageClassification of an ArrayBuffer, with top_k and function_to_apply in the endpoint's query", async () => {
+    const url = endpointUrl("?top_k=2&function_to_apply=sigmoid");
+    const scores = await client.imageClassification({ endpointUrl: url, inputs: new Blob([ship.buffer]) });
+    const logits = (await worker.classify(ship, "?top_k=2&function_to_apply=none")).json
+      .predictions as Scores;
+    expect(scores.map(({ label }) => label)).toEqual(logits.map(({ label }) => label));
+    for (const [i, { score }] of scores.entries()) {
+      expect(score).toBeCloseTo(1 / (1 + Math.exp(-logits[i]!.score)), 6);
+    }
+  });
+
+  test("request with inputs and parameters, as its types for the task say", async () => {
+    const parameters = { top_k: 3, function_to_apply: "none" };
+    const args = { endpointUrl: endpointUrl(), inputs: base64, parameters };
+    const scores = (await client.request(args)) as Scores;
+    expect(scores).toHaveLength(3);
+    expect(scores[0]!.score).toBeGreaterThan(1);
+  });
+
+  test("an unknown model rejects with what the Worker says", async () => {
+    const wrong = client.imageClassification({ endpointUrl: endpointUrl("", "vit"), data: blob() });
+    await expect(wrong).rejects.toThrow(/There is no model "vit" here; ask for resnet34-cifar10/);
+  });
+});
+
+describe("POST /models/:name", () => {
+  test("JSON and raw bytes of one image are one run", async () => {
+    await worker.classify(ship);
+    const { headers, scores } = await post({ inputs: base64, parameters: { top_k: 1 } });
+    expect(headers.get("X-Cache")).toBe("HIT");
+    expect(scores).toMatchObject([{ label: "ship" }]);
+  });
+
+  test("what the body says goes before what the query says", async () => {
+    expect((await post({ inputs: base64, parameters: { top_k: 2 } }, "?top_k=4")).scores).toHaveLength(2);
+    expect((await post({ inputs: base64 }, "?top_k=4")).scores).toHaveLength(4);
+  });
+
+  test.each([
+    ["a top_k over the classes", { top_k: 11 }, "top_k"],
+    ["a top_k of 1.5", { top_k: 1.5 }, "top_k"],
+    ["another function", { function_to_apply: "relu" }, "function_to_apply"],
+  ])("%s is 400 and named", async (_, parameters, parameter) => {
+    const { status, json } = await post({ inputs: base64, parameters });
+    expect(status).toBe(400);
+    expect(json).toMatchObject({ code: "invalid_parameter", parameter });
+  });
+
+  test("an unknown model is 404, before the body is read", async () => {
+    const { status, json } = await post("{", "", "vit");
+    expect(status).toBe(404);
+    expect(json).toMatchObject({ code: "unknown_model", served: [embeddedModel] });
+  });
+
+  test("JSON over its bound is 413, and bad JSON does no harm", async () => {
+    const big = await post({ inputs: "A".repeat(2 * maxImageBytes) });
+    expect(big.json).toMatchObject({ status: 413, code: "image_too_large" });
+    expect((await post("{")).json).toMatchObject({ status: 400, parameter: "body" });
+    expect((await post({ inputs: "AAAA" })).json).toMatchObject({ status: 415 });
+    expect((await post({ inputs: base64 })).status).toBe(200);
+  });
+});

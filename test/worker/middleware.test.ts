@@ -1,0 +1,101 @@
+/** classifyImages in a Worker of its own, in front of the classifier through a service binding. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
+
+const consumer = "test/fixtures/middleware-consumer/wrangler.toml";
+let worker: TestWorker;
+let ship: Uint8Array;
+let frog: Uint8Array;
+
+beforeAll(async () => {
+  worker = await TestWorker.start({ others: [consumer] });
+  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+});
+
+afterAll(() => worker?.close());
+
+async function ask(pathname: string, image: Uint8Array, type = "image/jpeg") {
+  const init = {
+    method: "POST",
+    body: image as BodyInit,
+    headers: { "Content-Type": type },
+    redirect: "manual",
+  };
+  return bytesOf(await worker.askRaw("middleware-consumer", pathname, init as RequestInit));
+}
+
+async function bytesOf(response: Response): Promise<Omit<Answer, "text"> & { bytes: Buffer }> {
+  const bytes = Buffer.from(await response.arrayBuffer());
+  const isJson = response.headers.get("Content-Type")?.endsWith("json");
+  const json = isJson ? (JSON.parse(bytes.toString()) as Record<string, unknown>) : {};
+  return { status: response.status, headers: response.headers, json, bytes };
+}
+
+function padded(image: Uint8Array, bytes: number): Uint8Array {
+  const larger = new Uint8Array(bytes);
+  larger.set(image);
+  return larger;
+}
+
+describe.each(["plain", "hono"])("around a %s handler", (style) => {
+  test("an image arrives byte for byte, labelled", async () => {
+    const { status, headers, bytes } = await ask(`/${style}/open`, ship);
+    expect(status).toBe(200);
+    expect(bytes.equals(ship)).toBe(true);
+    expect(headers.get("X-Image-Label")).toBe("ship");
+    expect(Number(headers.get("X-Image-Score"))).toBeGreaterThan(0.9);
+    expect(headers.get("ETag")).toBe('"e"');
+  });
+
+  test("what is no image passes untouched", async () => {
+    const { headers, bytes } = await ask(`/${style}/closed`, ship, "application/octet-stream");
+    expect(bytes.equals(ship)).toBe(true);
+    expect([...headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
+  });
+
+  test("an image over maxBytes streams on unclassified where it is open, and is withheld where it is closed", async () => {
+    const large = padded(ship, 3_000_000);
+    const open = await ask(`/${style}/open`, large);
+    expect(open.bytes.equals(large)).toBe(true);
+    expect(open.headers.get("X-Image-Classify-Error")).toBe("image_too_large");
+    expect(open.headers.get("X-Image-Label")).toBeNull();
+    const closed = await ask(`/${style}/closed`, large);
+    expect(closed.json).toMatchObject({ code: "image_withheld", reason: "image_too_large" });
+  });
+
+  test("what calls itself a JPEG and is none flows or is withheld by the same choice", async () => {
+    const text = new TextEncoder().encode("<html>");
+    const open = await ask(`/${style}/open`, text);
+    expect(open.headers.get("X-Image-Classify-Error")).toBe("unsupported_image");
+    expect(open.bytes.toString()).toBe("<html>");
+    const closed = await ask(`/${style}/closed`, text);
+    expect([closed.status, closed.json.reason]).toEqual([503, "unsupported_image"]);
+  });
+
+  test("blockLabels blocks what is listed and lets the rest through", async () => {
+    const blocked = await ask(`/${style}/block`, ship);
+    expect([blocked.status, blocked.json.code]).toEqual([403, "image_blocked"]);
+    expect(blocked.headers.get("ETag")).toBeNull();
+    expect((await ask(`/${style}/block`, frog)).bytes.equals(frog)).toBe(true);
+  });
+
+  test("a policy redirects", async () => {
+    const { status, headers } = await ask(`/${style}/redirect`, frog);
+    expect([status, headers.get("Location")]).toEqual([302, "https://example.com/frog"]);
+    expect((await ask(`/${style}/redirect`, ship)).status).toBe(200);
+  });
+});
+
+test("a classifier without a model: open lets the image through, closed withholds it", async () => {
+  const bare = await TestWorker.start({ others: [consumer], seeded: false });
+  const init = { method: "POST", body: ship as BodyInit, headers: { "Content-Type": "image/jpeg" } };
+  try {
+    const open = await bytesOf(await bare.askRaw("middleware-consumer", "/plain/open", init));
+    expect(open.bytes.equals(ship)).toBe(true);
+    expect(open.headers.get("X-Image-Classify-Error")).toBe("model_unavailable");
+    const closed = await bytesOf(await bare.askRaw("middleware-consumer", "/hono/closed", init));
+    expect([closed.status, closed.json.reason]).toEqual([503, "model_unavailable"]);
+  } finally {
+    await bare.close();
+  }
+});

@@ -1,0 +1,178 @@
+/**
+ * The package as others get it: packed, unpacked in a project of its own, type-checked there, and run in workerd. The
+ * project is test/consumer, and the examples that import the package. Its dependencies are links to ours, so that no
+ * network is needed.
+ */
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:http";
+import type { AddressInfo } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { classify } from "../../examples/client/classify.ts";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+const run = promisify(execFile);
+const examples = ["hono-middleware", "service-binding"];
+/** What the consumer needs beside the dependencies that the package itself names. */
+const ownDependencies = ["@cloudflare/workers-types", "hono"];
+let folder: string;
+let packed: { files: string[]; bytes: number };
+let origin: Server;
+let worker: TestWorker;
+let ship: Uint8Array<ArrayBuffer>;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-consumer-"));
+  ship = Uint8Array.from(await exampleImage("ship"));
+  packed = await pack();
+  await install();
+  await cp(path.join(projectFolder, "test", "consumer"), folder, { recursive: true });
+  for (const name of examples) {
+    await cp(path.join(projectFolder, "examples", name), path.join(folder, name), { recursive: true });
+  }
+  origin = createServer(async (request, response) => {
+    const name = path.basename(request.url ?? "", ".jpg");
+    response.writeHead(200, { "Content-Type": "image/jpeg" }).end(await exampleImage(name));
+  });
+  await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
+  await setOrigin(`http://127.0.0.1:${(origin.address() as AddressInfo).port}`);
+  const configs = [".", ...examples].map((name) => path.join(folder, name, "wrangler.toml"));
+  worker = await TestWorker.start({ others: configs });
+});
+
+afterAll(async () => {
+  await worker?.close();
+  origin?.close();
+  if (folder) await rm(folder, { recursive: true, force: true });
+});
+
+/** As `npm pack` does it, built anew. */
+async function pack(): Promise<{ files: string[]; bytes: number }> {
+  const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
+    cwd: projectFolder,
+  });
+  const [report] = JSON.parse(stdout.slice(stdout.indexOf("[\n"))) as [
+    { files: { path: string }[]; unpackedSize: number },
+  ];
+  return { files: report.files.map((file) => file.path), bytes: report.unpackedSize };
+}
+
+async function install(): Promise<void> {
+  const modules = path.join(folder, "node_modules");
+  const target = path.join(modules, "edge-resnet");
+  await mkdir(target, { recursive: true });
+  const tarball = (await readdir(folder)).find((name) => name.endsWith(".tgz"));
+  await run("tar", ["-xzf", path.join(folder, tarball!), "-C", target, "--strip-components=1"]);
+  const { dependencies } = JSON.parse(await readFile(path.join(target, "package.json"), "utf8")) as {
+    dependencies: Record<string, string>;
+  };
+  for (const name of new Set([...Object.keys(dependencies), ...ownDependencies])) {
+    await mkdir(path.dirname(path.join(modules, name)), { recursive: true });
+    await symlink(path.join(projectFolder, "node_modules", name), path.join(modules, name), "dir");
+  }
+}
+
+async function setOrigin(url: string): Promise<void> {
+  const config = path.join(folder, "hono-middleware", "wrangler.toml");
+  const toml = await readFile(config, "utf8");
+  await writeFile(config, toml.replace("https://photos.example.com", url));
+}
+
+const post = (pathname: string, body: Uint8Array) =>
+  [pathname, { method: "POST", body: body as BodyInit }] as const;
+
+describe("the package", () => {
+  test("holds JavaScript and types, no pack, no source, no tests", () => {
+    const kinds = new Set(
+      packed.files.map((file) => file.replace(/^dist-lib\/.*?(\.d\.ts|\.js)$/, "dist-lib/*$1")),
+    );
+    expect([...kinds].sort()).toEqual([
+      "LICENSE",
+      "README.md",
+      "dist-lib/*.d.ts",
+      "dist-lib/*.js",
+      "docs/edge.md",
+      "package.json",
+    ]);
+    expect(packed.bytes).toBeLessThan(1_000_000);
+  });
+
+  test("type-checks in a project of its own, its own declarations included", async () => {
+    const tsc = path.join(projectFolder, "node_modules", "typescript", "bin", "tsc");
+    const checked = run(process.execPath, [tsc, "-p", folder], { cwd: folder });
+    const failed = (error: { stdout: string }) => Promise.reject(new Error(error.stdout));
+    await expect(checked.catch(failed)).resolves.toMatchObject({ stdout: "" });
+  });
+});
+
+describe("the classifier in process", () => {
+  test("classifies and embeds, with no second Worker", async () => {
+    const { json } = await worker.ask("in-process", ...post("/compare", ship));
+    expect(json).toEqual({ label: "ship", size: 512 });
+  });
+
+  test("stands behind classifyImages around a plain handler", async () => {
+    const passed = await worker.ask("in-process", ...post("/image", ship));
+    expect(passed.headers.get("X-Image-Label")).toBe("ship");
+    const blocked = await worker.ask("in-process", ...post("/image", await exampleImage("frog")));
+    expect([blocked.status, blocked.json.code]).toEqual([403, "image_blocked"]);
+  });
+
+  test("and the whole HTTP API can be mounted", async () => {
+    const { json } = await worker.ask("in-process", ...post("/v1/classify?top_k=1", ship));
+    expect(json.predictions).toMatchObject([{ label: "ship" }]);
+  });
+});
+
+describe("examples/hono-middleware", () => {
+  test("labels a photograph, its bytes untouched", async () => {
+    const response = await worker.askRaw("photos", "/photos/ship.jpg");
+    expect(response.headers.get("X-Image-Label")).toBe("ship");
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(ship);
+  });
+
+  test("shows no trucks", async () => {
+    const { status, json } = await worker.ask("photos", "/photos/truck.jpg");
+    expect([status, json.code]).toEqual([403, "image_blocked"]);
+  });
+});
+
+describe("examples/service-binding", () => {
+  test("answers what an upload shows", async () => {
+    const { json } = await worker.ask("uploads", ...post("/", ship));
+    expect(json).toEqual({ shows: "ship", model: "resnet34-cifar10" });
+  });
+
+  test("passes a refusal on with its status", async () => {
+    const { status, json } = await worker.ask("uploads", ...post("/", new TextEncoder().encode("hello")));
+    expect([status, json.code]).toEqual([415, "unsupported_image"]);
+  });
+
+  test("answers as Workers AI does", async () => {
+    const { text } = await worker.ask("uploads", ...post("/workers-ai", ship));
+    expect((JSON.parse(text) as { label: string }[])[0]?.label).toBe("ship");
+  });
+});
+
+describe("examples/client", () => {
+  test("gives the predictions, best first", async () => {
+    const predictions = await classify(worker.url.href, ship, { topK: 2 });
+    expect(predictions).toMatchObject([{ label: "ship" }, {}]);
+  });
+
+  test("fails with the code and the detail", async () => {
+    const text = new TextEncoder().encode("hello");
+    await expect(classify(worker.url.href, text)).rejects.toThrow(/^unsupported_image: The body is text/);
+  });
+
+  test("runs from the command line", async () => {
+    const args = ["examples/client/classify.ts", worker.url.href, "examples/images/ship.jpg"];
+    const { stdout } = await run(process.execPath, args, { cwd: projectFolder });
+    expect(stdout).toMatch(/^ *\d+\.\d % {2}ship\n/);
+    expect(stdout.trim().split("\n")).toHaveLength(5);
+  });
+});

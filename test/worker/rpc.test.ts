@@ -1,0 +1,173 @@
+/** The classifier through a service binding, called by another Worker in the same workerd. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Call, Outcome } from "../fixtures/rpc-consumer/index.ts";
+import { embeddedModel, exampleImage, TestWorker } from "../support/worker.ts";
+
+const consumer = "test/fixtures/rpc-consumer/wrangler.toml";
+const resnet50 = "@cf/microsoft/resnet-50";
+let worker: TestWorker;
+let ship: Uint8Array;
+
+beforeAll(async () => {
+  worker = await TestWorker.start({ others: [consumer], vars: { MAX_IMAGE_BYTES: 4_000_000 } });
+  ship = await exampleImage("ship");
+});
+
+afterAll(() => worker?.close());
+
+async function callAll(call: Call, image = ship): Promise<Outcome[]> {
+  const headers = { "X-Call": JSON.stringify(call) };
+  const { text } = await worker.ask("rpc-consumer", "/", {
+    method: "POST",
+    body: image as BodyInit,
+    headers,
+  });
+  return JSON.parse(text) as Outcome[];
+}
+const call = async (what: Call, image = ship): Promise<Outcome> => (await callAll(what, image))[0]!;
+
+describe("classify", () => {
+  test.each(["bytes", "buffer"] as const)("of %s answers as the HTTP API does", async (as) => {
+    const { value } = await call({ method: "classify", as });
+    const { json } = await worker.classify(ship);
+    expect(value).toEqual({ ok: true, ...json });
+    expect(json.predictions).toHaveLength(5);
+  });
+
+  test("leaves the caller its bytes", async () => {
+    expect((await call({ method: "classify" })).keptBytes).toBe(ship.length);
+  });
+
+  test("topK and functionToApply are taken", async () => {
+    const options = { topK: 2, functionToApply: "none" };
+    const { value } = await call({ method: "classify", options });
+    const { json } = await worker.classify(ship, "?top_k=2&function_to_apply=none");
+    expect(value).toEqual({ ok: true, ...json });
+  });
+
+  test.each([
+    [{ topK: 0 }, { parameter: "topK", measured: 0, limit: 1 }],
+    [{ topK: 11 }, { parameter: "topK", measured: 11, limit: 10 }],
+    [{ topK: Number.NaN }, { parameter: "topK" }],
+    [{ topK: 1.5 }, { parameter: "topK" }],
+    [{ functionToApply: "relu" }, { parameter: "functionToApply" }],
+  ])("%j comes back as an error in data", async (options, expected) => {
+    const { value } = await call({ method: "classify", options });
+    expect(value).toMatchObject({
+      ok: false,
+      error: { code: "invalid_parameter", status: 400, ...expected },
+    });
+  });
+
+  test.each([
+    ["text instead of bytes", "text", "invalid_parameter", 400],
+    ["nothing", "nothing", "invalid_parameter", 400],
+    ["a view on a buffer larger than what may be in flight", "view", "image_too_large", 413],
+  ] as const)("%s: an error in data", async (_, as, code, status) => {
+    const { value } = await call({ method: "classify", as });
+    expect(value).toMatchObject({ ok: false, error: { code, status, detail: expect.any(String) } });
+  });
+
+  test("what is no image, a broken one, one too large, and none: as the HTTP API names them", async () => {
+    const codes = [];
+    for (const image of [new TextEncoder().encode("hi"), ship.slice(0, 500), new Uint8Array(4_000_001)]) {
+      codes.push((await call({ method: "classify" }, image)).value);
+    }
+    expect(codes).toMatchObject([
+      { ok: false, error: { code: "unsupported_image", status: 415 } },
+      { ok: false, error: { code: "image_undecodable", status: 422 } },
+      {
+        error: { code: "image_too_large", status: 413, measured: 4_000_001, limit: 4_000_000, unit: "bytes" },
+      },
+    ]);
+    expect((await call({ method: "classify" }, new Uint8Array())).value).toMatchObject({
+      error: { code: "empty_body", status: 400 },
+    });
+  });
+
+  test("forty large ones, twenty at once, wait for their turn and are all answered", async () => {
+    const padded = new Uint8Array(3_000_000);
+    padded.set(ship);
+    for (let round = 0; round < 2; round++) {
+      const outcomes = await callAll({ method: "classify", times: 20 }, padded);
+      expect(new Set(outcomes.map(({ value }) => JSON.stringify(value))).size).toBe(1);
+      expect(outcomes[0]!.value).toMatchObject({
+        ok: true,
+        predictions: [{ label: "ship" }, {}, {}, {}, {}],
+      });
+    }
+    expect((await worker.classify(ship)).status).toBe(200);
+  });
+
+  test("a call is a line in the log, without the image", async () => {
+    worker.clearLogs();
+    await call({ method: "classify" });
+    expect(await worker.logs("rpc")).toMatchObject([
+      { method: "classify", code: "ok", cache: "HIT", bytes: ship.length },
+    ]);
+  });
+});
+
+describe("embed", () => {
+  test("gives the features of the HTTP API, as float32", async () => {
+    const { value, embeddingKind } = await call({ method: "embed" });
+    const { json } = await worker.get("/v1/embed", { method: "POST", body: ship as BodyInit });
+    expect(value).toEqual({ ok: true, ...json });
+    expect(embeddingKind).toBe("Float32Array");
+  });
+
+  test("normalised on request; another norm is refused", async () => {
+    const { value } = await call({ method: "embed", options: { normalize: "l2" } });
+    const { embedding } = value as { embedding: number[] };
+    expect(embedding.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 5);
+    const refused = await call({ method: "embed", options: { normalize: "l1" } });
+    expect(refused.value).toMatchObject({ ok: false, error: { parameter: "normalize", status: 400 } });
+  });
+});
+
+describe("run, as of the Workers AI binding", () => {
+  test.each([resnet50, embeddedModel])(
+    "%s with an array of numbers gives labels and scores",
+    async (model) => {
+      const { value } = await call({ method: "run", model, as: "numbers" });
+      const { json } = await worker.classify(ship);
+      const predictions = json.predictions as { label: string; score: number }[];
+      expect(value).toEqual(predictions.map(({ label, score }) => ({ label, score })));
+    },
+  );
+
+  test("bytes do as well", async () => {
+    expect((await call({ method: "run", model: resnet50 })).value).toMatchObject([
+      { label: "ship" },
+      {},
+      {},
+      {},
+      {},
+    ]);
+  });
+
+  test("throws, as env.AI does, with the code in the message", async () => {
+    expect((await call({ method: "run", model: "@cf/other/model" })).threw).toMatch(
+      /unknown_model: .*@cf\/microsoft\/resnet-50 or resnet34-cifar10/,
+    );
+    expect((await call({ method: "run", model: resnet50, as: "text" })).threw).toMatch(
+      /^invalid_parameter: image/,
+    );
+    const broken = await call({ method: "run", model: resnet50, as: "numbers" }, ship.slice(0, 500));
+    expect(broken.threw).toMatch(/^image_undecodable: /);
+  });
+
+  test("an array of more numbers than there is memory for is refused with both numbers", async () => {
+    const { threw } = await call(
+      { method: "run", model: resnet50, as: "numbers" },
+      new Uint8Array(2_000_000),
+    );
+    expect(threw).toMatch(/^image_too_large: .*2000000 bytes; the limit is 1980643/);
+  });
+});
+
+test("the binding fetches as well: the whole HTTP API", async () => {
+  const headers = { "X-Call": JSON.stringify({ method: "fetch" } satisfies Call) };
+  const { status, json } = await worker.ask("rpc-consumer", "/", { headers });
+  expect([status, json.name]).toEqual([200, embeddedModel]);
+});
