@@ -20,6 +20,9 @@ describe("readConfig", () => {
       modelName: "resnet34-cifar10",
       maxImageBytes: defaultMaxImageBytes,
       modelRefreshMs: 60_000,
+      classifyCacheControl: undefined,
+      allowedImageHosts: [],
+      imageRenditions: new Map(),
     });
   });
 
