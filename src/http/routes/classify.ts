@@ -1,63 +1,81 @@
-/** POST /v1/classify: a JPEG in, its most probable classes out. */
+/** /v1/classify: images in, as bytes, multipart, JSON or by URL; their most probable classes out. */
 import type { Context, Hono } from "hono";
-import type { Scored } from "../../classify.ts";
+import { ClassifierError } from "../../errors.ts";
 import { freeBytes } from "../../free-bytes.ts";
-import { preloadBodyBytes, requestOverheadBytes } from "../../limits.ts";
-import { softmax, topK } from "../../model/scores.ts";
-import { bodyBytes, readBody } from "../body.ts";
+import { requestOverheadBytes } from "../../limits.ts";
 import type { AppEnv } from "../context.ts";
+import { type InputBody, inputOf } from "../inputs/input.ts";
 import { parseTopK } from "../query.ts";
-import { anchorOf, type GetServices, modelOf } from "../services.ts";
+import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
+import { remoteRequest, scoreRemote } from "../score-remote.ts";
+import type { GetServices, Services } from "../services.ts";
 
 export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
-  app.post("/v1/classify", (c) => {
-    const answer = classify(c, services);
-    // Also when the client goes away: what the request holds is given back only by running to its end.
-    c.executionCtx.waitUntil(answer.catch(() => {}));
-    return answer;
-  });
+  app.post("/v1/classify", (c) => toItsEnd(c, classify(c, services())));
+  // HEAD too: Hono answers it as GET, without the body.
+  app.get("/v1/classify", (c) => toItsEnd(c, classifyUrl(c, services())));
 }
 
-async function classify(c: Context<AppEnv>, services: GetServices): Promise<Response> {
-  const { config, classifier, admission } = services();
+/** Also when the client goes away: what the request holds is given back only by running to its end. */
+function toItsEnd(c: Context<AppEnv>, answer: Promise<Response>): Promise<Response> {
+  c.executionCtx.waitUntil(answer.catch(() => {}));
+  return answer;
+}
+
+async function classify(c: Context<AppEnv>, services: Services): Promise<Response> {
+  const { config, classifier, admission } = services;
   const { stages } = c.var;
   const topKOf = parseTopK(c.req.query("top_k"));
-  const expectedBytes = bodyBytes(c.req.raw, config.maxImageBytes) + requestOverheadBytes;
-  let bytes: Uint8Array | undefined;
-  // What is to come in any case goes on while the body streams in.
-  const packSoon = classifier.host.pack(anchorOf(c));
-  packSoon.catch(() => {});
-  if (classifier.host.cold && expectedBytes >= preloadBodyBytes) {
-    const warm = classifier.host.warm(() => bytes === undefined, anchorOf(c));
-    anchorOf(c)(warm.catch(() => {}));
-  }
+  const input = inputOf(c.req.raw, config.maxImageBytes);
+  const expectedBytes = input.expectedBytes + requestOverheadBytes;
+  const scoring = beginScoring(c, classifier, topKOf);
+  let body: InputBody | undefined;
+  preload(c, classifier, expectedBytes, () => body === undefined);
   const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
   try {
-    bytes = await stages.time("read", () => readBody(c.req.raw, config.maxImageBytes));
-    permit.shrinkTo(bytes.length + requestOverheadBytes);
-    c.var.facts.bytes = bytes.length;
-    const pack = await stages.time("model", () => packSoon);
-    topKOf(pack);
-    const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
-    noteFacts(c, scored, classifier.decoderMemoryBytes);
-    const { width, height, logits } = scored.result;
-    c.header("X-Cache", scored.cache);
-    return c.json({
-      model: modelOf(scored.pack),
-      image: { sha256: scored.imageSha256, width, height },
-      predictions: topK(softmax(logits), scored.pack.labels, topKOf(scored.pack)),
-    });
+    body = await stages.time("read", () => input.read());
+    if ("images" in body) return c.json(await scoreImages(c, scoring, body.images, permit));
   } finally {
-    if (bytes) freeBytes(bytes);
+    if (body && "images" in body) for (const bytes of body.images) freeBytes(bytes);
     permit.release();
   }
+  // The image takes a permit of its own, by what its server announces.
+  const { answer } = await scoreRemote(c, services, remoteRequest(c, body.url, scoring));
+  return c.json(answer);
 }
 
-function noteFacts(c: Context<AppEnv>, scored: Scored, decoderMemoryBytes: number): void {
-  const { facts } = c.var;
-  const { name, version } = scored.pack.manifest;
-  facts.cache = scored.cache;
-  facts.decode = scored.decode;
-  facts.decoderMemoryBytes = decoderMemoryBytes;
-  facts.model = `${name}/${version}`;
+function scoreImages(
+  c: Context<AppEnv>,
+  scoring: Scoring,
+  images: readonly Uint8Array[],
+  permit: Parameters<typeof scoreEach>[3],
+) {
+  const bytes = images.reduce((sum, { length }) => sum + length, 0);
+  c.var.facts.bytes = bytes;
+  permit.shrinkTo(bytes + requestOverheadBytes);
+  const [only] = images;
+  return only && images.length === 1 ? scoreImage(c, scoring, only) : scoreEach(c, scoring, images, permit);
+}
+
+async function classifyUrl(c: Context<AppEnv>, services: Services): Promise<Response> {
+  const topKOf = parseTopK(c.req.query("top_k"));
+  const url = c.req.query("url");
+  if (url === undefined) {
+    const expected = "the address of an image; the bytes of one are sent with POST";
+    throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
+  }
+  const request = remoteRequest(c, url, beginScoring(c, services.classifier, topKOf));
+  const { etag, answer } = await scoreRemote(c, services, {
+    ...request,
+    ifNoneMatch: c.req.header("If-None-Match"),
+  });
+  c.header("ETag", etag);
+  c.header("Cache-Control", cacheControl(c, services.config.classifyCacheControl));
+  return answer ? c.json(answer) : c.body(null, 304);
+}
+
+/** What a caller needed a key for is by default not for shared caches, which would give it to those without one. */
+function cacheControl(c: Context<AppEnv>, configured: string | undefined): string {
+  if (configured !== undefined) return configured;
+  return `${c.req.header("Authorization") === undefined ? "public" : "private"}, max-age=3600`;
 }

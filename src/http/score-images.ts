@@ -1,0 +1,113 @@
+/** From the bytes of images to the answer: what every way in to classify shares. */
+import type { Context } from "hono";
+import type { Permit } from "../admission.ts";
+import type { Classifier, Scored } from "../classify.ts";
+import { ClassifierError } from "../errors.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
+import type { Pack } from "../model/pack.ts";
+import { type Prediction, softmax, topK } from "../model/scores.ts";
+import type { AppEnv } from "./context.ts";
+import { problemOf, toClassifierError } from "./problem.ts";
+import { anchorOf, modelOf } from "./services.ts";
+
+/** How the images of a request are to be scored. */
+export interface Scoring {
+  readonly classifier: Classifier;
+  /** The live pack, which is read while the body streams in. */
+  readonly pack: Promise<Pack>;
+  readonly topKOf: (pack: Pack) => number;
+}
+
+export interface ClassifyAnswer {
+  readonly model: { readonly name: string; readonly version: string };
+  readonly image: { readonly sha256: string; readonly width: number; readonly height: number };
+  readonly predictions: readonly Prediction[];
+}
+
+/** Begins what is to come in any case, so that it goes on while a body streams in. */
+export function beginScoring(
+  c: Context<AppEnv>,
+  classifier: Classifier,
+  topKOf: (pack: Pack) => number,
+): Scoring {
+  const pack = classifier.host.pack(anchorOf(c));
+  pack.catch(() => {});
+  return { classifier, pack, topKOf };
+}
+
+/**
+ * Loads a cold model while a body comes in that takes longer than loading.
+ * @param wanted false as soon as the body is there
+ */
+export function preload(
+  c: Context<AppEnv>,
+  { host }: Classifier,
+  expectedBytes: number,
+  wanted: () => boolean,
+): void {
+  if (host.cold && expectedBytes >= preloadBodyBytes)
+    anchorOf(c)(host.warm(wanted, anchorOf(c)).catch(() => {}));
+}
+
+/** One image to its answer. Rejects with ClassifierError. */
+export async function scoreImage(
+  c: Context<AppEnv>,
+  { classifier, pack, topKOf }: Scoring,
+  bytes: Uint8Array,
+): Promise<ClassifyAnswer> {
+  const { stages, facts } = c.var;
+  if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
+  const live = await stages.time("model", () => pack);
+  topKOf(live);
+  const scored = await classifier.score(bytes, live, stages, anchorOf(c));
+  facts.decode = scored.decode;
+  facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
+  return answerOf(c, scored, topKOf);
+}
+
+/** Notes in the log line and in X-Cache where the answer came from. */
+export function answerOf(c: Context<AppEnv>, scored: Scored, topKOf: (pack: Pack) => number): ClassifyAnswer {
+  const { width, height, logits } = scored.result;
+  const model = modelOf(scored.pack);
+  c.var.facts.cache = scored.cache;
+  c.var.facts.model = `${model.name}/${model.version}`;
+  c.header("X-Cache", scored.cache);
+  return {
+    model,
+    image: { sha256: scored.imageSha256, width, height },
+    predictions: topK(softmax(logits), scored.pack.labels, topKOf(scored.pack)),
+  };
+}
+
+/**
+ * Several images, one after the other, each to its answer or to the problem with it. What one needed is given back
+ * before the next begins. Rejects with ClassifierError where the fault is not one image's but the request's.
+ */
+export async function scoreEach(
+  c: Context<AppEnv>,
+  scoring: Scoring,
+  images: readonly Uint8Array[],
+  permit: Permit,
+): Promise<{ results: readonly (ClassifyAnswer | Record<string, unknown>)[] }> {
+  scoring.topKOf(await scoring.pack);
+  let heldBytes = images.reduce((sum, { length }) => sum + length, 0);
+  const results = [];
+  for (const bytes of images) {
+    const { length } = bytes;
+    try {
+      results.push(await scoreImage(c, scoring, bytes));
+    } catch (thrown) {
+      const error = toClassifierError(thrown);
+      c.var.facts.code = error.reason.code;
+      if (error.reason.code === "internal") c.var.facts.error = error;
+      results.push(problemOf(error, c.var.requestId));
+    }
+    freeBytes(bytes);
+    heldBytes -= length;
+    permit.shrinkTo(heldBytes + requestOverheadBytes);
+  }
+  // Each image has a fate of its own: one header cannot tell.
+  c.header("X-Cache", undefined);
+  return { results };
+}

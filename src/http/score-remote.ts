@@ -1,0 +1,115 @@
+/** From the URL of an image to the answer. What the URL gave before is not fetched, hashed or decoded again. */
+import type { Context } from "hono";
+import { conditionsFor, validatorsIn } from "../cache/seen-images.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { requestOverheadBytes } from "../limits.ts";
+import type { Pack } from "../model/pack.ts";
+import { type OpenImage, openImage, parseImageUrl, type RemoteOptions } from "../remote/fetch-image.ts";
+import { refuseLoop } from "../remote/loops.ts";
+import { sha256Hex } from "../sha256.ts";
+import { classificationETag, ifNoneMatch } from "./conditional.ts";
+import type { AppEnv } from "./context.ts";
+import { answerOf, type ClassifyAnswer, preload, type Scoring, scoreImage } from "./score-images.ts";
+import { anchorOf, type Services } from "./services.ts";
+
+/** What is asked for, and how. */
+export interface RemoteRequest {
+  readonly url: URL;
+  readonly scoring: Scoring;
+  /** The caller's If-None-Match, where it counts. */
+  readonly ifNoneMatch?: string | undefined;
+}
+
+export interface RemoteAnswer {
+  readonly etag: string;
+  /** Undefined where the caller has it already. */
+  readonly answer?: ClassifyAnswer;
+}
+
+/**
+ * The URL that the caller of a request names.
+ * @throws ClassifierError invalid_parameter, loop_detected
+ */
+export function remoteRequest(c: Context<AppEnv>, url: string, scoring: Scoring): RemoteRequest {
+  refuseLoop(c.req.raw.headers);
+  return { url: parseImageUrl(url), scoring };
+}
+
+/** Rejects with ClassifierError. */
+export async function scoreRemote(
+  c: Context<AppEnv>,
+  services: Services,
+  request: RemoteRequest,
+): Promise<RemoteAnswer> {
+  const { seenImages } = services;
+  const options = remoteOptions(services);
+  const open = (conditions = {}) =>
+    c.var.stages.time("fetch", () => openImage(request.url, options, conditions));
+  const seen = await seenImages.get(request.url.href);
+  const image = await open(conditionsFor(seen));
+  if (!image.notModified || !seen) return readAndScore(c, services, request, image);
+  image.cancel();
+  // Its result may have left the cache meanwhile: then its bytes are needed after all.
+  return (await recall(c, request, seen.sha256)) ?? readAndScore(c, services, request, await open());
+}
+
+function remoteOptions({ config }: Services): RemoteOptions {
+  return {
+    hosts: config.allowedImageHosts,
+    renditions: config.imageRenditions,
+    maxBytes: config.maxImageBytes,
+  };
+}
+
+/** The answer for an image whose hash is known, if the cache has its result. */
+async function recall(
+  c: Context<AppEnv>,
+  request: RemoteRequest,
+  sha256: string,
+): Promise<RemoteAnswer | undefined> {
+  const { classifier, pack, topKOf } = request.scoring;
+  const live = await c.var.stages.time("model", () => pack);
+  const etag = etagOf(sha256, live, topKOf);
+  if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
+  const scored = await classifier.recall(sha256, live, c.var.stages);
+  return scored && { etag, answer: answerOf(c, scored, topKOf) };
+}
+
+async function readAndScore(
+  c: Context<AppEnv>,
+  { admission, classifier, seenImages }: Services,
+  request: RemoteRequest,
+  image: OpenImage,
+): Promise<RemoteAnswer> {
+  const { stages, facts } = c.var;
+  const { scoring } = request;
+  const expectedBytes = image.expectedBytes + requestOverheadBytes;
+  let bytes: Uint8Array | undefined;
+  preload(c, classifier, expectedBytes, () => bytes === undefined);
+  const permit = await stages
+    .time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal))
+    .catch((error: unknown) => {
+      image.cancel();
+      throw error;
+    });
+  try {
+    bytes = await stages.time("read", () => image.read());
+    permit.shrinkTo(bytes.length + requestOverheadBytes);
+    facts.bytes = bytes.length;
+    if (request.ifNoneMatch !== undefined) {
+      const etag = etagOf(await sha256Hex(bytes), await scoring.pack, scoring.topKOf);
+      if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
+    }
+    const answer = await scoreImage(c, scoring, bytes);
+    const { sha256 } = answer.image;
+    anchorOf(c)(seenImages.put(request.url.href, { sha256, ...validatorsIn(image.headers) }));
+    return { etag: classificationETag(sha256, answer.model.version, answer.predictions.length), answer };
+  } finally {
+    if (bytes) freeBytes(bytes);
+    permit.release();
+  }
+}
+
+function etagOf(sha256: string, pack: Pack, topKOf: (pack: Pack) => number): string {
+  return classificationETag(sha256, pack.manifest.version, topKOf(pack));
+}
