@@ -5,7 +5,7 @@ import { ClassifierError } from "./errors.ts";
 import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import type { ObjectBucket } from "./model/source.ts";
-import { type AllowedHosts, parseAllowedHosts } from "./remote/allowed-hosts.ts";
+import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions, type Renditions } from "./remote/renditions.ts";
 
 /** The bindings and variables of wrangler.toml. */
@@ -24,6 +24,8 @@ export interface Env {
   readonly ALLOWED_IMAGE_HOSTS?: string;
   /** Templates for small renditions, by host: JSON. */
   readonly IMAGE_RENDITIONS?: unknown;
+  /** Where the images of /cdn/ are. */
+  readonly IMAGE_ORIGIN?: string;
   /** Cache-Control of GET /v1/classify. */
   readonly CLASSIFY_CACHE_CONTROL?: string;
 }
@@ -34,6 +36,7 @@ export interface Config {
   readonly modelRefreshMs: number;
   /** Undefined: public, or private for a caller with a key; for an hour. */
   readonly classifyCacheControl: string | undefined;
+  readonly imageOrigin: URL | undefined;
   readonly allowedImageHosts: AllowedHosts;
   readonly imageRenditions: Renditions;
 }
@@ -64,6 +67,16 @@ function parsed<T>(parse: (value: string) => T, expected: string, fallback: stri
     });
 }
 
+/** https, or http for this machine, as for images by URL. */
+function parseOrigin(value: string): URL | undefined {
+  if (value === "") return undefined;
+  const url = new URL(value);
+  const refusal = whyNotAllowed(url, parseAllowedHosts(url.host));
+  if (refusal !== undefined) throw new Error(refusal);
+  if (url.search !== "" || url.hash !== "") throw new Error("it has a query or a fragment");
+  return url;
+}
+
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
   MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
@@ -78,6 +91,7 @@ const configSchema = z.object({
     'JSON such as {"images.example.com": "?w=512&fm=jpg"}: a host, and a template or "cf"',
     "{}",
   ),
+  IMAGE_ORIGIN: parsed(parseOrigin, "an https address such as https://images.example.com/photos", ""),
   CLASSIFY_CACHE_CONTROL: z
     .string()
     .regex(/^[a-z][a-z0-9=, "-]{0,199}$/i, { error: "expected directives such as public, max-age=3600" })
@@ -100,6 +114,7 @@ export function readConfig(env: Env): Config {
     maxImageBytes: result.data.MAX_IMAGE_BYTES,
     modelRefreshMs: result.data.MODEL_REFRESH_SECONDS * 1000,
     classifyCacheControl: result.data.CLASSIFY_CACHE_CONTROL,
+    imageOrigin: result.data.IMAGE_ORIGIN,
     allowedImageHosts: result.data.ALLOWED_IMAGE_HOSTS,
     imageRenditions: result.data.IMAGE_RENDITIONS,
   };

@@ -68,6 +68,11 @@ export const remoteBodyMs = 20_000;
 /** URLs of which an isolate keeps what they gave: about half a kilobyte each. */
 export const maxSeenImages = 1000;
 
+/** Time an image behind /cdn/ waits for room before it flows without labels. */
+export const cdnWaitMs = 2_000;
+/** Time it waits for its labels: a cold start takes about a second. */
+export const cdnClassifyMs = 8_000;
+
 /** Pixels of one image: phones make up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;
 /**

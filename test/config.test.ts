@@ -21,6 +21,7 @@ describe("readConfig", () => {
       maxImageBytes: defaultMaxImageBytes,
       modelRefreshMs: 60_000,
       classifyCacheControl: undefined,
+      imageOrigin: undefined,
       allowedImageHosts: [],
       imageRenditions: new Map(),
     });

@@ -4,8 +4,10 @@ import { conditionsFor, validatorsIn } from "../cache/seen-images.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
+import type { AllowedHosts } from "../remote/allowed-hosts.ts";
 import { type OpenImage, openImage, parseImageUrl, type RemoteOptions } from "../remote/fetch-image.ts";
 import { refuseLoop } from "../remote/loops.ts";
+import { type Renditions, renditionOf } from "../remote/renditions.ts";
 import { sha256Hex } from "../sha256.ts";
 import { classificationETag, ifNoneMatch } from "./conditional.ts";
 import type { AppEnv } from "./context.ts";
@@ -16,11 +18,14 @@ import { anchorOf, type Services } from "./services.ts";
 export interface RemoteRequest {
   readonly url: URL;
   readonly scoring: Scoring;
+  /** In place of the deployment's lists. */
+  readonly hosts?: AllowedHosts;
+  readonly renditions?: Renditions;
   /** The caller's If-None-Match, where it counts. */
   readonly ifNoneMatch?: string | undefined;
 }
 
-export interface RemoteAnswer {
+interface RemoteAnswer {
   readonly etag: string;
   /** Undefined where the caller has it already. */
   readonly answer?: ClassifyAnswer;
@@ -35,6 +40,25 @@ export function remoteRequest(c: Context<AppEnv>, url: string, scoring: Scoring)
   return { url: parseImageUrl(url), scoring };
 }
 
+/** The answer to a GET, with its ETag, or 304. Rejects with ClassifierError. */
+export async function classifyRemote(
+  c: Context<AppEnv>,
+  services: Services,
+  request: RemoteRequest,
+): Promise<Response> {
+  const condition = c.req.header("If-None-Match");
+  const { etag, answer } = await scoreRemote(c, services, { ...request, ifNoneMatch: condition });
+  c.header("ETag", etag);
+  c.header("Cache-Control", cacheControl(c, services.config.classifyCacheControl));
+  return answer ? c.json(answer) : c.body(null, 304);
+}
+
+/** What a caller needed a key for is by default not for shared caches, which would give it to those without one. */
+function cacheControl(c: Context<AppEnv>, configured: string | undefined): string {
+  if (configured !== undefined) return configured;
+  return `${c.req.header("Authorization") === undefined ? "public" : "private"}, max-age=3600`;
+}
+
 /** Rejects with ClassifierError. */
 export async function scoreRemote(
   c: Context<AppEnv>,
@@ -42,10 +66,10 @@ export async function scoreRemote(
   request: RemoteRequest,
 ): Promise<RemoteAnswer> {
   const { seenImages } = services;
-  const options = remoteOptions(services);
+  const options = remoteOptions(services, request);
   const open = (conditions = {}) =>
     c.var.stages.time("fetch", () => openImage(request.url, options, conditions));
-  const seen = await seenImages.get(request.url.href);
+  const seen = await seenImages.get(seenKey(request.url, options.renditions));
   const image = await open(conditionsFor(seen));
   if (!image.notModified || !seen) return readAndScore(c, services, request, image);
   image.cancel();
@@ -53,10 +77,16 @@ export async function scoreRemote(
   return (await recall(c, request, seen.sha256)) ?? readAndScore(c, services, request, await open());
 }
 
-function remoteOptions({ config }: Services): RemoteOptions {
+/** A rendition has bytes of its own. */
+function seenKey(url: URL, renditions: Renditions): string {
+  const rendition = renditionOf(url, renditions);
+  return rendition.cfImage ? `cf ${url.href}` : rendition.url.href;
+}
+
+function remoteOptions({ config }: Services, { hosts, renditions }: RemoteRequest): RemoteOptions {
   return {
-    hosts: config.allowedImageHosts,
-    renditions: config.imageRenditions,
+    hosts: hosts ?? config.allowedImageHosts,
+    renditions: renditions ?? config.imageRenditions,
     maxBytes: config.maxImageBytes,
   };
 }
@@ -77,10 +107,11 @@ async function recall(
 
 async function readAndScore(
   c: Context<AppEnv>,
-  { admission, classifier, seenImages }: Services,
+  services: Services,
   request: RemoteRequest,
   image: OpenImage,
 ): Promise<RemoteAnswer> {
+  const { admission, classifier, seenImages } = services;
   const { stages, facts } = c.var;
   const { scoring } = request;
   const expectedBytes = image.expectedBytes + requestOverheadBytes;
@@ -102,7 +133,8 @@ async function readAndScore(
     }
     const answer = await scoreImage(c, scoring, bytes);
     const { sha256 } = answer.image;
-    anchorOf(c)(seenImages.put(request.url.href, { sha256, ...validatorsIn(image.headers) }));
+    const key = seenKey(request.url, remoteOptions(services, request).renditions);
+    anchorOf(c)(seenImages.put(key, { sha256, ...validatorsIn(image.headers) }));
     return { etag: classificationETag(sha256, answer.model.version, answer.predictions.length), answer };
   } finally {
     if (bytes) freeBytes(bytes);

@@ -7,7 +7,7 @@ import type { AppEnv } from "../context.ts";
 import { type InputBody, inputOf } from "../inputs/input.ts";
 import { parseTopK } from "../query.ts";
 import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
-import { remoteRequest, scoreRemote } from "../score-remote.ts";
+import { classifyRemote, remoteRequest, scoreRemote } from "../score-remote.ts";
 import type { GetServices, Services } from "../services.ts";
 
 export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
@@ -65,17 +65,5 @@ async function classifyUrl(c: Context<AppEnv>, services: Services): Promise<Resp
     throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
   }
   const request = remoteRequest(c, url, beginScoring(c, services.classifier, topKOf));
-  const { etag, answer } = await scoreRemote(c, services, {
-    ...request,
-    ifNoneMatch: c.req.header("If-None-Match"),
-  });
-  c.header("ETag", etag);
-  c.header("Cache-Control", cacheControl(c, services.config.classifyCacheControl));
-  return answer ? c.json(answer) : c.body(null, 304);
-}
-
-/** What a caller needed a key for is by default not for shared caches, which would give it to those without one. */
-function cacheControl(c: Context<AppEnv>, configured: string | undefined): string {
-  if (configured !== undefined) return configured;
-  return `${c.req.header("Authorization") === undefined ? "public" : "private"}, max-age=3600`;
+  return classifyRemote(c, services, request);
 }
