@@ -82,6 +82,14 @@ export class Classifier {
     return { ...found, imageSha256, cache: cached ? "HIT" : led ? "MISS" : "COALESCED" };
   }
 
+  /** The scores of an image whose hash is known, where the cache has them: without its bytes. Never computes. */
+  async recall(imageSha256: string, pack: Pack, stages: Stages): Promise<Scored | undefined> {
+    const { name, version } = pack.manifest;
+    const key = cacheKey(imageSha256, name, version);
+    const hit = await stages.time("cache", () => this.#options.cache.get(key));
+    return hit && { pack, imageSha256, result: hit.result, cache: "HIT" };
+  }
+
   async #find(job: Job, lead: Lead): Promise<Found> {
     const { pack, stages } = job;
     const hit = await stages.time("cache", () => this.#options.cache.get(keyOf(job, pack)));

@@ -5,6 +5,8 @@ import { ClassifierError } from "./errors.ts";
 import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import type { ObjectBucket } from "./model/source.ts";
+import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
+import { parseRenditions, type Renditions } from "./remote/renditions.ts";
 
 /** The bindings and variables of wrangler.toml. */
 export interface Env {
@@ -18,12 +20,25 @@ export interface Env {
   readonly MAX_IMAGE_BYTES?: string | number;
   /** Seconds within which a version pushed to the bucket goes live. */
   readonly MODEL_REFRESH_SECONDS?: string | number;
+  /** Hosts that images may be fetched from, comma-separated. */
+  readonly ALLOWED_IMAGE_HOSTS?: string;
+  /** Templates for small renditions, by host: JSON. */
+  readonly IMAGE_RENDITIONS?: unknown;
+  /** Where the images of /cdn/ are. */
+  readonly IMAGE_ORIGIN?: string;
+  /** Cache-Control of GET /v1/classify. */
+  readonly CLASSIFY_CACHE_CONTROL?: string;
 }
 
 export interface Config {
   readonly modelName: string;
   readonly maxImageBytes: number;
   readonly modelRefreshMs: number;
+  /** Undefined: public, or private for a caller with a key; for an hour. */
+  readonly classifyCacheControl: string | undefined;
+  readonly imageOrigin: URL | undefined;
+  readonly allowedImageHosts: AllowedHosts;
+  readonly imageRenditions: Renditions;
 }
 
 /** An integer as wrangler.toml gives it (a number) or the dashboard (a string). */
@@ -36,10 +51,51 @@ function integer(min: number, max: number, fallback: number) {
     .default(fallback);
 }
 
+/** A value of any notation that `parse` understands; its error says what is wrong. */
+function parsed<T>(parse: (value: string) => T, expected: string, fallback: string) {
+  return z
+    .unknown()
+    .default(fallback)
+    .transform((value, context) => {
+      try {
+        return parse(typeof value === "string" ? value : JSON.stringify(value));
+      } catch (error) {
+        const message = `${expected} (${(error as Error).message})`;
+        context.addIssue({ code: "custom", message });
+        return z.NEVER;
+      }
+    });
+}
+
+/** https, or http for this machine, as for images by URL. */
+function parseOrigin(value: string): URL | undefined {
+  if (value === "") return undefined;
+  const url = new URL(value);
+  const refusal = whyNotAllowed(url, parseAllowedHosts(url.host));
+  if (refusal !== undefined) throw new Error(refusal);
+  if (url.search !== "" || url.hash !== "") throw new Error("it has a query or a fragment");
+  return url;
+}
+
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
   MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
   MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
+  ALLOWED_IMAGE_HOSTS: parsed(
+    parseAllowedHosts,
+    "a comma-separated list such as images.example.com, *.example.org, localhost:9000",
+    "",
+  ),
+  IMAGE_RENDITIONS: parsed(
+    parseRenditions,
+    'JSON such as {"images.example.com": "?w=512&fm=jpg"}: a host, and a template or "cf"',
+    "{}",
+  ),
+  IMAGE_ORIGIN: parsed(parseOrigin, "an https address such as https://images.example.com/photos", ""),
+  CLASSIFY_CACHE_CONTROL: z
+    .string()
+    .regex(/^[a-z][a-z0-9=, "-]{0,199}$/i, { error: "expected directives such as public, max-age=3600" })
+    .optional(),
 });
 
 /** @throws ClassifierError misconfigured, for the first variable or binding at fault */
@@ -47,16 +103,20 @@ export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {
     throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
   }
-  const { MODEL_NAME, MAX_IMAGE_BYTES, MODEL_REFRESH_SECONDS } = env;
-  const parsed = configSchema.safeParse({ MODEL_NAME, MAX_IMAGE_BYTES, MODEL_REFRESH_SECONDS });
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
+  // Unknown names, bindings among them, are left out by the schema.
+  const result = configSchema.safeParse({ ...env });
+  if (!result.success) {
+    const issue = result.error.issues[0];
     throw misconfigured(String(issue?.path[0] ?? "a variable"), issue?.message ?? "another value");
   }
   return {
-    modelName: parsed.data.MODEL_NAME,
-    maxImageBytes: parsed.data.MAX_IMAGE_BYTES,
-    modelRefreshMs: parsed.data.MODEL_REFRESH_SECONDS * 1000,
+    modelName: result.data.MODEL_NAME,
+    maxImageBytes: result.data.MAX_IMAGE_BYTES,
+    modelRefreshMs: result.data.MODEL_REFRESH_SECONDS * 1000,
+    classifyCacheControl: result.data.CLASSIFY_CACHE_CONTROL,
+    imageOrigin: result.data.IMAGE_ORIGIN,
+    allowedImageHosts: result.data.ALLOWED_IMAGE_HOSTS,
+    imageRenditions: result.data.IMAGE_RENDITIONS,
   };
 }
 

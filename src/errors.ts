@@ -13,6 +13,15 @@ export type Reason =
       measured?: number;
       limit?: number;
     }
+  | { code: "malformed_body"; detail: string; expected: string }
+  | { code: "too_many_images"; measured: number; limit: number }
+  /** `variable` is the one that would have to name the host. */
+  | { code: "host_not_allowed"; host: string; variable: string; detail: string }
+  /** A remote image's server refused: trying again does not help. */
+  | { code: "image_unreachable"; detail: string }
+  /** A remote image's server failed or was too slow: trying again may help. */
+  | { code: "upstream_unavailable"; detail: string; retryAfterSeconds: number }
+  | { code: "loop_detected" }
   | { code: "body_interrupted"; bytes: number; detail: string }
   | { code: "not_found"; path: string }
   | { code: "unknown_model"; model: string; served: readonly string[] }
@@ -51,6 +60,18 @@ function describe(reason: Reason): string {
       return "The request body is empty; expected the bytes of a JPEG image. Send one, for example with curl --data-binary @photo.jpg.";
     case "invalid_parameter":
       return `${reason.parameter} is ${JSON.stringify(reason.value.slice(0, 100))}; expected ${reason.expected}.`;
+    case "malformed_body":
+      return `The request body is not usable: ${reason.detail}; expected ${reason.expected}.`;
+    case "too_many_images":
+      return `The request has at least ${reason.measured} images; the limit is ${reason.limit}. Send the rest in another request.`;
+    case "host_not_allowed":
+      return `${reason.host.slice(0, 200)} may not be fetched from: ${reason.detail}. The Worker's variable ${reason.variable} says what may.`;
+    case "image_unreachable":
+      return `The image cannot be fetched: ${reason.detail}.`;
+    case "upstream_unavailable":
+      return `The image's server did not deliver it: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
+    case "loop_detected":
+      return "The request has passed through this Worker already. Let IMAGE_ORIGIN or the URL name the image's own server.";
     case "body_interrupted":
       return `The request body broke off after ${reason.bytes} bytes: ${reason.detail}. Send the image again.`;
     case "not_found":

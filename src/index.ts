@@ -6,6 +6,7 @@ import { Admission } from "./admission.ts";
 import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
 import { CacheApiTier } from "./cache/cache-api-tier.ts";
 import { MemoryTier } from "./cache/memory-tier.ts";
+import { SeenImages } from "./cache/seen-images.ts";
 import { TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
@@ -23,6 +24,7 @@ import type { Services } from "./http/services.ts";
 import { ScaledDecoder } from "./image/scaled-decoder.ts";
 import {
   admissionLeaseMs,
+  cacheTimeoutMs,
   cacheTtlSeconds,
   coalesceWaitMs,
   maxAdmissionWaitMs,
@@ -30,6 +32,7 @@ import {
   maxImagePixels,
   maxInFlightBytes,
   maxMemoryCacheBytes,
+  maxSeenImages,
   maxWaitingRequests,
 } from "./limits.ts";
 import { CachedSource } from "./model/cached-source.ts";
@@ -120,9 +123,16 @@ function createServices(env: Env): Services {
     maxWaitMs: maxAdmissionWaitMs,
     leaseMs: admissionLeaseMs,
   });
+  const seenImages = new SeenImages({
+    store: shardCache,
+    maxEntries: maxSeenImages,
+    timeoutMs: cacheTimeoutMs,
+    onFailure: cacheFailed("seen"),
+  });
   return {
     config,
     admission,
+    seenImages,
     classifier: new Classifier({ host, cache, decoding, toJpeg: convert, coalesceWaitMs }),
   };
 }

@@ -60,6 +60,25 @@ export const minBodyBytesPerSecond = 128 * 1024;
 /** Time after which a request's bytes count as given back: longer than any request lives. */
 export const admissionLeaseMs = 180_000;
 
+/** Images of one request: at 0.1 s each the last one is answered within a second. */
+export const maxImagesPerRequest = 8;
+/** Bytes of the headers of one part of a multipart body. */
+export const maxPartHeaderBytes = 8 * 1024;
+/** Redirects followed to a remote image, each checked as the first address was. */
+export const maxImageRedirects = 3;
+/** Time a remote server has to answer with headers, redirects included. */
+export const remoteHeadersMs = 10_000;
+/** Time a remote image's body may take: 16 MiB at 1 MiB a second, and a bit. */
+export const remoteBodyMs = 20_000;
+
+/** URLs of which an isolate keeps what they gave: about half a kilobyte each. */
+export const maxSeenImages = 1000;
+
+/** Time an image behind /cdn/ waits for room before it flows without labels. */
+export const cdnWaitMs = 2_000;
+/** Time it waits for its labels: a cold start takes about a second. */
+export const cdnClassifyMs = 8_000;
+
 /** Pixels of one image: phones make up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;
 /**

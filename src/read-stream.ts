@@ -19,26 +19,40 @@ export async function readStream(
   pace?: Pace,
 ): Promise<Uint8Array> {
   const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(stream, maxBytes, pace)) chunks.push(chunk);
+  const [first] = chunks;
+  return first && chunks.length === 1 ? first : joinChunks(chunks);
+}
+
+/**
+ * The chunks of a stream, counted; the stream is cancelled when they are no longer wanted.
+ * @throws ClassifierError image_too_large, body_interrupted
+ */
+export async function* chunksOf(
+  stream: ReadableStream<Uint8Array>,
+  maxBytes: number,
+  pace?: Pace,
+): AsyncGenerator<Uint8Array, void, void> {
   let bytes = 0;
   const reader = stream.getReader();
-  const refuse = (error: ClassifierError) => {
-    reader.cancel().catch(() => {});
-    return error;
-  };
   const nowMs = pace?.now ?? Date.now;
   const startedMs = nowMs();
-  for (;;) {
-    const outcome = await read(reader, bytes, pace?.idleMs);
-    if (outcome === timedOut) throw refuse(interrupted(bytes, `nothing came for ${pace?.idleMs} ms`));
-    if (outcome.done) break;
-    bytes += outcome.value.length;
-    if (bytes > maxBytes) throw refuse(tooManyBytes(bytes, maxBytes));
-    if (pace && nowMs() - startedMs > pace.idleMs + (1000 * bytes) / pace.minBytesPerSecond) {
-      throw refuse(interrupted(bytes, `it came slower than ${pace.minBytesPerSecond} bytes a second`));
+  try {
+    for (;;) {
+      const outcome = await read(reader, bytes, pace?.idleMs);
+      if (outcome === timedOut) throw interrupted(bytes, `nothing came for ${pace?.idleMs} ms`);
+      if (outcome.done) return;
+      bytes += outcome.value.length;
+      if (bytes > maxBytes) throw tooManyBytes(bytes, maxBytes);
+      if (pace && nowMs() - startedMs > pace.idleMs + (1000 * bytes) / pace.minBytesPerSecond) {
+        throw interrupted(bytes, `it came slower than ${pace.minBytesPerSecond} bytes a second`);
+      }
+      yield outcome.value;
     }
-    chunks.push(outcome.value);
+  } finally {
+    // Does nothing to a stream that has ended.
+    reader.cancel().catch(() => {});
   }
-  return concatenate(chunks, bytes);
 }
 
 async function read(reader: ReadableStreamDefaultReader<Uint8Array>, bytes: number, idleMs?: number) {
@@ -57,10 +71,9 @@ export function tooManyBytes(measured: number, limit: number): ClassifierError {
   return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
 }
 
-function concatenate(chunks: Uint8Array[], bytes: number): Uint8Array {
-  const [first] = chunks;
-  if (first && chunks.length === 1) return first;
-  const whole = new Uint8Array(bytes);
+/** A copy of the chunks, in one piece. Empties `chunks`. */
+export function joinChunks(chunks: Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let offset = 0;
   while (chunks.length > 0) {
     // Chunks are let go as they are copied, so that the body is not held twice.

@@ -20,6 +20,10 @@ describe("readConfig", () => {
       modelName: "resnet34-cifar10",
       maxImageBytes: defaultMaxImageBytes,
       modelRefreshMs: 60_000,
+      classifyCacheControl: undefined,
+      imageOrigin: undefined,
+      allowedImageHosts: [],
+      imageRenditions: new Map(),
     });
   });
 

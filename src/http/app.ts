@@ -7,6 +7,7 @@ import { ClassifierError } from "../errors.ts";
 import type { AppEnv } from "./context.ts";
 import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
 import { requestLog } from "./request-log.ts";
+import { addCdn } from "./routes/cdn.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addEmbed } from "./routes/embed.ts";
 import { addHealth } from "./routes/health.ts";
@@ -34,7 +35,7 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
   );
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
-  for (const add of [addHealth, addModel, addClassify, addEmbed, addHuggingFace]) add(app, services);
+  for (const add of [addHealth, addModel, addClassify, addEmbed, addHuggingFace, addCdn]) add(app, services);
   return app;
 }
 

@@ -6,22 +6,29 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   empty_body: 400,
   invalid_parameter: 400,
   body_interrupted: 400,
+  malformed_body: 400,
+  host_not_allowed: 403,
   not_found: 404,
   unknown_model: 404,
   method_not_allowed: 405,
   image_too_large: 413,
+  too_many_images: 413,
   unsupported_image: 415,
   image_undecodable: 422,
+  image_unreachable: 422,
   internal: 500,
   model_unavailable: 503,
   conversion_unavailable: 503,
   overloaded: 503,
   misconfigured: 503,
+  upstream_unavailable: 503,
+  loop_detected: 508,
 };
 
 /** Reason phrases as RFC 9110 has them: with type about:blank the title says no more than the status. */
 const titleOf: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  403: "Forbidden",
   404: "Not Found",
   405: "Method Not Allowed",
   413: "Content Too Large",
@@ -29,6 +36,7 @@ const titleOf: Readonly<Record<number, string>> = {
   422: "Unprocessable Content",
   500: "Internal Server Error",
   503: "Service Unavailable",
+  508: "Loop Detected",
 };
 
 export function toClassifierError(error: unknown): ClassifierError {
@@ -40,10 +48,13 @@ export function httpStatus(error: ClassifierError): number {
   return statusOf[error.reason.code];
 }
 
-/** @param requestId names the occurrence, so that its log line can be found */
-export function problemResponse(error: ClassifierError, requestId: string): Response {
+/**
+ * The members of a problem, for a body of its own or for one result of several.
+ * @param requestId names the occurrence, so that its log line can be found
+ */
+export function problemOf(error: ClassifierError, requestId: string): Record<string, unknown> {
   const status = httpStatus(error);
-  const body = {
+  return {
     type: "about:blank",
     title: titleOf[status],
     status,
@@ -52,12 +63,19 @@ export function problemResponse(error: ClassifierError, requestId: string): Resp
     code: error.reason.code,
     ...membersOf(error.reason),
   };
+}
+
+/** @param requestId as for problemOf */
+export function problemResponse(error: ClassifierError, requestId: string): Response {
   const headers = {
     "Content-Type": "application/problem+json",
     "X-Request-Id": requestId,
     ...headersOf(error.reason),
   };
-  return new Response(`${JSON.stringify(body)}\n`, { status, headers });
+  return new Response(`${JSON.stringify(problemOf(error, requestId))}\n`, {
+    status: httpStatus(error),
+    headers,
+  });
 }
 
 /** Extension members: the measured value and the limit, where there is one. */
@@ -71,6 +89,12 @@ export function membersOf(reason: Reason): Record<string, unknown> {
       return { unit: reason.unit, measured: reason.measured, limit: reason.limit };
     case "unsupported_image":
       return { detected: reason.detected, expected: reason.expected };
+    case "malformed_body":
+      return { expected: reason.expected };
+    case "too_many_images":
+      return { measured: reason.measured, limit: reason.limit };
+    case "host_not_allowed":
+      return { host: reason.host, variable: reason.variable };
     case "body_interrupted":
       return { measured: reason.bytes };
     case "method_not_allowed":
@@ -84,6 +108,9 @@ export function membersOf(reason: Reason): Record<string, unknown> {
     case "empty_body":
     case "not_found":
     case "image_undecodable":
+    case "image_unreachable":
+    case "upstream_unavailable":
+    case "loop_detected":
     case "conversion_unavailable":
     case "model_unavailable":
     case "internal":
@@ -96,6 +123,7 @@ export function headersOf(reason: Reason): Record<string, string> {
     case "method_not_allowed":
       return { Allow: reason.allowed.join(", ") };
     case "overloaded":
+    case "upstream_unavailable":
     case "conversion_unavailable":
     case "model_unavailable":
       return { "Retry-After": String(reason.retryAfterSeconds) };

@@ -2,10 +2,11 @@
 import type { Context } from "hono";
 import type { Scored } from "../classify.ts";
 import { freeBytes } from "../free-bytes.ts";
-import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
+import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { bodyBytes, readBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
+import { beginScoring, noteScored, preload } from "./score-images.ts";
 import { anchorOf, type GetServices } from "./services.ts";
 
 /** How an image stands in a request's body. */
@@ -40,13 +41,8 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
   const { raw: request } = c.req;
   const expectedBytes = job.input.memoryBytes(request, config.maxImageBytes) + requestOverheadBytes;
   let bytes: Uint8Array | undefined;
-  // What is to come in any case goes on while the body streams in.
-  const packSoon = classifier.host.pack(anchorOf(c));
-  packSoon.catch(() => {});
-  if (classifier.host.cold && expectedBytes >= preloadBodyBytes) {
-    const warm = classifier.host.warm(() => bytes === undefined, anchorOf(c));
-    anchorOf(c)(warm.catch(() => {}));
-  }
+  const packSoon = beginScoring(c, classifier, () => 0).pack;
+  preload(c, classifier, expectedBytes, () => bytes === undefined);
   const permit = await stages.time("wait", () => admission.acquire(expectedBytes, request.signal));
   try {
     bytes = await stages.time("read", () => job.input.read(request, config.maxImageBytes));
@@ -55,20 +51,12 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
     const pack = await stages.time("model", () => packSoon);
     job.check?.(pack);
     const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
-    noteFacts(c, scored, classifier.decoderMemoryBytes);
-    c.header("X-Cache", scored.cache);
+    c.var.facts.decode = scored.decode;
+    c.var.facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
+    noteScored(c, scored);
     return job.answer(scored);
   } finally {
     if (bytes) freeBytes(bytes);
     permit.release();
   }
-}
-
-function noteFacts(c: Context<AppEnv>, scored: Scored, decoderMemoryBytes: number): void {
-  const { facts } = c.var;
-  const { name, version } = scored.pack.manifest;
-  facts.cache = scored.cache;
-  facts.decode = scored.decode;
-  facts.decoderMemoryBytes = decoderMemoryBytes;
-  facts.model = `${name}/${version}`;
 }

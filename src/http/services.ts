@@ -1,6 +1,7 @@
 /** What the routes need, and the little that they share. */
 import type { Context } from "hono";
 import type { Admission } from "../admission.ts";
+import type { SeenImages } from "../cache/seen-images.ts";
 import type { Classifier } from "../classify.ts";
 import type { Config } from "../config.ts";
 import type { Pack } from "../model/pack.ts";
@@ -12,6 +13,8 @@ export interface Services {
   readonly classifier: Classifier;
   /** Bytes of bodies in flight. */
   readonly admission: Admission;
+  /** What remote URLs gave before. */
+  readonly seenImages: SeenImages;
 }
 
 /** Throws ClassifierError misconfigured when the deployment's variables do not hold. */

@@ -182,6 +182,24 @@ describe("problemResponse", () => {
       reason: { code: "misconfigured", variable: "MODEL_NAME", expected: "a name" },
       status: 503,
     },
+    malformed_body: {
+      reason: { code: "malformed_body", detail: "it is not JSON", expected: "JSON" },
+      status: 400,
+    },
+    too_many_images: { reason: { code: "too_many_images", measured: 9, limit: 8 }, status: 413 },
+    host_not_allowed: {
+      reason: { code: "host_not_allowed", host: "a.example", variable: "ALLOWED_IMAGE_HOSTS", detail: "no" },
+      status: 403,
+    },
+    image_unreachable: {
+      reason: { code: "image_unreachable", detail: "a.example answers 404" },
+      status: 422,
+    },
+    upstream_unavailable: {
+      reason: { code: "upstream_unavailable", detail: "a.example answers 500", retryAfterSeconds: 2 },
+      status: 503,
+    },
+    loop_detected: { reason: { code: "loop_detected" }, status: 508 },
     internal: { reason: { code: "internal" }, status: 500 },
   };
 

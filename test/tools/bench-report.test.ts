@@ -98,11 +98,26 @@ describe("drawings", () => {
     expect(plots(passing).get("image-size.svg")).toContain("baseline &lt;&amp;&gt;");
   });
 
+  test("where two curves are close, the higher one is labelled above and the lower one below", () => {
+    const curves = [16, 17].map((y, i) => ({
+      name: `c${i}`,
+      points: [
+        { x: 1, y: 1 },
+        { x: 2, y: y * 10 },
+      ],
+    }));
+    const chart = { title: "t", xLabel: "x", yLabel: "y", x: "linear", y: "linear", curves } as const;
+    const svg = lineSheet("t", [chart]);
+    const heightOf = (value: number) => Number(new RegExp(`y="([\\d.]+)"[^>]*>${value}<`).exec(svg)?.[1]);
+    expect(heightOf(170)).toBeLessThan(heightOf(160) - 11);
+    expect(svg).toMatch(/class="small fill1"[^>]*>170</);
+  });
+
   test("a larger value stands higher, and no two labels are written over each other", () => {
     const points = Array.from({ length: 30 }, (_, i) => ({ x: i + 1, y: 50 + i }));
     const chart = { title: "t", xLabel: "x", yLabel: "y", x: "linear", y: "linear" } as const;
     const svg = lineSheet("t", [{ ...chart, curves: [{ name: "c", points }] }]);
-    const labels = [...svg.matchAll(/<text class="small" x="([\d.]+)" y="([\d.]+)"[^>]*>(\d+)</g)];
+    const labels = [...svg.matchAll(/<text class="small fill0" x="([\d.]+)" y="([\d.]+)"[^>]*>(\d+)</g)];
     const placed = labels.map(([, x, y, value]) => ({ x: Number(x), y: Number(y), value: Number(value) }));
     expect(placed.length).toBeGreaterThan(10);
     for (const [i, a] of placed.entries()) {
@@ -168,6 +183,12 @@ describe("the report", () => {
     expect(report).toMatch(/A quick run/);
     expect(report).toMatch(/tfjs: no WASM backend here/);
     expect(terminalReport(passing)).not.toMatch(/busy|A quick run|Did not run/);
+  });
+
+  test("says that something else ran meanwhile when requests took much longer than their CPU", () => {
+    expect(unfairness(passing).join()).not.toContain("Something else ran");
+    const slow = withSamples(passing, rounds("ours", metrics.warm("500x375"), "ms", 140));
+    expect(unfairness(slow)[0]).toMatch(/^Something else ran meanwhile: .* 100 ms of CPU took 140 ms/);
   });
 
   test("the documents hold the figures, the drawings and no gaps", () => {

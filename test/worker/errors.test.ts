@@ -44,8 +44,8 @@ describe("the address", () => {
   });
 
   test.each([
-    ["/v1/classify", "GET", ["POST"]],
-    ["/v1/classify", "DELETE", ["POST"]],
+    ["/v1/classify", "PUT", ["POST", "GET", "HEAD"]],
+    ["/v1/classify", "DELETE", ["POST", "GET", "HEAD"]],
     ["/v1/model", "POST", ["GET", "HEAD"]],
     ["/v1/labels", "PUT", ["GET", "HEAD"]],
     ["/readyz", "POST", ["GET", "HEAD"]],

@@ -1,22 +1,76 @@
-/** POST /v1/classify: a JPEG in, its most probable classes out. */
-import type { Hono } from "hono";
-import { answered, predictionsOf } from "../answers.ts";
+/** /v1/classify: images in, as bytes, multipart, JSON or by URL; their most probable classes out. */
+import type { Context, Hono } from "hono";
+import { ClassifierError } from "../../errors.ts";
+import { freeBytes } from "../../free-bytes.ts";
+import { requestOverheadBytes } from "../../limits.ts";
 import type { AppEnv } from "../context.ts";
+import { type InputBody, inputOf } from "../inputs/input.ts";
 import { parseFunctionToApply, parseTopK } from "../query.ts";
-import { rawImage, scoreBody } from "../score-body.ts";
-import type { GetServices } from "../services.ts";
+import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
+import { classifyRemote, remoteRequest, scoreRemote } from "../score-remote.ts";
+import type { GetServices, Services } from "../services.ts";
 
 export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
-  app.post("/v1/classify", async (c) => {
-    const topKOf = parseTopK(c.req.query("top_k"));
-    const functionToApply = parseFunctionToApply(c.req.query("function_to_apply"));
-    return scoreBody(c, services, {
-      input: rawImage,
-      check: topKOf,
-      answer: (scored) => {
-        const predictions = predictionsOf(scored, topKOf(scored.pack), functionToApply);
-        return c.json({ ...answered(scored), predictions });
-      },
-    });
-  });
+  app.post("/v1/classify", (c) => toItsEnd(c, classify(c, services())));
+  // HEAD too: Hono answers it as GET, without the body.
+  app.get("/v1/classify", (c) => toItsEnd(c, classifyUrl(c, services())));
+}
+
+function parseQuery(c: Context<AppEnv>) {
+  return {
+    topKOf: parseTopK(c.req.query("top_k")),
+    functionToApply: parseFunctionToApply(c.req.query("function_to_apply")),
+  };
+}
+
+/** Also when the client goes away: what the request holds is given back only by running to its end. */
+function toItsEnd(c: Context<AppEnv>, answer: Promise<Response>): Promise<Response> {
+  c.executionCtx.waitUntil(answer.catch(() => {}));
+  return answer;
+}
+
+async function classify(c: Context<AppEnv>, services: Services): Promise<Response> {
+  const { config, classifier, admission } = services;
+  const { stages } = c.var;
+  const { topKOf, functionToApply } = parseQuery(c);
+  const input = inputOf(c.req.raw, config.maxImageBytes);
+  const expectedBytes = input.expectedBytes + requestOverheadBytes;
+  const scoring = beginScoring(c, classifier, topKOf, functionToApply);
+  let body: InputBody | undefined;
+  preload(c, classifier, expectedBytes, () => body === undefined);
+  const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
+  try {
+    body = await stages.time("read", () => input.read());
+    if ("images" in body) return c.json(await scoreImages(c, scoring, body.images, permit));
+  } finally {
+    if (body && "images" in body) for (const bytes of body.images) freeBytes(bytes);
+    permit.release();
+  }
+  // The image takes a permit of its own, by what its server announces.
+  const { answer } = await scoreRemote(c, services, remoteRequest(c, body.url, scoring));
+  return c.json(answer);
+}
+
+function scoreImages(
+  c: Context<AppEnv>,
+  scoring: Scoring,
+  images: readonly Uint8Array[],
+  permit: Parameters<typeof scoreEach>[3],
+) {
+  const bytes = images.reduce((sum, { length }) => sum + length, 0);
+  c.var.facts.bytes = bytes;
+  permit.shrinkTo(bytes + requestOverheadBytes);
+  const [only] = images;
+  return only && images.length === 1 ? scoreImage(c, scoring, only) : scoreEach(c, scoring, images, permit);
+}
+
+async function classifyUrl(c: Context<AppEnv>, services: Services): Promise<Response> {
+  const { topKOf, functionToApply } = parseQuery(c);
+  const url = c.req.query("url");
+  if (url === undefined) {
+    const expected = "the address of an image; the bytes of one are sent with POST";
+    throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
+  }
+  const request = remoteRequest(c, url, beginScoring(c, services.classifier, topKOf, functionToApply));
+  return classifyRemote(c, services, request);
 }

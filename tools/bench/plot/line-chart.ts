@@ -108,18 +108,20 @@ interface Box {
   readonly bottom: number;
 }
 
-/** Above its point, or below, or not at all where another label or point is: a reader can follow the curve there. */
+/**
+ * Above its point, or below; first where no other curve is. None where another label or point is: a reader can follow
+ * the curve there.
+ */
 function pointLabels(curves: readonly Curve[], x: Scale, y: Scale, frame: Box): string[] {
-  const taken: Box[] = curves.flatMap(({ points }) =>
-    points.map((p) => around(x.at(p.x), y.at(p.y) + 4, 8, 8)),
-  );
+  const taken = curves.flatMap(({ points }) => points.map((p) => around(x.at(p.x), y.at(p.y) + 4, 8, 8)));
   const labels: string[] = [];
-  for (const { points } of curves) {
+  for (const [series, { points }] of curves.entries()) {
     for (const point of points) {
       const label = numberText(point.y);
       const [cx, cy] = [x.at(point.x), y.at(point.y)];
-      const places = [cy - 8, cy + 8 + labelHeight];
-      const boxes = places.map((baseline) =>
+      const [above, below] = [cy - 8, cy + 8 + labelHeight];
+      const higher = curves.some((other) => other.points.some((p) => p.x === point.x && p.y > point.y));
+      const boxes = (higher ? [below, above] : [above, below]).map((baseline) =>
         around(cx, baseline, label.length * labelCharacterWidth, labelHeight),
       );
       const free = boxes.find(
@@ -130,9 +132,8 @@ function pointLabels(curves: readonly Curve[], x: Scale, y: Scale, frame: Box): 
       );
       if (!free) continue;
       taken.push(free);
-      labels.push(
-        text(label, { class: "small", x: place(cx), y: place(free.bottom), "text-anchor": "middle" }),
-      );
+      const at = { x: place(cx), y: place(free.bottom), "text-anchor": "middle" };
+      labels.push(text(label, { class: `small fill${series}`, ...at }));
     }
   }
   return labels;

@@ -106,6 +106,8 @@ function rules({ ground, text: ink, faint, grid, series }: Palette): string {
     `.ground{fill:${ground}}`,
     `text{fill:${ink}}`,
     `.faint{fill:${faint}}`,
+    // A rim in the ground's colour, so that numbers read on lines.
+    `.small{stroke:${ground};stroke-width:3px;paint-order:stroke}`,
     `.grid{stroke:${grid};stroke-width:1}`,
     `.limit{stroke:${faint};stroke-width:1;stroke-dasharray:4 3}`,
     ...perSeries,

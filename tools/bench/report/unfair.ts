@@ -7,6 +7,9 @@ import { mebibytesText, numberText } from "./format.ts";
 /** Others' work on the machine, in cores, from which on its figures are worth less. */
 export const busyLoad = 0.5;
 
+/** Wall time over CPU time of a request that waits for nothing, from which on others must have had the cores. */
+const busyFactor = 1.3;
+
 export function unfairness(results: Results): string[] {
   const floor = summarise(results.samples, "ours", metrics.floor)?.median;
   const remarks = [
@@ -25,6 +28,13 @@ export function unfairness(results: Results): string[] {
     const load = numberText(results.machine.loadBefore);
     remarks.unshift(
       `The machine was busy: ${load} of its ${results.machine.cores} cores were taken before the run began.`,
+    );
+  }
+  const small = (metric: string) => summarise(results.samples, "ours", metric)?.median;
+  const [took, cpu] = [small(metrics.warm("500x375")), small(metrics.warmCpu("500x375"))];
+  if (took !== undefined && cpu !== undefined && took > busyFactor * cpu) {
+    remarks.unshift(
+      `Something else ran meanwhile: a warm request that needs ${numberText(cpu)} ms of CPU took ${numberText(took)} ms. Measure again when the machine is quiet.`,
     );
   }
   if (results.mode === "quick") {

@@ -1,0 +1,101 @@
+/**
+ * Which bytes a URL gave when it was last asked, and what its server calls them: so that a repeat needs neither the bytes
+ * nor their hash again. Bounded in the isolate; the Cache API keeps it for the data centre. Its failures are nobody's.
+ */
+import { z } from "zod";
+import { sha256Hex } from "../sha256.ts";
+import { settleWithin } from "../timeout.ts";
+
+const seenSchema = z.object({
+  /** Of the image's bytes: 64 hex digits. */
+  sha256: z.string().regex(/^[0-9a-f]{64}$/),
+  /** Strong: it names these very bytes. */
+  etag: z.string().optional(),
+  lastModified: z.string().optional(),
+});
+
+export type SeenImage = Readonly<z.infer<typeof seenSchema>>;
+
+/** What is used of CacheApiBytes. */
+export interface ByteStore {
+  get(key: string): Promise<Uint8Array | undefined>;
+  put(key: string, bytes: Uint8Array): Promise<void>;
+}
+
+export interface SeenImagesOptions {
+  readonly store: ByteStore;
+  readonly maxEntries: number;
+  /** Milliseconds that the store has to answer. */
+  readonly timeoutMs: number;
+  readonly onFailure: (operation: string, error: unknown) => void;
+}
+
+export class SeenImages {
+  readonly #options: SeenImagesOptions;
+  // A Map keeps insertion order: the first key is the least recently used.
+  readonly #seen = new Map<string, SeenImage>();
+
+  constructor(options: SeenImagesOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects. */
+  async get(url: string): Promise<SeenImage | undefined> {
+    const key = await keyOf(url);
+    const known = this.#seen.get(key) ?? (await this.#attempt("get", () => this.#read(key)));
+    if (known) this.#remember(key, known);
+    return known;
+  }
+
+  /** What has no validator is not kept: nothing could tell whether it still holds. Never rejects. */
+  async put(url: string, seen: SeenImage): Promise<void> {
+    if (seen.etag === undefined && seen.lastModified === undefined) return;
+    const key = await keyOf(url);
+    this.#remember(key, seen);
+    const bytes = new TextEncoder().encode(JSON.stringify(seen));
+    await this.#attempt("put", () => this.#options.store.put(key, bytes));
+  }
+
+  async #read(key: string): Promise<SeenImage | undefined> {
+    const bytes = await this.#options.store.get(key);
+    return bytes && seenSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+  }
+
+  #remember(key: string, seen: SeenImage): void {
+    this.#seen.delete(key);
+    this.#seen.set(key, seen);
+    const [oldest] = this.#seen.keys();
+    if (this.#seen.size > this.#options.maxEntries && oldest !== undefined) this.#seen.delete(oldest);
+  }
+
+  async #attempt<T>(operation: string, action: () => Promise<T>): Promise<T | undefined> {
+    try {
+      const outcome = await settleWithin(action(), this.#options.timeoutMs);
+      if (typeof outcome !== "symbol") return outcome;
+      this.#options.onFailure(operation, `no answer within ${this.#options.timeoutMs} ms`);
+    } catch (error) {
+      this.#options.onFailure(operation, error);
+    }
+    return undefined;
+  }
+}
+
+/** The validators of a server's answer, for `put`. A weak ETag names no bytes, and then its date does not either. */
+export function validatorsIn(headers: Headers): Pick<SeenImage, "etag" | "lastModified"> {
+  const etag = headers.get("ETag");
+  if (etag !== null) return /^"[\x21\x23-\x7e]*"$/.test(etag) && etag.length <= 256 ? { etag } : {};
+  const lastModified = headers.get("Last-Modified");
+  return lastModified !== null && lastModified.length <= 64 ? { lastModified } : {};
+}
+
+/** The request headers that ask whether `seen` still holds. */
+export function conditionsFor(seen: SeenImage | undefined): Record<string, string> {
+  if (seen?.etag !== undefined) return { "If-None-Match": seen.etag };
+  if (seen?.lastModified !== undefined) return { "If-Modified-Since": seen.lastModified };
+  return {};
+}
+
+/** A hash: URLs may be long and may have secrets in their query. */
+async function keyOf(url: string): Promise<string> {
+  return `seen/1/${await sha256Hex(new TextEncoder().encode(url))}`;
+}

@@ -1,0 +1,119 @@
+/** From the bytes of images to the answer: what every way in to classify shares. */
+import type { Context } from "hono";
+import type { Permit } from "../admission.ts";
+import type { Classifier, Scored } from "../classify.ts";
+import { ClassifierError } from "../errors.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
+import type { Pack } from "../model/pack.ts";
+import type { FunctionToApply, Prediction } from "../model/scores.ts";
+import { type Answered, answered, predictionsOf } from "./answers.ts";
+import type { AppEnv } from "./context.ts";
+import { problemOf, toClassifierError } from "./problem.ts";
+import { anchorOf } from "./services.ts";
+
+/** How the images of a request are to be scored. */
+export interface Scoring {
+  readonly classifier: Classifier;
+  /** The live pack, which is read while the body streams in. */
+  readonly pack: Promise<Pack>;
+  readonly topKOf: (pack: Pack) => number;
+  readonly functionToApply: FunctionToApply;
+}
+
+export interface ClassifyAnswer extends Answered {
+  readonly predictions: readonly Prediction[];
+}
+
+/** Begins what is to come in any case, so that it goes on while a body streams in. */
+export function beginScoring(
+  c: Context<AppEnv>,
+  classifier: Classifier,
+  topKOf: (pack: Pack) => number,
+  functionToApply: FunctionToApply = "softmax",
+): Scoring {
+  const pack = classifier.host.pack(anchorOf(c));
+  pack.catch(() => {});
+  return { classifier, pack, topKOf, functionToApply };
+}
+
+/**
+ * Loads a cold model while a body comes in that takes longer than loading.
+ * @param wanted false as soon as the body is there
+ */
+export function preload(
+  c: Context<AppEnv>,
+  { host }: Classifier,
+  expectedBytes: number,
+  wanted: () => boolean,
+): void {
+  if (host.cold && expectedBytes >= preloadBodyBytes)
+    anchorOf(c)(host.warm(wanted, anchorOf(c)).catch(() => {}));
+}
+
+/** One image to its answer. Rejects with ClassifierError. */
+export async function scoreImage(
+  c: Context<AppEnv>,
+  scoring: Scoring,
+  bytes: Uint8Array,
+): Promise<ClassifyAnswer> {
+  const { stages, facts } = c.var;
+  const { classifier, pack, topKOf } = scoring;
+  if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
+  const live = await stages.time("model", () => pack);
+  topKOf(live);
+  const scored = await classifier.score(bytes, live, stages, anchorOf(c));
+  facts.decode = scored.decode;
+  facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
+  return answerOf(c, scored, scoring);
+}
+
+/** The answer; where it came from is noted in the log line and in X-Cache. */
+export function answerOf(
+  c: Context<AppEnv>,
+  scored: Scored,
+  { topKOf, functionToApply }: Pick<Scoring, "topKOf" | "functionToApply">,
+): ClassifyAnswer {
+  noteScored(c, scored);
+  return { ...answered(scored), predictions: predictionsOf(scored, topKOf(scored.pack), functionToApply) };
+}
+
+/** Notes in the log line and in X-Cache what answered, and where it came from. */
+export function noteScored(c: Context<AppEnv>, scored: Scored): void {
+  const { name, version } = scored.pack.manifest;
+  c.var.facts.cache = scored.cache;
+  c.var.facts.model = `${name}/${version}`;
+  c.header("X-Cache", scored.cache);
+}
+
+/**
+ * Several images, one after the other, each to its answer or to the problem with it. What one needed is given back
+ * before the next begins. Rejects with ClassifierError where the fault is not one image's but the request's.
+ */
+export async function scoreEach(
+  c: Context<AppEnv>,
+  scoring: Scoring,
+  images: readonly Uint8Array[],
+  permit: Permit,
+): Promise<{ results: readonly (ClassifyAnswer | Record<string, unknown>)[] }> {
+  scoring.topKOf(await scoring.pack);
+  let heldBytes = images.reduce((sum, { length }) => sum + length, 0);
+  const results = [];
+  for (const bytes of images) {
+    const { length } = bytes;
+    try {
+      results.push(await scoreImage(c, scoring, bytes));
+    } catch (thrown) {
+      const error = toClassifierError(thrown);
+      c.var.facts.code = error.reason.code;
+      if (error.reason.code === "internal") c.var.facts.error = error;
+      results.push(problemOf(error, c.var.requestId));
+    }
+    freeBytes(bytes);
+    heldBytes -= length;
+    permit.shrinkTo(heldBytes + requestOverheadBytes);
+  }
+  // Each image has a fate of its own: one header cannot tell.
+  c.header("X-Cache", undefined);
+  return { results };
+}

@@ -1,0 +1,156 @@
+/** From the URL of an image to the answer. What the URL gave before is not fetched, hashed or decoded again. */
+import type { Context } from "hono";
+import { conditionsFor, validatorsIn } from "../cache/seen-images.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { requestOverheadBytes } from "../limits.ts";
+import type { Pack } from "../model/pack.ts";
+import type { AllowedHosts } from "../remote/allowed-hosts.ts";
+import { type OpenImage, openImage, parseImageUrl, type RemoteOptions } from "../remote/fetch-image.ts";
+import { refuseLoop } from "../remote/loops.ts";
+import { type Renditions, renditionOf } from "../remote/renditions.ts";
+import { sha256Hex } from "../sha256.ts";
+import { classificationETag, ifNoneMatch } from "./conditional.ts";
+import type { AppEnv } from "./context.ts";
+import { answerOf, type ClassifyAnswer, preload, type Scoring, scoreImage } from "./score-images.ts";
+import { anchorOf, type Services } from "./services.ts";
+
+/** What is asked for, and how. */
+export interface RemoteRequest {
+  readonly url: URL;
+  readonly scoring: Scoring;
+  /** In place of the deployment's lists. */
+  readonly hosts?: AllowedHosts;
+  readonly renditions?: Renditions;
+  /** The caller's If-None-Match, where it counts. */
+  readonly ifNoneMatch?: string | undefined;
+}
+
+interface RemoteAnswer {
+  readonly etag: string;
+  /** Undefined where the caller has it already. */
+  readonly answer?: ClassifyAnswer;
+}
+
+/**
+ * The URL that the caller of a request names.
+ * @throws ClassifierError invalid_parameter, loop_detected
+ */
+export function remoteRequest(c: Context<AppEnv>, url: string, scoring: Scoring): RemoteRequest {
+  refuseLoop(c.req.raw.headers);
+  return { url: parseImageUrl(url), scoring };
+}
+
+/** The answer to a GET, with its ETag, or 304. Rejects with ClassifierError. */
+export async function classifyRemote(
+  c: Context<AppEnv>,
+  services: Services,
+  request: RemoteRequest,
+): Promise<Response> {
+  const condition = c.req.header("If-None-Match");
+  const { etag, answer } = await scoreRemote(c, services, { ...request, ifNoneMatch: condition });
+  c.header("ETag", etag);
+  c.header("Cache-Control", cacheControl(c, services.config.classifyCacheControl));
+  return answer ? c.json(answer) : c.body(null, 304);
+}
+
+/** What a caller needed a key for is by default not for shared caches, which would give it to those without one. */
+function cacheControl(c: Context<AppEnv>, configured: string | undefined): string {
+  if (configured !== undefined) return configured;
+  return `${c.req.header("Authorization") === undefined ? "public" : "private"}, max-age=3600`;
+}
+
+/** Rejects with ClassifierError. */
+export async function scoreRemote(
+  c: Context<AppEnv>,
+  services: Services,
+  request: RemoteRequest,
+): Promise<RemoteAnswer> {
+  const { seenImages } = services;
+  const options = remoteOptions(services, request);
+  const open = (conditions = {}) =>
+    c.var.stages.time("fetch", () => openImage(request.url, options, conditions));
+  const seen = await seenImages.get(seenKey(request.url, options.renditions));
+  const image = await open(conditionsFor(seen));
+  if (!image.notModified || !seen) return readAndScore(c, services, request, image);
+  image.cancel();
+  // Its result may have left the cache meanwhile: then its bytes are needed after all.
+  return (await recall(c, request, seen.sha256)) ?? readAndScore(c, services, request, await open());
+}
+
+/** A rendition has bytes of its own. */
+function seenKey(url: URL, renditions: Renditions): string {
+  const rendition = renditionOf(url, renditions);
+  return rendition.cfImage ? `cf ${url.href}` : rendition.url.href;
+}
+
+function remoteOptions({ config }: Services, { hosts, renditions }: RemoteRequest): RemoteOptions {
+  return {
+    hosts: hosts ?? config.allowedImageHosts,
+    renditions: renditions ?? config.imageRenditions,
+    maxBytes: config.maxImageBytes,
+  };
+}
+
+/** The answer for an image whose hash is known, if the cache has its result. */
+async function recall(
+  c: Context<AppEnv>,
+  request: RemoteRequest,
+  sha256: string,
+): Promise<RemoteAnswer | undefined> {
+  const { scoring } = request;
+  const { classifier, pack } = scoring;
+  const live = await c.var.stages.time("model", () => pack);
+  const etag = etagOf(sha256, live, scoring);
+  if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
+  const scored = await classifier.recall(sha256, live, c.var.stages);
+  return scored && { etag, answer: answerOf(c, scored, scoring) };
+}
+
+async function readAndScore(
+  c: Context<AppEnv>,
+  services: Services,
+  request: RemoteRequest,
+  image: OpenImage,
+): Promise<RemoteAnswer> {
+  const { admission, classifier, seenImages } = services;
+  const { stages, facts } = c.var;
+  const { scoring } = request;
+  const expectedBytes = image.expectedBytes + requestOverheadBytes;
+  let bytes: Uint8Array | undefined;
+  preload(c, classifier, expectedBytes, () => bytes === undefined);
+  const permit = await stages
+    .time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal))
+    .catch((error: unknown) => {
+      image.cancel();
+      throw error;
+    });
+  try {
+    bytes = await stages.time("read", () => image.read());
+    permit.shrinkTo(bytes.length + requestOverheadBytes);
+    facts.bytes = bytes.length;
+    if (request.ifNoneMatch !== undefined) {
+      const etag = etagOf(await sha256Hex(bytes), await scoring.pack, scoring);
+      if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
+    }
+    const answer = await scoreImage(c, scoring, bytes);
+    const { sha256 } = answer.image;
+    const key = seenKey(request.url, remoteOptions(services, request).renditions);
+    anchorOf(c)(seenImages.put(key, { sha256, ...validatorsIn(image.headers) }));
+    return {
+      etag: classificationETag(
+        sha256,
+        answer.model.version,
+        answer.predictions.length,
+        scoring.functionToApply,
+      ),
+      answer,
+    };
+  } finally {
+    if (bytes) freeBytes(bytes);
+    permit.release();
+  }
+}
+
+function etagOf(sha256: string, pack: Pack, { topKOf, functionToApply }: Scoring): string {
+  return classificationETag(sha256, pack.manifest.version, topKOf(pack), functionToApply);
+}

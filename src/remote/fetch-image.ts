@@ -1,0 +1,182 @@
+/**
+ * Fetches the image at a URL that a caller names: allowed hosts only, each redirect checked again, bounded in bytes and
+ * in time. What the server says of its answer (length, type) is never trusted: bytes are counted, the image is sniffed.
+ */
+import { ClassifierError, type Reason } from "../errors.ts";
+import {
+  maxImageRedirects,
+  minBodyBytesPerSecond,
+  remoteBodyMs,
+  remoteHeadersMs,
+  retryAfterSeconds,
+} from "../limits.ts";
+import { readStream } from "../read-stream.ts";
+import { type AllowedHosts, whyNotAllowed } from "./allowed-hosts.ts";
+import { viaHeader } from "./loops.ts";
+import { cfImageOptions, type Renditions, renditionOf } from "./renditions.ts";
+
+export interface RemoteOptions {
+  readonly hosts: AllowedHosts;
+  readonly renditions: Renditions;
+  /** Bytes of the image. */
+  readonly maxBytes: number;
+  readonly fetch?: typeof fetch;
+  /** Milliseconds for the headers, redirects included. */
+  readonly headersMs?: number;
+  /** Milliseconds for the body. */
+  readonly bodyMs?: number;
+}
+
+/** A server's answer, its body not yet read. One of read() and cancel() is to be called. */
+export interface OpenImage {
+  readonly headers: Headers;
+  /** True for 304: the validators that were sent still hold, and there is no body. */
+  readonly notModified: boolean;
+  /** Bytes that the body occupies at most. */
+  readonly expectedBytes: number;
+  /** @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable when there is nothing */
+  read(): Promise<Uint8Array>;
+  cancel(): void;
+}
+
+/** @throws ClassifierError invalid_parameter */
+export function parseImageUrl(value: string): URL {
+  const url = value.length > maxUrlChars ? null : URL.parse(value);
+  if (url) {
+    url.hash = "";
+    return url;
+  }
+  const expected = `an absolute https address of at most ${maxUrlChars} characters`;
+  throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value, expected });
+}
+
+const maxUrlChars = 2048;
+
+/**
+ * @param validators If-None-Match, If-Modified-Since: what is known of the image already
+ * @throws ClassifierError host_not_allowed, image_unreachable, upstream_unavailable, image_too_large
+ */
+export async function openImage(
+  original: URL,
+  options: RemoteOptions,
+  validators: Readonly<Record<string, string>> = {},
+): Promise<OpenImage> {
+  refuseUnlessAllowed(original, options.hosts);
+  const { url, cfImage } = renditionOf(original, options.renditions);
+  const controller = new AbortController();
+  const timer = setTimeout(() => controller.abort(), options.headersMs ?? remoteHeadersMs);
+  const init: RequestInit = {
+    redirect: "manual",
+    signal: controller.signal,
+    headers: {
+      Accept: "image/jpeg, image/*;q=0.8",
+      "Accept-Encoding": "identity",
+      Via: viaHeader,
+      ...validators,
+    },
+    ...(cfImage ? { cf: { image: cfImageOptions } } : {}),
+  };
+  try {
+    const response = await follow(url, init, options);
+    return checked(response, url, options, controller);
+  } catch (error) {
+    controller.abort();
+    throw error;
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+async function follow(first: URL, init: RequestInit, options: RemoteOptions): Promise<Response> {
+  let url = first;
+  for (let hop = 0; hop <= maxImageRedirects; hop++) {
+    refuseUnlessAllowed(url, options.hosts);
+    const response = await attempt(url, init, options.fetch ?? fetch);
+    const location = response.headers.get("Location");
+    if (![301, 302, 303, 307, 308].includes(response.status) || location === null) return response;
+    response.body?.cancel().catch(() => {});
+    const next = URL.parse(location, url);
+    if (!next) throw unreachable(`${url.host} redirects to something that is not an address`);
+    url = next;
+  }
+  throw unreachable(`${first.host} redirects more than ${maxImageRedirects} times`);
+}
+
+async function attempt(url: URL, init: RequestInit, fetcher: typeof fetch): Promise<Response> {
+  try {
+    return await fetcher(url.href, init);
+  } catch (cause) {
+    const why = init.signal?.aborted ? "did not answer in time" : "cannot be reached";
+    throw unavailable(`${url.host} ${why}`, cause);
+  }
+}
+
+function checked(
+  response: Response,
+  url: URL,
+  options: RemoteOptions,
+  controller: AbortController,
+): OpenImage {
+  const { status, headers, body } = response;
+  if (status >= 500 || status === 429) throw unavailable(`${url.host} answers ${status}`);
+  if (status !== 200 && status !== 304) throw unreachable(`${url.host} answers ${status}`);
+  const announced = announcedBytes(headers);
+  if (announced !== undefined && announced > options.maxBytes) {
+    const limit = options.maxBytes;
+    throw new ClassifierError({ code: "image_too_large", unit: "bytes", measured: announced, limit });
+  }
+  return {
+    headers,
+    notModified: status === 304,
+    expectedBytes: announced ?? options.maxBytes,
+    cancel: () => controller.abort(),
+    read: async () => {
+      const timer = setTimeout(() => controller.abort(), options.bodyMs ?? remoteBodyMs);
+      try {
+        const bytes = body
+          ? await readBounded(body, announced ?? options.maxBytes, options.bodyMs)
+          : new Uint8Array(0);
+        if (bytes.length === 0) throw unreachable(`${url.host} answers with an empty body`);
+        return bytes;
+      } catch (error) {
+        controller.abort();
+        throw asRemote(error, url);
+      } finally {
+        clearTimeout(timer);
+      }
+    },
+  };
+}
+
+function readBounded(body: ReadableStream<Uint8Array>, maxBytes: number, bodyMs = remoteBodyMs) {
+  return readStream(body, maxBytes, { idleMs: bodyMs, minBytesPerSecond: minBodyBytesPerSecond });
+}
+
+/** Content-Length, where it is that of the bytes that will be read: a compressed body is larger than it says. */
+function announcedBytes(headers: Headers): number | undefined {
+  const value = headers.get("Content-Length");
+  const encoding = headers.get("Content-Encoding") ?? "identity";
+  return value !== null && encoding === "identity" && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+function refuseUnlessAllowed(url: URL, hosts: AllowedHosts): void {
+  const detail = whyNotAllowed(url, hosts);
+  if (detail === undefined) return;
+  const host = url.host || url.protocol;
+  throw new ClassifierError({ code: "host_not_allowed", host, variable: "ALLOWED_IMAGE_HOSTS", detail });
+}
+
+/** What reading says of a request's body is here the server's doing. */
+function asRemote(error: unknown, url: URL): unknown {
+  const reason: Reason | undefined = error instanceof ClassifierError ? error.reason : undefined;
+  if (reason?.code !== "body_interrupted") return error;
+  return unavailable(`${url.host} broke off after ${reason.bytes} bytes: ${reason.detail}`, error);
+}
+
+function unreachable(detail: string): ClassifierError {
+  return new ClassifierError({ code: "image_unreachable", detail });
+}
+
+function unavailable(detail: string, cause?: unknown): ClassifierError {
+  return new ClassifierError({ code: "upstream_unavailable", detail, retryAfterSeconds }, { cause });
+}

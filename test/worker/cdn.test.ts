@@ -1,0 +1,258 @@
+/** GET /cdn/*: an image origin with labels in headers, whose images flow whatever happens. */
+import { createHash } from "node:crypto";
+import { get as httpGet } from "node:http";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { Origin } from "../support/origin.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+const maxImageBytes = 300_000;
+let worker: TestWorker;
+let origin: Origin;
+let ship: Uint8Array;
+let frog: Uint8Array;
+
+beforeAll(async () => {
+  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  origin = await Origin.start();
+  worker = await TestWorker.start({
+    vars: { MAX_IMAGE_BYTES: maxImageBytes, IMAGE_ORIGIN: origin.url("/base") },
+  });
+  expect((await worker.classify(frog)).status).toBe(200);
+});
+
+afterAll(async () => {
+  await worker?.close();
+  await origin?.close();
+});
+
+async function cdn(pathname: string, init: RequestInit = {}) {
+  const response = await fetch(new URL(`/cdn${pathname}`, worker.url), { redirect: "manual", ...init });
+  const bytes = new Uint8Array(await response.arrayBuffer());
+  return { status: response.status, headers: response.headers, bytes, text: Buffer.from(bytes).toString() };
+}
+
+const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest("hex");
+const sameBytes = (a: Uint8Array, b: Uint8Array) => expect(Buffer.compare(a, b)).toBe(0);
+
+describe("an image", () => {
+  test("comes with its bytes and headers untouched, and labels beside them", async () => {
+    origin.on("/base/a/ship.jpg", (_, response) =>
+      response
+        .writeHead(200, {
+          "Content-Type": "image/jpeg",
+          "Content-Length": ship.length,
+          "Cache-Control": "max-age=9",
+        })
+        .end(ship),
+    );
+    const { status, headers, bytes } = await cdn("/a/ship.jpg?v=1");
+    expect(status).toBe(200);
+    sameBytes(bytes, ship);
+    expect(headers.get("X-Image-Label")).toBe("ship");
+    expect(Number(headers.get("X-Image-Score"))).toBeGreaterThan(0.6);
+    expect(headers.get("X-Image-Sha256")).toBe(sha256(ship));
+    expect(headers.get("X-Image-Classify-Error")).toBeNull();
+    expect(headers.get("Content-Type")).toBe("image/jpeg");
+    expect(headers.get("Content-Length")).toBe(String(ship.length));
+    expect(headers.get("Cache-Control")).toBe("max-age=9");
+    expect(headers.get("Vary")).toContain("Accept");
+    expect(origin.requests.at(-1)?.url).toBe("/base/a/ship.jpg?v=1");
+  });
+
+  test("without Content-Length, in pieces, is the same", async () => {
+    origin.on("/base/pieces.jpg", async (_, response) => {
+      response.writeHead(200, { "Content-Type": "image/jpeg" });
+      for (let i = 0; i < ship.length; i += 20_000) {
+        response.write(ship.subarray(i, i + 20_000));
+        await new Promise((next) => setTimeout(next, 5));
+      }
+      response.end();
+    });
+    const { headers, bytes } = await cdn("/pieces.jpg");
+    sameBytes(bytes, ship);
+    expect(headers.get("X-Image-Label")).toBe("ship");
+  });
+
+  test("is JSON for those who ask, the same as elsewhere, with ETag and 304; errors are problems", async () => {
+    origin.image("/base/json.jpg", ship, '"j1"');
+    const json = await cdn("/json.jpg", { headers: { Accept: "application/json" } });
+    const raw = await worker.classify(ship);
+    expect([json.status, json.text]).toEqual([200, raw.text]);
+    expect(json.headers.get("Vary")).toContain("Accept");
+    const etag = json.headers.get("ETag") ?? "";
+    const again = await cdn("/json.jpg", { headers: { Accept: "application/json", "If-None-Match": etag } });
+    expect([again.status, again.text]).toEqual([304, ""]);
+    const missing = await cdn("/missing.jpg", { headers: { Accept: "application/json" } });
+    expect([missing.status, JSON.parse(missing.text).code]).toEqual([422, "image_unreachable"]);
+  });
+
+  test("that its origin names as before streams at once: the head comes before the body's end", async () => {
+    let finish = () => {};
+    origin.on("/base/slow.jpg", (_, response) => {
+      response.writeHead(200, { "Content-Type": "image/jpeg", ETag: '"s1"', "Content-Length": ship.length });
+      response.write(ship.subarray(0, 1000));
+      finish = () => response.end(ship.subarray(1000));
+    });
+    const first = fetch(new URL("/cdn/slow.jpg", worker.url));
+    await expect.poll(() => origin.requests.at(-1)?.url).toBe("/base/slow.jpg");
+    finish();
+    expect((await (await first).arrayBuffer()).byteLength).toBe(ship.length);
+    const second = await fetch(new URL("/cdn/slow.jpg", worker.url));
+    expect(second.headers.get("X-Image-Label")).toBe("ship");
+    expect(second.headers.get("X-Cache")).toBe("HIT");
+    finish();
+    sameBytes(new Uint8Array(await second.arrayBuffer()), ship);
+  });
+
+  test("in part, not modified, or by HEAD is as its origin has it, with the labels that are known", async () => {
+    origin.image("/base/known.jpg", ship, '"k1"');
+    await cdn("/known.jpg");
+    const same = await cdn("/known.jpg", { headers: { "If-None-Match": '"k1"' } });
+    expect([same.status, same.text, same.headers.get("X-Image-Label")]).toEqual([304, "", "ship"]);
+    const head = await cdn("/known.jpg", { method: "HEAD" });
+    expect([head.status, head.text, head.headers.get("X-Image-Label")]).toEqual([200, "", "ship"]);
+    expect(origin.requests.at(-1)?.method).toBe("HEAD");
+    origin.on("/base/known.jpg", (request, response) => {
+      expect(request.headers.range).toBe("bytes=0-9");
+      const range = {
+        "Content-Range": `bytes 0-9/${ship.length}`,
+        ETag: '"k1"',
+        "Content-Type": "image/jpeg",
+      };
+      response.writeHead(206, range).end(ship.subarray(0, 10));
+    });
+    const part = await cdn("/known.jpg", { headers: { Range: "bytes=0-9" } });
+    expect([part.status, part.bytes.length, part.headers.get("X-Image-Label")]).toEqual([206, 10, "ship"]);
+    expect(part.headers.get("Content-Range")).toBe(`bytes 0-9/${ship.length}`);
+  });
+
+  test("that has changed has its own labels", async () => {
+    origin.image("/base/changes.jpg", ship, '"c1"');
+    expect((await cdn("/changes.jpg")).headers.get("X-Image-Label")).toBe("ship");
+    origin.image("/base/changes.jpg", frog, '"c2"');
+    const { headers, bytes } = await cdn("/changes.jpg");
+    expect(headers.get("X-Image-Label")).toBe("frog");
+    sameBytes(bytes, frog);
+  });
+});
+
+describe("what cannot be classified flows all the same", () => {
+  test.each([true, false])("an image above the bound, its length announced: %s", async (announced) => {
+    const large = new Uint8Array(3 * maxImageBytes);
+    large.set(ship);
+    large.fill(7, ship.length);
+    origin.on("/base/large.jpg", (_, response) => {
+      const length = announced ? { "Content-Length": large.length } : {};
+      response.writeHead(200, { "Content-Type": "image/jpeg", ...length }).end(large);
+    });
+    const { status, headers, bytes } = await cdn("/large.jpg");
+    expect(status).toBe(200);
+    sameBytes(bytes, large);
+    expect(headers.get("X-Image-Classify-Error")).toBe("image_too_large");
+    expect(headers.get("X-Image-Label")).toBeNull();
+  });
+
+  test.each([
+    ["a broken JPEG", () => ship.slice(0, 2000), "image_undecodable"],
+    ["a PNG by its bytes", () => Buffer.from("\x89PNG\r\n\x1a\n0000", "latin1"), "unsupported_image"],
+    ["nothing", () => new Uint8Array(0), "empty_body"],
+  ])("%s", async (_, make, code) => {
+    const sent = make();
+    origin.on("/base/bad.jpg", (_, response) =>
+      response.writeHead(200, { "Content-Type": "image/jpeg" }).end(sent),
+    );
+    const { status, headers, bytes } = await cdn("/bad.jpg");
+    expect(status).toBe(200);
+    sameBytes(bytes, sent);
+    expect(headers.get("X-Image-Classify-Error")).toBe(code);
+  });
+
+  test("a page, an error, a redirect: as the origin has them, and nothing runs under our name", async () => {
+    origin.on("/base/page", (_, response) =>
+      response
+        .writeHead(200, { "Content-Type": "text/html", "Set-Cookie": "a=b" })
+        .end("<script>alert(1)</script>"),
+    );
+    const page = await cdn("/page");
+    expect([page.status, page.text]).toEqual([200, "<script>alert(1)</script>"]);
+    expect(page.headers.get("Content-Security-Policy")).toContain("sandbox");
+    expect(page.headers.get("X-Content-Type-Options")).toBe("nosniff");
+    expect(page.headers.get("Set-Cookie")).toBeNull();
+    expect([...page.headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
+    expect(await cdn("/missing.jpg")).toMatchObject({ status: 404, text: "nothing here" });
+    origin.on("/base/moved", (_, response) =>
+      response.writeHead(302, { Location: "http://169.254.169.254/" }).end(),
+    );
+    const moved = await cdn("/moved");
+    expect([moved.status, moved.headers.get("Location")]).toEqual([302, "http://169.254.169.254/"]);
+  });
+
+  test("when there is no model at all", async () => {
+    const empty = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") }, seeded: false });
+    try {
+      origin.image("/base/ship.jpg", ship);
+      const response = await fetch(new URL("/cdn/ship.jpg", empty.url));
+      expect(response.status).toBe(200);
+      expect(response.headers.get("X-Image-Classify-Error")).toBe("model_unavailable");
+      sameBytes(new Uint8Array(await response.arrayBuffer()), ship);
+    } finally {
+      await empty.close();
+    }
+  });
+});
+
+describe("an origin", () => {
+  test("that says what only we may say is not believed", async () => {
+    const lies = { "X-Image-Label": "admin", "X-Image-Classify-Error": "none", "X-Image-Other": "1" };
+    origin.on("/base/lies", (_, response) =>
+      response.writeHead(200, { "Content-Type": "text/plain", ...lies }).end("x"),
+    );
+    const { headers } = await cdn("/lies");
+    expect([...headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
+  });
+
+  test("gets no cookies and no keys, and learns who asks", async () => {
+    await cdn("/a/ship.jpg", { headers: { Cookie: "secret=1", Authorization: "Bearer secret" } });
+    const headers = origin.requests.at(-1)?.headers;
+    expect(JSON.stringify(headers)).not.toContain("secret");
+    expect(headers?.via).toMatch(/edge-resnet/);
+  });
+
+  test("that breaks off or is gone gives 503", async () => {
+    origin.on("/base/cut.jpg", (request, response) => {
+      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": ship.length }).write("x");
+      setTimeout(() => request.socket.destroy(), 50);
+    });
+    const cut = await cdn("/cut.jpg");
+    expect([cut.status, JSON.parse(cut.text).code]).toEqual([503, "upstream_unavailable"]);
+  });
+
+  test("that is this Worker again is refused, and so is none at all", async () => {
+    const looped = await cdn("/a/ship.jpg", { headers: { Via: "2.0 front, 1.1 edge-resnet" } });
+    expect([looped.status, JSON.parse(looped.text).code]).toEqual([508, "loop_detected"]);
+    const none = await TestWorker.start({ seeded: false });
+    try {
+      const answer = await none.get("/cdn/a.jpg");
+      expect(answer.status).toBe(403);
+      expect(answer.json).toMatchObject({ code: "host_not_allowed", variable: "IMAGE_ORIGIN" });
+    } finally {
+      await none.close();
+    }
+  });
+
+  test.each(["//evil.test/x.jpg", "/..%2f..%2fx.jpg", "/@evil.test/x.jpg", "/a/../../x.jpg"])(
+    "cannot be left by the path %s",
+    async (pathname) => {
+      const before = origin.requests.length;
+      const status = await new Promise<number>((resolve, reject) => {
+        const options = { host: worker.url.hostname, port: worker.url.port, path: `/cdn${pathname}` };
+        httpGet(options, (response) => {
+          response.resume();
+          resolve(response.statusCode ?? 0);
+        }).once("error", reject);
+      });
+      expect(status).toBe(404);
+      for (const { url } of origin.requests.slice(before)) expect(url).toMatch(/^\/base\//);
+    },
+  );
+});

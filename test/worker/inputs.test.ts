@@ -1,0 +1,188 @@
+/** The ways in to POST /v1/classify beside raw bytes: multipart and JSON. */
+import { connect } from "node:net";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+const maxImageBytes = 1_000_000;
+let worker: TestWorker;
+let ship: Uint8Array;
+let frog: Uint8Array;
+
+beforeAll(async () => {
+  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  worker = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: maxImageBytes } });
+});
+
+afterAll(() => worker?.close());
+
+function form(parts: readonly (readonly [name: string, bytes: Uint8Array | string])[]): FormData {
+  const data = new FormData();
+  for (const [name, bytes] of parts) {
+    if (typeof bytes === "string") data.append(name, bytes);
+    else data.append(name, new Blob([Uint8Array.from(bytes)]), "photo.jpg");
+  }
+  return data;
+}
+
+const postForm = (parts: Parameters<typeof form>[0], query = "") =>
+  worker.get(`/v1/classify${query}`, { method: "POST", body: form(parts) });
+const postJson = (body: unknown, query = "") =>
+  worker.classify(typeof body === "string" ? body : JSON.stringify(body), query, {
+    "Content-Type": "application/json",
+  });
+const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+
+describe("multipart/form-data", () => {
+  test("with one image is answered as its raw bytes are, byte for byte", async () => {
+    const raw = await worker.classify(ship, "?top_k=3");
+    const { status, text, headers } = await postForm([["image", ship]], "?top_k=3");
+    expect(status).toBe(200);
+    expect(text).toBe(raw.text);
+    expect(headers.get("X-Cache")).toBe("HIT");
+  });
+
+  test("with several gives each its result or its problem, in the order sent", async () => {
+    const parts = [ship, new Uint8Array(0), frog, "no image", ship.slice(0, 2000)] as const;
+    const { status, json, headers } = await postForm(
+      parts.map((part) => ["image", part]),
+      "?top_k=1",
+    );
+    expect(status).toBe(200);
+    expect(json.results).toMatchObject([
+      { predictions: [{ label: "ship" }] },
+      { status: 400, code: "empty_body" },
+      { predictions: [{ label: "frog" }] },
+      { status: 415, code: "unsupported_image", detected: "text" },
+      { status: 422, code: "image_undecodable", instance: `urn:request:${headers.get("X-Request-Id")}` },
+    ]);
+    expect(headers.get("X-Cache")).toBeNull();
+  });
+
+  test("of eight images is answered, of nine is 413 with both numbers", async () => {
+    const small = frog;
+    const eight = await postForm(Array.from({ length: 8 }, () => ["image", small] as const));
+    expect((eight.json.results as unknown[]).length).toBe(8);
+    const nine = await postForm(Array.from({ length: 9 }, () => ["image", "x"] as const));
+    expect(nine.status).toBe(413);
+    expect(nine.json).toMatchObject({ code: "too_many_images", measured: 9, limit: 8 });
+  });
+
+  test("beyond the limit in all is 413, though each image is within", async () => {
+    const half = new Uint8Array(maxImageBytes / 2);
+    const answer = await postForm([
+      ["image", half],
+      ["image", half],
+    ]);
+    expect(answer.status).toBe(413);
+    expect(answer.json).toMatchObject({ code: "image_too_large", unit: "bytes", limit: maxImageBytes });
+  });
+
+  test("top_k out of range is one problem, not one for each image", async () => {
+    const answer = await postForm(
+      [
+        ["image", ship],
+        ["image", frog],
+      ],
+      "?top_k=11",
+    );
+    expect([answer.status, answer.json.code]).toEqual([400, "invalid_parameter"]);
+  });
+
+  test("a part of another name is 400 and says which", async () => {
+    const answer = await postForm([["file", ship]]);
+    expect(answer.status).toBe(400);
+    expect(answer.json).toMatchObject({ code: "malformed_body", expected: expect.stringContaining("image") });
+    expect(answer.json.detail).toContain('"file"');
+  });
+
+  test.each([
+    ["no boundary", "multipart/form-data", "--x\r\n"],
+    ["another boundary", "multipart/form-data; boundary=y", "--x\r\n\r\n--x--"],
+    [
+      "no end",
+      "multipart/form-data; boundary=x",
+      '--x\r\nContent-Disposition: form-data; name="image"\r\n\r\nabc',
+    ],
+    ["no parts", "multipart/form-data; boundary=x", "--x--\r\n"],
+    ["endless headers", "multipart/form-data; boundary=x", `--x\r\n${"a".repeat(20_000)}`],
+    ["a boundary that is none", `multipart/form-data; boundary=${"x".repeat(71)}`, "--x--"],
+  ])("with %s is 400", async (_, type, body) => {
+    const answer = await worker.classify(body, "", { "Content-Type": type });
+    expect([answer.status, answer.json.code]).toEqual([400, "malformed_body"]);
+  });
+
+  test("that comes byte by byte around its boundaries, with an epilogue, is read", async () => {
+    const head = '--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n';
+    const body = Buffer.concat([Buffer.from(head), ship, Buffer.from("\r\n--x--\r\nepilogue")]);
+    const answer = await new Promise<string>((resolve, reject) => {
+      const socket = connect(Number(worker.url.port), worker.url.hostname, async () => {
+        socket.setNoDelay(true);
+        const type = "Content-Type: Multipart/Form-Data; boundary=x";
+        socket.write(
+          `POST /v1/classify HTTP/1.1\r\nHost: x\r\n${type}\r\nContent-Length: ${body.length}\r\nConnection: close\r\n\r\n`,
+        );
+        const drip = async (from: number, to: number) => {
+          for (let i = from; i < to; i++) {
+            socket.write(body.subarray(i, i + 1));
+            await new Promise((next) => setTimeout(next, 2));
+          }
+        };
+        await drip(0, head.length + 5);
+        socket.write(body.subarray(head.length + 5, head.length + ship.length));
+        await drip(head.length + ship.length, body.length);
+      });
+      let text = "";
+      socket.on("data", (data) => {
+        text += data;
+      });
+      socket.once("close", () => resolve(text));
+      socket.once("error", reject);
+    });
+    expect(answer).toContain("HTTP/1.1 200");
+    expect(answer).toContain('"label":"ship"');
+  });
+});
+
+describe("application/json", () => {
+  test("with base64 is answered as its raw bytes are, byte for byte", async () => {
+    const raw = await worker.classify(ship);
+    const { status, text } = await postJson({ image: base64(ship) });
+    expect(status).toBe(200);
+    expect(text).toBe(raw.text);
+  });
+
+  test.each([
+    ["a data: URL", { image: "data:image/jpeg;base64,/9j/" }, "data: URL"],
+    ["white space", { image: "/9j/\n4AAQ" }, "white space"],
+    ["another alphabet", { image: "_9j_4AAQ" }, "alphabet"],
+    ["a cut", { image: "/9j/4" }, "cut short"],
+    ["a number", { image: 5 }, "shape"],
+    ["more than asked", { image: "/9j/", more: 1 }, "shape"],
+    ["nothing", {}, "shape"],
+    ["no object", "[]", "shape"],
+    ["broken JSON", "{", "not JSON"],
+  ])("with %s is 400 and says so", async (_, body, hint) => {
+    const answer = await postJson(body);
+    expect([answer.status, answer.json.code]).toEqual([400, "malformed_body"]);
+    expect(answer.json.detail).toContain(hint);
+  });
+
+  test("with an empty image is 400, with text in base64 415", async () => {
+    expect((await postJson({ image: "" })).json.code).toBe("empty_body");
+    expect((await postJson({ image: base64(Buffer.from("hello")) })).json.code).toBe("unsupported_image");
+  });
+
+  test("of just the limit is read, of a byte more is 413", async () => {
+    const padded = new Uint8Array(maxImageBytes);
+    padded.set(ship);
+    expect((await postJson({ image: base64(padded) })).status).toBe(200);
+    const answer = await postJson({ image: base64(new Uint8Array(maxImageBytes + 1)) });
+    expect(answer.status).toBe(413);
+    expect(answer.json).toMatchObject({ measured: maxImageBytes + 1, limit: maxImageBytes });
+  });
+
+  test("beyond what base64 of the limit takes is 413 by its announced length", async () => {
+    const answer = await postJson({ image: "A".repeat(2 * maxImageBytes) });
+    expect([answer.status, answer.json.code]).toEqual([413, "image_too_large"]);
+  });
+});

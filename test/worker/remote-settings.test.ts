@@ -1,0 +1,48 @@
+/** Images by URL: nothing is allowed by default, and what a deployment may set. */
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { Origin } from "../support/origin.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+let origin: Origin;
+
+beforeAll(async () => {
+  origin = await Origin.start();
+  origin.image("/ship.jpg", await exampleImage("ship"));
+});
+
+afterAll(() => origin?.close());
+
+async function answerWith(vars: Record<string, string>, url = origin.url("/ship.jpg?v=1&w=4000")) {
+  const worker = await TestWorker.start({ vars });
+  try {
+    return await worker.get(`/v1/classify?url=${encodeURIComponent(url)}`);
+  } finally {
+    await worker.close();
+  }
+}
+
+test("without a list every URL is 403, and says which variable to set", async () => {
+  const answer = await answerWith({});
+  expect(answer.status).toBe(403);
+  expect(answer.json).toMatchObject({ code: "host_not_allowed", variable: "ALLOWED_IMAGE_HOSTS" });
+  expect(answer.json.detail).toContain("ALLOWED_IMAGE_HOSTS");
+  expect(origin.requests).toEqual([]);
+});
+
+test("a small rendition is asked for where its host has a template, and Cache-Control is what is set", async () => {
+  const answer = await answerWith({
+    ALLOWED_IMAGE_HOSTS: origin.host,
+    IMAGE_RENDITIONS: JSON.stringify({ [origin.host]: "?w=512&fm=jpg" }),
+    CLASSIFY_CACHE_CONTROL: "private, max-age=5",
+  });
+  expect(answer.status).toBe(200);
+  expect(answer.headers.get("Cache-Control")).toBe("private, max-age=5");
+  expect(origin.requests.map(({ url }) => url)).toEqual(["/ship.jpg?v=1&w=512&fm=jpg"]);
+});
+
+test("a list or template that does not hold is named", async () => {
+  const list = await answerWith({ ALLOWED_IMAGE_HOSTS: "https://images.example.com" });
+  expect(list.json).toMatchObject({ code: "misconfigured", variable: "ALLOWED_IMAGE_HOSTS" });
+  const template = await answerWith({ IMAGE_RENDITIONS: "w=512" });
+  expect(template.json).toMatchObject({ code: "misconfigured", variable: "IMAGE_RENDITIONS" });
+});
