@@ -1,7 +1,6 @@
 /** classifyImages on a classifier that is told what to answer. test/worker/middleware.test.ts has the real one. */
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { blockLabels } from "../../src/edge/block-labels.ts";
 import type { Classification, Failed } from "../../src/edge/contract.ts";
 import { classifyImages as classifyImagesInHono } from "../../src/edge/hono.ts";
 import {
@@ -246,44 +245,6 @@ describe("a policy", () => {
   test("that reads the image and lets it through does not use it up", async () => {
     const policy = async (_: unknown, __: unknown, response: Response) => void (await response.arrayBuffer());
     expect((await through({ policy: policy as never }, image)).body).toEqual(jpeg);
-  });
-});
-
-describe("blockLabels", () => {
-  const blocks = async (label: string, score: number, options: Parameters<typeof blockLabels>[0]) => {
-    answer = async () => classification(label, score);
-    return (await through({ policy: blockLabels(options) }, image)).status !== 200;
-  };
-
-  test.each([
-    ["the label", "ship", 0.9, ["ship"], true],
-    ["in any case", "Ship", 0.9, ["SHIP "], true],
-    ["a synonym", "tench, Tinca tinca", 0.9, ["tinca tinca"], true],
-    ["the id", "ship", 0.9, ["n1"], true],
-    ["at just the bound", "ship", 0.5, ["ship"], true],
-    ["below the bound", "ship", 0.49, ["ship"], false],
-    ["another label", "frog", 0.9, ["ship"], false],
-    ["a part of a word", "shipyard", 0.9, ["ship"], false],
-  ])("%s", async (_, label, score, labels, expected) => {
-    expect(await blocks(label as string, score as number, { labels: labels as string[] })).toBe(expected);
-  });
-
-  test("answers a problem that no cache keeps, with the status chosen", async () => {
-    const policy = blockLabels({ labels: ["ship"], minScore: 0.1, status: 451 });
-    const { status, headers, text } = await through({ policy }, image);
-    expect([status, headers["cache-control"]]).toEqual([451, "no-store"]);
-    expect(JSON.parse(text)).toMatchObject({ code: "image_blocked", status: 451 });
-    expect(headers).not.toHaveProperty("x-image-label");
-  });
-
-  test.each([
-    { labels: [] },
-    { labels: [" "] },
-    { labels: ["a"], minScore: Number.NaN },
-    { labels: ["a"], minScore: 1.1 },
-    { labels: ["a"], status: 200 },
-  ])("%j could never block, and is refused", (options) => {
-    expect(() => blockLabels(options)).toThrow(RangeError);
   });
 });
 

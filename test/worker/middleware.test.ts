@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
 
-const consumer = "test/fixtures/middleware-consumer/wrangler.toml";
+const consumer = "test/support/middleware-consumer/wrangler.toml";
 let worker: TestWorker;
 let ship: Uint8Array;
 let frog: Uint8Array;

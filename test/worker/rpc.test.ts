@@ -1,9 +1,9 @@
 /** The classifier through a service binding, called by another Worker in the same workerd. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import type { Call, Outcome } from "../fixtures/rpc-consumer/index.ts";
+import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
 import { embeddedModel, exampleImage, TestWorker } from "../support/worker.ts";
 
-const consumer = "test/fixtures/rpc-consumer/wrangler.toml";
+const consumer = "test/support/rpc-consumer/wrangler.toml";
 const resnet50 = "@cf/microsoft/resnet-50";
 let worker: TestWorker;
 let ship: Uint8Array;
