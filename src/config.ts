@@ -1,6 +1,7 @@
 /** Env to Config: validated once per isolate, naming the variable at fault. */
 import { z } from "zod";
 import type { ImageConverter } from "./convert.ts";
+import { apiKeysSchema, corsOriginsSchema } from "./door-config.ts";
 import { ClassifierError } from "./errors.ts";
 import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
@@ -18,12 +19,20 @@ export interface Env {
   readonly MAX_IMAGE_BYTES?: string | number;
   /** Seconds within which a version pushed to the bucket goes live. */
   readonly MODEL_REFRESH_SECONDS?: string | number;
+  /** Secret: API keys, separated by commas; without it everyone may call. */
+  readonly API_KEYS?: string;
+  /** Origins whose pages may call, separated by commas, or `*`; without it none. */
+  readonly CORS_ORIGINS?: string;
 }
 
 export interface Config {
   readonly modelName: string;
   readonly maxImageBytes: number;
   readonly modelRefreshMs: number;
+  /** Empty: the endpoint is open. */
+  readonly apiKeys: readonly string[];
+  /** Empty: no other site's pages may call. */
+  readonly corsOrigins: readonly string[];
 }
 
 /** An integer as wrangler.toml gives it (a number) or the dashboard (a string). */
@@ -40,6 +49,8 @@ const configSchema = z.object({
   MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
   MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
   MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
+  API_KEYS: apiKeysSchema,
+  CORS_ORIGINS: corsOriginsSchema,
 });
 
 /** @throws ClassifierError misconfigured, for the first variable or binding at fault */
@@ -47,8 +58,7 @@ export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {
     throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
   }
-  const { MODEL_NAME, MAX_IMAGE_BYTES, MODEL_REFRESH_SECONDS } = env;
-  const parsed = configSchema.safeParse({ MODEL_NAME, MAX_IMAGE_BYTES, MODEL_REFRESH_SECONDS });
+  const parsed = configSchema.safeParse(env);
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw misconfigured(String(issue?.path[0] ?? "a variable"), issue?.message ?? "another value");
@@ -57,6 +67,8 @@ export function readConfig(env: Env): Config {
     modelName: parsed.data.MODEL_NAME,
     maxImageBytes: parsed.data.MAX_IMAGE_BYTES,
     modelRefreshMs: parsed.data.MODEL_REFRESH_SECONDS * 1000,
+    apiKeys: parsed.data.API_KEYS,
+    corsOrigins: parsed.data.CORS_ORIGINS,
   };
 }
 

@@ -20,6 +20,8 @@ describe("readConfig", () => {
       modelName: "resnet34-cifar10",
       maxImageBytes: defaultMaxImageBytes,
       modelRefreshMs: 60_000,
+      apiKeys: [],
+      corsOrigins: [],
     });
   });
 

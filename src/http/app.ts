@@ -5,11 +5,14 @@ import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
 import { ClassifierError } from "../errors.ts";
 import type { AppEnv } from "./context.ts";
+import { crossOrigin } from "./cross-origin.ts";
+import { door } from "./door.ts";
 import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
 import { requestLog } from "./request-log.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
 import { addModel } from "./routes/model.ts";
+import { securityHeaders } from "./security-headers.ts";
 import type { GetServices } from "./services.ts";
 
 export interface AppOptions {
@@ -22,6 +25,10 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
   app.use(requestId());
   app.use(timing());
   app.use(requestLog(log));
+  app.use(securityHeaders());
+  // Before the door: a browser sends no key with a preflight, and its page must be able to read a 401.
+  app.use(crossOrigin(services));
+  app.use(door(services, log));
   app.use(
     methodNotAllowed({
       app,

@@ -6,11 +6,13 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   empty_body: 400,
   invalid_parameter: 400,
   body_interrupted: 400,
+  unauthorized: 401,
   not_found: 404,
   method_not_allowed: 405,
   image_too_large: 413,
   unsupported_image: 415,
   image_undecodable: 422,
+  rate_limited: 429,
   internal: 500,
   model_unavailable: 503,
   conversion_unavailable: 503,
@@ -21,14 +23,23 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
 /** Reason phrases as RFC 9110 has them: with type about:blank the title says no more than the status. */
 const titleOf: Readonly<Record<number, string>> = {
   400: "Bad Request",
+  401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
 };
+
+/** RFC 6750: without a key the challenge alone, with a wrong one what is wrong with it. */
+const challenges = {
+  missing: 'Bearer realm="edge-resnet"',
+  malformed: 'Bearer realm="edge-resnet", error="invalid_request"',
+  wrong: 'Bearer realm="edge-resnet", error="invalid_token"',
+} as const;
 
 export function toClassifierError(error: unknown): ClassifierError {
   if (error instanceof ClassifierError) return error;
@@ -79,6 +90,8 @@ function membersOf(reason: Reason): Record<string, unknown> {
     case "misconfigured":
       return { variable: reason.variable };
     case "empty_body":
+    case "unauthorized":
+    case "rate_limited":
     case "not_found":
     case "image_undecodable":
     case "conversion_unavailable":
@@ -92,6 +105,9 @@ function headersOf(reason: Reason): Record<string, string> {
   switch (reason.code) {
     case "method_not_allowed":
       return { Allow: reason.allowed.join(", ") };
+    case "unauthorized":
+      return { "WWW-Authenticate": challenges[reason.detail] };
+    case "rate_limited":
     case "overloaded":
     case "conversion_unavailable":
     case "model_unavailable":
