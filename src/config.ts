@@ -1,9 +1,21 @@
 /** Env to Config: validated once per isolate, naming the variable at fault. */
 import { z } from "zod";
+import {
+  type AnalyticsDataset,
+  optionalBindings,
+  type RateLimiter,
+  type ResultNamespace,
+} from "./bindings.ts";
 import type { ImageConverter } from "./convert.ts";
 import { apiKeysSchema, corsOriginsSchema } from "./door-config.ts";
 import { ClassifierError } from "./errors.ts";
-import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
+import {
+  cacheTtlSeconds,
+  defaultMaxImageBytes,
+  defaultModelRefreshMs,
+  maxImageBytesCeiling,
+  minKvTtlSeconds,
+} from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import type { ObjectBucket } from "./model/source.ts";
 
@@ -23,6 +35,14 @@ export interface Env {
   readonly API_KEYS?: string;
   /** Origins whose pages may call, separated by commas, or `*`; without it none. */
   readonly CORS_ORIGINS?: string;
+  /** Optional rate-limit binding: counts requests by key or address. */
+  readonly RATE_LIMITER?: RateLimiter;
+  /** Optional Analytics Engine dataset: one data point a request. */
+  readonly ANALYTICS?: AnalyticsDataset;
+  /** Optional KV namespace: results that all locations share. */
+  readonly RESULTS?: ResultNamespace;
+  /** Seconds that RESULTS keeps a result. */
+  readonly RESULTS_TTL_SECONDS?: string | number;
 }
 
 export interface Config {
@@ -33,6 +53,7 @@ export interface Config {
   readonly apiKeys: readonly string[];
   /** Empty: no other site's pages may call. */
   readonly corsOrigins: readonly string[];
+  readonly resultsTtlSeconds: number;
 }
 
 /** An integer as wrangler.toml gives it (a number) or the dashboard (a string). */
@@ -51,12 +72,17 @@ const configSchema = z.object({
   MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
   API_KEYS: apiKeysSchema,
   CORS_ORIGINS: corsOriginsSchema,
+  RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
 });
 
 /** @throws ClassifierError misconfigured, for the first variable or binding at fault */
 export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {
     throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
+  }
+  for (const { name, method, expected } of optionalBindings) {
+    const binding: unknown = env[name];
+    if (binding !== undefined && !hasMethod(binding, method)) throw misconfigured(name, expected);
   }
   const parsed = configSchema.safeParse(env);
   if (!parsed.success) {
@@ -69,7 +95,13 @@ export function readConfig(env: Env): Config {
     modelRefreshMs: parsed.data.MODEL_REFRESH_SECONDS * 1000,
     apiKeys: parsed.data.API_KEYS,
     corsOrigins: parsed.data.CORS_ORIGINS,
+    resultsTtlSeconds: parsed.data.RESULTS_TTL_SECONDS,
   };
+}
+
+function hasMethod(binding: unknown, method: string): boolean {
+  if (typeof binding !== "object" || binding === null) return false;
+  return typeof Reflect.get(binding, method) === "function";
 }
 
 function misconfigured(variable: string, expected: string): ClassifierError {

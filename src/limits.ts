@@ -87,5 +87,7 @@ export const rateLimitRetrySeconds = 60;
 export const maxMemoryCacheBytes = 3 * MiB;
 /** Time a cache tier has to answer. Computing anew takes about 0.1 s, so a slower cache is none. */
 export const cacheTimeoutMs = 2_000;
+/** Shortest lifetime that KV takes. */
+export const minKvTtlSeconds = 60;
 /** Lifetime of a result in the Cache API. The key names image and model, so a result never goes stale. */
 export const cacheTtlSeconds = 30 * 24 * 60 * 60;

@@ -22,6 +22,7 @@ describe("readConfig", () => {
       modelRefreshMs: 60_000,
       apiKeys: [],
       corsOrigins: [],
+      resultsTtlSeconds: 30 * 24 * 3600,
     });
   });
 
@@ -33,6 +34,14 @@ describe("readConfig", () => {
   test("names a missing binding", () => {
     expect(fault({})).toMatchObject({ code: "misconfigured", variable: "MODELS" });
   });
+
+  test.each(["RATE_LIMITER", "ANALYTICS", "RESULTS"])(
+    "refuses a variable in place of the binding %s",
+    (name) => {
+      expect(fault({ MODELS, [name]: "on" })).toMatchObject({ code: "misconfigured", variable: name });
+      expect(fault({ MODELS, [name]: {} })).toMatchObject({ code: "misconfigured", variable: name });
+    },
+  );
 
   test.each([
     "",

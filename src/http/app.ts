@@ -3,11 +3,14 @@ import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
+import type { AnalyticsDataset, RateLimiter } from "../bindings.ts";
 import { ClassifierError } from "../errors.ts";
+import { analytics } from "./analytics.ts";
 import type { AppEnv } from "./context.ts";
 import { crossOrigin } from "./cross-origin.ts";
 import { door } from "./door.ts";
 import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
+import { rateLimit } from "./rate-limit.ts";
 import { requestLog } from "./request-log.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
@@ -18,17 +21,22 @@ import type { GetServices } from "./services.ts";
 export interface AppOptions {
   readonly services: GetServices;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
+  readonly rateLimiter?: RateLimiter | undefined;
+  readonly analytics?: AnalyticsDataset | undefined;
 }
 
-export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
+export function createApp(options: AppOptions): Hono<AppEnv> {
+  const { services, log } = options;
   const app = new Hono<AppEnv>();
   app.use(requestId());
   app.use(timing());
   app.use(requestLog(log));
+  app.use(analytics(options.analytics, log));
   app.use(securityHeaders());
   // Before the door: a browser sends no key with a preflight, and its page must be able to read a 401.
   app.use(crossOrigin(services));
   app.use(door(services, log));
+  app.use(rateLimit(options.rateLimiter, log));
   app.use(
     methodNotAllowed({
       app,
