@@ -15,6 +15,7 @@ import { requestLog } from "./request-log.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addHealth } from "./routes/health.ts";
 import { addModel } from "./routes/model.ts";
+import { addOpenApi } from "./routes/openapi.ts";
 import { securityHeaders } from "./security-headers.ts";
 import type { GetServices } from "./services.ts";
 
@@ -47,7 +48,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   );
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
-  for (const add of [addHealth, addModel, addClassify]) add(app, services);
+  for (const add of [addHealth, addModel, addClassify, addOpenApi]) add(app, services);
   return app;
 }
 

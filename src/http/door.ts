@@ -12,8 +12,8 @@ import type { GetServices } from "./services.ts";
 
 /** A probe has no key and must not be counted. */
 export const livenessPath = "/healthz";
-/** Paths that anyone may call. */
-const openPaths: ReadonlySet<string> = new Set([livenessPath]);
+/** Paths that anyone may call. The API's description is the same for every Worker, and a browser has no key for it. */
+const openPaths: ReadonlySet<string> = new Set([livenessPath, "/openapi.json", "/docs"]);
 
 /** Throws ClassifierError unauthorized, or misconfigured when the keys do not hold: a broken lock stays locked. */
 export function door(

@@ -2,7 +2,7 @@
 import { ClassifierError, type Reason, type ReasonCode } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 
-const statusOf: Readonly<Record<ReasonCode, number>> = {
+export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   empty_body: 400,
   invalid_parameter: 400,
   body_interrupted: 400,
@@ -19,6 +19,9 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   overloaded: 503,
   misconfigured: 503,
 };
+
+/** Every code. */
+export const reasonCodes = Object.keys(statusOfCode) as [ReasonCode, ...ReasonCode[]];
 
 /** Reason phrases as RFC 9110 has them: with type about:blank the title says no more than the status. */
 const titleOf: Readonly<Record<number, string>> = {
@@ -47,7 +50,7 @@ export function toClassifierError(error: unknown): ClassifierError {
 }
 
 export function httpStatus(error: ClassifierError): number {
-  return statusOf[error.reason.code];
+  return statusOfCode[error.reason.code];
 }
 
 /** @param requestId names the occurrence, so that its log line can be found */

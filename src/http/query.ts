@@ -2,6 +2,7 @@
 import { ClassifierError } from "../errors.ts";
 import { defaultTopK } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
+import { topKSchema } from "./schemas/classify.ts";
 
 /**
  * top_k: an integer from 1 to the class count. What no model could take is refused at once; the returned
@@ -9,9 +10,12 @@ import type { Pack } from "../model/pack.ts";
  * @throws ClassifierError invalid_parameter
  */
 export function parseTopK(value: string | undefined): (pack: Pack) => number {
-  if (value !== undefined && !/^\d{1,9}$/.test(value)) throw invalid(value, "an integer of at least 1");
-  const requested = value === undefined ? undefined : Number(value);
-  if (requested === 0) throw invalid("0", "an integer of at least 1", 0, 1);
+  const parsed = topKSchema.optional().safeParse(value);
+  if (!parsed.success) {
+    const zero = /^0+$/.test(value ?? "") ? ([0, 1] as const) : [];
+    throw invalid(value ?? "", "an integer of at least 1", ...zero);
+  }
+  const requested = parsed.data;
   return ({ manifest: { classes } }) => {
     if (requested === undefined) return Math.min(defaultTopK, classes);
     if (requested > classes) {
