@@ -20,7 +20,7 @@ export function door(
   services: GetServices,
   log: (event: Readonly<Record<string, unknown>>) => void,
 ): MiddlewareHandler<AppEnv> {
-  let keyHashes: Promise<readonly string[]> | undefined;
+  let keyHashes: readonly string[] | undefined;
   let warned = false;
   const authenticate = bearerAuth<AppEnv>({
     realm: "edge-resnet",
@@ -29,10 +29,11 @@ export function door(
     invalidAuthenticationHeader: { message: () => refuse("malformed") },
     invalidToken: { message: () => refuse("wrong") },
     verifyToken: async (token, c) => {
-      keyHashes ??= Promise.all(services().config.apiKeys.map(hashOf));
+      // Kept when it is there, not while it is made: a promise of a request that is cancelled may never settle.
+      keyHashes ??= await Promise.all(services().config.apiKeys.map(hashOf));
       const hash = await hashOf(token);
       // Every key is compared, whichever fits: the time tells nothing.
-      const matches = (await keyHashes).filter((known) => equalInConstantTime(known, hash));
+      const matches = keyHashes.filter((known) => equalInConstantTime(known, hash));
       if (matches.length === 0) return false;
       c.set("keyHash", hash);
       return true;
