@@ -1,8 +1,21 @@
 /** Env to Config: validated once per isolate, naming the variable at fault. */
 import { z } from "zod";
+import {
+  type AnalyticsDataset,
+  optionalBindings,
+  type RateLimiter,
+  type ResultNamespace,
+} from "./bindings.ts";
 import type { ImageConverter } from "./convert.ts";
+import { apiKeysSchema, corsOriginsSchema } from "./door-config.ts";
 import { ClassifierError } from "./errors.ts";
-import { defaultMaxImageBytes, defaultModelRefreshMs, maxImageBytesCeiling } from "./limits.ts";
+import {
+  cacheTtlSeconds,
+  defaultMaxImageBytes,
+  defaultModelRefreshMs,
+  maxImageBytesCeiling,
+  minKvTtlSeconds,
+} from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import type { ObjectBucket } from "./model/source.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
@@ -28,6 +41,18 @@ export interface Env {
   readonly IMAGE_ORIGIN?: string;
   /** Cache-Control of GET /v1/classify. */
   readonly CLASSIFY_CACHE_CONTROL?: string;
+  /** Secret: API keys, separated by commas; without it everyone may call. */
+  readonly API_KEYS?: string;
+  /** Origins whose pages may call, separated by commas, or `*`; without it none. */
+  readonly CORS_ORIGINS?: string;
+  /** Optional rate-limit binding: counts requests by key or address. */
+  readonly RATE_LIMITER?: RateLimiter;
+  /** Optional Analytics Engine dataset: one data point a request. */
+  readonly ANALYTICS?: AnalyticsDataset;
+  /** Optional KV namespace: results that all locations share. */
+  readonly RESULTS?: ResultNamespace;
+  /** Seconds that RESULTS keeps a result. */
+  readonly RESULTS_TTL_SECONDS?: string | number;
 }
 
 export interface Config {
@@ -39,6 +64,11 @@ export interface Config {
   readonly imageOrigin: URL | undefined;
   readonly allowedImageHosts: AllowedHosts;
   readonly imageRenditions: Renditions;
+  /** Empty: the endpoint is open. */
+  readonly apiKeys: readonly string[];
+  /** Empty: no other site's pages may call. */
+  readonly corsOrigins: readonly string[];
+  readonly resultsTtlSeconds: number;
 }
 
 /** An integer as wrangler.toml gives it (a number) or the dashboard (a string). */
@@ -96,12 +126,19 @@ const configSchema = z.object({
     .string()
     .regex(/^[a-z][a-z0-9=, "-]{0,199}$/i, { error: "expected directives such as public, max-age=3600" })
     .optional(),
+  API_KEYS: apiKeysSchema,
+  CORS_ORIGINS: corsOriginsSchema,
+  RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
 });
 
 /** @throws ClassifierError misconfigured, for the first variable or binding at fault */
 export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {
     throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
+  }
+  for (const { name, method, expected } of optionalBindings) {
+    const binding: unknown = env[name];
+    if (binding !== undefined && !hasMethod(binding, method)) throw misconfigured(name, expected);
   }
   // Unknown names, bindings among them, are left out by the schema.
   const result = configSchema.safeParse({ ...env });
@@ -117,7 +154,15 @@ export function readConfig(env: Env): Config {
     imageOrigin: result.data.IMAGE_ORIGIN,
     allowedImageHosts: result.data.ALLOWED_IMAGE_HOSTS,
     imageRenditions: result.data.IMAGE_RENDITIONS,
+    apiKeys: result.data.API_KEYS,
+    corsOrigins: result.data.CORS_ORIGINS,
+    resultsTtlSeconds: result.data.RESULTS_TTL_SECONDS,
   };
+}
+
+function hasMethod(binding: unknown, method: string): boolean {
+  if (typeof binding !== "object" || binding === null) return false;
+  return typeof Reflect.get(binding, method) === "function";
 }
 
 function misconfigured(variable: string, expected: string): ClassifierError {

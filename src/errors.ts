@@ -23,6 +23,7 @@ export type Reason =
   | { code: "upstream_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "loop_detected" }
   | { code: "body_interrupted"; bytes: number; detail: string }
+  | { code: "unauthorized"; detail: "missing" | "malformed" | "wrong" }
   | { code: "not_found"; path: string }
   | { code: "unknown_model"; model: string; served: readonly string[] }
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
@@ -32,6 +33,7 @@ export type Reason =
   | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "conversion_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "overloaded"; detail: string; waiting: number; limit: number; retryAfterSeconds: number }
+  | { code: "rate_limited"; retryAfterSeconds: number }
   | { code: "misconfigured"; variable: string; expected: string }
   | { code: "internal" };
 
@@ -51,6 +53,13 @@ const sizeUnits = {
   bytes: (measured: number) => `at least ${measured} bytes`,
   pixels: (measured: number) => `${measured} pixels`,
   decode_bytes: (measured: number) => `so many pixels that decoding takes ${measured} bytes of memory`,
+};
+
+/** Never says what was sent: a key that is nearly right is still a secret. */
+const keyFaults = {
+  missing: "The request carries no API key",
+  malformed: "The Authorization header is not of the form Bearer KEY",
+  wrong: "The API key is not one of this Worker's",
 };
 
 /** What happened, what was expected, what to do: a sentence or two, for people. */
@@ -74,6 +83,8 @@ function describe(reason: Reason): string {
       return "The request has passed through this Worker already. Let IMAGE_ORIGIN or the URL name the image's own server.";
     case "body_interrupted":
       return `The request body broke off after ${reason.bytes} bytes: ${reason.detail}. Send the image again.`;
+    case "unauthorized":
+      return `${keyFaults[reason.detail]}. Send Authorization: Bearer KEY with a key that the owner gave you.`;
     case "not_found":
       return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
     case "unknown_model":
@@ -92,6 +103,8 @@ function describe(reason: Reason): string {
       return `Converting the image to JPEG failed: ${reason.detail}. Try again, or send a JPEG.`;
     case "overloaded":
       return `Too much is under way: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
+    case "rate_limited":
+      return `Too many requests came from you. Try again in ${reason.retryAfterSeconds} s.`;
     case "misconfigured":
       return `The Worker's ${reason.variable} is not usable; expected ${reason.expected}. Correct it in wrangler.toml and deploy.`;
     case "internal":

@@ -5,9 +5,10 @@ import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { Admission } from "./admission.ts";
 import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
 import { CacheApiTier } from "./cache/cache-api-tier.ts";
+import { KvTier } from "./cache/kv-tier.ts";
 import { MemoryTier } from "./cache/memory-tier.ts";
 import { SeenImages } from "./cache/seen-images.ts";
-import { TieredCache } from "./cache/tiers.ts";
+import { type CacheTier, TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classify.ts";
 import { type Env, readConfig } from "./config.ts";
 import { toJpeg } from "./convert.ts";
@@ -100,7 +101,8 @@ function compose(env: Env): Composition {
     made ??= createServices(env);
     return made;
   };
-  return { app: createApp({ log, services }), services };
+  const { RATE_LIMITER: rateLimiter, ANALYTICS: analytics } = env;
+  return { app: createApp({ log, services, rateLimiter, analytics }), services };
 }
 
 function createServices(env: Env): Services {
@@ -113,7 +115,11 @@ function createServices(env: Env): Services {
     refreshMs: config.modelRefreshMs,
     log,
   });
-  const tiers = [new MemoryTier(maxMemoryCacheBytes), new CacheApiTier(caches.default, cacheTtlSeconds)];
+  const tiers: CacheTier[] = [
+    new MemoryTier(maxMemoryCacheBytes),
+    new CacheApiTier(caches.default, cacheTtlSeconds),
+  ];
+  if (env.RESULTS) tiers.push(new KvTier(env.RESULTS, config.resultsTtlSeconds));
   const cache = new TieredCache(tiers, (tier, operation, error) => cacheFailed(tier)(operation, error));
   const decoding = { maxPixels: maxImagePixels, maxDecodeBytes, scaled: new ScaledDecoder(jpegWasm) };
   const convert = (bytes: Uint8Array) => toJpeg(bytes, env.IMAGES, maxInFlightBytes);

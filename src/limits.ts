@@ -110,9 +110,16 @@ export const coalesceWaitMs = 15_000;
 /** Retry-After of a 503: one cold load takes about a second. */
 export const retryAfterSeconds = 2;
 
+/** Characters of an API key: 16 of 64 kinds are 96 bits, beyond guessing. */
+export const minApiKeyChars = 16;
+/** Retry-After of a 429: the binding does not tell its period, and 60 s is the longest that it takes. */
+export const rateLimitRetrySeconds = 60;
+
 /** Entries of the in-memory result cache: 1000 logits and 512 features are 6 KB, so at most about 3 MiB. */
 export const maxMemoryCacheBytes = 3 * MiB;
 /** Time a cache tier has to answer. Computing anew takes about 0.1 s, so a slower cache is none. */
 export const cacheTimeoutMs = 2_000;
+/** Shortest lifetime that KV takes. */
+export const minKvTtlSeconds = 60;
 /** Lifetime of a result in the Cache API. The key names image and model, so a result never goes stale. */
 export const cacheTtlSeconds = 30 * 24 * 60 * 60;

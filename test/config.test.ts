@@ -24,6 +24,9 @@ describe("readConfig", () => {
       imageOrigin: undefined,
       allowedImageHosts: [],
       imageRenditions: new Map(),
+      apiKeys: [],
+      corsOrigins: [],
+      resultsTtlSeconds: 30 * 24 * 3600,
     });
   });
 
@@ -35,6 +38,14 @@ describe("readConfig", () => {
   test("names a missing binding", () => {
     expect(fault({})).toMatchObject({ code: "misconfigured", variable: "MODELS" });
   });
+
+  test.each(["RATE_LIMITER", "ANALYTICS", "RESULTS"])(
+    "refuses a variable in place of the binding %s",
+    (name) => {
+      expect(fault({ MODELS, [name]: "on" })).toMatchObject({ code: "misconfigured", variable: name });
+      expect(fault({ MODELS, [name]: {} })).toMatchObject({ code: "misconfigured", variable: name });
+    },
+  );
 
   test.each([
     "",

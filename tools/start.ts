@@ -85,7 +85,8 @@ async function waitUntilReady(wrangler: ChildProcess, port: number): Promise<voi
   while (Date.now() < deadline && wrangler.exitCode === null) {
     try {
       const response = await fetch(`http://${host}:${port}/readyz`);
-      if (response.ok) return;
+      // A 401 is a door locked with API_KEYS of .dev.vars: up, and for whoever has a key.
+      if (response.ok || response.status === 401) return;
       reason = ((await response.json()) as { detail?: string }).detail ?? `status ${response.status}`;
     } catch {
       // Not listening yet.

@@ -3,9 +3,14 @@ import { type Context, Hono } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
+import type { AnalyticsDataset, RateLimiter } from "../bindings.ts";
 import { ClassifierError } from "../errors.ts";
+import { analytics } from "./analytics.ts";
 import type { AppEnv } from "./context.ts";
+import { crossOrigin } from "./cross-origin.ts";
+import { door } from "./door.ts";
 import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
+import { rateLimit } from "./rate-limit.ts";
 import { requestLog } from "./request-log.ts";
 import { addCdn } from "./routes/cdn.ts";
 import { addClassify } from "./routes/classify.ts";
@@ -13,18 +18,29 @@ import { addEmbed } from "./routes/embed.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHuggingFace } from "./routes/huggingface.ts";
 import { addModel } from "./routes/model.ts";
+import { addOpenApi } from "./routes/openapi.ts";
+import { securityHeaders } from "./security-headers.ts";
 import type { GetServices } from "./services.ts";
 
 export interface AppOptions {
   readonly services: GetServices;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
+  readonly rateLimiter?: RateLimiter | undefined;
+  readonly analytics?: AnalyticsDataset | undefined;
 }
 
-export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
+export function createApp(options: AppOptions): Hono<AppEnv> {
+  const { services, log } = options;
   const app = new Hono<AppEnv>();
   app.use(requestId());
   app.use(timing());
   app.use(requestLog(log));
+  app.use(analytics(options.analytics, log));
+  app.use(securityHeaders());
+  // Before the door: a browser sends no key with a preflight, and its page must be able to read a 401.
+  app.use(crossOrigin(services));
+  app.use(door(services, log));
+  app.use(rateLimit(options.rateLimiter, log));
   app.use(
     methodNotAllowed({
       app,
@@ -35,7 +51,8 @@ export function createApp({ services, log }: AppOptions): Hono<AppEnv> {
   );
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
-  for (const add of [addHealth, addModel, addClassify, addEmbed, addHuggingFace, addCdn]) add(app, services);
+  const routes = [addHealth, addModel, addClassify, addEmbed, addHuggingFace, addCdn, addOpenApi];
+  for (const add of routes) add(app, services);
   return app;
 }
 

@@ -16,5 +16,11 @@ export interface RequestFacts {
 }
 
 export interface AppEnv {
-  Variables: { requestId: string; stages: Stages; facts: RequestFacts };
+  Variables: {
+    requestId: string;
+    stages: Stages;
+    facts: RequestFacts;
+    /** SHA-256 of the API key that the door let in, in hex. Never logged. */
+    keyHash?: string;
+  };
 }

@@ -2,12 +2,13 @@
 import { ClassifierError, type Reason, type ReasonCode } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 
-const statusOf: Readonly<Record<ReasonCode, number>> = {
+export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   empty_body: 400,
   invalid_parameter: 400,
   body_interrupted: 400,
   malformed_body: 400,
   host_not_allowed: 403,
+  unauthorized: 401,
   not_found: 404,
   unknown_model: 404,
   method_not_allowed: 405,
@@ -16,6 +17,7 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   unsupported_image: 415,
   image_undecodable: 422,
   image_unreachable: 422,
+  rate_limited: 429,
   internal: 500,
   model_unavailable: 503,
   conversion_unavailable: 503,
@@ -25,19 +27,31 @@ const statusOf: Readonly<Record<ReasonCode, number>> = {
   loop_detected: 508,
 };
 
+/** Every code. */
+export const reasonCodes = Object.keys(statusOfCode) as [ReasonCode, ...ReasonCode[]];
+
 /** Reason phrases as RFC 9110 has them: with type about:blank the title says no more than the status. */
 const titleOf: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
+  401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
+  429: "Too Many Requests",
   500: "Internal Server Error",
   503: "Service Unavailable",
   508: "Loop Detected",
 };
+
+/** RFC 6750: without a key the challenge alone, with a wrong one what is wrong with it. */
+const challenges = {
+  missing: 'Bearer realm="edge-resnet"',
+  malformed: 'Bearer realm="edge-resnet", error="invalid_request"',
+  wrong: 'Bearer realm="edge-resnet", error="invalid_token"',
+} as const;
 
 export function toClassifierError(error: unknown): ClassifierError {
   if (error instanceof ClassifierError) return error;
@@ -45,7 +59,7 @@ export function toClassifierError(error: unknown): ClassifierError {
 }
 
 export function httpStatus(error: ClassifierError): number {
-  return statusOf[error.reason.code];
+  return statusOfCode[error.reason.code];
 }
 
 /**
@@ -106,6 +120,8 @@ export function membersOf(reason: Reason): Record<string, unknown> {
     case "misconfigured":
       return { variable: reason.variable };
     case "empty_body":
+    case "unauthorized":
+    case "rate_limited":
     case "not_found":
     case "image_undecodable":
     case "image_unreachable":
@@ -122,6 +138,9 @@ export function headersOf(reason: Reason): Record<string, string> {
   switch (reason.code) {
     case "method_not_allowed":
       return { Allow: reason.allowed.join(", ") };
+    case "unauthorized":
+      return { "WWW-Authenticate": challenges[reason.detail] };
+    case "rate_limited":
     case "overloaded":
     case "upstream_unavailable":
     case "conversion_unavailable":

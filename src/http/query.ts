@@ -3,6 +3,7 @@ import { ClassifierError } from "../errors.ts";
 import { defaultTopK } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { type FunctionToApply, functionsToApply } from "../model/scores.ts";
+import { topKSchema } from "./schemas/classify.ts";
 
 /**
  * top_k: an integer from 1 to the class count. What no model could take is refused at once; the returned
@@ -13,9 +14,11 @@ import { type FunctionToApply, functionsToApply } from "../model/scores.ts";
 export function parseTopK(value: string | undefined, parameter = "top_k"): (pack: Pack) => number {
   const invalid = (expected: string, range: { measured: number; limit: number } | object = {}) =>
     new ClassifierError({ code: "invalid_parameter", parameter, value: value ?? "", expected, ...range });
-  if (value !== undefined && !/^\d{1,9}$/.test(value)) throw invalid("an integer of at least 1");
-  const requested = value === undefined ? undefined : Number(value);
-  if (requested === 0) throw invalid("an integer of at least 1", { measured: 0, limit: 1 });
+  const parsed = topKSchema.optional().safeParse(value);
+  if (!parsed.success) {
+    throw invalid("an integer of at least 1", /^0+$/.test(value ?? "") ? { measured: 0, limit: 1 } : {});
+  }
+  const requested = parsed.data;
   return ({ manifest: { classes } }) => {
     if (requested === undefined) return Math.min(defaultTopK, classes);
     if (requested > classes) {

@@ -151,6 +151,7 @@ describe("problemResponse", () => {
       reason: { code: "body_interrupted", bytes: 3, detail: "the connection was lost" },
       status: 400,
     },
+    unauthorized: { reason: { code: "unauthorized", detail: "wrong" }, status: 401 },
     not_found: { reason: { code: "not_found", path: "/x" }, status: 404 },
     unknown_model: { reason: { code: "unknown_model", model: "vit", served: ["resnet34"] }, status: 404 },
     method_not_allowed: {
@@ -178,6 +179,7 @@ describe("problemResponse", () => {
       reason: { code: "overloaded", detail: "4 wait", waiting: 4, limit: 4, retryAfterSeconds: 2 },
       status: 503,
     },
+    rate_limited: { reason: { code: "rate_limited", retryAfterSeconds: 60 }, status: 429 },
     misconfigured: {
       reason: { code: "misconfigured", variable: "MODEL_NAME", expected: "a name" },
       status: 503,
@@ -217,7 +219,8 @@ describe("problemResponse", () => {
         instance: "urn:request:id-1",
       });
       expect(String(body.detail).length).toBeGreaterThan(20);
-      expect(response.headers.has("Retry-After")).toBe(status === 503);
+      expect(response.headers.has("Retry-After")).toBe(status === 503 || status === 429);
+      expect(response.headers.has("WWW-Authenticate")).toBe(status === 401);
       expect(response.headers.get("Allow")).toBe(status === 405 ? "GET" : null);
     },
   );

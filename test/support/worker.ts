@@ -65,6 +65,11 @@ export class TestWorker {
     return test;
   }
 
+  /** A binding as the Worker has it. */
+  async binding<T>(name: string): Promise<T> {
+    return (await this.#server.getWorker<Record<string, T>>().getEnv())[name] as T;
+  }
+
   async seed(): Promise<void> {
     await pushPack(this.bucket, await embeddedPack(), silentProgress);
   }

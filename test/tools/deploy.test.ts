@@ -62,11 +62,32 @@ describe("deploy", () => {
       "login?",
       "wrangler r2 bucket create weights",
       `push ${model}`,
+      "wrangler secret list --format json",
       `wrangler deploy --var MODEL_NAME:${model}`,
     ]);
     expect(io.bucket.puts.at(-1)).toBe(`${model}/current.json`);
     expect(io.said).toContain("curl https://edge.example.dev/readyz");
-    expect(io.said).toMatch(/warning: the endpoint is open to everyone/);
+    expect(io.said).toContain("WARNING: THE ENDPOINT IS OPEN");
+    expect(io.said.trimEnd().endsWith("npx wrangler secret put API_KEYS")).toBe(true);
+  });
+
+  test("with API keys nothing is warned of, and the lines to check with carry one", async () => {
+    const io = new FakeIo();
+    io.capture = async (args) => ({
+      ...ok,
+      stdout: args[0] === "secret" ? '[{"name": "API_KEYS", "type": "secret_text"}]' : "",
+    });
+    await deploy(plan, io);
+    expect(io.said).not.toContain("WARNING");
+    expect(io.said).toContain('curl -H "Authorization: Bearer $KEY" https://edge.example.dev/readyz');
+  });
+
+  test("where the secrets cannot be listed, it warns and deploys", async () => {
+    const io = new FakeIo();
+    io.capture = async (args) => (args[0] === "secret" ? { code: 1, stdout: "", stderr: "no Worker" } : ok);
+    await deploy(plan, io);
+    expect(io.said).toContain("WARNING: THE ENDPOINT IS OPEN");
+    expect(io.said).toContain("deployed: https://edge.example.dev");
   });
 
   test("a dry run prints every step with its command and only builds", async () => {
@@ -74,13 +95,15 @@ describe("deploy", () => {
     await deploy({ ...plan, dryRun: true }, io);
     expect(io.done).toEqual([`wrangler deploy --dry-run --outdir dist --var MODEL_NAME:${model}`]);
     expect(io.said.split("\n").filter((line) => /^\d|\$/.test(line))).toEqual([
-      `1/4 check the pack ${model}`,
+      `1/5 check the pack ${model}`,
       `    $ npm run model -- info ${model}`,
-      "2/4 create the bucket weights if it is not there",
+      "2/5 create the bucket weights if it is not there",
       "    $ npx wrangler r2 bucket create weights",
-      "3/4 push the pack; what the bucket holds already is skipped",
+      "3/5 push the pack; what the bucket holds already is skipped",
       `    $ npm run model -- push ${model} --remote`,
-      "4/4 deploy the Worker",
+      "4/5 look whether API keys lock the endpoint",
+      "    $ npx wrangler secret list --format json",
+      "5/5 deploy the Worker",
       `    $ npx wrangler deploy --var MODEL_NAME:${model}`,
       `    $ npx wrangler deploy --dry-run --outdir dist --var MODEL_NAME:${model}`,
     ]);

@@ -1,4 +1,5 @@
 /** The steps of `npm run deploy`, with what they do to the world injected. */
+import { styleText } from "node:util";
 import { type LocalPack, readLocalPack } from "../store/local-pack.ts";
 import type { PushReport } from "../store/push.ts";
 import { cloudflareFailure, type WranglerResult } from "../store/wrangler-cli.ts";
@@ -40,16 +41,28 @@ interface Step {
 export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
   if (!plan.dryRun) await io.requireLogin();
   const deployed: string[] = [];
-  const steps = planSteps(plan, io, (urls) => deployed.push(...urls));
+  let locked = false;
+  const steps = planSteps(plan, io, {
+    onUrls: (urls) => deployed.push(...urls),
+    onDoor: (isLocked) => {
+      locked = isLocked;
+    },
+  });
   for (const [i, { title, command, run, rehearse, rehearsal }] of steps.entries()) {
     io.say(`${i + 1}/${steps.length} ${title}\n    $ ${command}`);
     if (plan.dryRun && rehearsal !== undefined) io.say(`    now, without the network:\n    $ ${rehearsal}`);
     await (plan.dryRun ? rehearse?.() : run());
   }
-  io.say(plan.dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(deployed));
+  io.say(plan.dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(deployed, locked));
 }
 
-function planSteps(plan: DeployPlan, io: DeployIo, onUrls: (urls: readonly string[]) => void): Step[] {
+interface Findings {
+  readonly onUrls: (urls: readonly string[]) => void;
+  /** Whether API keys are set. */
+  readonly onDoor: (locked: boolean) => void;
+}
+
+function planSteps(plan: DeployPlan, io: DeployIo, { onUrls, onDoor }: Findings): Step[] {
   const { model, folder, bucket } = plan;
   const variable = ["--var", `MODEL_NAME:${model}`];
   const rehearsal = ["deploy", "--dry-run", "--outdir", "dist", ...variable];
@@ -87,6 +100,15 @@ function planSteps(plan: DeployPlan, io: DeployIo, onUrls: (urls: readonly strin
       },
     },
     {
+      title: "look whether API keys lock the endpoint",
+      command: `npx wrangler ${listSecrets.join(" ")}`,
+      run: async () => {
+        const locked = await hasApiKeys(io);
+        onDoor(locked);
+        io.say(locked ? "    API_KEYS is set" : openWarning().replaceAll(/^/gm, "    "));
+      },
+    },
+    {
       title: "deploy the Worker",
       command: `npx wrangler deploy ${variable.join(" ")}`,
       rehearsal: `npx wrangler ${rehearsal.join(" ")}`,
@@ -111,6 +133,21 @@ async function createBucket(args: readonly string[], io: DeployIo): Promise<stri
   );
 }
 
+const listSecrets = ["secret", "list", "--format", "json"];
+
+/** False also where it cannot be told: before the first deploy there is no Worker to ask about. */
+async function hasApiKeys(io: DeployIo): Promise<boolean> {
+  const { code, stdout } = await io.capture(listSecrets);
+  return code === 0 && /"name":\s*"API_KEYS"/.test(stdout);
+}
+
+/** An open endpoint spends the owner's money: it must not go unnoticed. */
+function openWarning(): string {
+  return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API_KEYS: everyone who knows its address spends your money.")}
+lock it (a key has at least 16 characters; openssl rand -hex 24 makes one):
+  npx wrangler secret put API_KEYS`;
+}
+
 async function succeed<T extends { readonly code: number }>(running: Promise<T>, what: string): Promise<T> {
   const result = await running;
   if (result.code === 0) return result;
@@ -119,15 +156,14 @@ async function succeed<T extends { readonly code: number }>(running: Promise<T>,
   );
 }
 
-function closing(urls: readonly string[]): string {
+function closing(urls: readonly string[], locked: boolean): string {
+  const key = locked ? '-H "Authorization: Bearer $KEY" ' : "";
   const url = urls[0] ?? "https://<your Worker>";
   return `
 deployed: ${urls.length === 0 ? "see wrangler's lines above for where" : urls.join(", ")}
 
 check that the model loads:
-  curl ${url}/readyz
+  curl ${key}${url}/readyz
 classify a picture:
-  curl --data-binary @examples/images/ship.jpg "${url}/v1/classify?top_k=3"
-
-warning: the endpoint is open to everyone who knows its address, at the cost of your account`;
+  curl ${key}--data-binary @examples/images/ship.jpg "${url}/v1/classify?top_k=3"${locked ? "" : `\n\n${openWarning()}`}`;
 }

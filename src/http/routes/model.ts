@@ -1,7 +1,9 @@
 /** GET /v1/model and /v1/labels: what is served. They need no weights. */
 import type { Hono } from "hono";
 import { etag } from "hono/etag";
+import type { z } from "zod";
 import type { AppEnv } from "../context.ts";
+import type { labelsAnswerSchema, modelSchema } from "../schemas/model.ts";
 import { anchorOf, type GetServices, modelOf } from "../services.ts";
 
 export function addModel(app: Hono<AppEnv>, services: GetServices): void {
@@ -10,13 +12,13 @@ export function addModel(app: Hono<AppEnv>, services: GetServices): void {
     const { format: _format, labels: _labels, shards, ...model } = manifest;
     const bytes = shards.reduce((sum, shard) => sum + shard.bytes, 0);
     c.header("Cache-Control", "no-cache");
-    return c.json({ ...model, shards: shards.length, bytes });
+    return c.json({ ...model, shards: shards.length, bytes } satisfies z.infer<typeof modelSchema>);
   });
 
   app.get("/v1/labels", etag(), async (c) => {
     const pack = await services().classifier.host.pack(anchorOf(c));
     const labels = pack.labels.map(({ id, label }, index) => ({ index, id, label }));
     c.header("Cache-Control", "no-cache");
-    return c.json({ model: modelOf(pack), labels });
+    return c.json({ model: modelOf(pack), labels } satisfies z.infer<typeof labelsAnswerSchema>);
   });
 }

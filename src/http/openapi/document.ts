@@ -1,0 +1,171 @@
+/** The OpenAPI 3.1 document, made of the zod schemas that validate. Pure. */
+import { z } from "zod";
+import type { ReasonCode } from "../../errors.ts";
+import { statusOfCode } from "../problem.ts";
+import type { RouteDoc } from "./route-doc.ts";
+
+export type JsonSchema = Readonly<Record<string, unknown>>;
+interface Content {
+  readonly [mediaType: string]: { readonly schema?: JsonSchema };
+}
+export interface Parameter {
+  readonly name: string;
+  readonly in: "query" | "path";
+  readonly required: boolean;
+  readonly description?: string;
+  readonly schema: JsonSchema;
+}
+export interface ResponseObject {
+  readonly description: string;
+  readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>;
+  readonly content?: Content;
+}
+export interface Operation {
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  readonly security?: readonly JsonSchema[];
+  readonly parameters?: readonly Parameter[];
+  readonly requestBody?: { readonly required: true; readonly content: Content };
+  readonly responses: Readonly<Record<string, ResponseObject>>;
+}
+export interface OpenApiDocument {
+  readonly openapi: "3.1.0";
+  readonly info: { readonly title: string; readonly version: string; readonly description: string };
+  readonly servers: readonly { readonly url: string }[];
+  readonly security: readonly JsonSchema[];
+  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
+  readonly components: {
+    readonly schemas: Readonly<Record<string, JsonSchema>>;
+    readonly securitySchemes: Readonly<Record<string, JsonSchema>>;
+  };
+}
+
+/** What the door answers, which also reads the configuration. */
+const doorErrors: readonly ReasonCode[] = ["unauthorized", "misconfigured"];
+const dialect = "$schema";
+
+/**
+ * @param schemas by name: they stand under components, and are referred to wherever a route or another schema uses them.
+ *   One must be named Problem.
+ */
+export function openApiDocument(
+  routes: readonly RouteDoc[],
+  schemas: Readonly<Record<string, z.ZodType>>,
+): OpenApiDocument {
+  const registry = z.registry<{ id: string }>();
+  for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
+  const uri = (id: string) => `#/components/schemas/${id}`;
+  const named = z.toJSONSchema(registry, { uri, io: "output" }).schemas;
+  const refer = (schema: z.ZodType): JsonSchema => {
+    const entry = registry.get(schema);
+    return entry ? { $ref: uri(entry.id) } : plain(z.toJSONSchema(schema, { io: "output" }));
+  };
+  const paths: Record<string, Record<string, Operation>> = {};
+  for (const route of routes) {
+    const path = paths[route.path] ?? {};
+    path[route.method] = operationOf(route, refer);
+    paths[route.path] = path;
+  }
+  return {
+    openapi: "3.1.0",
+    info: {
+      title: "edge-resnet",
+      version: "1.0.0",
+      description: "Image classification in a Cloudflare Worker. Errors are problem details (RFC 9457).",
+    },
+    servers: [{ url: "/" }],
+    // Either: whether a key is needed is the owner's choice.
+    security: [{ api_key: [] }, {}],
+    paths,
+    components: {
+      schemas: Object.fromEntries(Object.entries(named).map(([name, schema]) => [name, plain(schema)])),
+      securitySchemes: {
+        api_key: { type: "http", scheme: "bearer", description: "where the owner has set API keys" },
+      },
+    },
+  };
+}
+
+function operationOf(route: RouteDoc, refer: (schema: z.ZodType) => JsonSchema): Operation {
+  const { operationId, summary, description, answer, open = false, uncounted = false } = route;
+  const parameters = [...parametersOf(route.params, "path"), ...parametersOf(route.query, "query")];
+  const mediaType = answer.mediaType ?? "application/json";
+  const found: ResponseObject = {
+    description: answer.description,
+    ...(answer.headers && { headers: headersOf(answer.headers) }),
+    content: { [mediaType]: answer.schema ? { schema: refer(answer.schema) } : {} },
+  };
+  const errors: ReasonCode[] = [
+    ...(route.errors ?? []),
+    ...(open ? [] : doorErrors),
+    ...(uncounted ? [] : (["rate_limited"] as const)),
+    "internal",
+  ];
+  return {
+    operationId,
+    summary,
+    ...(description !== undefined && { description }),
+    ...(open && { security: [] }),
+    ...(parameters.length > 0 && { parameters }),
+    ...(route.body && { requestBody: { required: true as const, content: contentOf(route.body, refer) } }),
+    responses: {
+      200: found,
+      ...(route.conditional && { 304: { description: "As If-None-Match says, nothing has changed" } }),
+      ...problemsOf(errors),
+    },
+  };
+}
+
+function contentOf(body: NonNullable<RouteDoc["body"]>, refer: (schema: z.ZodType) => JsonSchema): Content {
+  const entries = Object.entries(body).map(([mediaType, schema]) => [
+    mediaType,
+    // OpenAPI 3.1: raw bytes have no schema.
+    schema === "binary" ? {} : { schema: refer(schema) },
+  ]);
+  return Object.fromEntries(entries);
+}
+
+function parametersOf(object: z.ZodObject | undefined, place: Parameter["in"]): Parameter[] {
+  return Object.entries(object?.shape ?? {}).map(([name, field]) => {
+    const schema = field as z.ZodType;
+    const { description, ...rest } = plain(z.toJSONSchema(schema, { io: "output" }));
+    return {
+      name,
+      in: place,
+      required: place === "path" || !schema.safeParse(undefined).success,
+      ...(typeof description === "string" && { description }),
+      schema: rest,
+    };
+  });
+}
+
+/** One response a status, naming the codes that it may carry. */
+function problemsOf(codes: readonly ReasonCode[]): Record<string, ResponseObject> {
+  const byStatus = Map.groupBy(codes, (code) => statusOfCode[code]);
+  const responses = [...byStatus].map(([status, group]) => {
+    const headers = headersOf({
+      ...(status === 401 && { "WWW-Authenticate": "Bearer" }),
+      ...((status === 429 || status === 503) && { "Retry-After": "seconds" }),
+    });
+    const response: ResponseObject = {
+      description: group.join(", "),
+      ...(Object.keys(headers).length > 0 && { headers }),
+      content: { "application/problem+json": { schema: { $ref: "#/components/schemas/Problem" } } },
+    };
+    return [String(status), response] as const;
+  });
+  return Object.fromEntries(responses);
+}
+
+function headersOf(headers: Readonly<Record<string, string>>): NonNullable<ResponseObject["headers"]> {
+  const entries = Object.entries(headers);
+  return Object.fromEntries(
+    entries.map(([name, description]) => [name, { description, schema: { type: "string" } }]),
+  );
+}
+
+/** Without what stands for a file of its own: within the document the dialect is OpenAPI's, and the name its place. */
+function plain(schema: JsonSchema): JsonSchema {
+  return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== dialect && key !== "$id"));
+}

@@ -1,0 +1,50 @@
+/** Requests a caller may make in a time, counted by Cloudflare's rate-limit binding. Off without the binding. */
+import type { Context, MiddlewareHandler } from "hono";
+import type { RateLimiter } from "../bindings.ts";
+import { ClassifierError } from "../errors.ts";
+import { rateLimitRetrySeconds } from "../limits.ts";
+import type { AppEnv } from "./context.ts";
+import { livenessPath } from "./door.ts";
+
+/**
+ * Counts by API key, or by address where there are no keys. A binding that fails lets the request pass.
+ * Throws ClassifierError rate_limited.
+ */
+export function rateLimit(
+  limiter: RateLimiter | undefined,
+  log: (event: Readonly<Record<string, unknown>>) => void,
+): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    if (!limiter || c.req.path === livenessPath) return next();
+    const allowed = await limiter.limit({ key: callerOf(c) }).catch((error: unknown) => {
+      log({ event: "rate_limit_failed", reason: String(error) });
+      return { success: true };
+    });
+    if (!allowed.success) {
+      throw new ClassifierError({ code: "rate_limited", retryAfterSeconds: rateLimitRetrySeconds });
+    }
+    return next();
+  };
+}
+
+function callerOf(c: Context<AppEnv>): string {
+  const { keyHash } = c.var;
+  return keyHash === undefined ? `ip:${network(c.req.header("CF-Connecting-IP"))}` : `key:${keyHash}`;
+}
+
+/** An IPv4 address, or the /64 of an IPv6 one: its holder has all of that and would change within it. */
+export function network(address: string | undefined): string {
+  if (address === undefined) return "unknown";
+  if (!address.includes(":")) return address;
+  const [head = "", tail] = address.toLowerCase().split("::");
+  const groups = head.split(":").filter(Boolean);
+  if (tail !== undefined) {
+    const after = tail.split(":").filter(Boolean).length;
+    while (groups.length < 8 - after) groups.push("0");
+  }
+  while (groups.length < 4) groups.push("0");
+  return `${groups
+    .slice(0, 4)
+    .map((group) => group.replace(/^0+(?=.)/, ""))
+    .join(":")}::/64`;
+}

@@ -1,0 +1,27 @@
+/** GET /openapi.json and /docs: what the API is. The same for every Worker, so they need no key. */
+import type { Hono } from "hono";
+import { etag } from "hono/etag";
+import { sha256 } from "../../sha256.ts";
+import type { AppEnv } from "../context.ts";
+import { apiDocument } from "../openapi/api.ts";
+import { documentPage, pageStyle } from "../openapi/page.ts";
+
+export function addOpenApi(app: Hono<AppEnv>): void {
+  app.get("/openapi.json", etag(), (c) => {
+    c.header("Cache-Control", "no-cache");
+    return c.json(apiDocument());
+  });
+
+  app.get("/docs", etag(), async (c) => {
+    c.header("Cache-Control", "no-cache");
+    c.header("Content-Security-Policy", await pagePolicy());
+    return c.html(documentPage(apiDocument()));
+  });
+}
+
+/** Nothing but the one style, known by its hash. */
+async function pagePolicy(): Promise<string> {
+  const digest = await sha256(new TextEncoder().encode(pageStyle));
+  const hash = btoa(String.fromCharCode(...digest));
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+}

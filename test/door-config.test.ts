@@ -1,0 +1,48 @@
+import { describe, expect, test } from "vitest";
+import { type Env, readConfig } from "../src/config.ts";
+import { ClassifierError } from "../src/errors.ts";
+
+const MODELS = { get: async () => null } as unknown as Env["MODELS"];
+const good = "a-key-of-16-chars";
+
+function fault(variables: Record<string, unknown>): ClassifierError {
+  try {
+    readConfig({ MODELS, ...variables } as Env);
+  } catch (error) {
+    if (error instanceof ClassifierError) return error;
+  }
+  return expect.unreachable("it should be refused");
+}
+
+describe("API_KEYS", () => {
+  test("is a list for rotation, with or without spaces", () => {
+    expect(readConfig({ MODELS, API_KEYS: `${good}, ${good}2` }).apiKeys).toEqual([good, `${good}2`]);
+  });
+
+  test.each(["", ",", "short", `${good},`, `${good},short`, `${good} with space`, "ключ-из-16-букв-и", 1e20])(
+    "%j is refused by name and never repeated",
+    (value) => {
+      const { reason, message } = fault({ API_KEYS: value });
+      expect(reason).toMatchObject({ code: "misconfigured", variable: "API_KEYS" });
+      expect(message).toContain("at least 16 characters");
+      if (String(value).length > 1) expect(message).not.toContain(String(value));
+    },
+  );
+});
+
+describe("CORS_ORIGINS", () => {
+  test.each([
+    ["", []],
+    ["*", ["*"]],
+    ["https://a.example, http://localhost:5173", ["https://a.example", "http://localhost:5173"]],
+  ])("%j is %j", (value, origins) => {
+    expect(readConfig({ MODELS, CORS_ORIGINS: value }).corsOrigins).toEqual(origins);
+  });
+
+  test.each(["https://a.example/", "a.example", "*,https://a.example", "https://*.a.example/x", "null"])(
+    "%j is refused by name",
+    (value) => {
+      expect(fault({ CORS_ORIGINS: value }).reason).toMatchObject({ variable: "CORS_ORIGINS" });
+    },
+  );
+});

@@ -1,0 +1,13 @@
+/** wrangler.toml with more in it, for Workers with optional bindings. */
+import { readFile, rm, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+
+/** Writes the project's configuration with `addition` at its end; `remove` deletes the file. */
+export async function configWith(name: string, addition: string) {
+  // In the project's folder: paths in it are relative to the file.
+  const configPath = path.join(projectFolder, `wrangler.${name}-test.toml`);
+  const toml = await readFile(path.join(projectFolder, "wrangler.toml"), "utf8");
+  await writeFile(configPath, `${toml}\n${addition}\n`);
+  return { configPath, remove: () => rm(configPath, { force: true }) };
+}

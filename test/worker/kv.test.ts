@@ -1,0 +1,97 @@
+/** The KV tier, with the namespace as wrangler emulates it. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
+import { configWith } from "../support/wrangler-config.ts";
+
+interface Namespace {
+  get(key: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
+  put(key: string, value: ArrayBuffer | string): Promise<void>;
+  list(): Promise<{ keys: { name: string; expiration?: number }[] }>;
+}
+
+const config = await configWith("kv", '[[kv_namespaces]]\nbinding = "RESULTS"\nid = "results-test"');
+const { configPath } = config;
+let ship: Uint8Array;
+
+beforeAll(async () => {
+  ship = await exampleImage("ship");
+});
+
+afterAll(() => config.remove());
+
+async function withWorker<T>(
+  vars: Record<string, string | number>,
+  work: (worker: TestWorker, results: Namespace) => Promise<T>,
+): Promise<T> {
+  const worker = await TestWorker.start({ configPath, vars });
+  try {
+    return await work(worker, await worker.binding<Namespace>("RESULTS"));
+  } finally {
+    await worker.close();
+  }
+}
+
+describe("with the binding", () => {
+  test("what one location computed is a hit in another, with the same answer", async () => {
+    const [there, key, stored] = await withWorker({ RESULTS_TTL_SECONDS: 3600 }, async (worker, results) => {
+      const answer = await worker.classify(ship);
+      expect(answer.headers.get("X-Cache")).toBe("MISS");
+      const { keys } = await until(
+        () => results.list(),
+        ({ keys }) => keys.length > 0,
+      );
+      const { name, expiration } = keys[0]!;
+      expect(name).toContain(`${embeddedModel}/${(await embeddedPack()).manifest.version}/`);
+      expect(Math.abs(expiration! - Date.now() / 1000 - 3600)).toBeLessThan(120);
+      return [answer, name, (await results.get(name, "arrayBuffer"))!] as const;
+    });
+    await withWorker({}, async (worker, results) => {
+      expect((await results.list()).keys).toEqual([]);
+      await results.put(key, stored);
+      const here = await worker.classify(ship);
+      expect(here.headers.get("X-Cache")).toBe("HIT");
+      expect(here.text).toBe(there.text);
+      expect(await worker.logs("model_loaded")).toEqual([]);
+    });
+  });
+
+  test("an entry that is not a result is passed over and said in the log", async () => {
+    await withWorker({}, async (worker, results) => {
+      const { sha256 } = (await worker.classify(ship)).json.image as { sha256: string };
+      const frog = await worker.classify(await exampleImage("frog"));
+      expect(frog.status).toBe(200);
+      const { keys } = await until(
+        () => results.list(),
+        ({ keys }) => keys.length === 2,
+      );
+      expect(keys.some(({ name }) => name.endsWith(sha256))).toBe(true);
+    });
+    await withWorker({}, async (worker, results) => {
+      const bytes = new Uint8Array(ship);
+      const hash = Buffer.from(await crypto.subtle.digest("SHA-256", bytes)).toString("hex");
+      const { version } = (await embeddedPack()).manifest;
+      await results.put(`${embeddedModel}/${version}/${hash}`, "garbage");
+      const answer = await worker.classify(ship);
+      expect([answer.status, answer.headers.get("X-Cache")]).toEqual([200, "MISS"]);
+      expect(await worker.logs("cache_failed")).toMatchObject([{ tier: "kv", operation: "get" }]);
+    });
+  });
+});
+
+test("a lifetime that KV would refuse is named", async () => {
+  await withWorker({ RESULTS_TTL_SECONDS: 59 }, async (worker) => {
+    const { status, json } = await worker.get("/v1/model");
+    expect(status).toBe(503);
+    expect(json).toMatchObject({ code: "misconfigured", variable: "RESULTS_TTL_SECONDS" });
+  });
+});
+
+async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
+  const deadline = Date.now() + 10_000;
+  for (;;) {
+    const value = await read();
+    if (holds(value)) return value;
+    if (Date.now() > deadline) throw new Error("it should hold by now");
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
