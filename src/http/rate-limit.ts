@@ -14,16 +14,18 @@ export function rateLimit(
   limiter: RateLimiter | undefined,
   log: (event: Readonly<Record<string, unknown>>) => void,
 ): MiddlewareHandler<AppEnv> {
+  const allows = async (binding: RateLimiter, key: string): Promise<boolean> => {
+    try {
+      return (await binding.limit({ key })).success;
+    } catch (error) {
+      log({ event: "rate_limit_failed", reason: String(error) });
+      return true;
+    }
+  };
   return async (c, next) => {
     if (!limiter || c.req.path === livenessPath) return next();
-    const allowed = await limiter.limit({ key: callerOf(c) }).catch((error: unknown) => {
-      log({ event: "rate_limit_failed", reason: String(error) });
-      return { success: true };
-    });
-    if (!allowed.success) {
-      throw new ClassifierError({ code: "rate_limited", retryAfterSeconds: rateLimitRetrySeconds });
-    }
-    return next();
+    if (await allows(limiter, callerOf(c))) return next();
+    throw new ClassifierError({ code: "rate_limited", retryAfterSeconds: rateLimitRetrySeconds });
   };
 }
 

@@ -1,5 +1,52 @@
+import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
-import { network } from "../../src/http/rate-limit.ts";
+import type { RateLimiter } from "../../src/bindings.ts";
+import type { AppEnv } from "../../src/http/context.ts";
+import { network, rateLimit } from "../../src/http/rate-limit.ts";
+
+const headers = { "CF-Connecting-IP": "192.0.2.7" };
+
+function appWith(limiter: RateLimiter, keyHash?: string, logged: unknown[] = []) {
+  const app = new Hono<AppEnv>();
+  app.use(async (c, next) => {
+    if (keyHash !== undefined) c.set("keyHash", keyHash);
+    await next();
+  });
+  app.use(rateLimit(limiter, (event) => logged.push(event)));
+  app.get("*", (c) => c.text("answered"));
+  return app;
+}
+
+describe("rateLimit", () => {
+  test("counts by address, or by the key's hash where there is one; the liveness probe not at all", async () => {
+    const keys: string[] = [];
+    const limiter: RateLimiter = {
+      limit: async ({ key }) => {
+        keys.push(key);
+        return { success: true };
+      },
+    };
+    await appWith(limiter).request("/v1/model", { headers });
+    await appWith(limiter, "abc").request("/v1/model", { headers });
+    await appWith(limiter).request("/healthz", { headers });
+    expect(keys).toEqual(["ip:192.0.2.7", "key:abc"]);
+  });
+
+  test.each([
+    ["rejects", () => Promise.reject(new Error("no counter"))],
+    [
+      "throws",
+      () => {
+        throw new Error("no counter");
+      },
+    ],
+  ])("a binding that %s lets the request pass and is told", async (_, limit) => {
+    const logged: unknown[] = [];
+    const answer = await appWith({ limit }, undefined, logged).request("/v1/model", { headers });
+    expect(await answer.text()).toBe("answered");
+    expect(logged).toEqual([{ event: "rate_limit_failed", reason: "Error: no counter" }]);
+  });
+});
 
 describe("the network that a rate limit counts", () => {
   test.each([
