@@ -228,7 +228,7 @@ describe("a conditional GET", () => {
     const sha256 = createHash("sha256").update(ship).digest("hex");
     const version = (json.model as { version: string }).version;
     const etag = headers.get("ETag") ?? "";
-    expect(etag).toBe(`"${sha256}-${version}-2"`);
+    expect(etag).toBe(`"${sha256}-${version}-2-softmax"`);
     expect(headers.get("Cache-Control")).toBe("public, max-age=3600");
     for (const tag of [etag, `W/${etag}`, `"other", ${etag}`, "*"]) {
       const again = await byUrl(url, "&top_k=2", { headers: { "If-None-Match": tag } });
