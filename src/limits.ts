@@ -76,6 +76,8 @@ export const maxSeenImages = 1000;
 
 /** Time an image behind /cdn/ waits for room before it flows without labels. */
 export const cdnWaitMs = 2_000;
+/** Time its bytes may take to come in before they flow on without labels. */
+export const cdnBufferMs = 5_000;
 /** Time it waits for its labels: a cold start takes about a second. */
 export const cdnClassifyMs = 8_000;
 

@@ -28,6 +28,9 @@ interface Options {
   coldRate: number;
 }
 
+// By default a signal ends the process without its exit handlers, which stop the Workers.
+process.once("SIGTERM", () => process.exit(143));
+
 await runCommand(async () => {
   const { imagesPerDay, hitRate, coldRate } = defaultWorkload;
   const program = new Command("npm run bench --")

@@ -4,11 +4,11 @@ import { accepts } from "hono/accepts";
 import type { Permit } from "../../admission.ts";
 import { conditionsFor, validatorsIn } from "../../cache/seen-images.ts";
 import { freeBytes } from "../../free-bytes.ts";
-import { cdnClassifyMs, cdnWaitMs, requestOverheadBytes } from "../../limits.ts";
+import { cdnBufferMs, cdnClassifyMs, cdnWaitMs, requestOverheadBytes } from "../../limits.ts";
 import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
 import { refuseLoop } from "../../remote/loops.ts";
 import { settleWithin, timedOut } from "../../timeout.ts";
-import { type BufferedBody, bufferUpTo, send } from "../cdn/buffered-body.ts";
+import { bufferUpTo, send } from "../cdn/buffered-body.ts";
 import { setClassifyError, setImageHeaders } from "../cdn/image-headers.ts";
 import {
   askOrigin,
@@ -119,31 +119,27 @@ class Annotation {
   }
 
   async #classified(response: Response, headers: Headers, permit: Permit): Promise<Response> {
-    let buffered: BufferedBody;
-    try {
-      buffered = await bufferUpTo(
-        response.body as ReadableStream<Uint8Array>,
-        this.#services.config.maxImageBytes,
-      );
-    } catch (cause) {
+    const { maxImageBytes } = this.#services.config;
+    const body = response.body as ReadableStream<Uint8Array>;
+    const buffered = await bufferUpTo(body, maxImageBytes, cdnBufferMs).catch((cause: unknown) => {
       permit.release();
       throw originFailed(`${this.#url.host} broke off`, cause);
-    }
+    });
     const { bytes, rest } = buffered;
     permit.shrinkTo(bytes.length + requestOverheadBytes);
     this.#c.var.facts.bytes = bytes.length;
-    const scored = rest ? Promise.resolve(undefined) : this.#score(bytes, response, headers);
-    if (rest) this.#fail(headers, "image_too_large");
-    const inTime = await settleWithin(scored, cdnClassifyMs);
-    if (inTime === timedOut) this.#fail(headers, "timeout");
-    const { readable, sent } = send(buffered, contentLength(response.headers));
+    const scored = rest ? this.#fail(headers, rest.reason) : this.#score(bytes, response, headers);
+    if ((await settleWithin(scored, cdnClassifyMs)) === timedOut) await this.#fail(headers, "timeout");
+    const { readable, bytesSent, allSent } = send(buffered, contentLength(response.headers));
+    anchorOf(this.#c)(allSent);
     anchorOf(this.#c)(
       // The bytes are in use until both are done: scoring may go on after its time.
-      Promise.all([sent, scored]).finally(() => {
+      Promise.all([bytesSent, scored]).then(() => {
         freeBytes(bytes);
         permit.release();
       }),
     );
+    // A copy: what scoring says after its time comes too late.
     return new Response(readable, { status: 200, headers: new Headers(headers) });
   }
 
@@ -158,11 +154,11 @@ class Annotation {
     } catch (thrown) {
       const error = toClassifierError(thrown);
       if (error.reason.code === "internal") this.#c.var.facts.error = error;
-      this.#fail(headers, error.reason.code);
+      await this.#fail(headers, error.reason.code);
     }
   }
 
-  #fail(headers: Headers, code: string): void {
+  async #fail(headers: Headers, code: string): Promise<void> {
     this.#c.var.facts.code = code;
     setClassifyError(headers, code);
   }

@@ -62,6 +62,10 @@ export class DevWorker {
       env: { ...process.env, ...offlineEnv },
       stdio: ["ignore", "pipe", "pipe"],
     });
+    // Whoever starts it may die in between: no workerd is to outlive it.
+    const stop = () => void child.kill("SIGINT");
+    process.once("exit", stop);
+    child.once("exit", () => process.off("exit", stop));
     const lines: string[] = [];
     for (const stream of [child.stdout, child.stderr]) {
       stream?.on("data", (data: Buffer) => void lines.push(...String(data).split("\n")));

@@ -1,0 +1,108 @@
+/** The bodies of /v1/classify, cut into chunks in every way that a network may. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { ClassifierError } from "../../src/errors.ts";
+import { inputOf } from "../../src/http/inputs/input.ts";
+import { decodeBase64 } from "../../src/http/inputs/json-image.ts";
+import { readImageParts } from "../../src/http/inputs/multipart.ts";
+import {
+  jsonBodyFactor,
+  maxImageBytesCeiling,
+  maxInFlightBytes,
+  requestOverheadBytes,
+} from "../../src/limits.ts";
+
+async function* cut(bytes: Uint8Array, sizes: readonly number[]): AsyncGenerator<Uint8Array> {
+  for (let at = 0, i = 0; at < bytes.length; i++) {
+    const size = sizes[i % sizes.length] ?? 1;
+    yield bytes.slice(at, at + size);
+    at += size;
+  }
+}
+
+const type = "multipart/form-data; boundary=xy";
+const part = (image: Uint8Array) =>
+  Buffer.concat([
+    Buffer.from('--xy\r\nContent-Disposition: form-data; name="image"\r\n\r\n'),
+    image,
+    Buffer.from("\r\n"),
+  ]);
+const codeOf = (error: unknown) => (error as ClassifierError).reason?.code ?? String(error);
+
+describe("readImageParts", () => {
+  test("gives every image back, however the body is cut, whatever follows its end", async () => {
+    const image = fc.oneof(
+      fc.uint8Array({ maxLength: 60 }),
+      // What looks like the boundary, and is not.
+      fc
+        .constantFrom("\r\n--x", "\r\n--xx", "--xy", "\r\n-", "\r\r\n--x")
+        .map((text) => new Uint8Array(Buffer.from(text))),
+    );
+    const images = fc.array(image, { minLength: 1, maxLength: 8 });
+    const sizes = fc.array(fc.integer({ min: 1, max: 40 }), { minLength: 1, maxLength: 5 });
+    const epilogue = fc.constantFrom("", "\r\n", "\r\nepilogue\r\n--xy\r\n");
+    await fc.assert(
+      fc.asyncProperty(images, sizes, epilogue, async (sent, cuts, after) => {
+        const body = Buffer.concat([...sent.map(part), Buffer.from(`--xy--${after}`)]);
+        const got = await readImageParts(cut(body, cuts), type);
+        expect(got.map((bytes) => [...bytes])).toEqual(sent.map((bytes) => [...bytes]));
+        expect(new Set(got.map(({ buffer }) => buffer)).size).toBe(got.length);
+      }),
+      { numRuns: 300 },
+    );
+  });
+
+  test("refuses anything else as malformed, never in another way", async () => {
+    const text = fc.array(
+      fc.constantFrom("--xy", "\r\n", "--", "\r\n\r\n", ":", "name=", '"image"', "\xff", "a"),
+      { maxLength: 20 },
+    );
+    await fc.assert(
+      fc.asyncProperty(text, fc.integer({ min: 1, max: 9 }), async (pieces, size) => {
+        const body = Buffer.from(pieces.join(""), "latin1");
+        const outcome = await readImageParts(cut(body, [size]), type).then(() => "read", codeOf);
+        expect(["read", "malformed_body", "too_many_images"]).toContain(outcome);
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
+
+describe("decodeBase64", () => {
+  test("gives every image back, padded or not, across the pieces that it decodes at once", () => {
+    for (const length of [1, 2, 3, 49_151, 49_152, 49_153, 150_001]) {
+      const bytes = Uint8Array.from({ length }, (_, i) => (i * 7) % 256);
+      const text = Buffer.from(bytes).toString("base64");
+      expect(Buffer.compare(decodeBase64(text), bytes)).toBe(0);
+      expect(Buffer.compare(decodeBase64(text.replace(/=+$/, "")), bytes)).toBe(0);
+    }
+  });
+
+  test.each(["A", "AAAAA", "A===", "AA=", "=", "AA==AA", "A-_A", " AAAA", "AAAA\n", "data:,", "é"])(
+    "refuses %j",
+    (text) => {
+      expect(() => decodeBase64(text)).toThrow(expect.objectContaining({ name: "ClassifierError" }));
+    },
+  );
+});
+
+test("no way in asks for more room than there is, at the largest limit that may be set", () => {
+  for (const contentType of ["image/jpeg", type, "application/json"]) {
+    const request = new Request("http://x/", {
+      method: "POST",
+      body: "x",
+      headers: { "Content-Type": contentType },
+    });
+    const { expectedBytes } = inputOf(request, maxImageBytesCeiling);
+    expect(expectedBytes + requestOverheadBytes).toBeLessThanOrEqual(maxInFlightBytes);
+  }
+});
+
+test("a JSON body counts as the memory that it takes", () => {
+  const init = {
+    method: "POST",
+    body: "x",
+    headers: { "Content-Type": "application/json", "Content-Length": "1000" },
+  };
+  expect(inputOf(new Request("http://x/", init), 10_000).expectedBytes).toBe(1000 * jsonBodyFactor);
+});
