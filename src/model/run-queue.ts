@@ -28,9 +28,13 @@ export class RunQueue {
     this.#tail = new Promise((resolve) => {
       release = resolve;
     });
-    if (this.#length++ === 0) this.#progress();
+    const waited = this.#length > 0;
+    if (!waited) this.#progress();
+    this.#length++;
     try {
       await this.#turn(previous);
+      // A run does not yield: without this, the answers before it would leave together with its own.
+      if (waited) await macrotask();
       this.#progress();
       return await task();
     } finally {
@@ -51,4 +55,8 @@ export class RunQueue {
   #progress(): void {
     this.#lastProgressMs = this.#now();
   }
+}
+
+function macrotask(): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, 0));
 }

@@ -97,7 +97,7 @@ describe("ModelHost", () => {
   });
 
   test("when the request that loads goes away for good, the next one takes over and its sessions are released", async () => {
-    vi.useFakeTimers();
+    vi.useFakeTimers({ shouldAdvanceTime: true });
     const gone = deferred();
     runtime.beforeCreate = async (shard) => {
       if (shard !== 1) return;
@@ -116,7 +116,7 @@ describe("ModelHost", () => {
   });
 
   test("a bucket that hangs gives 503 in bounded time", async () => {
-    vi.useFakeTimers();
+    vi.useFakeTimers({ shouldAdvanceTime: true });
     bucket.beforeGet = () => never();
     const failed = host.pack(anchor).catch((e: unknown) => e as ClassifierError);
     await vi.advanceTimersByTimeAsync(stallMs);

@@ -5,7 +5,7 @@ import { deferred, never } from "../support/deferred.ts";
 const stallMs = 1000;
 
 describe("RunQueue", () => {
-  beforeEach(() => void vi.useFakeTimers());
+  beforeEach(() => void vi.useFakeTimers({ shouldAdvanceTime: true }));
   afterEach(() => void vi.useRealTimers());
 
   test("runs never overlap and keep their order", async () => {
