@@ -1,0 +1,19 @@
+#!/bin/sh
+# The HTTP API by curl. Run it beside `npm start`:
+#
+#     sh examples/curl/classify.sh http://localhost:8787
+set -eu
+endpoint=${1:-http://localhost:8787}
+images=$(dirname "$0")/../images
+
+echo "One image, three classes:"
+curl -sS --fail-with-body --data-binary "@$images/ship.jpg" "$endpoint/v1/classify?top_k=3"
+echo
+
+echo "Two images at once:"
+curl -sS --fail-with-body -F "image=@$images/frog.jpg" -F "image=@$images/truck.jpg" "$endpoint/v1/classify?top_k=1"
+echo
+
+echo "The features of an image, for a search of your own:"
+curl -sS --fail-with-body --data-binary "@$images/ship.jpg" "$endpoint/v1/embed?normalize=l2&encoding=base64"
+echo

@@ -1,0 +1,57 @@
+/** The examples that are shell scripts, run as their first lines say. */
+import { spawn } from "node:child_process";
+import { createServer, type Server } from "node:http";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+let worker: TestWorker;
+let origin: Server;
+let ship: Uint8Array;
+
+beforeAll(async () => {
+  ship = await exampleImage("ship");
+  origin = createServer((request, response) => {
+    if (request.url === "/photos/ship.jpg") response.writeHead(200, { "Content-Type": "image/jpeg" }).end(ship);
+    else response.writeHead(404).end();
+  });
+  await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
+  const { port } = origin.address() as { port: number };
+  worker = await TestWorker.start({ vars: { IMAGE_ORIGIN: `http://127.0.0.1:${port}/photos` } });
+});
+
+afterAll(async () => {
+  await worker?.close();
+  origin?.close();
+});
+
+function run(script: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  const child = spawn("sh", [`examples/${script}`, worker.url.origin, ...args], { cwd: projectFolder });
+  let output = "";
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data: Buffer) => {
+      output += data;
+    });
+  }
+  return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
+}
+
+test("examples/curl classifies one image, two at once, and embeds one", async () => {
+  const { code, output } = await run("curl/classify.sh");
+  expect(code, output).toBe(0);
+  const [one, two, features] = output
+    .split("\n")
+    .filter((line) => line.startsWith("{"))
+    .map((line) => JSON.parse(line));
+  expect(one.predictions[0].label).toBe("ship");
+  expect(two.results.map((result: typeof one) => result.predictions[0].label)).toEqual(["frog", "truck"]);
+  expect(Buffer.from(features.embedding, "base64")).toHaveLength(4 * 512);
+});
+
+test("examples/image-cdn fetches an image through the Worker, with labels in its headers", async () => {
+  const { code, output } = await run("image-cdn/labels.sh", "ship.jpg");
+  expect(code, output).toBe(0);
+  expect(output).toContain(`ship.jpg: ${ship.length} bytes`);
+  expect(output).toMatch(/x-image-label: ship/i);
+  expect(output).toMatch(/"predictions":\[\{"label":"ship"/);
+});
