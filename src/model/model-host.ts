@@ -179,7 +179,14 @@ export class ModelHost {
       });
       this.#loaded = { pack, session };
       const facts = { shards: session.shards, r2_reads: source.reads, wasm_heap_bytes: runtime.heapBytes() };
-      log({ event: "model_loaded", model, version, ...facts, ms: this.#now() - startedMs });
+      const { startMs, readMs, sessionMs } = session.times;
+      const times = {
+        ms: this.#now() - startedMs,
+        start_ms: startMs,
+        read_ms: readMs,
+        session_ms: sessionMs,
+      };
+      log({ event: "model_loaded", model, version, ...facts, ...times });
       return this.#loaded;
     } catch (error) {
       if (!signal.aborted) log({ event: "model_load_failed", model, version, ...explain(error) });

@@ -22,12 +22,24 @@ export interface LoadOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Where a load spent its time, in milliseconds. Deployed, clocks stand still during CPU work: only waiting shows. */
+export interface LoadTimes {
+  /** Making ORT's environment, while the first shard is read. */
+  readonly startMs: number;
+  /** Waiting for each shard to be read and hashed. */
+  readonly readMs: readonly number[];
+  /** Making each session. */
+  readonly sessionMs: readonly number[];
+}
+
 export class ShardedSession {
+  readonly times: LoadTimes;
   readonly #manifest: Manifest;
   readonly #sessions: readonly Session[];
   readonly #runtime: Runtime;
 
-  private constructor(manifest: Manifest, sessions: readonly Session[], runtime: Runtime) {
+  private constructor(manifest: Manifest, sessions: readonly Session[], runtime: Runtime, times: LoadTimes) {
+    this.times = times;
     this.#manifest = manifest;
     this.#sessions = sessions;
     this.#runtime = runtime;
@@ -37,24 +49,29 @@ export class ShardedSession {
   static async load(manifest: Manifest, options: LoadOptions): Promise<ShardedSession> {
     const { readShard, runtime, onProgress, signal } = options;
     const sessions: Session[] = [];
+    const times = { startMs: 0, readMs: [] as number[], sessionMs: [] as number[] };
     const releaseAll = () => Promise.all(sessions.splice(0).map((session) => session.release()));
     // The request that loads may be gone for good: whoever takes over aborts, and so gives the memory back.
     signal?.addEventListener("abort", () => void releaseAll(), { once: true });
     let next: Promise<Uint8Array> | undefined;
     try {
       next = startRead(readShard, manifest.shards[0]);
-      await startRuntime(runtime);
+      times.startMs = (await timed(() => startRuntime(runtime))).ms;
       signal?.throwIfAborted();
       for (const [i, shard] of manifest.shards.entries()) {
-        const bytes = await next;
+        const pending = next;
+        const { value: bytes, ms: readMs } = await timed(async () => pending as Promise<Uint8Array>);
+        times.readMs.push(readMs);
         signal?.throwIfAborted();
         next = startRead(readShard, manifest.shards[i + 1]);
-        sessions.push(await createSession(runtime, shard, bytes as Uint8Array));
-        freeBytes(bytes as Uint8Array);
+        const { value: session, ms: sessionMs } = await timed(() => createSession(runtime, shard, bytes));
+        sessions.push(session);
+        times.sessionMs.push(sessionMs);
+        freeBytes(bytes);
         signal?.throwIfAborted();
         onProgress?.(i + 1);
       }
-      return new ShardedSession(manifest, [...sessions], runtime);
+      return new ShardedSession(manifest, [...sessions], runtime, times);
     } catch (error) {
       await next?.catch(() => {});
       await releaseAll();
@@ -93,6 +110,12 @@ export class ShardedSession {
   async release(): Promise<void> {
     await Promise.all(this.#sessions.map((session) => session.release()));
   }
+}
+
+async function timed<T>(work: () => Promise<T>): Promise<{ value: T; ms: number }> {
+  const startedMs = performance.now();
+  const value = await work();
+  return { value, ms: Math.round(performance.now() - startedMs) };
 }
 
 function startRead(
