@@ -12,7 +12,8 @@ let ship: Uint8Array;
 beforeAll(async () => {
   ship = await exampleImage("ship");
   origin = createServer((request, response) => {
-    if (request.url === "/photos/ship.jpg") response.writeHead(200, { "Content-Type": "image/jpeg" }).end(ship);
+    if (request.url === "/photos/ship.jpg")
+      response.writeHead(200, { "Content-Type": "image/jpeg" }).end(ship);
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));

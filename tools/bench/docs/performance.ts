@@ -5,6 +5,7 @@ import { numberText } from "../report/format.ts";
 import { listMarkdown, tableMarkdown } from "../report/markdown.ts";
 import { decoderTable, figureTable, modelTable, pictureTable, stageTable } from "../report/tables.ts";
 import { unfairness } from "../report/unfair.ts";
+import { figures } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
 
 export function performanceDocument(results: Results): string {
@@ -15,6 +16,7 @@ export function performanceDocument(results: Results): string {
     "Written by `npm run bench -- --write-docs` from one run of `npm run bench`: everything on the same weights, the same inputs and the same machine, each subject in a fresh process, the order reversed every other round. All values are medians of the rounds' medians.",
     listMarkdown(describeRun(results)),
     ...section("Figures", tableMarkdown(figureTable(results))),
+    ...missedText(results),
     ...section(
       "Beside what else could be run",
       "![Bars: cold start, forward pass, WASM heap and decoding of every subject](plots/comparison.svg)",
@@ -40,6 +42,14 @@ export function performanceDocument(results: Results): string {
     ),
   ];
   return `${paragraphs.join("\n\n")}\n`;
+}
+
+function missedText(results: Results): string[] {
+  const missed = figures(results).filter(
+    ({ value, bar, ifMissed }) => ifMissed !== undefined && value !== undefined && value > bar,
+  );
+  if (missed.length === 0) return [];
+  return ["Of the misses:", listMarkdown(missed.map(({ what, ifMissed }) => `${what}: ${ifMissed}`))];
 }
 
 function burstText(burst: NonNullable<Results["burst"]>): string {
