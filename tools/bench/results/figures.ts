@@ -57,7 +57,7 @@ export function figures(results: Results): Figure[] {
       from: `caller's clock over the plain Worker's around session.run; by our Worker's own clock ${numberText(ownRatio ?? Number.NaN)}`,
       bar: 1.25,
       ifMissed:
-        "The caller's clock has HTTP, wrangler's proxy and decoding in it, about 20 ms beside the forward pass; by our Worker's own clock the bar is met. Optimisation levels, arena and memory pattern of ONNX Runtime were tried: none is worth more than 2% here.",
+        "The caller's clock has HTTP, wrangler's proxy and decoding in it, about 20 ms beside the forward pass; by our Worker's own clock the bar is met. The plain Worker's default session options also make its forward pass a few percent faster than ours, which are chosen for the smaller heap; switching graph optimisation, arena and memory pattern on, one by one and together, gave between nothing and 4% in Node.",
       unit: "ratio",
       value: ratio(of("ours", small)?.median, bareRun),
     },
@@ -66,7 +66,7 @@ export function figures(results: Results): Figure[] {
       from: `medians of ${cold?.rounds ?? 0}`,
       bar: 0.7,
       ifMissed:
-        "Loading takes about 0.22 s; the first forward pass takes 0.19 or 0.38 s, by chance, since V8 compiles the WebAssembly while it runs, and so the whole is about 0.5 or 0.7 s, while the plain Worker is mostly at the upper end. Reads overlap sessions, ONNX Runtime starts while the first shard is read, and a large body is used to load and warm the model, which this figure's 53 kB body does not show.",
+        "Loading takes about 0.22 s; the first forward pass takes 0.19 or 0.38 s, seemingly by chance (we suspect V8's tiers of WebAssembly, and have not shown it), and so the whole is about 0.5 or 0.7 s, while the plain Worker is mostly at the upper end. Reads overlap sessions, ONNX Runtime starts while the first shard is read, and a large body is used to load and warm the model, which this figure's 53 kB body does not show.",
       unit: "ratio",
       value: ratio(cold?.median, of("plain-int8", metrics.cold)?.median),
     },
