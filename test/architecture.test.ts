@@ -43,6 +43,11 @@ describe("the structure", () => {
       /^src\/(image|model)\//,
       /^(src\/(http|cache|edge)|tools)\//,
     ],
+    [
+      "head/ knows the model, and nothing of http, cache, image, edge or tools",
+      /^src\/head\//,
+      /^(src\/(http|cache|image|edge)|tools)\//,
+    ],
     ["cache/ knows nothing of http, image or model", /^src\/cache\//, /^src\/(http|image|model|edge)\//],
     ["errors and limits import nothing", /^src\/(errors|limits)\.ts$/, /./],
     ["nothing imports the Worker's entry", /./, /^src\/index\.ts$/],
@@ -54,7 +59,7 @@ describe("the structure", () => {
     ],
     ["only image/ imports jpeg-js", /^src\/(?!image\/)/, /^jpeg-js/],
     [
-      "tools use image/, model/ and what those need, not the server",
+      "tools use image/, model/, head/ and what those need, not the server",
       /^tools\//,
       /^src\/(http|cache|edge|index|classify|config)/,
     ],

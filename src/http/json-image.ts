@@ -1,10 +1,10 @@
 /** An image as base64 in a JSON body, with what else the body says. */
 import { z } from "zod";
+import { base64ToBytes } from "../base64.ts";
 import { ClassifierError } from "../errors.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { jsonBodyFactor, maxJsonBodyBytes } from "../limits.ts";
 import { tooManyBytes } from "../read-stream.ts";
-import { base64ToBytes } from "./base64.ts";
 import { bodyBytes, readBody } from "./body.ts";
 import type { ImageInput } from "./score-body.ts";
 

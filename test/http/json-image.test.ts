@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
+import { base64ToBytes, bytesToBase64 } from "../../src/base64.ts";
 import { ClassifierError } from "../../src/errors.ts";
-import { base64ToBytes, bytesToBase64 } from "../../src/http/base64.ts";
 import { isJson, jsonImage } from "../../src/http/json-image.ts";
 import { maxJsonBodyBytes } from "../../src/limits.ts";
 

@@ -7,15 +7,15 @@ import { describe, expect, test } from "vitest";
 import { performanceDocument } from "../../tools/bench/docs/performance.ts";
 import { scalingDocument } from "../../tools/bench/docs/scaling.ts";
 import { writeDocs } from "../../tools/bench/docs/write-docs.ts";
-import { binaryTicks, createScale, linearTicks, logTicks } from "../../tools/bench/plot/scale.ts";
-import { lineSheet } from "../../tools/bench/plot/sheet.ts";
-import { numberText } from "../../tools/bench/report/format.ts";
 import { tableMarkdown } from "../../tools/bench/report/markdown.ts";
 import { plots } from "../../tools/bench/report/plots.ts";
 import { decoderTable, figureTable, modelTable } from "../../tools/bench/report/tables.ts";
 import { terminalReport } from "../../tools/bench/report/terminal.ts";
 import { unfairness } from "../../tools/bench/report/unfair.ts";
 import { metrics } from "../../tools/bench/subjects.ts";
+import { numberText } from "../../tools/plot/format.ts";
+import { binaryTicks, createScale, linearTicks, logTicks } from "../../tools/plot/scale.ts";
+import { lineSheet } from "../../tools/plot/sheet.ts";
 import { passing, rounds, withSamples } from "./bench-fixture.ts";
 
 describe("numbers", () => {

@@ -1,7 +1,7 @@
 /** application/json with an image as base64, or with the URL of one. */
 import { z } from "zod";
+import { base64ToBytes } from "../../base64.ts";
 import { ClassifierError } from "../../errors.ts";
-import { base64ToBytes } from "../base64.ts";
 
 const expected = '{"image": base64 of a JPEG} or {"url": address of an image}';
 

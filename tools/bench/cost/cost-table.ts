@@ -1,5 +1,5 @@
 /** An estimate as tables. Pure. */
-import { moneyText, numberText, shareText } from "../report/format.ts";
+import { moneyText, numberText, shareText } from "../../plot/format.ts";
 import type { Table } from "../report/tables.ts";
 import { estimateMonth, type UnitCosts, type Workload } from "./estimate.ts";
 

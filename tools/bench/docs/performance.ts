@@ -1,7 +1,8 @@
 /** docs/performance.md from the results. Pure. */
+
+import { numberText } from "../../plot/format.ts";
 import { medians, type Series } from "../growth/series.ts";
 import { describeRun } from "../report/describe.ts";
-import { numberText } from "../report/format.ts";
 import { listMarkdown, tableMarkdown } from "../report/markdown.ts";
 import { decoderTable, figureTable, modelTable, pictureTable, stageTable } from "../report/tables.ts";
 import { unfairness } from "../report/unfair.ts";

@@ -1,4 +1,6 @@
 /** docs/scaling.md from the results. Pure. */
+
+import { numberText, shareText } from "../../plot/format.ts";
 import { costTable, sensitivityTable } from "../cost/cost-table.ts";
 import {
   averageCpuMs,
@@ -10,7 +12,6 @@ import {
 import { freePlanCpuMs, priceSources, pricesRead, r2ReadPrice } from "../cost/prices.ts";
 import { unitCosts, unitCostsComment } from "../cost/unit-costs.ts";
 import { medians } from "../growth/series.ts";
-import { numberText, shareText } from "../report/format.ts";
 import { listMarkdown, tableMarkdown } from "../report/markdown.ts";
 import type { Results } from "../results/results.ts";
 

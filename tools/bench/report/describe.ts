@@ -1,6 +1,7 @@
 /** Machine, versions and extent of a run, one line each. Pure. */
+
+import { numberText } from "../../plot/format.ts";
 import type { Results } from "../results/results.ts";
-import { numberText } from "./format.ts";
 
 export function describeRun({ machine, mode, startedAt, seconds, pack, samples }: Results): string[] {
   const rounds = 1 + Math.max(-1, ...samples.map(({ round }) => round));

@@ -1,8 +1,9 @@
 /** The drawings of the documents, from the results. Pure. */
+
+import type { BarChart } from "../../plot/bar-chart.ts";
+import type { Curve, LineChart } from "../../plot/line-chart.ts";
+import { barSheet, lineSheet } from "../../plot/sheet.ts";
 import { medians, type Series } from "../growth/series.ts";
-import type { BarChart } from "../plot/bar-chart.ts";
-import type { Curve, LineChart } from "../plot/line-chart.ts";
-import { barSheet, lineSheet } from "../plot/sheet.ts";
 import type { GrowthName, Results } from "../results/results.ts";
 import { summarise } from "../results/samples.ts";
 import { decoderNames, metrics, modelSubjects, type SubjectName, subjects } from "../subjects.ts";

@@ -1,10 +1,11 @@
 /** The tables of the report, from the results: the terminal and the documents print the same ones. Pure. */
+
+import { mebibytesText, numberText } from "../../plot/format.ts";
 import { pictureNames } from "../plan.ts";
 import { type Figure, figures, verdict } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
 import { type Summary, summarise } from "../results/samples.ts";
 import { decoderNames, metrics, modelSubjects, stages, subjects } from "../subjects.ts";
-import { mebibytesText, numberText } from "./format.ts";
 
 export interface Table {
   readonly title: string;

@@ -1,8 +1,9 @@
 /** What a reader must know before comparing: where the subjects do not stand on equal ground. Pure. */
+
+import { mebibytesText, numberText } from "../../plot/format.ts";
 import type { Results } from "../results/results.ts";
 import { summarise } from "../results/samples.ts";
 import { metrics, subjects } from "../subjects.ts";
-import { mebibytesText, numberText } from "./format.ts";
 
 /** Others' work on the machine, in cores, from which on its figures are worth less. */
 export const busyLoad = 0.5;

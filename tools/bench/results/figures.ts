@@ -1,5 +1,5 @@
 /** The ratios that the design promises, each with its bar, what was measured, and whether it holds. Pure. */
-import { numberText } from "../report/format.ts";
+import { numberText } from "../../plot/format.ts";
 import { metrics } from "../subjects.ts";
 import type { Results } from "./results.ts";
 import { summarise } from "./samples.ts";

@@ -1,5 +1,5 @@
 /** Curves over two axes, their points labelled. Pure. */
-import { numberText } from "../report/format.ts";
+import { numberText } from "./format.ts";
 import { createScale, type Scale, type ScaleKind } from "./scale.ts";
 import { element, mark, type Panel, place, text } from "./svg.ts";
 

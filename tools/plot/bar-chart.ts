@@ -1,5 +1,5 @@
 /** Quantities as horizontal bars from 0. Pure. */
-import { numberText } from "../report/format.ts";
+import { numberText } from "./format.ts";
 import { createScale } from "./scale.ts";
 import { element, type Panel, place, text } from "./svg.ts";
 

@@ -1,0 +1,89 @@
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { bytesToBase64 } from "../../src/base64.ts";
+import { type HeadFile, headLogits, headVersion, nearestCosine, parseHead } from "../../src/head/head.ts";
+
+const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
+const matrix = (values: number[]) => bytesToBase64(new Uint8Array(Float32Array.from(values).buffer));
+
+/** Two classes on three features. */
+async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
+  const content = {
+    format: 1 as const,
+    name: "pets",
+    version: "0".repeat(16),
+    backbone: { name: "resnet34-cifar10", version: "7f452092d3708f4c" },
+    method: "logistic" as const,
+    labels: [
+      { id: "cat", label: "cat" },
+      { id: "dog", label: "dog" },
+    ],
+    feature_size: 3,
+    normalize: "none" as const,
+    weights: matrix([1, 2, 3, -1, 0, 0.5]),
+    bias: [0.5, -0.25],
+    temperature: 2,
+    unknown: null,
+    training: {},
+    ...changes,
+  };
+  return { ...content, version: await headVersion(content) };
+}
+
+describe("a head", () => {
+  test("scores features by its linear layer and its temperature", async () => {
+    const head = await parseHead(encode(await headFile()));
+    expect(Array.from(headLogits(head, Float32Array.of(1, 2, -1)))).toEqual([1.25, -0.875]);
+  });
+
+  test("makes the features' length 1 first where it says l2", async () => {
+    const head = await parseHead(encode(await headFile({ normalize: "l2", temperature: 1 })));
+    expect(Array.from(headLogits(head, Float32Array.of(0, 3, 4)))).toEqual([
+      expect.closeTo(2 * 0.6 + 3 * 0.8 + 0.5, 5),
+      expect.closeTo(0.5 * 0.8 - 0.25, 5),
+    ]);
+  });
+
+  test("tells how near an image is to the nearest class, whatever its length", async () => {
+    const unknown = { centroids: matrix([1, 0, 0, 0, 1, 0]), threshold: 0.5 };
+    const head = await parseHead(encode(await headFile({ unknown })));
+    expect(nearestCosine(head, Float32Array.of(0, 6, 8))).toBeCloseTo(0.6, 6);
+    expect(
+      nearestCosine(await parseHead(encode(await headFile())), Float32Array.of(0, 6, 8)),
+    ).toBeUndefined();
+  });
+
+  test.each<[string, unknown, RegExp]>([
+    ["a later format", { format: 2 }, /it has format 2; this version reads format 1/],
+    ["weights of another size", { weights: matrix([1, 2, 3]) }, /weights has 12 bytes; expected 24/],
+    ["weights that are no base64", { weights: "***" }, /^weights: /],
+    ["weights that are not finite", { weights: matrix([1, 2, 3, 4, Infinity, 6]) }, /weights .* not finite/],
+    ["a bias too few", { bias: [1] }, /bias has 1 numbers; expected 2/],
+    ["no label", { labels: [] }, /^labels: /],
+    ["a temperature of zero", { temperature: 0 }, /^temperature: /],
+  ])("is refused with %s", async (_, changes, expected) => {
+    const file = await headFile(changes as Partial<HeadFile>);
+    await expect(parseHead(encode(file))).rejects.toThrow(expected);
+  });
+
+  test("is refused where one byte of its content was changed after it was made", async () => {
+    const file = { ...(await headFile()), bias: [0.5, -0.5] };
+    await expect(parseHead(encode(file))).rejects.toThrow(/says it is version .* and hashes to/);
+  });
+
+  test("survives any bytes: they are a head or are refused with a reason", async () => {
+    const bytes = encode(await headFile());
+    await fc.assert(
+      fc.asyncProperty(fc.nat(bytes.length - 1), fc.nat(255), async (at, value) => {
+        const changed = bytes.slice();
+        changed[at] = value;
+        const outcome = await parseHead(changed).then(
+          () => "a head",
+          (error: Error) => error.constructor.name,
+        );
+        expect(outcome).toBe(value === bytes[at] ? "a head" : "HeadFormatError");
+      }),
+      { numRuns: 500 },
+    );
+  });
+});
