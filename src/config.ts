@@ -9,6 +9,7 @@ import {
 import type { ImageConverter } from "./convert.ts";
 import { apiKeysSchema, corsOriginsSchema } from "./door-config.ts";
 import { ClassifierError } from "./errors.ts";
+import type { ListableBucket } from "./head/head-names.ts";
 import {
   cacheTtlSeconds,
   defaultMaxImageBytes,
@@ -23,8 +24,8 @@ import { parseRenditions, type Renditions } from "./remote/renditions.ts";
 
 /** The bindings and variables of wrangler.toml. */
 export interface Env {
-  /** R2 bucket with the packs. */
-  readonly MODELS: ObjectBucket;
+  /** R2 bucket with the packs and the heads. */
+  readonly MODELS: ObjectBucket & ListableBucket;
   /** Optional Images binding: converts PNG, WebP and AVIF. */
   readonly IMAGES?: ImageConverter;
   /** Name of the pack to serve. */
@@ -39,6 +40,8 @@ export interface Env {
   readonly IMAGE_RENDITIONS?: unknown;
   /** Where the images of /cdn/ are. */
   readonly IMAGE_ORIGIN?: string;
+  /** Head whose classes /cdn/ gives, in place of the model's own. */
+  readonly CDN_HEAD?: string;
   /** Cache-Control of GET /v1/classify. */
   readonly CLASSIFY_CACHE_CONTROL?: string;
   /** Secret: API keys, separated by commas; without it everyone may call. */
@@ -62,6 +65,8 @@ export interface Config {
   /** Undefined: public, or private for a caller with a key; for an hour. */
   readonly classifyCacheControl: string | undefined;
   readonly imageOrigin: URL | undefined;
+  /** Undefined: the model's own classes. */
+  readonly cdnHead: string | undefined;
   readonly allowedImageHosts: AllowedHosts;
   readonly imageRenditions: Renditions;
   /** Empty: the endpoint is open. */
@@ -122,6 +127,7 @@ const configSchema = z.object({
     "{}",
   ),
   IMAGE_ORIGIN: parsed(parseOrigin, "an https address such as https://images.example.com/photos", ""),
+  CDN_HEAD: packNameSchema.optional(),
   CLASSIFY_CACHE_CONTROL: z
     .string()
     .regex(/^[a-z][a-z0-9=, "-]{0,199}$/i, { error: "expected directives such as public, max-age=3600" })
@@ -152,6 +158,7 @@ export function readConfig(env: Env): Config {
     modelRefreshMs: result.data.MODEL_REFRESH_SECONDS * 1000,
     classifyCacheControl: result.data.CLASSIFY_CACHE_CONTROL,
     imageOrigin: result.data.IMAGE_ORIGIN,
+    cdnHead: result.data.CDN_HEAD,
     allowedImageHosts: result.data.ALLOWED_IMAGE_HOSTS,
     imageRenditions: result.data.IMAGE_RENDITIONS,
     apiKeys: result.data.API_KEYS,

@@ -26,6 +26,17 @@ export type Reason =
   | { code: "unauthorized"; detail: "missing" | "malformed" | "wrong" }
   | { code: "not_found"; path: string }
   | { code: "unknown_model"; model: string; served: readonly string[] }
+  | { code: "unknown_head"; head: string }
+  /** The head is there, for other versions of the model than the one that is live. */
+  | {
+      code: "head_mismatch";
+      head: string;
+      /** Each as name/version. */
+      backbones: readonly string[];
+      live: string;
+      retryAfterSeconds: number;
+    }
+  | { code: "head_unavailable"; head: string; detail: string; retryAfterSeconds: number }
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
   | { code: "image_too_large"; unit: "bytes" | "pixels" | "decode_bytes"; measured: number; limit: number }
   | { code: "unsupported_image"; detected: string; expected: string }
@@ -89,6 +100,12 @@ function describe(reason: Reason): string {
       return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
     case "unknown_model":
       return `There is no model ${JSON.stringify(reason.model.slice(0, 100))} here; ask for ${reason.served.join(" or ")}.`;
+    case "unknown_head":
+      return `There is no head ${JSON.stringify(reason.head.slice(0, 100))} here; expected one that was pushed: npm run head -- push FILE.`;
+    case "head_mismatch":
+      return `The head ${reason.head} is for ${reason.backbones.slice(0, 5).join(", ")}; live is ${reason.live}. Its owner has to train it on that and push it, or to roll the model back.`;
+    case "head_unavailable":
+      return `The head ${reason.head} is not available: ${reason.detail}. The next request tries again.`;
     case "method_not_allowed":
       return `${reason.method} is not allowed here; use ${reason.allowed.join(" or ")}.`;
     case "image_too_large":

@@ -20,6 +20,7 @@ import type {
   ImageClassifier,
   RunInput,
 } from "./edge/contract.ts";
+import { HeadStore } from "./head/head-store.ts";
 import { createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
 import { ScaledDecoder } from "./image/scaled-decoder.ts";
@@ -115,6 +116,13 @@ function createServices(env: Env): Services {
     refreshMs: config.modelRefreshMs,
     log,
   });
+  const headObjects = new BucketSource(env.MODELS, "push the head again (npm run head -- push)");
+  const heads = new HeadStore({
+    source: new CachedSource(headObjects, shardCache, cacheFailed("head")),
+    bucket: env.MODELS,
+    refreshMs: config.modelRefreshMs,
+    log,
+  });
   const tiers: CacheTier[] = [
     new MemoryTier(maxMemoryCacheBytes),
     new CacheApiTier(caches.default, cacheTtlSeconds),
@@ -138,6 +146,7 @@ function createServices(env: Env): Services {
   return {
     config,
     admission,
+    heads,
     seenImages,
     classifier: new Classifier({ host, cache, decoding, toJpeg: convert, coalesceWaitMs }),
   };

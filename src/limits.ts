@@ -99,6 +99,24 @@ export const maxShardBytes = 8 * MiB;
 /** Shards of one model: ResNet34 needs 6; beyond this the session overhead outweighs what sharding saves. */
 export const maxShards = 64;
 
+/**
+ * Bytes of one head file: 380 classes on 512 features with their class means, 780 without. Reading one takes about five
+ * times its size for a moment, as much as loadingBytes; so one is read at a time.
+ */
+export const maxHeadBytes = 2 * MiB;
+/** Bytes of decoded heads in the isolate, of restBytes: over a hundred heads of ten classes, or two of the largest. */
+export const maxHeadMemoryBytes = 3 * MiB;
+/** Heads of which an isolate keeps what is live: at most about 4 KB each. */
+export const maxKnownHeads = 256;
+/** Names of heads that an isolate keeps to tell those that are none, one page of R2's list: 64 characters each at most. */
+export const maxHeadNames = 1000;
+/** Backbone versions for which one head may be live at the same time: the live one, the next, and those to go back to. */
+export const maxHeadBackbones = 16;
+/** Versions in a head's history: older ones stay in the bucket, and `head push` makes them live again. */
+export const maxHeadHistory = 100;
+/** Time for which a head that fits no live backbone is believed to: its Retry-After. */
+export const headMismatchRetrySeconds = 2;
+
 /** Time after which a request has the bucket asked what is live: one R2 read an isolate, at most once in that time. */
 export const defaultModelRefreshMs = 60_000;
 /** Time for which a live version that did not load is left alone: trying takes the old model out of service. */

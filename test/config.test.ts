@@ -22,6 +22,7 @@ describe("readConfig", () => {
       modelRefreshMs: 60_000,
       classifyCacheControl: undefined,
       imageOrigin: undefined,
+      cdnHead: undefined,
       allowedImageHosts: [],
       imageRenditions: new Map(),
       apiKeys: [],

@@ -1,9 +1,16 @@
 /** The classifier for callers in code: another Worker through a service binding, or this one itself. */
 import type { Scored } from "../classify.ts";
 import { ClassifierError } from "../errors.ts";
-import { answered, embeddingOf, normalisations, predictionsOf } from "../http/answers.ts";
+import {
+  answered,
+  classificationOf,
+  embeddingOf,
+  normalisations,
+  predictionsOf,
+  settle,
+} from "../http/answers.ts";
 import { httpStatus, toClassifierError } from "../http/problem.ts";
-import { parseChoice, parseFunctionToApply, parseTopK } from "../http/query.ts";
+import { parseChoice, parseFunctionToApply, parseHeadChoice, parseTopK } from "../http/query.ts";
 import type { GetServices } from "../http/services.ts";
 import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
@@ -31,7 +38,7 @@ export interface ClassifierApiOptions {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
-type ScoreImage = (image: unknown, check?: (pack: Pack) => void) => Promise<Scored>;
+type ScoreImage = (image: unknown, check?: (pack: Pack) => Promise<unknown>) => Promise<Scored>;
 
 export class ClassifierApi implements ImageClassifier {
   readonly #options: ClassifierApiOptions;
@@ -42,12 +49,18 @@ export class ClassifierApi implements ImageClassifier {
 
   classify(image: ImageBytes, options?: ClassifyOptions): Promise<Classification | Failed> {
     return asData(() =>
-      this.#logged("classify", async (score) => {
+      this.#logged("classify", async (score, facts) => {
         const topKOf = parseTopK(wordOf(options?.topK), "topK");
         const functionToApply = parseFunctionToApply(wordOf(options?.functionToApply), "functionToApply");
-        const scored = await score(image, topKOf);
-        const predictions = predictionsOf(scored, topKOf(scored.pack), functionToApply);
-        return { ok: true as const, ...answered(scored), predictions };
+        const head = parseHeadChoice(wordOf(options?.head), wordOf(options?.unknown));
+        const { services, anchor } = this.#options;
+        const settleFor = (pack: Pack) =>
+          settle(services().heads, { topKOf, functionToApply, head }, pack, anchor);
+        const scored = await score(image, settleFor);
+        // Of the very pack that made the scores: another may have gone live since.
+        const answer = classificationOf(scored, await settleFor(scored.pack));
+        if (answer.head) facts.head = `${answer.head.name}/${answer.head.version}`;
+        return { ok: true as const, ...answer };
       }),
     );
   }
@@ -70,7 +83,7 @@ export class ClassifierApi implements ImageClassifier {
           throw new ClassifierError({ code: "unknown_model", model: String(model), served });
         }
         const scored = await score(input?.image);
-        const best = predictionsOf(scored, parseTopK(undefined)(scored.pack), "softmax");
+        const best = predictionsOf(scored, parseTopK(undefined)(scored.pack.manifest.classes), "softmax");
         return best.map(({ label, score: probability }) => ({ label, score: probability }));
       });
     } catch (thrown) {
@@ -81,7 +94,10 @@ export class ClassifierApi implements ImageClassifier {
   }
 
   /** Does the work to its end, also when the caller goes away, and writes one line about it. */
-  #logged<T>(method: string, work: (score: ScoreImage) => Promise<T>): Promise<T> {
+  #logged<T>(
+    method: string,
+    work: (score: ScoreImage, facts: Record<string, unknown>) => Promise<T>,
+  ): Promise<T> {
     const { log, anchor } = this.#options;
     const stages = new Stages();
     const facts: Record<string, unknown> = {};
@@ -95,7 +111,7 @@ export class ClassifierApi implements ImageClassifier {
         ms: performance.now() - startedMs,
         stages_ms: Object.fromEntries(stages.entries()),
       });
-    const done = work((image, check) => this.#score(image, check, stages, facts)).then(
+    const done = work((image, check) => this.#score(image, check, stages, facts), facts).then(
       (value) => {
         finish({ code: "ok" });
         return value;
@@ -112,7 +128,7 @@ export class ClassifierApi implements ImageClassifier {
 
   async #score(
     image: unknown,
-    check: ((pack: Pack) => void) | undefined,
+    check: ((pack: Pack) => Promise<unknown>) | undefined,
     stages: Stages,
     facts: Record<string, unknown>,
   ): Promise<Scored> {
@@ -125,7 +141,7 @@ export class ClassifierApi implements ImageClassifier {
     );
     try {
       const pack = await stages.time("model", () => classifier.host.pack(anchor));
-      check?.(pack);
+      await check?.(pack);
       const scored = await classifier.score(argument.bytes(), pack, stages, anchor);
       facts.cache = scored.cache;
       facts.model = `${scored.pack.manifest.name}/${scored.pack.manifest.version}`;

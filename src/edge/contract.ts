@@ -14,6 +14,10 @@ export interface ClassifyOptions {
   readonly topK?: number;
   /** Default: softmax. */
   readonly functionToApply?: FunctionToApply;
+  /** Name of a head: its classes in place of the model's own. */
+  readonly head?: string;
+  /** With a head: also tell whether the image is of none of its classes. Default: false. */
+  readonly unknown?: boolean;
 }
 
 export interface EmbedOptions {
@@ -52,8 +56,12 @@ interface Answer {
 }
 
 export interface Classification extends Answer {
+  /** Whose classes the predictions are of, where a head was asked for. */
+  readonly head?: { readonly name: string; readonly version: string };
   /** Best first. */
   readonly predictions: readonly Prediction[];
+  /** With `unknown`: the image's cosine to the nearest class mean, -1 to 1, and whether it is under the head's threshold. */
+  readonly unknown?: { readonly is_unknown: boolean; readonly cosine: number; readonly threshold: number };
 }
 
 export interface Embedding extends Answer {

@@ -7,7 +7,7 @@
  */
 import { defaultClassifyTimeoutMs, defaultMiddlewareMaxBytes } from "../limits.ts";
 import { settleWithin, timedOut } from "../timeout.ts";
-import type { ImageClassifier, Prediction } from "./contract.ts";
+import type { ClassifyOptions, ImageClassifier, Prediction } from "./contract.ts";
 import { imageHeaders, withheld } from "./image-response.ts";
 import { readUpTo } from "./read-up-to.ts";
 
@@ -31,6 +31,8 @@ export interface ClassifyImagesOptions<Env = unknown> {
   readonly match?: (request: Request, response: Response) => boolean;
   /** Number of predictions that the policy sees. Default: 5, or all where there are fewer. */
   readonly topK?: number;
+  /** Name of a head: its classes in place of the model's own. */
+  readonly head?: string;
   /** X-Image-Label and X-Image-Score of the best prediction. Default: true. */
   readonly annotate?: boolean;
   readonly policy?: ImagePolicy;
@@ -74,7 +76,11 @@ type Unclassified =
  * @throws RangeError at once, when maxBytes or timeoutMs do not hold
  */
 export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
-  const { match = isJpeg, annotate = true, policy, onError = "open", topK } = options;
+  const { match = isJpeg, annotate = true, policy, onError = "open" } = options;
+  const wanted = {
+    ...(options.topK === undefined ? {} : { topK: options.topK }),
+    ...(options.head === undefined ? {} : { head: options.head }),
+  };
   const maxBytes = positiveInteger("maxBytes", options.maxBytes ?? defaultMiddlewareMaxBytes);
   const timeoutMs = positiveInteger("timeoutMs", options.timeoutMs ?? defaultClassifyTimeoutMs);
 
@@ -98,7 +104,7 @@ export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
       return unclassified(read.broken ? "image_interrupted" : "image_too_large", read.stream);
     }
     const { bytes } = read;
-    const result = await classify(options.classifier, env, bytes, topK, timeoutMs);
+    const result = await classify(options.classifier, env, bytes, wanted, timeoutMs);
     if ("error" in result) return unclassified(result.error, bytes);
 
     const [best] = result.predictions;
@@ -118,12 +124,12 @@ async function classify<Env>(
   classifier: ClassifyImagesOptions<Env>["classifier"],
   env: Env,
   bytes: Uint8Array,
-  topK: number | undefined,
+  wanted: ClassifyOptions,
   timeoutMs: number,
 ): Promise<{ predictions: readonly Prediction[] } | { error: Unclassified }> {
   try {
     const stub = typeof classifier === "function" ? classifier(env) : classifier;
-    const answer = await settleWithin(stub.classify(bytes, topK === undefined ? {} : { topK }), timeoutMs);
+    const answer = await settleWithin(stub.classify(bytes, wanted), timeoutMs);
     if (answer === timedOut) return { error: "classifier_timeout" };
     return answer.ok ? { predictions: answer.predictions } : { error: answer.error.code };
   } catch (error) {

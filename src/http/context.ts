@@ -12,6 +12,8 @@ export interface RequestFacts {
   decoderMemoryBytes?: number;
   /** name/version that answered. */
   model?: string;
+  /** name/version of the head, where one was asked for. */
+  head?: string;
   error?: ClassifierError;
 }
 

@@ -11,6 +11,7 @@ export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   unauthorized: 401,
   not_found: 404,
   unknown_model: 404,
+  unknown_head: 404,
   method_not_allowed: 405,
   image_too_large: 413,
   too_many_images: 413,
@@ -20,6 +21,8 @@ export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   rate_limited: 429,
   internal: 500,
   model_unavailable: 503,
+  head_mismatch: 503,
+  head_unavailable: 503,
   conversion_unavailable: 503,
   overloaded: 503,
   misconfigured: 503,
@@ -115,6 +118,11 @@ export function membersOf(reason: Reason): Record<string, unknown> {
       return { allowed: reason.allowed };
     case "unknown_model":
       return { served: reason.served };
+    case "unknown_head":
+    case "head_unavailable":
+      return { head: reason.head };
+    case "head_mismatch":
+      return { head: reason.head, backbones: reason.backbones, live: reason.live };
     case "overloaded":
       return { measured: reason.waiting, limit: reason.limit };
     case "misconfigured":
@@ -145,6 +153,8 @@ export function headersOf(reason: Reason): Record<string, string> {
     case "upstream_unavailable":
     case "conversion_unavailable":
     case "model_unavailable":
+    case "head_mismatch":
+    case "head_unavailable":
       return { "Retry-After": String(reason.retryAfterSeconds) };
     case "misconfigured":
       return { "Retry-After": String(retryAfterSeconds) };

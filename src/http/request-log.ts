@@ -35,6 +35,7 @@ export function requestLog(
       ...decoding(facts.decode),
       decoder_memory_bytes: facts.decoderMemoryBytes,
       model: facts.model,
+      head: facts.head,
       ms: rounded(performance.now() - startedMs),
       stages_ms: stagesMs,
       ...failure(facts.error),

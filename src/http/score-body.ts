@@ -6,7 +6,7 @@ import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { bodyBytes, readBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
-import { beginScoring, noteScored, preload } from "./score-images.ts";
+import { beginPack, noteScored, preload } from "./score-images.ts";
 import { anchorOf, type GetServices } from "./services.ts";
 
 /** How an image stands in a request's body. */
@@ -41,7 +41,7 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
   const { raw: request } = c.req;
   const expectedBytes = job.input.memoryBytes(request, config.maxImageBytes) + requestOverheadBytes;
   let bytes: Uint8Array | undefined;
-  const packSoon = beginScoring(c, classifier, () => 0).pack;
+  const packSoon = beginPack(c, classifier);
   preload(c, classifier, expectedBytes, () => bytes === undefined);
   const permit = await stages.time("wait", () => admission.acquire(expectedBytes, request.signal));
   try {

@@ -6,35 +6,37 @@ import { ClassifierError } from "../errors.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
-import type { FunctionToApply, Prediction } from "../model/scores.ts";
-import { type Answered, answered, predictionsOf } from "./answers.ts";
+import { type ClassifyAnswer, classificationOf, type Settled, settle, type Wanted } from "./answers.ts";
 import type { AppEnv } from "./context.ts";
 import { problemOf, toClassifierError } from "./problem.ts";
-import { anchorOf } from "./services.ts";
+import { anchorOf, type Services } from "./services.ts";
 
 /** How the images of a request are to be scored. */
 export interface Scoring {
   readonly classifier: Classifier;
-  /** The live pack, which is read while the body streams in. */
-  readonly pack: Promise<Pack>;
-  readonly topKOf: (pack: Pack) => number;
-  readonly functionToApply: FunctionToApply;
-}
-
-export interface ClassifyAnswer extends Answered {
-  readonly predictions: readonly Prediction[];
+  /** What was asked, settled for the live pack; both are read while the body streams in. */
+  readonly live: Promise<Settled>;
+  /** The same for another pack, where one has gone live since. */
+  settleFor(pack: Pack): Promise<Settled>;
 }
 
 /** Begins what is to come in any case, so that it goes on while a body streams in. */
 export function beginScoring(
   c: Context<AppEnv>,
-  classifier: Classifier,
-  topKOf: (pack: Pack) => number,
-  functionToApply: FunctionToApply = "softmax",
+  { classifier, heads }: Pick<Services, "classifier" | "heads">,
+  wanted: Wanted,
 ): Scoring {
-  const pack = classifier.host.pack(anchorOf(c));
+  const settleFor = (pack: Pack) => settle(heads, wanted, pack, anchorOf(c));
+  const live = beginPack(c, classifier).then(settleFor);
+  live.catch(() => {});
+  return { classifier, live, settleFor };
+}
+
+/** The live pack, which is read while the body streams in. */
+export function beginPack(c: Context<AppEnv>, { host }: Classifier): Promise<Pack> {
+  const pack = host.pack(anchorOf(c));
   pack.catch(() => {});
-  return { classifier, pack, topKOf, functionToApply };
+  return pack;
 }
 
 /**
@@ -58,24 +60,27 @@ export async function scoreImage(
   bytes: Uint8Array,
 ): Promise<ClassifyAnswer> {
   const { stages, facts } = c.var;
-  const { classifier, pack, topKOf } = scoring;
+  const { classifier } = scoring;
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
-  const live = await stages.time("model", () => pack);
-  topKOf(live);
-  const scored = await classifier.score(bytes, live, stages, anchorOf(c));
+  const { pack } = await stages.time("model", () => scoring.live);
+  const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
   facts.decode = scored.decode;
   facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
   return answerOf(c, scored, scoring);
 }
 
-/** The answer; where it came from is noted in the log line and in X-Cache. */
-export function answerOf(
+/** The answer, from the head of the very pack that made the scores. What answered, and where from, is noted in the log line. */
+export async function answerOf(
   c: Context<AppEnv>,
   scored: Scored,
-  { topKOf, functionToApply }: Pick<Scoring, "topKOf" | "functionToApply">,
-): ClassifyAnswer {
+  { live, settleFor }: Pick<Scoring, "live" | "settleFor">,
+): Promise<ClassifyAnswer> {
   noteScored(c, scored);
-  return { ...answered(scored), predictions: predictionsOf(scored, topKOf(scored.pack), functionToApply) };
+  const settled = await live;
+  const fitting = settled.pack === scored.pack ? settled : await settleFor(scored.pack);
+  const answer = classificationOf(scored, fitting);
+  if (answer.head) c.var.facts.head = `${answer.head.name}/${answer.head.version}`;
+  return answer;
 }
 
 /** Notes in the log line and in X-Cache what answered, and where it came from. */
@@ -96,7 +101,7 @@ export async function scoreEach(
   images: readonly Uint8Array[],
   permit: Permit,
 ): Promise<{ results: readonly (ClassifyAnswer | Record<string, unknown>)[] }> {
-  scoring.topKOf(await scoring.pack);
+  await scoring.live;
   let heldBytes = images.reduce((sum, { length }) => sum + length, 0);
   const results = [];
   for (const bytes of images) {

@@ -3,15 +3,15 @@ import type { Context } from "hono";
 import { conditionsFor, validatorsIn } from "../cache/seen-images.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { requestOverheadBytes } from "../limits.ts";
-import type { Pack } from "../model/pack.ts";
 import type { AllowedHosts } from "../remote/allowed-hosts.ts";
 import { type OpenImage, openImage, parseImageUrl, type RemoteOptions } from "../remote/fetch-image.ts";
 import { refuseLoop } from "../remote/loops.ts";
 import { type Renditions, renditionOf } from "../remote/renditions.ts";
 import { sha256Hex } from "../sha256.ts";
+import type { ClassifyAnswer, Settled } from "./answers.ts";
 import { classificationETag, ifNoneMatch } from "./conditional.ts";
 import type { AppEnv } from "./context.ts";
-import { answerOf, type ClassifyAnswer, preload, type Scoring, scoreImage } from "./score-images.ts";
+import { answerOf, preload, type Scoring, scoreImage } from "./score-images.ts";
 import { anchorOf, type Services } from "./services.ts";
 
 /** What is asked for, and how. */
@@ -98,12 +98,11 @@ async function recall(
   sha256: string,
 ): Promise<RemoteAnswer | undefined> {
   const { scoring } = request;
-  const { classifier, pack } = scoring;
-  const live = await c.var.stages.time("model", () => pack);
-  const etag = etagOf(sha256, live, scoring);
+  const live = await c.var.stages.time("model", () => scoring.live);
+  const etag = etagOf(sha256, live);
   if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
-  const scored = await classifier.recall(sha256, live, c.var.stages);
-  return scored && { etag, answer: answerOf(c, scored, scoring) };
+  const scored = await scoring.classifier.recall(sha256, live.pack, c.var.stages);
+  return scored && { etag, answer: await answerOf(c, scored, scoring) };
 }
 
 async function readAndScore(
@@ -129,28 +128,31 @@ async function readAndScore(
     permit.shrinkTo(bytes.length + requestOverheadBytes);
     facts.bytes = bytes.length;
     if (request.ifNoneMatch !== undefined) {
-      const etag = etagOf(await sha256Hex(bytes), await scoring.pack, scoring);
+      const etag = etagOf(await sha256Hex(bytes), await scoring.live);
       if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
     }
     const answer = await scoreImage(c, scoring, bytes);
     const { sha256 } = answer.image;
     const key = seenKey(request.url, remoteOptions(services, request).renditions);
     anchorOf(c)(seenImages.put(key, { sha256, ...validatorsIn(image.headers) }));
-    return {
-      etag: classificationETag(
-        sha256,
-        answer.model.version,
-        answer.predictions.length,
-        scoring.functionToApply,
-      ),
-      answer,
-    };
+    const { functionToApply } = await scoring.live;
+    const head = answer.head && { version: answer.head.version, unknown: answer.unknown !== undefined };
+    const { version } = answer.model;
+    const etag = classificationETag(sha256, version, answer.predictions.length, functionToApply, head);
+    return { etag, answer };
   } finally {
     if (bytes) freeBytes(bytes);
     permit.release();
   }
 }
 
-function etagOf(sha256: string, pack: Pack, { topKOf, functionToApply }: Scoring): string {
-  return classificationETag(sha256, pack.manifest.version, topKOf(pack), functionToApply);
+function etagOf(sha256: string, { pack, head, unknown, k, functionToApply }: Settled): string {
+  const { version } = pack.manifest;
+  return classificationETag(
+    sha256,
+    version,
+    k,
+    functionToApply,
+    head && { version: head.file.version, unknown },
+  );
 }

@@ -4,6 +4,7 @@ import type { Admission } from "../admission.ts";
 import type { SeenImages } from "../cache/seen-images.ts";
 import type { Classifier } from "../classify.ts";
 import type { Config } from "../config.ts";
+import type { HeadStore } from "../head/head-store.ts";
 import type { Pack } from "../model/pack.ts";
 import type { Anchor } from "../single-flight.ts";
 import type { AppEnv } from "./context.ts";
@@ -11,6 +12,7 @@ import type { AppEnv } from "./context.ts";
 export interface Services {
   readonly config: Config;
   readonly classifier: Classifier;
+  readonly heads: HeadStore;
   /** Bytes of bodies in flight. */
   readonly admission: Admission;
   /** What remote URLs gave before. */

@@ -33,6 +33,10 @@ export class CachedSource implements PackSource {
     return this.#source.read(key, maxBytes);
   }
 
+  readIfThere(key: string, maxBytes: number): Promise<Uint8Array | undefined> {
+    return this.#source.readIfThere(key, maxBytes);
+  }
+
   async readChecked(key: string, expected: Expected, anchor: Anchor): Promise<Uint8Array> {
     const cached = await this.#cached(key, expected);
     if (cached) return cached;

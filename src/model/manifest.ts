@@ -11,9 +11,15 @@ export const manifestFormat = 1;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits");
 const fileName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, "expected a plain file name");
+/** The bucket's folder of heads: no model may have this name. */
+export const headsFolder = "heads";
 export const packNameSchema = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a-z, 0-9, '.', '_', '-'");
+  .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a-z, 0-9, '.', '_', '-', beginning with a letter or digit")
+  .refine(
+    (name) => name !== headsFolder,
+    `expected another name: ${headsFolder} is the bucket's folder of heads`,
+  );
 export const packVersionSchema = z.string().regex(/^[0-9a-f]{16}$/, "expected 16 lower-case hex digits");
 const rgbTriple = z.tuple([z.number(), z.number(), z.number()]);
 const tensorNames = z.array(z.string().min(1)).min(1);

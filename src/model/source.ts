@@ -11,6 +11,8 @@ export interface Expected {
 
 /** All reads reject with model_unavailable. */
 export interface PackSource {
+  /** As `read`, or undefined where there is no such object. */
+  readIfThere(key: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** One object, whole: missing, too large, or the store's own failure are refused. */
   read(key: string, maxBytes: number): Promise<Uint8Array>;
   /** One object whose content never changes, checked by size and SHA-256. */
@@ -26,10 +28,13 @@ export interface ObjectBucket {
 
 export class BucketSource implements PackSource {
   readonly #bucket: ObjectBucket;
+  readonly #mend: string;
   #reads = 0;
 
-  constructor(bucket: ObjectBucket) {
+  /** @param mend what to do about an object that is missing, for people */
+  constructor(bucket: ObjectBucket, mend = "push the pack (npm run model -- push)") {
     this.#bucket = bucket;
+    this.#mend = mend;
   }
 
   get reads(): number {
@@ -37,15 +42,17 @@ export class BucketSource implements PackSource {
   }
 
   async read(key: string, maxBytes: number): Promise<Uint8Array> {
+    const bytes = await this.readIfThere(key, maxBytes);
+    if (!bytes) throw modelUnavailable(`the bucket has no object ${key}; ${this.#mend}`);
+    return bytes;
+  }
+
+  async readIfThere(key: string, maxBytes: number): Promise<Uint8Array | undefined> {
     this.#reads++;
     const object = await attempt(key, () => this.#bucket.get(key));
-    if (!object) {
-      throw modelUnavailable(`the bucket has no object ${key}; push the pack (npm run model -- push)`);
-    }
+    if (!object) return undefined;
     if (object.size > maxBytes) {
-      throw modelUnavailable(
-        `${key} has ${object.size} bytes; expected at most ${maxBytes}; push the pack again`,
-      );
+      throw modelUnavailable(`${key} has ${object.size} bytes; expected at most ${maxBytes}; push it again`);
     }
     return new Uint8Array(await attempt(key, () => object.arrayBuffer()));
   }
@@ -60,13 +67,11 @@ export class BucketSource implements PackSource {
 /** Rejects with model_unavailable when the bytes are not what they must be. */
 export async function check(key: string, bytes: Uint8Array, expected: Expected): Promise<void> {
   if (bytes.length !== expected.bytes) {
-    throw modelUnavailable(
-      `${key} has ${bytes.length} bytes; expected ${expected.bytes}; push the pack again`,
-    );
+    throw modelUnavailable(`${key} has ${bytes.length} bytes; expected ${expected.bytes}; push it again`);
   }
   const actual = await sha256Hex(bytes);
   if (actual !== expected.sha256) {
-    throw modelUnavailable(`${key} has SHA-256 ${actual}; expected ${expected.sha256}; push the pack again`);
+    throw modelUnavailable(`${key} has SHA-256 ${actual}; expected ${expected.sha256}; push it again`);
   }
 }
 

@@ -8,8 +8,6 @@ import {
 import { readBody } from "../../src/http/body.ts";
 import { problemResponse, toClassifierError } from "../../src/http/problem.ts";
 import { parseTopK } from "../../src/http/query.ts";
-import type { Pack } from "../../src/model/pack.ts";
-import { tinyManifest } from "../support/tiny-pack.ts";
 
 const url = "http://localhost/v1/classify";
 
@@ -108,7 +106,6 @@ describe("readBody", () => {
 });
 
 describe("parseTopK", () => {
-  const pack = async (classes: number) => ({ manifest: await tinyManifest({ classes }), labels: [] }) as Pack;
   const invalid = (value: string) => {
     try {
       parseTopK(value);
@@ -118,16 +115,15 @@ describe("parseTopK", () => {
     return expect.unreachable(`${value} should be refused`);
   };
 
-  test("defaults to five, or to the class count where that is less", async () => {
-    expect(parseTopK(undefined)(await pack(10))).toBe(5);
-    expect(parseTopK(undefined)(await pack(2))).toBe(2);
+  test("defaults to five, or to the class count where that is less", () => {
+    expect(parseTopK(undefined)(10)).toBe(5);
+    expect(parseTopK(undefined)(2)).toBe(2);
   });
 
-  test("takes 1 to the class count and refuses one more with both numbers", async () => {
-    expect(parseTopK("1")(await pack(10))).toBe(1);
-    expect(parseTopK("10")(await pack(10))).toBe(10);
-    const ten = await pack(10);
-    expect(() => parseTopK("11")(ten)).toThrow(
+  test("takes 1 to the class count and refuses one more with both numbers", () => {
+    expect(parseTopK("1")(10)).toBe(1);
+    expect(parseTopK("10")(10)).toBe(10);
+    expect(() => parseTopK("11")(10)).toThrow(
       expect.objectContaining({ reason: expect.objectContaining({ measured: 11, limit: 10 }) }),
     );
   });
@@ -154,6 +150,18 @@ describe("problemResponse", () => {
     unauthorized: { reason: { code: "unauthorized", detail: "wrong" }, status: 401 },
     not_found: { reason: { code: "not_found", path: "/x" }, status: 404 },
     unknown_model: { reason: { code: "unknown_model", model: "vit", served: ["resnet34"] }, status: 404 },
+    unknown_head: { reason: { code: "unknown_head", head: "pets" }, status: 404 },
+    head_mismatch: {
+      reason: {
+        ...{ code: "head_mismatch", head: "pets", retryAfterSeconds: 2 },
+        ...{ backbones: ["resnet34/1"], live: "resnet34/2" },
+      },
+      status: 503,
+    },
+    head_unavailable: {
+      reason: { code: "head_unavailable", head: "pets", detail: "no bucket", retryAfterSeconds: 2 },
+      status: 503,
+    },
     method_not_allowed: {
       reason: { code: "method_not_allowed", method: "PUT", allowed: ["GET"] },
       status: 405,

@@ -43,6 +43,8 @@ describe("the API's document", () => {
     expect(parameters).toMatchObject([
       { name: "top_k", in: "query", required: false, schema: { type: "integer", minimum: 1 } },
       { name: "function_to_apply", in: "query", required: false },
+      { name: "head", in: "query", required: false, schema: { type: "string" } },
+      { name: "unknown", in: "query", required: false, schema: { enum: ["true", "false"] } },
     ]);
     expect(requestBody).toMatchObject({ required: true, content: { "image/jpeg": {} } });
   });
@@ -51,7 +53,7 @@ describe("the API's document", () => {
     const { responses, security } = apiDocument().paths["/v1/classify"]!.post!;
     expect(security).toBeUndefined();
     expect(Object.keys(responses)).toEqual([
-      ...["200", "400", "401", "403", "413", "415", "422", "429", "500", "503", "508"],
+      ...["200", "400", "401", "403", "404", "413", "415", "422", "429", "500", "503", "508"],
     ]);
     expect(responses["400"]!.description).toBe(
       "empty_body, invalid_parameter, body_interrupted, malformed_body",

@@ -1,6 +1,7 @@
 /** A bucket in memory that behaves as R2's binding does, for unit tests. The black-box tests use miniflare's R2. */
 import { createHash } from "node:crypto";
 import type { ObjectBucket } from "../../src/model/source.ts";
+import type { ListPage } from "../../tools/store/bucket.ts";
 import type { PackBucket } from "../../tools/store/push.ts";
 
 export class MemoryBucket implements ObjectBucket, PackBucket {
@@ -8,6 +9,7 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
   /** Keys in the order in which they were put. */
   readonly puts: string[] = [];
   readonly gets: string[] = [];
+  lists = 0;
   /** Set to make the next operations fail or wait. */
   beforeGet: (key: string) => Promise<void> = async () => {};
   beforePut: (key: string) => Promise<void> = async () => {};
@@ -30,6 +32,23 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
       text: async () => new TextDecoder().decode(bytes),
       arrayBuffer: async () => bytes.slice().buffer as ArrayBuffer,
     };
+  }
+
+  /** Folders under `prefix`; all on one page unless there are more than `limit`. */
+  async list(options: {
+    prefix?: string;
+    delimiter?: string;
+    limit?: number;
+    cursor?: string;
+  }): Promise<ListPage> {
+    const { prefix = "", delimiter = "/", limit = 1000 } = options;
+    this.lists++;
+    await this.beforeGet(prefix);
+    const folders = [...this.objects.keys()]
+      .filter((key) => key.startsWith(prefix) && key.includes(delimiter, prefix.length))
+      .map((key) => key.slice(0, key.indexOf(delimiter, prefix.length) + 1));
+    const all = [...new Set(folders)].sort();
+    return { objects: [], truncated: all.length > limit, delimitedPrefixes: all.slice(0, limit) };
   }
 
   async put(key: string, value: Uint8Array | string, options?: { sha256?: string }) {

@@ -1,54 +1,15 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
-import type { ListPage, StoreBucket } from "../../tools/store/bucket.ts";
+import type { StoreBucket } from "../../tools/store/bucket.ts";
 import { readCurrent } from "../../tools/store/current.ts";
 import { listModels } from "../../tools/store/history.ts";
 import { prune } from "../../tools/store/prune.ts";
 import { rollback } from "../../tools/store/rollback.ts";
 import { CommandError } from "../../tools/terminal/fail.ts";
 import { silentProgress } from "../../tools/terminal/progress.ts";
-import { MemoryBucket } from "../support/memory-bucket.ts";
+import { StoreMemoryBucket } from "../support/store-memory-bucket.ts";
 import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
-
-/** Lists two objects a page, as R2 does a thousand, and can be killed before any write. */
-class StoreMemoryBucket extends MemoryBucket implements StoreBucket {
-  readonly deletes: string[] = [];
-  beforeWrite: () => void = () => {};
-
-  override async put(key: string, value: Uint8Array | string, options?: { sha256?: string }) {
-    this.beforeWrite();
-    await super.put(key, value, options);
-  }
-
-  async delete(keys: string | string[]): Promise<void> {
-    for (const key of [keys].flat()) {
-      this.beforeWrite();
-      this.objects.delete(key);
-      this.deletes.push(key);
-    }
-  }
-
-  async list(options: { prefix?: string; delimiter?: string; cursor?: string }): Promise<ListPage> {
-    const { prefix = "", delimiter, cursor = "" } = options;
-    const found = [...this.objects.keys()].filter((key) => key.startsWith(prefix) && key > cursor).sort();
-    const page = found.slice(0, 2);
-    const folderOf = (key: string) => {
-      const end = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
-      return end < 0 ? undefined : key.slice(0, end + 1);
-    };
-    const folders = page.map(folderOf).filter((folder) => folder !== undefined);
-    // A folder's other keys are not listed again on the next page.
-    const last = folders.at(-1);
-    const end = last === undefined ? page.at(-1) : found.filter((key) => key.startsWith(last)).at(-1);
-    const objects = page
-      .filter((key) => folderOf(key) === undefined)
-      .map((key) => ({ key, size: this.objects.get(key)?.length ?? 0 }));
-    const truncated = end !== undefined && end !== found.at(-1);
-    const more = truncated ? { cursor: end } : {};
-    return { objects, truncated, delimitedPrefixes: [...new Set(folders)], ...more };
-  }
-}
 
 let bucket: StoreMemoryBucket;
 /** Versions in the order in which they were pushed; the last one is live. */

@@ -2,6 +2,7 @@
 import type { Command } from "commander";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { type PackInfo, packInfo } from "../store/pack-info.ts";
+import { leafRows } from "../terminal/leaves.ts";
 import { jsonOption, megabytes, type OutputOptions, printResult, table } from "../terminal/output.ts";
 
 export function addInfo(program: Command): void {
@@ -36,7 +37,7 @@ export function describeInfo(info: PackInfo): string {
     ["classes", `${info.classes}, from ${info.feature_size} features`],
     ["layers", `${info.conv_layers} convolutions, ${info.dense_layers} dense`],
     ["precision", info.precision],
-    ...describeReport(info.quantisation),
+    ...leafRows("quantisation", info.quantisation),
     ["size", `${megabytes(info.bytes)} in all`],
   ];
   const shards = info.shards.map(({ file, bytes, nodes, conv_layers }) => [
@@ -46,24 +47,4 @@ export function describeInfo(info: PackInfo): string {
     String(nodes),
   ]);
   return `${table(facts)}\n\n${table([["shard", "size", "convolutions", "nodes"], ...shards], [1, 2, 3])}`;
-}
-
-/** The report is for people and free in form: each value under its path. */
-function describeReport(report: PackInfo["quantisation"]): string[][] {
-  if (report === null) return [];
-  const lines = leaves(report, "").map(([key, value]) => `${key}: ${value}`);
-  return lines.map((line, i) => [i === 0 ? "quantisation" : "", line]);
-}
-
-function leaves(value: unknown, key: string): [string, string][] {
-  if (value === null || typeof value !== "object") return [[key, shortNumber(value)]];
-  if (Array.isArray(value) && value.every((item) => item === null || typeof item !== "object")) {
-    return [[key, value.map(shortNumber).join(", ")]];
-  }
-  return Object.entries(value).flatMap(([k, v]) => leaves(v, key === "" ? k : `${key}.${k}`));
-}
-
-function shortNumber(value: unknown): string {
-  if (typeof value !== "number" || Number.isInteger(value)) return String(value);
-  return String(Number(value.toPrecision(5)));
 }

@@ -27,7 +27,9 @@ function describe(models: readonly ModelListing[], place: string): string {
       live ? "*" : "",
       name,
       version,
-      objects === 0 ? "its objects are missing" : (pushed_at ?? "not finished, or cut off while pruned"),
+      objects === 0
+        ? "its objects are missing"
+        : (pushed_at ?? "not finished, staged, or cut off while pruned"),
       String(objects),
       megabytes(bytes),
     ]),

@@ -1,4 +1,5 @@
 /** What is used of an R2 bucket binding, local or remote, and reading it page by page. */
+import { headsFolder } from "../../src/model/manifest.ts";
 
 export interface ObjectHead {
   readonly size: number;
@@ -44,13 +45,18 @@ export async function listObjects(bucket: StoreBucket, prefix: string): Promise<
   return objects;
 }
 
-/** Names of the folders at the top. */
-export async function listFolders(bucket: StoreBucket): Promise<string[]> {
+/** Names of the folders in the folder `prefix`, which ends in "/", or at the top. */
+export async function listFolders(bucket: StoreBucket, prefix = ""): Promise<string[]> {
   const names: string[] = [];
-  for await (const page of pages(bucket, { delimiter: "/" })) {
-    names.push(...page.delimitedPrefixes.map((prefix) => prefix.slice(0, -1)));
+  for await (const page of pages(bucket, { delimiter: "/", prefix })) {
+    names.push(...page.delimitedPrefixes.map((folder) => folder.slice(prefix.length, -1)));
   }
   return names;
+}
+
+/** Names of the models: the folders at the top but that of the heads. */
+export async function listModelNames(bucket: StoreBucket): Promise<string[]> {
+  return (await listFolders(bucket)).filter((name) => name !== headsFolder);
 }
 
 async function* pages(bucket: StoreBucket, options: { prefix?: string; delimiter?: string }) {

@@ -1,7 +1,7 @@
 /** What the bucket holds of each model: the live version, those before it, and what is in no history. */
 import { packVersionSchema } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { type ListedObject, listFolders, listObjects, type StoreBucket } from "./bucket.ts";
+import { type ListedObject, listModelNames, listObjects, type StoreBucket } from "./bucket.ts";
 import { readCurrent } from "./current.ts";
 
 export interface VersionListing {
@@ -23,7 +23,7 @@ export interface ModelListing {
 
 /** All models, or the one named. @throws CommandError when the one named is not there */
 export async function listModels(bucket: StoreBucket, name?: string): Promise<ModelListing[]> {
-  const names = await listFolders(bucket);
+  const names = await listModelNames(bucket);
   if (name !== undefined && !names.includes(name)) throw unknownModel(name, names);
   const models: ModelListing[] = [];
   for (const each of name === undefined ? names : [name]) models.push(await listModel(bucket, each));

@@ -3,7 +3,7 @@
  * a prune cut off at any point leaves neither a history that names what is gone nor half a version that looks whole.
  */
 import type { Progress } from "../terminal/progress.ts";
-import { listFolders, listObjects, type StoreBucket } from "./bucket.ts";
+import { listModelNames, listObjects, type StoreBucket } from "./bucket.ts";
 import { readCurrent, writeCurrent } from "./current.ts";
 import { listModel, unknownModel } from "./history.ts";
 
@@ -38,7 +38,7 @@ export async function prune(
   progress: Progress,
 ): Promise<PruneReport> {
   const current = await readCurrent(bucket, name);
-  if (!current) throw unknownModel(name, await listFolders(bucket));
+  if (!current) throw unknownModel(name, await listModelNames(bucket));
   const { versions } = await listModel(bucket, name);
   const live = current.version;
   const others = current.history.filter(({ version }) => version !== live).slice(0, options.keep - 1);

@@ -19,9 +19,21 @@ export interface PushReport {
   readonly skipped: number;
   /** Whether another version was live before. */
   readonly replaced: string | null;
+  /** False where it was only uploaded. */
+  readonly live: boolean;
 }
 
-export async function pushPack(bucket: PackBucket, pack: LocalPack, progress: Progress): Promise<PushReport> {
+export interface PushOptions {
+  /** Upload only: the next push makes it live, once the heads for it are there. */
+  readonly stage?: boolean;
+}
+
+export async function pushPack(
+  bucket: PackBucket,
+  pack: LocalPack,
+  progress: Progress,
+  { stage = false }: PushOptions = {},
+): Promise<PushReport> {
   const { name, version } = pack.manifest;
   let [uploaded, uploadedBytes, skipped] = [0, 0, 0];
   for (const [i, file] of pack.files.entries()) {
@@ -39,9 +51,11 @@ export async function pushPack(bucket: PackBucket, pack: LocalPack, progress: Pr
   progress.update(`push ${name}`, pack.files.length, pack.files.length);
   progress.stop();
   const before = await readCurrent(bucket, name);
+  const sent = { name, version, uploaded, uploadedBytes, skipped };
+  if (stage) return { ...sent, replaced: null, live: before?.version === version };
   if (before?.version !== version) await makeLive(bucket, name, version, before);
   const replaced = before && before.version !== version ? before.version : null;
-  return { name, version, uploaded, uploadedBytes, skipped, replaced };
+  return { ...sent, replaced, live: true };
 }
 
 /** Whether the bucket holds the file under `key`, by size and by the hash that R2 kept. */

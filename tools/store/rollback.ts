@@ -6,7 +6,7 @@ import { readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Progress } from "../terminal/progress.ts";
-import { listFolders, type StoreBucket } from "./bucket.ts";
+import { listModelNames, type StoreBucket } from "./bucket.ts";
 import { readCurrent, writeCurrent } from "./current.ts";
 import { listModel, unknownModel } from "./history.ts";
 import type { PackFile } from "./local-pack.ts";
@@ -28,7 +28,7 @@ export async function rollback(
   progress: Progress,
 ): Promise<RollbackReport> {
   const current = await readCurrent(bucket, name);
-  if (!current) throw unknownModel(name, await listFolders(bucket));
+  if (!current) throw unknownModel(name, await listModelNames(bucket));
   if (current.version === version) return { name, version, replaced: version, changed: false };
   const { versions } = await listModel(bucket, name);
   if (!versions.some((listed) => listed.version === version && listed.objects > 0)) {
@@ -67,7 +67,7 @@ async function checkWhole(bucket: StoreBucket, manifest: Manifest, progress: Pro
 }
 
 /** An object that another tool uploaded has no hash in its head: then its bytes tell. */
-async function isWhole(bucket: StoreBucket, key: string, file: PackFile): Promise<boolean> {
+export async function isWhole(bucket: StoreBucket, key: string, file: PackFile): Promise<boolean> {
   if (await isThere(bucket, key, file)) return true;
   const head = await bucket.head(key);
   if (head?.size !== file.bytes || head.checksums.sha256 !== undefined) return false;

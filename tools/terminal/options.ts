@@ -24,11 +24,11 @@ export function parseMebibytes(value: string): number {
   throw new InvalidArgumentError("expected mebibytes, over 0");
 }
 
-/** The name of a pack, as its manifest takes it. */
+/** The name of a pack or a head, as its file takes it. */
 export function parseName(value: string): string {
   const parsed = packNameSchema.safeParse(value);
   if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError("expected a-z, 0-9, '.', '_' and '-', beginning with a letter or digit");
+  throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "expected another name");
 }
 
 export function choiceOf<const T extends string>(...choices: readonly T[]): (value: string) => T {

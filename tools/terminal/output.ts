@@ -18,6 +18,10 @@ export function megabytes(bytes: number): string {
   return `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
+export function kilobytes(bytes: number): string {
+  return `${(bytes / 1e3).toFixed(1)} kB`;
+}
+
 /** Rows as columns, the first row being the heads; columns of `right` are aligned to the right. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));

@@ -1,5 +1,5 @@
 /** What the headers of an image say of it. */
-import type { ClassifyAnswer } from "../score-images.ts";
+import type { ClassifyAnswer } from "../answers.ts";
 
 /**
  * Labels are percent-encoded (decodeURIComponent gives them back): a pack's labels may have commas, line breaks and

@@ -8,6 +8,7 @@ import { cdnBufferMs, cdnClassifyMs, cdnWaitMs, requestOverheadBytes } from "../
 import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
 import { refuseLoop } from "../../remote/loops.ts";
 import { settleWithin, timedOut } from "../../timeout.ts";
+import type { ClassifyAnswer } from "../answers.ts";
 import { bufferUpTo, send } from "../cdn/buffered-body.ts";
 import { setClassifyError, setImageHeaders } from "../cdn/image-headers.ts";
 import {
@@ -21,7 +22,7 @@ import {
 import type { AppEnv } from "../context.ts";
 import { toClassifierError } from "../problem.ts";
 import { parseTopK } from "../query.ts";
-import { answerOf, beginScoring, type ClassifyAnswer, type Scoring, scoreImage } from "../score-images.ts";
+import { answerOf, beginScoring, type Scoring, scoreImage } from "../score-images.ts";
 import { classifyRemote } from "../score-remote.ts";
 import { anchorOf, type GetServices, type Services } from "../services.ts";
 
@@ -41,7 +42,9 @@ async function cdn(c: Context<AppEnv>, services: Services): Promise<Response> {
     supports: ["image/*", "application/json"],
     default: "image/*",
   });
-  const scoring = beginScoring(c, services.classifier, topKOf);
+  const { cdnHead } = services.config;
+  const head = cdnHead === undefined ? undefined : { name: cdnHead, unknown: false };
+  const scoring = beginScoring(c, services, { topKOf, functionToApply: "softmax", head });
   if (wanted === "application/json") {
     c.header("Vary", "Accept");
     // Redirects stay with the origin, and its images are not exchanged for renditions: the hash is of what it serves.
@@ -88,9 +91,9 @@ class Annotation {
     try {
       const seen = await this.#services.seenImages.get(this.#url.href);
       if (!seen || conditionsFor(seen)["If-None-Match"] !== etag) return undefined;
-      const { classifier, pack } = this.#scoring;
-      const scored = await classifier.recall(seen.sha256, await pack, this.#c.var.stages);
-      return scored && answerOf(this.#c, scored, this.#scoring);
+      const { classifier, live } = this.#scoring;
+      const scored = await classifier.recall(seen.sha256, (await live).pack, this.#c.var.stages);
+      return scored && (await answerOf(this.#c, scored, this.#scoring));
     } catch {
       // The image is more than its labels; the way that classifies says what is wrong.
       return undefined;

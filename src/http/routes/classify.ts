@@ -3,9 +3,10 @@ import type { Context, Hono } from "hono";
 import { ClassifierError } from "../../errors.ts";
 import { freeBytes } from "../../free-bytes.ts";
 import { requestOverheadBytes } from "../../limits.ts";
+import type { Wanted } from "../answers.ts";
 import type { AppEnv } from "../context.ts";
 import { type InputBody, inputOf } from "../inputs/input.ts";
-import { parseFunctionToApply, parseTopK } from "../query.ts";
+import { parseFunctionToApply, parseHeadChoice, parseTopK } from "../query.ts";
 import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
 import { classifyRemote, remoteRequest, scoreRemote } from "../score-remote.ts";
 import type { GetServices, Services } from "../services.ts";
@@ -16,10 +17,11 @@ export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
   app.get("/v1/classify", (c) => toItsEnd(c, classifyUrl(c, services())));
 }
 
-function parseQuery(c: Context<AppEnv>) {
+function parseQuery(c: Context<AppEnv>): Wanted {
   return {
     topKOf: parseTopK(c.req.query("top_k")),
     functionToApply: parseFunctionToApply(c.req.query("function_to_apply")),
+    head: parseHeadChoice(c.req.query("head"), c.req.query("unknown")),
   };
 }
 
@@ -32,10 +34,10 @@ function toItsEnd(c: Context<AppEnv>, answer: Promise<Response>): Promise<Respon
 async function classify(c: Context<AppEnv>, services: Services): Promise<Response> {
   const { config, classifier, admission } = services;
   const { stages } = c.var;
-  const { topKOf, functionToApply } = parseQuery(c);
+  const wanted = parseQuery(c);
   const input = inputOf(c.req.raw, config.maxImageBytes);
   const expectedBytes = input.expectedBytes + requestOverheadBytes;
-  const scoring = beginScoring(c, classifier, topKOf, functionToApply);
+  const scoring = beginScoring(c, services, wanted);
   let body: InputBody | undefined;
   preload(c, classifier, expectedBytes, () => body === undefined);
   const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
@@ -65,12 +67,12 @@ function scoreImages(
 }
 
 async function classifyUrl(c: Context<AppEnv>, services: Services): Promise<Response> {
-  const { topKOf, functionToApply } = parseQuery(c);
+  const wanted = parseQuery(c);
   const url = c.req.query("url");
   if (url === undefined) {
     const expected = "the address of an image; the bytes of one are sent with POST";
     throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
   }
-  const request = remoteRequest(c, url, beginScoring(c, services.classifier, topKOf, functionToApply));
+  const request = remoteRequest(c, url, beginScoring(c, services, wanted));
   return classifyRemote(c, services, request);
 }

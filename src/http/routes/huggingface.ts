@@ -28,9 +28,9 @@ export function addHuggingFace(app: Hono<AppEnv>, services: GetServices): void {
     };
     return scoreBody(c, services, {
       input: isJson(c.req.raw) ? jsonImage(onParameters) : rawImage,
-      check: (pack) => topKOf(pack),
+      check: (pack) => topKOf(pack.manifest.classes),
       answer: (scored) => {
-        const predictions = predictionsOf(scored, topKOf(scored.pack), functionToApply);
+        const predictions = predictionsOf(scored, topKOf(scored.pack.manifest.classes), functionToApply);
         return c.json(predictions.map(({ label, score }) => ({ label, score })));
       },
     });

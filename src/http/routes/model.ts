@@ -2,7 +2,9 @@
 import type { Hono } from "hono";
 import { etag } from "hono/etag";
 import type { z } from "zod";
+import { headOf } from "../answers.ts";
 import type { AppEnv } from "../context.ts";
+import { parseHeadChoice } from "../query.ts";
 import type { labelsAnswerSchema, modelSchema } from "../schemas/model.ts";
 import { anchorOf, type GetServices, modelOf } from "../services.ts";
 
@@ -17,8 +19,15 @@ export function addModel(app: Hono<AppEnv>, services: GetServices): void {
 
   app.get("/v1/labels", etag(), async (c) => {
     const pack = await services().classifier.host.pack(anchorOf(c));
-    const labels = pack.labels.map(({ id, label }, index) => ({ index, id, label }));
+    const choice = parseHeadChoice(c.req.query("head"), undefined);
+    const head = choice && (await services().heads.head(choice.name, pack, anchorOf(c)));
+    const labels = (head?.file.labels ?? pack.labels).map(({ id, label }, index) => ({ index, id, label }));
+    const model = modelOf(pack);
     c.header("Cache-Control", "no-cache");
-    return c.json({ model: modelOf(pack), labels } satisfies z.infer<typeof labelsAnswerSchema>);
+    return c.json(
+      (head ? { model, head: headOf(head), labels } : { model, labels }) satisfies z.infer<
+        typeof labelsAnswerSchema
+      >,
+    );
   });
 }

@@ -3,7 +3,7 @@ import { z } from "zod";
 import { defaultTopK } from "../../limits.ts";
 import { functionsToApply } from "../../model/scores.ts";
 import type { RouteDoc } from "../openapi/route-doc.ts";
-import { modelNameSchema } from "./model.ts";
+import { headErrors, headNameSchema, headQuerySchema, modelNameSchema } from "./model.ts";
 import { problemSchema } from "./problem.ts";
 
 /** As it stands in the query; the number of classes bounds it further. */
@@ -18,6 +18,11 @@ export const classifyQuerySchema = z.object({
     .optional()
     .describe(`predictions to return: 1 to the number of classes; ${defaultTopK} if not given`),
   function_to_apply: z.enum(functionsToApply).optional().describe("softmax if not given"),
+  head: headQuerySchema,
+  unknown: z
+    .enum(["true", "false"])
+    .optional()
+    .describe("with head: also tell whether the image is of none of its classes"),
 });
 
 export const predictionSchema = z.strictObject({
@@ -29,12 +34,21 @@ export const predictionSchema = z.strictObject({
 
 export const classificationSchema = z.strictObject({
   model: modelNameSchema,
+  head: headNameSchema.optional(),
   image: z.strictObject({
     sha256: z.string().regex(/^[0-9a-f]{64}$/),
     width: z.int().min(1).describe("pixels, as sent"),
     height: z.int().min(1).describe("pixels, as sent"),
   }),
   predictions: z.array(predictionSchema).min(1).describe("most probable first"),
+  unknown: z
+    .strictObject({
+      is_unknown: z.boolean().describe("whether the cosine is under the threshold"),
+      cosine: z.number().describe("of the image's features to the nearest class mean, -1 to 1"),
+      threshold: z.number().describe("the head's"),
+    })
+    .optional()
+    .describe("with unknown=true"),
 });
 
 /** Several images: each a classification, or the problem with it. */
@@ -87,7 +101,7 @@ export const classifyDocs: readonly RouteDoc[] = [
       schema: z.union([classificationSchema, batchSchema]),
       headers: cacheHeader,
     },
-    errors: [...imageErrors, "malformed_body", "too_many_images", ...remoteErrors],
+    errors: [...imageErrors, ...headErrors, "malformed_body", "too_many_images", ...remoteErrors],
   },
   {
     method: "get",
@@ -100,9 +114,9 @@ export const classifyDocs: readonly RouteDoc[] = [
     answer: {
       description: "The classes",
       schema: classificationSchema,
-      headers: { ...cacheHeader, ETag: "of image, model and query", "Cache-Control": "as configured" },
+      headers: { ...cacheHeader, ETag: "of image, model, head and query", "Cache-Control": "as configured" },
     },
     conditional: true,
-    errors: [...imageErrors, ...remoteErrors],
+    errors: [...imageErrors, ...headErrors, ...remoteErrors],
   },
 ];

@@ -8,6 +8,16 @@ export const modelNameSchema = z
   .strictObject({ name: packNameSchema, version: packVersionSchema })
   .meta({ description: "The model that made the answer" });
 
+export const headNameSchema = z
+  .strictObject({ name: packNameSchema, version: packVersionSchema })
+  .meta({ description: "The head whose classes the answer has, where one was asked for" });
+/** As it stands in a query. */
+export const headQuerySchema = packNameSchema
+  .optional()
+  .describe("head whose classes are asked for; the model's own if not given");
+/** What asking for a head may answer. */
+export const headErrors = ["unknown_head", "head_mismatch", "head_unavailable"] as const;
+
 const { format: _format, labels: _labels, shards: _shards, ...shared } = manifestSchema.shape;
 export const modelSchema = z.strictObject({
   ...shared,
@@ -17,6 +27,7 @@ export const modelSchema = z.strictObject({
 
 export const labelsAnswerSchema = z.strictObject({
   model: modelNameSchema,
+  head: headNameSchema.optional(),
   labels: z.array(z.strictObject({ index: z.int().min(0), id: z.string(), label: z.string() })),
 });
 
@@ -37,8 +48,9 @@ export const modelDocs: readonly RouteDoc[] = [
     path: "/v1/labels",
     operationId: "getLabels",
     summary: "The classes",
+    query: z.object({ head: headQuerySchema }),
     answer: { description: "Every class, in the order of its index", schema: labelsAnswerSchema, headers },
     conditional: true,
-    errors: ["model_unavailable"],
+    errors: ["invalid_parameter", "model_unavailable", ...headErrors],
   },
 ];

@@ -22,6 +22,9 @@ export const problemSchema = z
     detected: z.string().optional(),
     allowed: z.array(z.string()).optional().describe("methods"),
     served: z.array(z.string()).optional().describe("models"),
+    head: z.string().optional().describe("its name"),
+    backbones: z.array(z.string()).optional().describe("models that the head is for: name/version"),
+    live: z.string().optional().describe("the model that is: name/version"),
     host: z.string().optional(),
     variable: z.string().optional().describe("of the Worker's configuration"),
   })

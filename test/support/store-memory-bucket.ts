@@ -1,0 +1,42 @@
+/** A bucket in memory for looking at and tidying, as R2's binding is. */
+import type { ListPage, StoreBucket } from "../../tools/store/bucket.ts";
+import { MemoryBucket } from "./memory-bucket.ts";
+
+/** Lists two objects a page, as R2 does a thousand, and can be killed before any write. */
+export class StoreMemoryBucket extends MemoryBucket implements StoreBucket {
+  readonly deletes: string[] = [];
+  beforeWrite: () => void = () => {};
+
+  override async put(key: string, value: Uint8Array | string, options?: { sha256?: string }) {
+    this.beforeWrite();
+    await super.put(key, value, options);
+  }
+
+  async delete(keys: string | string[]): Promise<void> {
+    for (const key of [keys].flat()) {
+      this.beforeWrite();
+      this.objects.delete(key);
+      this.deletes.push(key);
+    }
+  }
+
+  override async list(options: { prefix?: string; delimiter?: string; cursor?: string }): Promise<ListPage> {
+    const { prefix = "", delimiter, cursor = "" } = options;
+    const found = [...this.objects.keys()].filter((key) => key.startsWith(prefix) && key > cursor).sort();
+    const page = found.slice(0, 2);
+    const folderOf = (key: string) => {
+      const end = delimiter === undefined ? -1 : key.indexOf(delimiter, prefix.length);
+      return end < 0 ? undefined : key.slice(0, end + 1);
+    };
+    const folders = page.map(folderOf).filter((folder) => folder !== undefined);
+    // A folder's other keys are not listed again on the next page.
+    const last = folders.at(-1);
+    const end = last === undefined ? page.at(-1) : found.filter((key) => key.startsWith(last)).at(-1);
+    const objects = page
+      .filter((key) => folderOf(key) === undefined)
+      .map((key) => ({ key, size: this.objects.get(key)?.length ?? 0 }));
+    const truncated = end !== undefined && end !== found.at(-1);
+    const more = truncated ? { cursor: end } : {};
+    return { objects, truncated, delimitedPrefixes: [...new Set(folders)], ...more };
+  }
+}

@@ -1,0 +1,43 @@
+/** A head file of this machine, checked before anything is done with it. */
+import { readFile } from "node:fs/promises";
+import { type Head, HeadFormatError, parseHead } from "../../src/head/head.ts";
+import { maxHeadBytes } from "../../src/limits.ts";
+import { sha256Hex } from "../../src/sha256.ts";
+import { CommandError } from "../terminal/fail.ts";
+import { userPath } from "../terminal/paths.ts";
+
+export interface LocalHead {
+  readonly head: Head;
+  /** The file as it is. */
+  readonly content: Uint8Array;
+  readonly sha256: string;
+}
+
+/** @throws CommandError when it cannot be read, is larger than the Worker takes, or is no head */
+export async function readLocalHead(typed: string): Promise<LocalHead> {
+  const content = await readRequired(userPath(typed));
+  if (content.length > maxHeadBytes) {
+    throw new CommandError(
+      `${typed} has ${content.length} bytes; the Worker takes heads of at most ${maxHeadBytes}: train it with fewer classes`,
+    );
+  }
+  try {
+    return { head: await parseHead(content), content, sha256: await sha256Hex(content) };
+  } catch (cause) {
+    if (!(cause instanceof HeadFormatError)) throw cause;
+    throw new CommandError(`${typed} is no head: ${cause.message}; expected a file that was trained here`, {
+      cause,
+    });
+  }
+}
+
+async function readRequired(file: string): Promise<Uint8Array> {
+  try {
+    return await readFile(file);
+  } catch (cause) {
+    const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
+    throw new CommandError(`${file} ${missing ? "is missing" : "cannot be read"}; expected a head file`, {
+      cause,
+    });
+  }
+}
