@@ -15,6 +15,13 @@ describe("the memory budget", () => {
     expect(limits.maxMemoryCacheBytes).toBeLessThan(restBytes / 2);
   });
 
+  test("has room in the rest for the result cache and the heads, with as much again", () => {
+    const { maxMemoryCacheBytes, maxHeadMemoryBytes, maxHeadBytes, memoryBudget } = limits;
+    expect(maxMemoryCacheBytes + maxHeadMemoryBytes).toBeLessThanOrEqual(memoryBudget.restBytes / 2);
+    expect(maxHeadBytes).toBeLessThanOrEqual(maxHeadMemoryBytes);
+    expect(5 * maxHeadBytes).toBeLessThanOrEqual(memoryBudget.loadingBytes);
+  });
+
   test("every limit is a positive, finite number", () => {
     for (const [name, value] of Object.entries(limits)) {
       if (typeof value === "number") expect(value, name).toBeGreaterThan(0);

@@ -73,7 +73,8 @@ export class HeadStore {
     this.#currentFlight = new SingleFlight(stallMs, this.#now);
     this.#headFlight = new SingleFlight(stallMs, this.#now);
     this.#listFlight = new SingleFlight(stallMs, this.#now);
-    this.#queue = new RunQueue(stallMs, this.#now);
+    // Half: who waits for one that is gone must get its turn before it counts as gone itself.
+    this.#queue = new RunQueue(stallMs / 2, this.#now);
   }
 
   /** What is held, for tests and logs: names with what is live, decoded heads and their bytes, lists of the bucket. */

@@ -107,7 +107,15 @@ describe("push, list, rollback, prune", () => {
 
     const again = await model("push", packFolder(2), "--json");
     expect(JSON.parse(again.stdout)).toEqual({
-      ...{ name: tinyName, version: v(2), uploaded: 0, uploaded_bytes: 0, skipped: 5, replaced: null, live: true },
+      ...{
+        name: tinyName,
+        version: v(2),
+        uploaded: 0,
+        uploaded_bytes: 0,
+        skipped: 5,
+        replaced: null,
+        live: true,
+      },
     });
 
     const listed = await model("list");

@@ -1,0 +1,352 @@
+import { beforeEach, describe, expect, test, vi } from "vitest";
+import type { ClassifierError } from "../../src/errors.ts";
+import { HeadStore, type HeadStoreOptions } from "../../src/head/head-store.ts";
+import { headCurrentKey, headKey } from "../../src/head/live-heads.ts";
+import { maxHeadBytes } from "../../src/limits.ts";
+import { CachedSource } from "../../src/model/cached-source.ts";
+import type { Pack } from "../../src/model/pack.ts";
+import { BucketSource } from "../../src/model/source.ts";
+import { never } from "../support/deferred.ts";
+import { seedHeads, testHead } from "../support/head.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { tinyManifest } from "../support/tiny-pack.ts";
+
+const refreshMs = 1000;
+const stallMs = 500;
+let bucket: MemoryBucket;
+let log: Record<string, unknown>[];
+let anchored: Promise<unknown>[];
+let nowMs: number;
+let store: HeadStore;
+let packs: Pack[];
+
+const anchor = (work: Promise<unknown>) => void anchored.push(work);
+/** What goes on behind a request's back. */
+const settle = async () => {
+  while (anchored.length > 0) await anchored.shift();
+};
+const make = (options: Partial<HeadStoreOptions> = {}) =>
+  new HeadStore({
+    source: new BucketSource(bucket, "push the head again"),
+    bucket,
+    log: (event) => void log.push(event),
+    refreshMs,
+    stallMs,
+    now: () => nowMs,
+    ...options,
+  });
+const pack = (i = 0) => packs[i] as Pack;
+const head = (seed: number, name = "pets", on = 0, more = {}) =>
+  testHead({ name, seed, backbone: pack(on).manifest, featureSize: 3, ...more });
+const labelOf = async (name = "pets", on = 0) =>
+  (await store.head(name, pack(on), anchor)).file.labels[0]?.label;
+const refusal = (name = "pets", on = 0) =>
+  store.head(name, pack(on), anchor).then(
+    () => expect.unreachable("it should be refused"),
+    (error: ClassifierError) => ({ ...error.reason, message: error.message }),
+  );
+
+beforeEach(async () => {
+  bucket = new MemoryBucket();
+  [log, anchored, nowMs] = [[], [], 1_000_000];
+  packs = await Promise.all(
+    [0, 1].map(async (run) => ({ manifest: await tinyManifest({ quantisation: { run } }), labels: [] })),
+  );
+  store = make();
+});
+
+describe("a head", () => {
+  test("is found, read and decoded once, whoever asks at the same time and afterwards", async () => {
+    await seedHeads(bucket, await head(1));
+    const found = await Promise.all(Array.from({ length: 50 }, () => labelOf()));
+    expect(new Set(found)).toEqual(new Set(["pets 1 0"]));
+    await labelOf();
+    expect([bucket.lists, bucket.gets.length]).toEqual([1, 2]);
+    expect(log).toMatchObject([{ event: "head_loaded", head: "pets", classes: 3 }]);
+  });
+
+  test("keeps its numbers and lets go of their base64", async () => {
+    const made = await head(1, "pets", 0, { threshold: 0.5 });
+    await seedHeads(bucket, made);
+    const { file, weights, centroids } = await store.head("pets", pack(), anchor);
+    expect([weights.length, centroids?.length, file.weights, file.unknown?.centroids]).toEqual([
+      9,
+      9,
+      "",
+      "",
+    ]);
+    expect(file.unknown?.threshold).toBe(0.5);
+  });
+
+  test("several at once, each its own", async () => {
+    await seedHeads(bucket, await head(1));
+    await seedHeads(bucket, await head(2, "cars"));
+    expect(await Promise.all([labelOf("pets"), labelOf("cars"), labelOf("pets")])).toEqual([
+      ...["pets 1 0", "cars 2 0", "pets 1 0"],
+    ]);
+  });
+
+  test("that another request began to read and left is read by the next one, and holds up no other", async () => {
+    vi.useFakeTimers({ toFake: ["setTimeout", "clearTimeout", "Date"] });
+    try {
+      store = make({ now: Date.now });
+      const made = await head(1);
+      await seedHeads(bucket, made);
+      bucket.beforeGet = (key) => (/pets\/[0-9a-f]{16}/.test(key) ? never() : Promise.resolve());
+      await seedHeads(bucket, await head(2, "cars"));
+      const left = refusal();
+      const other = labelOf("cars");
+      other.catch(() => {});
+      await vi.advanceTimersByTimeAsync(stallMs / 4);
+      bucket.beforeGet = async () => {};
+      const next = labelOf();
+      for (let ms = 0; ms < 2 * stallMs; ms += 10) {
+        await vi.advanceTimersByTimeAsync(10);
+        // Hashing takes its own time.
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      expect([await next, await other]).toEqual(["pets 1 0", "cars 2 0"]);
+      expect(await left).toMatchObject({ code: "head_unavailable" });
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+});
+
+describe("memory and reads are bounded", () => {
+  test("decoded heads go, the least recently used first, when they take too much", async () => {
+    for (const [i, name] of ["a", "b", "c"].entries()) {
+      await seedHeads(bucket, await head(i, name, 0, { classes: 100, featureSize: 3 }));
+    }
+    await store.head("a", pack(), anchor);
+    const maxBytes = Math.floor(2.5 * store.usage.bytes);
+    store = make({ maxBytes });
+    for (const name of ["a", "b", "a", "c"]) await labelOf(name);
+    expect(store.usage).toMatchObject({ known: 3, decoded: 2 });
+    expect(store.usage.bytes).toBeLessThanOrEqual(maxBytes);
+    const gets = bucket.gets.length;
+    await labelOf("a");
+    expect(bucket.gets).toHaveLength(gets);
+    await labelOf("b");
+    expect(bucket.gets.slice(gets)).toEqual([expect.stringMatching(/^heads\/b\/[0-9a-f]{16}\.json$/)]);
+  });
+
+  test("10,000 names that are no heads cost one list, no read and no memory", async () => {
+    await seedHeads(bucket, await head(1));
+    for (let i = 0; i < 10_000; i++) expect(await refusal(`no-${i}`)).toMatchObject({ code: "unknown_head" });
+    expect([bucket.lists, bucket.gets.length, store.usage.known]).toEqual([1, 0, 0]);
+  });
+
+  test("what is live is kept of the heads used last", async () => {
+    for (const [i, name] of ["a", "b", "c"].entries()) await seedHeads(bucket, await head(i, name));
+    store = make({ maxKnown: 2 });
+    for (const name of ["a", "b", "a", "c"]) await labelOf(name);
+    expect(store.usage.known).toBe(2);
+    const gets = bucket.gets.length;
+    await labelOf("a");
+    expect(bucket.gets).toHaveLength(gets);
+    await labelOf("b");
+    expect(bucket.gets.slice(gets)).toEqual([headCurrentKey("b")]);
+  });
+
+  test("with more heads than a list has, each is found by its name", async () => {
+    for (const [i, name] of ["a", "b"].entries()) await seedHeads(bucket, await head(i, name));
+    const list = bucket.list.bind(bucket);
+    store = make({ bucket: { list: (options) => list({ ...options, limit: 1 }) } });
+    expect([await labelOf("b"), await labelOf("a")]).toEqual(["b 1 0", "a 0 0"]);
+    expect(await refusal("c")).toMatchObject({ code: "unknown_head" });
+  });
+
+  test("the cache before the bucket saves the read of a file, and is checked", async () => {
+    const made = await head(1);
+    await seedHeads(bucket, made);
+    const entries = new Map<string, Uint8Array>([[headKey("pets", made.file.version), made.bytes]]);
+    const cache = {
+      get: async (key: string) => entries.get(key),
+      put: async (key: string, bytes: Uint8Array) => void entries.set(key, bytes.slice()),
+      delete: async (key: string) => void entries.delete(key),
+    };
+    const cached = () => make({ source: new CachedSource(new BucketSource(bucket), cache, () => {}) });
+    store = cached();
+    await labelOf();
+    expect(bucket.gets).toEqual([headCurrentKey("pets")]);
+    entries.set(headKey("pets", made.file.version), made.bytes.slice().reverse());
+    store = cached();
+    expect(await labelOf()).toBe("pets 1 0");
+    expect(bucket.gets.at(-1)).toBe(headKey("pets", made.file.version));
+  });
+});
+
+describe("a head that changes", () => {
+  test("goes live behind a request's back, within the refresh time, one read in that time", async () => {
+    await seedHeads(bucket, await head(1));
+    await labelOf();
+    await seedHeads(bucket, await head(2));
+    nowMs += refreshMs - 1;
+    expect(await labelOf()).toBe("pets 1 0");
+    await settle();
+    expect(bucket.gets).toHaveLength(2);
+    nowMs += 1;
+    const answers = await Promise.all(Array.from({ length: 20 }, () => labelOf()));
+    expect(new Set(answers)).toEqual(new Set(["pets 1 0"]));
+    await settle();
+    expect(await labelOf()).toBe("pets 2 0");
+    expect(bucket.gets).toHaveLength(4);
+  });
+
+  test("to one that is broken leaves the one before in service, until it is right", async () => {
+    await seedHeads(bucket, await head(1));
+    await labelOf();
+    const next = await head(2);
+    await seedHeads(bucket, next);
+    bucket.objects.set(headKey("pets", next.file.version), next.bytes.slice().reverse());
+    for (const expected of ["pets 1 0", "pets 1 0"]) {
+      nowMs += refreshMs;
+      expect(await labelOf()).toBe(expected);
+      await settle();
+    }
+    expect(log.at(-1)).toMatchObject({
+      event: "head_refresh_failed",
+      reason: expect.stringContaining("SHA-256"),
+    });
+    bucket.objects.set(headKey("pets", next.file.version), next.bytes);
+    nowMs += refreshMs;
+    await labelOf();
+    await settle();
+    expect(await labelOf()).toBe("pets 2 0");
+  });
+
+  test("goes away with its folder", async () => {
+    await seedHeads(bucket, await head(1));
+    await labelOf();
+    bucket.objects.clear();
+    nowMs += refreshMs;
+    expect(await labelOf()).toBe("pets 1 0");
+    await settle();
+    expect(await refusal()).toMatchObject({ code: "unknown_head" });
+  });
+
+  test("that is new is found within the refresh time", async () => {
+    expect(await refusal()).toMatchObject({
+      code: "unknown_head",
+      message: expect.stringContaining("push FILE"),
+    });
+    await seedHeads(bucket, await head(1));
+    expect(await refusal()).toMatchObject({ code: "unknown_head" });
+    nowMs += refreshMs;
+    expect(await labelOf()).toBe("pets 1 0");
+  });
+
+  test("that is not live yet, its first push being under way, is unknown, and found at once when it is", async () => {
+    const made = await head(1);
+    await bucket.put(headKey("pets", made.file.version), made.bytes);
+    expect(await refusal()).toMatchObject({ code: "unknown_head" });
+    await seedHeads(bucket, made);
+    expect(await labelOf()).toBe("pets 1 0");
+  });
+});
+
+describe("a model that changes", () => {
+  test("finds its head at once, and going back the one before", async () => {
+    await seedHeads(bucket, await head(1), await head(2, "pets", 1));
+    expect([await labelOf("pets", 0), await labelOf("pets", 1), await labelOf("pets", 0)]).toEqual([
+      ...["pets 1 0", "pets 2 0", "pets 1 0"],
+    ]);
+  });
+
+  test("finds a head that was pushed for it after the last refresh", async () => {
+    await seedHeads(bucket, await head(1));
+    await labelOf();
+    await seedHeads(bucket, await head(1), await head(2, "pets", 1));
+    expect(await labelOf("pets", 1)).toBe("pets 2 0");
+  });
+
+  test("to one without a head is head_mismatch with both versions, and asks the bucket now and then", async () => {
+    await seedHeads(bucket, await head(1));
+    const [old, live] = packs.map(({ manifest }) => `tiny/${manifest.version}`);
+    const expected = { code: "head_mismatch", head: "pets", backbones: [old], live };
+    expect(await refusal("pets", 1)).toMatchObject({ ...expected, retryAfterSeconds: 2 });
+    const gets = bucket.gets.length;
+    for (let i = 0; i < 100; i++) expect(await refusal("pets", 1)).toMatchObject(expected);
+    expect(bucket.gets).toHaveLength(gets);
+    await seedHeads(bucket, await head(1), await head(2, "pets", 1));
+    nowMs += 2000;
+    expect(await labelOf("pets", 1)).toBe("pets 2 0");
+  });
+});
+
+describe("what is broken is head_unavailable with the reason, and the next request tries again", () => {
+  const mended = async (detail: RegExp) => {
+    const reason = await refusal();
+    expect(reason).toMatchObject({ code: "head_unavailable", head: "pets", retryAfterSeconds: 2 });
+    expect(reason.message).toMatch(detail);
+    expect(reason.message).toMatch(/The next request tries again/);
+    bucket.beforeGet = async () => {};
+    await seedHeads(bucket, await head(1));
+    expect(await labelOf()).toBe("pets 1 0");
+  };
+
+  test.each([
+    ["list", /^heads\/$/, /listing the heads in the bucket failed/],
+    ["read of what is live", /current\.json$/, /reading heads\/pets\/current\.json from the bucket failed/],
+    [
+      "read of the file",
+      /[0-9a-f]{16}\.json$/,
+      /reading heads\/pets\/[0-9a-f]{16}\.json from the bucket failed/,
+    ],
+  ])("a %s that fails", async (_, failing, detail) => {
+    await seedHeads(bucket, await head(1));
+    bucket.beforeGet = async (key) => {
+      if (failing.test(key)) throw new Error("R2 is down");
+    };
+    await mended(detail);
+  });
+
+  test.each<[string, (key: string) => void, RegExp]>([
+    ["missing", (key) => bucket.objects.delete(key), /no object heads\/pets\/.* push the head again/],
+    ["cut short", (key) => bucket.objects.set(key, new Uint8Array(9)), /has 9 bytes; expected/],
+    ["of other bytes", (key) => bucket.objects.get(key)?.reverse(), /has SHA-256/],
+  ])("a file that is %s", async (_, damage, detail) => {
+    const made = await head(1);
+    await seedHeads(bucket, { ...made, bytes: made.bytes.slice() });
+    damage(headKey("pets", made.file.version));
+    await mended(detail);
+  });
+
+  test("a file that is no head", async () => {
+    const made = await head(1);
+    await seedHeads(bucket, { ...made, bytes: new TextEncoder().encode('{"format":7}') });
+    await mended(/[0-9a-f]{16}\.json: it has format 7; this version reads format 1/);
+  });
+
+  test("a file of another head under this one's key", async () => {
+    const [made, other] = [await head(1), await head(2, "cars")];
+    await seedHeads(bucket, { file: made.file, bytes: other.bytes });
+    await mended(/it is cars [0-9a-f]{16} for tiny\/.*; expected pets/);
+  });
+
+  test("a file for features of another size", async () => {
+    await seedHeads(bucket, await head(1, "pets", 0, { featureSize: 4 }));
+    await mended(/takes 4 features; the model gives 3/);
+  });
+
+  test.each([
+    ["no JSON", "{", /is not JSON/],
+    ["of another format", '{"format":2}', /is not valid: format/],
+    ["without a live one", '{"format":1,"name":"pets","live":[],"history":[]}', /is not valid: live/],
+  ])("a current.json that is %s", async (_, text, detail) => {
+    await bucket.put(headCurrentKey("pets"), text);
+    await mended(detail);
+  });
+
+  test("a current.json that names a file larger than heads may be", async () => {
+    await seedHeads(bucket, await head(1));
+    const key = headCurrentKey("pets");
+    const current = JSON.parse(new TextDecoder().decode(bucket.objects.get(key))) as {
+      live: { bytes: number }[];
+    };
+    current.live[0]!.bytes = maxHeadBytes + 1;
+    bucket.json(key, current);
+    await mended(/is not valid: live\.0\.bytes/);
+  });
+});
