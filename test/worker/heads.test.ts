@@ -1,0 +1,259 @@
+/** Heads in the built Worker: one's own classes from the very run that classifies, and no gap when anything changes. */
+import { readFile } from "node:fs/promises";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
+import { headKey } from "../../src/head/live-heads.ts";
+import { manifestVersion } from "../../src/model/manifest.ts";
+import { applyFunction } from "../../src/model/scores.ts";
+import { seedHeads, type TestHead, testHead } from "../support/head.ts";
+import { Origin } from "../support/origin.ts";
+import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
+import { type Answer, embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
+
+interface Prediction {
+  readonly label: string;
+  readonly score: number;
+  readonly index: number;
+}
+
+const consumer = "test/support/rpc-consumer/wrangler.toml";
+let worker: TestWorker;
+let origin: Origin;
+let ship: Uint8Array;
+let frog: Uint8Array;
+let backbone: { name: string; version: string };
+let pets: TestHead;
+let cars: TestHead;
+
+const make = (name: string, seed: number, more = {}) => testHead({ name, seed, backbone, ...more });
+const predictions = ({ json }: Answer) => json.predictions as Prediction[];
+const codeOf = ({ status, json }: Answer) => [status, json.code];
+/** Asks until the answer is as wanted; all answers on the way must be 200. */
+async function until(wanted: (answer: Answer) => boolean, query = "?head=pets"): Promise<Answer> {
+  const deadline = Date.now() + 20_000;
+  for (;;) {
+    const answer = await worker.classify(ship, query);
+    expect([answer.status, answer.text]).toEqual([200, expect.any(String)]);
+    if (wanted(answer)) return answer;
+    expect(Date.now(), "it should have gone live by now").toBeLessThan(deadline);
+  }
+}
+const versionOf = ({ json }: Answer) => (json.head as { version: string }).version;
+
+beforeAll(async () => {
+  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  const { manifest } = await embeddedPack();
+  backbone = { name: embeddedModel, version: manifest.version };
+  origin = await Origin.start();
+  worker = await TestWorker.start({
+    others: [consumer],
+    vars: {
+      ...{ MODEL_REFRESH_SECONDS: 1, CDN_HEAD: "pets" },
+      ...{ ALLOWED_IMAGE_HOSTS: origin.host, IMAGE_ORIGIN: origin.url("/") },
+    },
+  });
+  pets = await make("pets", 1, { threshold: 0.02 });
+  cars = await make("cars", 2, { classes: 7 });
+  await seedHeads(worker.bucket, pets);
+  await seedHeads(worker.bucket, cars);
+  expect((await worker.classify(ship)).status).toBe(200);
+});
+
+afterAll(async () => {
+  await worker?.close();
+  await origin?.close();
+});
+
+describe("?head=", () => {
+  test("scores as the head does in Node on the features that /v1/embed gives, bit for bit", async () => {
+    const embed = await worker.get("/v1/embed", { method: "POST", body: ship as BodyInit });
+    const features = Float32Array.from(embed.json.embedding as number[]);
+    const head = await parseHead(pets.bytes);
+    for (const fn of ["softmax", "sigmoid", "none"] as const) {
+      const answer = await worker.classify(ship, `?head=pets&unknown=true&function_to_apply=${fn}`);
+      const scores = applyFunction(headLogits(head, features), fn);
+      const cosine = nearestCosine(head, features)!;
+      expect(Object.keys(answer.json)).toEqual(["model", "head", "image", "predictions", "unknown"]);
+      expect(answer.json).toMatchObject({
+        model: backbone,
+        head: { name: "pets", version: pets.file.version },
+        unknown: { cosine, threshold: 0.02, is_unknown: cosine < 0.02 },
+      });
+      const got = predictions(answer);
+      expect(got.map(({ score }) => score)).toEqual(Array.from(scores).sort((a, b) => b - a));
+      for (const { index, label, score } of got)
+        expect([label, score]).toEqual([`pets 1 ${index}`, scores[index]]);
+    }
+  });
+
+  test("of an image that was classified before is a hit: no decoding, no run; and the other way round", async () => {
+    const plain = await worker.classify(ship);
+    const answer = await worker.classify(ship, "?head=cars");
+    expect(answer.headers.get("X-Cache")).toBe("HIT");
+    expect(answer.headers.get("Server-Timing")).not.toMatch(/\b(image|run);/);
+    expect((await worker.classify(frog, "?head=cars")).headers.get("X-Cache")).toBe("MISS");
+    expect((await worker.classify(frog)).headers.get("X-Cache")).toBe("HIT");
+    expect(plain.json).not.toHaveProperty("head");
+    expect((await worker.classify(ship)).text).toBe(plain.text);
+    expect((await worker.logs("head_loaded")).map(({ head }) => head).sort()).toEqual(["cars", "pets"]);
+    const logged = (await worker.logs("request")).map(({ head }) => head);
+    expect(logged).toContain(`cars/${cars.file.version}`);
+  });
+
+  test("two heads at once, in every way that an image comes in", async () => {
+    origin.image("/ship.jpg", ship, '"ship"');
+    const url = origin.url("/ship.jpg");
+    const json = { "Content-Type": "application/json" };
+    const form = new FormData();
+    for (const bytes of [ship, frog]) form.append("image", new Blob([bytes.slice()]), "i.jpg");
+    const image = Buffer.from(ship).toString("base64");
+    const get = (head: string) => worker.get(`/v1/classify?url=${encodeURIComponent(url)}&head=${head}`);
+    const [raw, other, base64, byUrl, parts, got] = await Promise.all([
+      worker.classify(ship, "?head=pets"),
+      worker.classify(ship, "?head=cars"),
+      worker.classify(JSON.stringify({ image }), "?head=pets", json),
+      worker.classify(JSON.stringify({ url }), "?head=pets", json),
+      worker.get("/v1/classify?head=cars", { method: "POST", body: form }),
+      get("pets"),
+    ]);
+    expect([base64.text, byUrl.text, got.text]).toEqual([raw.text, raw.text, raw.text]);
+    expect(predictions(other)[0]?.label).toMatch(/^cars 2 /);
+    const results = parts.json.results as { head: { name: string }; predictions: Prediction[] }[];
+    expect(results.map(({ head, predictions: of }) => [head.name, of.length])).toEqual([
+      ["cars", 5],
+      ["cars", 5],
+    ]);
+    const tags = [
+      got,
+      await get("cars"),
+      await worker.get(`/v1/classify?url=${encodeURIComponent(url)}`),
+    ].map(({ headers }) => headers.get("ETag") ?? "");
+    expect(new Set(tags).size).toBe(3);
+    const repeat = { headers: { "If-None-Match": tags[0]! } };
+    const again = (head: string) =>
+      worker.get(`/v1/classify?url=${encodeURIComponent(url)}&head=${head}`, repeat);
+    expect([(await again("pets")).status, (await again("cars")).status]).toEqual([304, 200]);
+  });
+
+  test("behind /cdn the head is CDN_HEAD's", async () => {
+    origin.image("/photo.jpg", ship, '"photo"');
+    for (const _ of ["first", "known by its ETag"]) {
+      const { headers } = await worker.get("/cdn/photo.jpg");
+      expect(decodeURIComponent(headers.get("X-Image-Label") ?? "")).toMatch(/^pets 1 /);
+    }
+    const { json } = await worker.get("/cdn/photo.jpg", { headers: { Accept: "application/json" } });
+    expect(json.head).toEqual({ name: "pets", version: pets.file.version });
+  });
+
+  test("through a service binding", async () => {
+    const call = async (options: unknown): Promise<Record<string, unknown>> => {
+      const headers = { "X-Call": JSON.stringify({ method: "classify", options } satisfies Call) };
+      const init = { method: "POST", body: ship as BodyInit, headers };
+      const [outcome] = JSON.parse((await worker.ask("rpc-consumer", "/", init)).text) as Outcome[];
+      return outcome?.value as Record<string, unknown>;
+    };
+    const { ok, ...answer } = await call({ head: "pets", unknown: true });
+    expect(answer).toEqual((await worker.classify(ship, "?head=pets&unknown=true")).json);
+    expect(ok).toBe(true);
+    expect(await call({ head: "nix" })).toMatchObject({
+      ok: false,
+      error: { code: "unknown_head", status: 404 },
+    });
+    expect(await call({ unknown: true })).toMatchObject({ error: { parameter: "unknown", status: 400 } });
+  });
+
+  test("/v1/labels tells its classes", async () => {
+    const { json, headers } = await worker.get("/v1/labels?head=cars");
+    expect(json).toMatchObject({ model: backbone, head: { name: "cars" } });
+    expect(json.labels).toHaveLength(7);
+    expect(headers.get("ETag")).not.toBe((await worker.get("/v1/labels")).headers.get("ETag"));
+  });
+});
+
+describe("what is asked wrongly", () => {
+  test.each<[string, unknown[], RegExp]>([
+    ["?head=pets&top_k=4", [400, "invalid_parameter"], /an integer from 1 to 3, the number of classes/],
+    ["?head=Pets", [400, "invalid_parameter"], /head is "Pets"; expected a-z/],
+    ["?head=heads", [400, "invalid_parameter"], /another name: heads is/],
+    ["?head=..%2Fx", [400, "invalid_parameter"], /head is/],
+    ["?unknown=true", [400, "invalid_parameter"], /unknown is "true"; expected it together with head/],
+    ["?head=pets&unknown=yes", [400, "invalid_parameter"], /true or false/],
+    ["?head=cars&unknown=true", [400, "invalid_parameter"], /the head cars [0-9a-f]{16} was trained without/],
+    ["?head=nix", [404, "unknown_head"], /no head "nix" here; .* npm run head -- push/],
+  ])("%s", async (query, code, detail) => {
+    const answer = await worker.classify(ship, query);
+    expect(codeOf(answer)).toEqual(code);
+    expect(answer.json.detail).toMatch(detail);
+  });
+
+  test("a head for another version of the model is 503 with both versions", async () => {
+    const other = await make("later", 5, { backbone: { ...backbone, version: "0".repeat(16) } });
+    await seedHeads(worker.bucket, other);
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const answer = await worker.classify(ship, "?head=later");
+    expect(codeOf(answer)).toEqual([503, "head_mismatch"]);
+    expect(answer.headers.get("Retry-After")).toBe("2");
+    expect(answer.json).toMatchObject({
+      ...{ head: "later", backbones: [`${embeddedModel}/${"0".repeat(16)}`] },
+      live: `${embeddedModel}/${backbone.version}`,
+    });
+  });
+
+  test("a head that is broken in the bucket is 503, and 200 once it is pushed right", async () => {
+    const broken = await make("broken", 6);
+    await seedHeads(worker.bucket, broken);
+    await worker.bucket.put(headKey("broken", broken.file.version), broken.bytes.slice().reverse());
+    await new Promise((resolve) => setTimeout(resolve, 1100));
+    const answer = await worker.classify(ship, "?head=broken");
+    expect(codeOf(answer)).toEqual([503, "head_unavailable"]);
+    expect(answer.json.detail).toMatch(
+      /heads\/broken\/[0-9a-f]{16}\.json has SHA-256 .* next request tries again/,
+    );
+    await seedHeads(worker.bucket, broken);
+    expect((await worker.classify(ship, "?head=broken")).status).toBe(200);
+  });
+});
+
+describe("changes, with no failed request on the way", () => {
+  test("another version goes live, and back", async () => {
+    const next = await make("pets", 11, { threshold: 0.5 });
+    await seedHeads(worker.bucket, next);
+    const answer = await until((got) => versionOf(got) === next.file.version);
+    expect(predictions(answer)[0]?.label).toMatch(/^pets 11 /);
+    await seedHeads(worker.bucket, pets);
+    await until((got) => versionOf(got) === pets.file.version);
+  });
+
+  test("another version of the model goes live with the head that waits for it, and back with the one before", async () => {
+    const { manifest, files, folder } = await embeddedPack();
+    const changed = { ...manifest, quantisation: { note: "another version" } };
+    const version = await manifestVersion(changed);
+    for (const { name } of files) {
+      await worker.bucket.put(`${embeddedModel}/${version}/${name}`, await readFile(`${folder}/${name}`));
+    }
+    await worker.bucket.put(
+      `${embeddedModel}/${version}/manifest.json`,
+      JSON.stringify({ ...changed, version }),
+    );
+    const waiting = await make("pets", 21, { backbone: { name: embeddedModel, version } });
+    await seedHeads(worker.bucket, pets, waiting);
+    const goLive = (live: string) =>
+      worker.bucket.put(
+        `${embeddedModel}/current.json`,
+        JSON.stringify({ format: 1, name: embeddedModel, version: live, history: [] }),
+      );
+    const pairs = new Set<string>();
+    const note = (answer: Answer) => {
+      const { version: model } = answer.json.model as { version: string };
+      pairs.add(`${model} ${versionOf(answer)}`);
+      return model;
+    };
+    await goLive(version);
+    await until((got) => note(got) === version);
+    await goLive(backbone.version);
+    await until((got) => note(got) === backbone.version);
+    expect(pairs).toEqual(
+      new Set([`${backbone.version} ${pets.file.version}`, `${version} ${waiting.file.version}`]),
+    );
+  });
+});
