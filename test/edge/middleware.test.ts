@@ -11,11 +11,11 @@ import {
 import { never } from "../support/deferred.ts";
 
 const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xd9);
-let asked: { bytes: Uint8Array; topK: number | undefined }[];
+let asked: { bytes: Uint8Array; topK: number | undefined; head: string | undefined }[];
 let answer: () => Promise<Classification | Failed>;
 const classifier: ClassifierStub = {
   classify: (bytes, options) => {
-    asked.push({ bytes: new Uint8Array(bytes as Uint8Array), topK: options?.topK });
+    asked.push({ bytes: new Uint8Array(bytes as Uint8Array), topK: options?.topK, head: options?.head });
     return answer();
   },
 };
@@ -66,10 +66,10 @@ describe("an image", () => {
     expect(asked.map(({ bytes }) => bytes)).toEqual([jpeg, jpeg]);
   });
 
-  test("annotate false leaves it bare, and topK is handed on", async () => {
-    const { headers } = await through({ annotate: false, topK: 3 }, image);
+  test("annotate false leaves it bare, and topK and head are handed on", async () => {
+    const { headers } = await through({ annotate: false, topK: 3, head: "pets" }, image);
     expect(headers).not.toHaveProperty("x-image-label");
-    expect(asked[0]?.topK).toBe(3);
+    expect(asked[0]).toMatchObject({ topK: 3, head: "pets" });
   });
 
   test.each([

@@ -6,8 +6,9 @@ import { maxHeadBytes } from "../../src/limits.ts";
 import { CachedSource } from "../../src/model/cached-source.ts";
 import type { Pack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
+import { randomHead } from "../../tools/bench/inputs/random-head.ts";
 import { never } from "../support/deferred.ts";
-import { seedHeads, testHead } from "../support/head.ts";
+import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { tinyManifest } from "../support/tiny-pack.ts";
 
@@ -37,7 +38,7 @@ const make = (options: Partial<HeadStoreOptions> = {}) =>
   });
 const pack = (i = 0) => packs[i] as Pack;
 const head = (seed: number, name = "pets", on = 0, more = {}) =>
-  testHead({ name, seed, backbone: pack(on).manifest, featureSize: 3, ...more });
+  randomHead({ name, seed, backbone: pack(on).manifest, featureSize: 3, ...more });
 const labelOf = async (name = "pets", on = 0) =>
   (await store.head(name, pack(on), anchor)).file.labels[0]?.label;
 const refusal = (name = "pets", on = 0) =>

@@ -9,7 +9,8 @@ import { beginScoring, scoreImage } from "../../src/http/score-images.ts";
 import type { Pack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
 import { Stages } from "../../src/stages.ts";
-import { seedHeads, testHead } from "../support/head.ts";
+import { randomHead } from "../../tools/bench/inputs/random-head.ts";
+import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { tinyManifest } from "../support/tiny-pack.ts";
 
@@ -23,7 +24,7 @@ describe("an image whose model changes while it is scored", () => {
     const [old, live] = [await anyPack(0), await anyPack(1)];
     const bucket = new MemoryBucket();
     const made = heads.map((i) =>
-      testHead({ name: "pets", seed: i, featureSize: 3, backbone: [old, live][i]!.manifest }),
+      randomHead({ name: "pets", seed: i, featureSize: 3, backbone: [old, live][i]!.manifest }),
     );
     await seedHeads(bucket, ...(await Promise.all(made)));
     const store = new HeadStore({

@@ -37,6 +37,8 @@ export const passing: Results = {
     ...rounds("ours", metrics.warm("500x375"), "ms", 125),
     ...rounds("ours", metrics.cold, "ms", 700),
     ...rounds("ours", metrics.hit, "ms", 12),
+    ...rounds("ours", metrics.head("miss", "head"), "ms", 126),
+    ...rounds("ours", metrics.head("miss", "plain"), "ms", 120),
     ...rounds("ours", metrics.warmCpu("500x375"), "ms", 100),
     ...rounds("ours", metrics.hitCpu, "ms", 2),
     ...rounds("ours", metrics.coldCpu, "ms", 900),

@@ -9,7 +9,7 @@ import { scalingDocument } from "../../tools/bench/docs/scaling.ts";
 import { writeDocs } from "../../tools/bench/docs/write-docs.ts";
 import { tableMarkdown } from "../../tools/bench/report/markdown.ts";
 import { plots } from "../../tools/bench/report/plots.ts";
-import { decoderTable, figureTable, modelTable } from "../../tools/bench/report/tables.ts";
+import { decoderTable, figureTable, headTable, modelTable } from "../../tools/bench/report/tables.ts";
 import { terminalReport } from "../../tools/bench/report/terminal.ts";
 import { unfairness } from "../../tools/bench/report/unfair.ts";
 import { metrics } from "../../tools/bench/subjects.ts";
@@ -136,6 +136,13 @@ describe("drawings", () => {
 });
 
 describe("tables", () => {
+  test("tells a head's answer beside the plain one, and dashes where it was not measured", () => {
+    expect(headTable(passing).rows).toEqual([
+      ["cache miss", "126", "120", "1.05"],
+      ["cache hit", "–", "–", "–"],
+    ]);
+  });
+
   test("a subject that did not run has no numbers, never a zero", () => {
     const row = modelTable(passing).rows.find(([name]) => name === "TensorFlow.js WASM, fp32");
     expect(row?.slice(2)).toEqual(Array(7).fill("–"));

@@ -6,6 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Backbone, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
 import { maxHeadBackbones, maxHeadBytes, maxHeadHistory } from "../../src/limits.ts";
 import { manifestSchema } from "../../src/model/manifest.ts";
+import { randomHead } from "../../tools/bench/inputs/random-head.ts";
 import { listHeads, readHeadCurrent } from "../../tools/store/head-history.ts";
 import { listModels } from "../../tools/store/history.ts";
 import { type LocalHead, readLocalHead } from "../../tools/store/local-head.ts";
@@ -14,7 +15,6 @@ import { pushHead } from "../../tools/store/push-head.ts";
 import { rollbackHead } from "../../tools/store/rollback-head.ts";
 import { CommandError } from "../../tools/terminal/fail.ts";
 import { silentProgress } from "../../tools/terminal/progress.ts";
-import { testHead } from "../support/head.ts";
 import { StoreMemoryBucket } from "../support/store-memory-bucket.ts";
 import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
 
@@ -23,7 +23,7 @@ let bucket: StoreMemoryBucket;
 let backbone: Backbone;
 
 const local = async (seed: number, more = {}): Promise<LocalHead> => {
-  const { bytes } = await testHead({ name: "pets", seed, backbone, featureSize: 3, ...more });
+  const { bytes } = await randomHead({ name: "pets", seed, backbone, featureSize: 3, ...more });
   const file = path.join(folder, "head.json");
   await writeFile(file, bytes);
   return readLocalHead(file);

@@ -5,7 +5,8 @@ import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { headKey } from "../../src/head/live-heads.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { applyFunction } from "../../src/model/scores.ts";
-import { seedHeads, type TestHead, testHead } from "../support/head.ts";
+import { type RandomHead, randomHead } from "../../tools/bench/inputs/random-head.ts";
+import { seedHeads } from "../support/head.ts";
 import { Origin } from "../support/origin.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
 import { type Answer, embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
@@ -22,10 +23,10 @@ let origin: Origin;
 let ship: Uint8Array;
 let frog: Uint8Array;
 let backbone: { name: string; version: string };
-let pets: TestHead;
-let cars: TestHead;
+let pets: RandomHead;
+let cars: RandomHead;
 
-const make = (name: string, seed: number, more = {}) => testHead({ name, seed, backbone, ...more });
+const make = (name: string, seed: number, more = {}) => randomHead({ name, seed, backbone, ...more });
 const predictions = ({ json }: Answer) => json.predictions as Prediction[];
 const codeOf = ({ status, json }: Answer) => [status, json.code];
 /** Asks until the answer is as wanted; all answers on the way must be 200. */

@@ -4,9 +4,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { fourToThree, type Photo, photo } from "./inputs/photos.ts";
+import { benchHead } from "./inputs/random-head.ts";
 import { type PictureName, pictureNames, pictureSpecs } from "./plan.ts";
 import { type StandIn, standIn } from "./stand-in/stand-in.ts";
-import { seedFile, seedPack } from "./workerd/bucket-state.ts";
+import { seedFile, seedHead, seedPack } from "./workerd/bucket-state.ts";
 import { type Bundle, buildOurs, buildPlain } from "./workerd/bundle.ts";
 import { DevWorker } from "./workerd/dev-worker.ts";
 
@@ -47,6 +48,7 @@ export class BenchContext {
       const context = new BenchContext(folder, model, photos, { ours, plain });
       onStep("buckets");
       await seedPack(context.#state("ours"), model.pack.folder);
+      await seedHead(context.#state("ours"), (await benchHead(model.pack.manifest)).bytes);
       await seedFile(context.#state("int8"), plainKeys.int8, model.int8File);
       await seedFile(context.#state("fp32"), plainKeys.fp32, model.fp32File);
       return context;

@@ -1,6 +1,7 @@
 /** The Workers, ours and the plain one, in a fresh workerd each time. */
 import type { BenchContext } from "./context.ts";
 import { neverSeen, readPhoto } from "./inputs/photos.ts";
+import { measureHead } from "./measure-head.ts";
 import { type PictureName, type Plan, pictureNames } from "./plan.ts";
 import { cpuDuring, send, sendAtOnce, sendEach, stageMs, warmUp } from "./requests.ts";
 import type { Measured, Unit } from "./results/samples.ts";
@@ -26,6 +27,7 @@ export async function measureOurs(context: BenchContext, plan: Plan): Promise<Me
     measured.push(...(await requestStages(url, small, plan.requests)));
     measured.push(of(metrics.floor, "ms", await timeHealthz(worker.url, plan.requests)));
     measured.push(...(await cacheHits(worker, url, small, plan.requests)));
+    measured.push(...(await measureHead(url, small, plan.requests)));
     const eight = Array.from({ length: 8 }, () => neverSeen(small));
     measured.push(of(metrics.eight, "ms", [(await sendAtOnce(url, eight)).totalMs]));
 

@@ -35,6 +35,9 @@ export const modelSubjects = [
 export const decoderNames = ["ours", "jpeg-js", "jsquash", "sharp"] as const;
 export type DecoderName = (typeof decoderNames)[number];
 
+export const headRequests = ["miss", "hit"] as const;
+export type HeadRequest = (typeof headRequests)[number];
+
 /** Names of metrics; those of a picture end in its name. */
 export const metrics = {
   /** First answer of a fresh isolate, 500x375 JPEG; in Node, from nothing loaded to the first logits. */
@@ -48,6 +51,8 @@ export const metrics = {
   /** /healthz, which does nothing: what HTTP and wrangler's proxy cost of every figure by the caller's clock. */
   floor: "floor",
   hit: "hit",
+  /** The same requests with a head and without, in turns: JPEG to answer. */
+  head: (kind: HeadRequest, asked: "head" | "plain") => `${asked}:${kind}`,
   /** Eight different 500x375 JPEGs at once, until the last is answered. */
   eight: "eight",
   wasmHeap: "heap:wasm",

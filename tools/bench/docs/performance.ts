@@ -4,7 +4,14 @@ import { numberText } from "../../plot/format.ts";
 import { medians, type Series } from "../growth/series.ts";
 import { describeRun } from "../report/describe.ts";
 import { listMarkdown, tableMarkdown } from "../report/markdown.ts";
-import { decoderTable, figureTable, modelTable, pictureTable, stageTable } from "../report/tables.ts";
+import {
+  decoderTable,
+  figureTable,
+  headTable,
+  modelTable,
+  pictureTable,
+  stageTable,
+} from "../report/tables.ts";
 import { unfairness } from "../report/unfair.ts";
 import { figures } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
@@ -26,6 +33,8 @@ export function performanceDocument(results: Results): string {
     ...section(
       "End to end",
       tableMarkdown(pictureTable(results)),
+      `${headTable(results).title}:`,
+      tableMarkdown(headTable(results)),
       `${stageTable(results).title}:`,
       tableMarkdown(stageTable(results)),
     ),

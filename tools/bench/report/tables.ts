@@ -1,11 +1,20 @@
 /** The tables of the report, from the results: the terminal and the documents print the same ones. Pure. */
 
 import { mebibytesText, numberText } from "../../plot/format.ts";
+import { benchHeadClasses } from "../inputs/random-head.ts";
 import { pictureNames } from "../plan.ts";
 import { type Figure, figures, verdict } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
 import { type Summary, summarise } from "../results/samples.ts";
-import { decoderNames, metrics, modelSubjects, stages, subjects } from "../subjects.ts";
+import {
+  decoderNames,
+  type HeadRequest,
+  headRequests,
+  metrics,
+  modelSubjects,
+  stages,
+  subjects,
+} from "../subjects.ts";
 
 export interface Table {
   readonly title: string;
@@ -99,6 +108,22 @@ export function pictureTable(results: Results): Table {
   };
 }
 
+/** Dashes where a run did not measure it: older ones did not. */
+export function headTable(results: Results): Table {
+  const median = (kind: HeadRequest, asked: "head" | "plain") =>
+    summarise(results.samples, "ours", metrics.head(kind, asked))?.median ?? Number.NaN;
+  return {
+    title: `What a head of ${benchHeadClasses} classes adds, 500x375`,
+    head: ["request", "with the head, ms", "without, ms", "ratio"],
+    rows: headRequests.map((kind) => {
+      const [head, plain] = [median(kind, "head"), median(kind, "plain")];
+      return [`cache ${kind}`, numberText(head), numberText(plain), numberText(head / plain)];
+    }),
+    right: [1, 2, 3],
+    note: "medians, by the caller's clock, in turns; with unknown=true.",
+  };
+}
+
 export function stageTable(results: Results): Table {
   const cell = cellsOf(results);
   return {
@@ -134,7 +159,9 @@ export function decoderTable(results: Results): Table {
 }
 
 export function allTables(results: Results): Table[] {
-  return [modelTable, pictureTable, stageTable, decoderTable, figureTable].map((make) => make(results));
+  return [modelTable, pictureTable, headTable, stageTable, decoderTable, figureTable].map((make) =>
+    make(results),
+  );
 }
 
 function pictureTitle(name: string): string {

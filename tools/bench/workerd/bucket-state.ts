@@ -1,13 +1,22 @@
 /** Local storage with a seeded bucket, made once and copied for each Worker. */
 import { readFile } from "node:fs/promises";
+import { parseHead } from "../../../src/head/head.ts";
+import { sha256Hex } from "../../../src/sha256.ts";
 import { withLocalBucket } from "../../store/local-bucket.ts";
 import { readLocalPack } from "../../store/local-pack.ts";
 import { pushPack } from "../../store/push.ts";
+import { pushHead } from "../../store/push-head.ts";
 import { silentProgress } from "../../terminal/progress.ts";
 
 export async function seedPack(stateFolder: string, packFolder: string): Promise<void> {
   const pack = await readLocalPack(packFolder);
   await withLocalBucket((bucket) => pushPack(bucket, pack, silentProgress), { persistTo: stateFolder });
+}
+
+/** A head, live on the version of the model that it names. */
+export async function seedHead(stateFolder: string, content: Uint8Array): Promise<void> {
+  const head = { head: await parseHead(content), content, sha256: await sha256Hex(content) };
+  await withLocalBucket((bucket) => pushHead(bucket, head, silentProgress), { persistTo: stateFolder });
 }
 
 /** One file under one key. */

@@ -1,0 +1,61 @@
+/** Heads of random weights, the same for the same seed: they say nothing of an image, and cost what trained ones cost. */
+import { bytesToBase64 } from "../../../src/base64.ts";
+import { type HeadFile, headVersion } from "../../../src/head/head.ts";
+import type { Backbone } from "../../../src/head/live-heads.ts";
+import type { Manifest } from "../../../src/model/manifest.ts";
+import { Random } from "../../pack/random.ts";
+
+export interface RandomHeadOptions {
+  readonly name: string;
+  readonly backbone: Backbone;
+  readonly seed: number;
+  readonly classes?: number;
+  readonly featureSize?: number;
+  /** Cosine under which an image is unknown; none: the head cannot tell. */
+  readonly threshold?: number;
+}
+
+export interface RandomHead {
+  readonly file: HeadFile;
+  readonly bytes: Uint8Array;
+}
+
+/** Labels are the name, the seed and the class, so that an answer tells which head made it. */
+export async function randomHead(options: RandomHeadOptions): Promise<RandomHead> {
+  const { name, backbone, seed, classes = 3, featureSize = 512, threshold } = options;
+  const random = new Random(seed);
+  const matrix = (scale: number) =>
+    bytesToBase64(
+      new Uint8Array(
+        Float32Array.from({ length: classes * featureSize }, () => scale * random.normal()).buffer,
+      ),
+    );
+  const content = {
+    format: 1 as const,
+    name,
+    version: "0".repeat(16),
+    backbone: { name: backbone.name, version: backbone.version },
+    method: "logistic" as const,
+    labels: Array.from({ length: classes }, (_, i) => ({ id: `${i}`, label: `${name} ${seed} ${i}` })),
+    feature_size: featureSize,
+    normalize: "l2" as const,
+    weights: matrix(1),
+    bias: Array.from({ length: classes }, () => random.normal()),
+    temperature: 0.7,
+    unknown: threshold === undefined ? null : { centroids: matrix(1 / Math.sqrt(featureSize)), threshold },
+    training: { seed },
+  };
+  const file = { ...content, version: await headVersion(content) };
+  return { file, bytes: new TextEncoder().encode(JSON.stringify(file)) };
+}
+
+/** Name and classes of the head that the bench asks for. */
+export const benchHeadName = "bench";
+export const benchHeadClasses = 10;
+
+export function benchHead({ name, version, feature_size }: Manifest): Promise<RandomHead> {
+  return randomHead({
+    ...{ name: benchHeadName, backbone: { name, version }, seed: 1, threshold: 0.5 },
+    ...{ classes: benchHeadClasses, featureSize: feature_size },
+  });
+}
