@@ -4,9 +4,10 @@ import { addHeadInfo } from "./commands/head-info.ts";
 import { addHeadList } from "./commands/head-list.ts";
 import { addHeadPush } from "./commands/head-push.ts";
 import { addHeadRollback } from "./commands/head-rollback.ts";
+import { addHeadTrain } from "./commands/head-train.ts";
 import { runCommand } from "./terminal/fail.ts";
 
-const commands = [addHeadInfo, addHeadPush, addHeadList, addHeadRollback];
+const commands = [addHeadTrain, addHeadInfo, addHeadPush, addHeadList, addHeadRollback];
 
 await runCommand(async () => {
   const program = new Command("npm run head --")

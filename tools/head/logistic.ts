@@ -1,0 +1,119 @@
+/**
+ * Multinomial logistic regression with an L2 penalty, on standardised features. Pure.
+ * Minimises  sum_i w_i CE(softmax(W z_i + b), y_i) / sum_i w_i  +  strength / 2 |W|^2,  z the standardised features;
+ * the bias is not penalised. The answer is folded back, so that it applies to the features as they are.
+ */
+import { type Minimum, minimise, type Objective } from "./lbfgs.ts";
+import type { Rows } from "./rows.ts";
+
+export interface Linear {
+  /** [classes, size], row-major. */
+  readonly weights: Float64Array;
+  /** [classes] */
+  readonly bias: Float64Array;
+}
+
+export interface LogisticFit extends Linear {
+  readonly minimum: Minimum;
+}
+
+/** A problem made once and solved for several strengths, each from where the one before ended. */
+export class LogisticProblem {
+  readonly #rows: Rows;
+  readonly #classCount: number;
+  readonly #mean: Float64Array;
+  readonly #scale: Float64Array;
+  readonly #standardised: Rows;
+  #start: Float64Array;
+
+  constructor(rows: Rows, classCount: number) {
+    const { mean, scale } = moments(rows);
+    this.#rows = rows;
+    this.#classCount = classCount;
+    this.#mean = mean;
+    this.#scale = scale;
+    const features = rows.features.map((value, i) => (value - mean[i % rows.size]!) / scale[i % rows.size]!);
+    this.#standardised = { ...rows, features };
+    this.#start = new Float64Array(classCount * (rows.size + 1));
+  }
+
+  /** @throws Error when the solver does not converge, which a convex function with a penalty should never do */
+  solve(strength: number): LogisticFit {
+    const objective = crossEntropy(this.#standardised, this.#classCount, strength);
+    const minimum = minimise(objective, this.#start);
+    if (!minimum.converged) {
+      throw new Error(
+        `the regression did not converge at strength ${strength}: gradient ${minimum.gradientNorm} after ${minimum.iterations} iterations`,
+      );
+    }
+    this.#start = minimum.x;
+    return { ...this.#foldBack(minimum.x), minimum };
+  }
+
+  #foldBack(x: Float64Array): Linear {
+    const { size } = this.#rows;
+    const weights = new Float64Array(this.#classCount * size);
+    const bias = x.slice(this.#classCount * size);
+    for (let c = 0; c < this.#classCount; c++) {
+      for (let i = 0; i < size; i++) {
+        const weight = x[c * size + i]! / this.#scale[i]!;
+        weights[c * size + i] = weight;
+        bias[c]! -= weight * this.#mean[i]!;
+      }
+    }
+    return { weights, bias };
+  }
+}
+
+/** @param strength of the L2 penalty on the weights. Parameters: weights [classes, size], then bias [classes]. */
+export function crossEntropy(rows: Rows, classCount: number, strength: number): Objective {
+  const { features, classes, weights: rowWeights, size } = rows;
+  const totalWeight = rowWeights.reduce((sum, weight) => sum + weight, 0);
+  const biasAt = classCount * size;
+  const scores = new Float64Array(classCount);
+  return (x, gradient) => {
+    gradient.fill(0);
+    let value = 0;
+    for (const [row, label] of classes.entries()) {
+      const at = row * size;
+      let max = Number.NEGATIVE_INFINITY;
+      for (let c = 0; c < classCount; c++) {
+        let score = x[biasAt + c]!;
+        for (let i = 0, w = c * size; i < size; i++, w++) score += x[w]! * features[at + i]!;
+        scores[c] = score;
+        if (score > max) max = score;
+      }
+      let sum = 0;
+      for (let c = 0; c < classCount; c++) sum += Math.exp(scores[c]! - max);
+      const logSum = max + Math.log(sum);
+      const share = rowWeights[row]! / totalWeight;
+      value += share * (logSum - scores[label]!);
+      for (let c = 0; c < classCount; c++) {
+        const delta = share * (Math.exp(scores[c]! - logSum) - (c === label ? 1 : 0));
+        gradient[biasAt + c]! += delta;
+        for (let i = 0, w = c * size; i < size; i++, w++) gradient[w]! += delta * features[at + i]!;
+      }
+    }
+    for (let w = 0; w < biasAt; w++) {
+      value += (strength / 2) * x[w]! * x[w]!;
+      gradient[w]! += strength * x[w]!;
+    }
+    return value;
+  };
+}
+
+/** Weighted mean and standard deviation of each feature; one that never changes gets a scale of 1. */
+function moments({ features, weights, size }: Rows): { mean: Float64Array; scale: Float64Array } {
+  const mean = new Float64Array(size);
+  const scale = new Float64Array(size);
+  const total = weights.reduce((sum, weight) => sum + weight, 0);
+  for (const [row, weight] of weights.entries()) {
+    for (let i = 0; i < size; i++) mean[i]! += (weight / total) * features[row * size + i]!;
+  }
+  for (const [row, weight] of weights.entries()) {
+    for (let i = 0; i < size; i++) {
+      scale[i]! += (weight / total) * (features[row * size + i]! - mean[i]!) ** 2;
+    }
+  }
+  return { mean, scale: scale.map((variance) => (variance > 1e-12 ? Math.sqrt(variance) : 1)) };
+}

@@ -1,0 +1,43 @@
+/**
+ * Class means of normalised features, compared by cosine: the nearest-mean classifier of Mensink et al. (2013), and the
+ * prototypes of Snell et al. (2017) with cosine in place of the Euclidean distance. Good from one photo a class. Pure.
+ */
+import { l2Normalised } from "../../src/model/scores.ts";
+import type { Linear } from "./logistic.ts";
+import type { Sample } from "./rows.ts";
+
+/** Temperature of cosines where there is nothing to fit it on: of the order that folds give. */
+export const defaultCosineTemperature = 0.05;
+
+/** [classes, size]: the mean of each class's normalised features, again of length 1. An image counts once. */
+export function classMeans(samples: readonly Sample[], classCount: number): Float64Array {
+  const size = samples[0]?.views[0]?.length ?? 0;
+  const sums = new Float64Array(classCount * size);
+  for (const { views, classIndex } of samples) {
+    for (const view of views) {
+      const unit = l2Normalised(view);
+      for (let i = 0; i < size; i++) sums[classIndex * size + i]! += unit[i]! / views.length;
+    }
+  }
+  for (let c = 0; c < classCount; c++) {
+    const row = sums.subarray(c * size, (c + 1) * size);
+    const norm = Math.sqrt(row.reduce((sum, value) => sum + value * value, 0));
+    if (norm > 0) for (let i = 0; i < size; i++) row[i]! /= norm;
+  }
+  return sums;
+}
+
+/** Cosines as a linear layer on normalised features. */
+export function prototypes(samples: readonly Sample[], classCount: number): Linear {
+  return { weights: classMeans(samples, classCount), bias: new Float64Array(classCount) };
+}
+
+/** Logits of a linear layer: [classes]. */
+export function apply({ weights, bias }: Linear, features: Float32Array): Float64Array {
+  const size = features.length;
+  return bias.map((offset, c) => {
+    let sum = offset;
+    for (let i = 0; i < size; i++) sum += weights[c * size + i]! * features[i]!;
+    return sum;
+  });
+}
