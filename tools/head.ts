@@ -1,5 +1,6 @@
 /** `npm run head -- <command>`: one's own classes on the features of the model that is served. */
 import { Command } from "commander";
+import { addHeadEvaluate } from "./commands/head-evaluate.ts";
 import { addHeadInfo } from "./commands/head-info.ts";
 import { addHeadList } from "./commands/head-list.ts";
 import { addHeadPush } from "./commands/head-push.ts";
@@ -7,7 +8,7 @@ import { addHeadRollback } from "./commands/head-rollback.ts";
 import { addHeadTrain } from "./commands/head-train.ts";
 import { runCommand } from "./terminal/fail.ts";
 
-const commands = [addHeadTrain, addHeadInfo, addHeadPush, addHeadList, addHeadRollback];
+const commands = [addHeadTrain, addHeadEvaluate, addHeadInfo, addHeadPush, addHeadList, addHeadRollback];
 
 await runCommand(async () => {
   const program = new Command("npm run head --")

@@ -16,7 +16,7 @@ import { type Augmentation, augmentations } from "../head/views.ts";
 import { headBytes } from "../head/write-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { choiceOf, parseCount, parseName, parseShare } from "../terminal/options.ts";
+import { choiceOf, parseCount, parseFolds, parseName, parseShare } from "../terminal/options.ts";
 import { jsonOption, type OutputOptions, printResult } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
@@ -57,7 +57,7 @@ export function addHeadTrain(program: Command): void {
         .argParser(choiceOf(...augmentations))
         .default("full"),
     )
-    .option("--folds <count>", "folds of the cross-validation, fewer for small classes", parseCount, 5)
+    .option("--folds <count>", "folds of the cross-validation, fewer for small classes", parseFolds, 5)
     .option("--seed <number>", "seed of the folds", parseCount, 1)
     .option("--unknown-rate <share>", "share of own photos that may be called unknown", parseShare, 0.05)
     .option("--no-unknown", "do not learn when an image is of no class; the file is smaller")

@@ -10,6 +10,11 @@ export function parseCount(value: string): number {
   return parseInteger(value, 1, 100_000);
 }
 
+/** Folds of a cross-validation. */
+export function parseFolds(value: string): number {
+  return parseInteger(value, 2, 100);
+}
+
 /** 0 to 1. */
 export function parseShare(value: string): number {
   const number = Number(value);
