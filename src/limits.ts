@@ -100,11 +100,11 @@ export const maxShardBytes = 8 * MiB;
 export const maxShards = 64;
 
 /**
- * Bytes of one head file: 380 classes on 512 features with their class means, 780 without. Reading one takes about five
- * times its size for a moment, as much as loadingBytes; so one is read at a time.
+ * Bytes of one head file: 190 classes on 512 features with their class means, 380 without. Reading one makes several times
+ * its size of garbage: eight of this size in turns, more than are held, took the JS heap to 57 MiB; of 2 MiB, to 95.
  */
-export const maxHeadBytes = 2 * MiB;
-/** Bytes of decoded heads in the isolate, of restBytes: over a hundred heads of ten classes, or two of the largest. */
+export const maxHeadBytes = 1 * MiB;
+/** Bytes of decoded heads in the isolate, of restBytes: some seventy heads of ten classes, or four of the largest. */
 export const maxHeadMemoryBytes = 3 * MiB;
 /** Heads of which an isolate keeps what is live: at most about 4 KB each. */
 export const maxKnownHeads = 256;

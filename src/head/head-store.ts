@@ -4,6 +4,7 @@
  * it takes the place of the one before; where that fails, the one before stays. A first read that fails is forgotten: the
  * next request tries again.
  */
+import { freeBytes } from "../free-bytes.ts";
 import {
   headMismatchRetrySeconds,
   maxHeadMemoryBytes,
@@ -61,7 +62,7 @@ export class HeadStore {
   readonly #currentFlight: SingleFlight<Known>;
   readonly #headFlight: SingleFlight<Head>;
   readonly #listFlight: SingleFlight<void>;
-  /** One head is read at a time: its text takes several times its size. */
+  /** One head is read at a time: reading takes several times its size. */
   readonly #queue: RunQueue;
 
   constructor(options: HeadStoreOptions) {
@@ -182,7 +183,9 @@ export class HeadStore {
   ): Promise<Head> {
     const startedMs = this.#now();
     const { version, bytes } = entry;
-    const head = await parseHead(await this.#options.source.readChecked(key, entry, anchor));
+    const content = await this.#options.source.readChecked(key, entry, anchor);
+    const head = await parseHead(content);
+    freeBytes(content);
     checkIsEntry(head, name, entry, manifest);
     const kept = this.#decoded.put(key, head);
     const model = backboneText(entry.backbone);

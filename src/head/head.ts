@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { base64ToBytes } from "../base64.ts";
+import { freeBytes } from "../free-bytes.ts";
 import { canonicalJson, labelsSchema, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";
 import { sha256Hex } from "../sha256.ts";
@@ -64,7 +65,10 @@ export class HeadFormatError extends Error {}
 /** Version of a head: first 16 hex digits of the SHA-256 over its canonical JSON without `version`. */
 export async function headVersion(file: object): Promise<string> {
   const { version: _, ...content } = file as Record<string, unknown>;
-  return (await sha256Hex(new TextEncoder().encode(canonicalJson(content)))).slice(0, 16);
+  const bytes = new TextEncoder().encode(canonicalJson(content));
+  const hash = await sha256Hex(bytes);
+  freeBytes(bytes);
+  return hash.slice(0, 16);
 }
 
 /** Reads a head file's bytes and checks them, its own hash included. Rejects with HeadFormatError. */
@@ -147,6 +151,7 @@ function decodeMatrix(name: string, text: string, count: number): Float32Array {
   }
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
   const values = Float32Array.from({ length: count }, (_, i) => view.getFloat32(i * 4, true));
+  freeBytes(bytes);
   if (!values.every(Number.isFinite)) throw new HeadFormatError(`${name} holds a value that is not finite`);
   return values;
 }

@@ -6,6 +6,7 @@ import { ClassifierError } from "../errors.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
+import type { FunctionToApply } from "../model/scores.ts";
 import { type ClassifyAnswer, classificationOf, type Settled, settle, type Wanted } from "./answers.ts";
 import type { AppEnv } from "./context.ts";
 import { problemOf, toClassifierError } from "./problem.ts";
@@ -14,9 +15,10 @@ import { anchorOf, type Services } from "./services.ts";
 /** How the images of a request are to be scored. */
 export interface Scoring {
   readonly classifier: Classifier;
-  /** What was asked, settled for the live pack; both are read while the body streams in. */
-  readonly live: Promise<Settled>;
-  /** The same for another pack, where one has gone live since. */
+  /** The live pack, once what was asked has been checked against it: read while the body streams in, as the head is. */
+  readonly live: Promise<Pack>;
+  readonly functionToApply: FunctionToApply;
+  /** What was asked, for the pack that made the scores. Short-lived: who waits must not hold a head. */
   settleFor(pack: Pack): Promise<Settled>;
 }
 
@@ -27,9 +29,9 @@ export function beginScoring(
   wanted: Wanted,
 ): Scoring {
   const settleFor = (pack: Pack) => settle(heads, wanted, pack, anchorOf(c));
-  const live = beginPack(c, classifier).then(settleFor);
+  const live = beginPack(c, classifier).then(async (pack) => (await settleFor(pack)).pack);
   live.catch(() => {});
-  return { classifier, live, settleFor };
+  return { classifier, live, functionToApply: wanted.functionToApply, settleFor };
 }
 
 /** The live pack, which is read while the body streams in. */
@@ -62,7 +64,7 @@ export async function scoreImage(
   const { stages, facts } = c.var;
   const { classifier } = scoring;
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
-  const { pack } = await stages.time("model", () => scoring.live);
+  const pack = await stages.time("model", () => scoring.live);
   const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
   facts.decode = scored.decode;
   facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
@@ -73,12 +75,10 @@ export async function scoreImage(
 export async function answerOf(
   c: Context<AppEnv>,
   scored: Scored,
-  { live, settleFor }: Pick<Scoring, "live" | "settleFor">,
+  { settleFor }: Pick<Scoring, "settleFor">,
 ): Promise<ClassifyAnswer> {
   noteScored(c, scored);
-  const settled = await live;
-  const fitting = settled.pack === scored.pack ? settled : await settleFor(scored.pack);
-  const answer = classificationOf(scored, fitting);
+  const answer = classificationOf(scored, await settleFor(scored.pack));
   if (answer.head) c.var.facts.head = `${answer.head.name}/${answer.head.version}`;
   return answer;
 }

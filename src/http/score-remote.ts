@@ -99,10 +99,10 @@ async function recall(
 ): Promise<RemoteAnswer | undefined> {
   const { scoring } = request;
   const live = await c.var.stages.time("model", () => scoring.live);
-  const etag = etagOf(sha256, live);
+  const etag = etagOf(sha256, await scoring.settleFor(live));
   if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
-  const scored = await scoring.classifier.recall(sha256, live.pack, c.var.stages);
-  return scored && { etag, answer: await answerOf(c, scored, scoring) };
+  const scored = await scoring.classifier.recall(sha256, live, c.var.stages);
+  return scored && answerWithETag(await answerOf(c, scored, scoring), scoring);
 }
 
 async function readAndScore(
@@ -128,22 +128,26 @@ async function readAndScore(
     permit.shrinkTo(bytes.length + requestOverheadBytes);
     facts.bytes = bytes.length;
     if (request.ifNoneMatch !== undefined) {
-      const etag = etagOf(await sha256Hex(bytes), await scoring.live);
+      const etag = etagOf(await sha256Hex(bytes), await scoring.settleFor(await scoring.live));
       if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };
     }
     const answer = await scoreImage(c, scoring, bytes);
     const { sha256 } = answer.image;
     const key = seenKey(request.url, remoteOptions(services, request).renditions);
     anchorOf(c)(seenImages.put(key, { sha256, ...validatorsIn(image.headers) }));
-    const { functionToApply } = await scoring.live;
-    const head = answer.head && { version: answer.head.version, unknown: answer.unknown !== undefined };
-    const { version } = answer.model;
-    const etag = classificationETag(sha256, version, answer.predictions.length, functionToApply, head);
-    return { etag, answer };
+    return answerWithETag(answer, scoring);
   } finally {
     if (bytes) freeBytes(bytes);
     permit.release();
   }
+}
+
+/** By what the answer says of itself: a head or a model may have gone live since the request came. */
+function answerWithETag(answer: ClassifyAnswer, { functionToApply }: Scoring): RemoteAnswer {
+  const { model, image, predictions, unknown } = answer;
+  const head = answer.head && { version: answer.head.version, unknown: unknown !== undefined };
+  const etag = classificationETag(image.sha256, model.version, predictions.length, functionToApply, head);
+  return { etag, answer };
 }
 
 function etagOf(sha256: string, { pack, head, unknown, k, functionToApply }: Settled): string {

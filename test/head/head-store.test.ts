@@ -79,6 +79,20 @@ describe("a head", () => {
     expect(file.unknown?.threshold).toBe(0.5);
   });
 
+  test("keeps none of the bytes that it was read from", async () => {
+    await seedHeads(bucket, await head(1));
+    const read: Uint8Array[] = [];
+    const source = new BucketSource(bucket);
+    const readChecked = source.readChecked.bind(source);
+    source.readChecked = async (...args) => {
+      read.push(await readChecked(...args));
+      return read[0]!;
+    };
+    store = make({ source });
+    await labelOf();
+    expect(read.map(({ length }) => length)).toEqual([0]);
+  });
+
   test("several at once, each its own", async () => {
     await seedHeads(bucket, await head(1));
     await seedHeads(bucket, await head(2, "cars"));
@@ -151,7 +165,7 @@ describe("memory and reads are bounded", () => {
     await seedHeads(bucket, made);
     const entries = new Map<string, Uint8Array>([[headKey("pets", made.file.version), made.bytes]]);
     const cache = {
-      get: async (key: string) => entries.get(key),
+      get: async (key: string) => entries.get(key)?.slice(),
       put: async (key: string, bytes: Uint8Array) => void entries.set(key, bytes.slice()),
       delete: async (key: string) => void entries.delete(key),
     };

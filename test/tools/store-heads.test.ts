@@ -131,7 +131,7 @@ describe("a head file", () => {
     [
       "that is too large",
       " ".repeat(maxHeadBytes + 1),
-      /has 2097153 bytes; the Worker takes .* at most 2097152/,
+      /has 1048577 bytes; the Worker takes .* at most 1048576/,
     ],
   ])("%s is refused", async (_, text, expected) => {
     const file = path.join(folder, "pets.json");

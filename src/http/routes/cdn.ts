@@ -92,7 +92,7 @@ class Annotation {
       const seen = await this.#services.seenImages.get(this.#url.href);
       if (!seen || conditionsFor(seen)["If-None-Match"] !== etag) return undefined;
       const { classifier, live } = this.#scoring;
-      const scored = await classifier.recall(seen.sha256, (await live).pack, this.#c.var.stages);
+      const scored = await classifier.recall(seen.sha256, await live, this.#c.var.stages);
       return scored && (await answerOf(this.#c, scored, this.#scoring));
     } catch {
       // The image is more than its labels; the way that classifies says what is wrong.
