@@ -1,0 +1,70 @@
+/** What the trainer learns is what the Worker answers: the same features, the same logits, to the last bit. */
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { drawSigns } from "../../examples/transfer-learning/draw.ts";
+import { type Head, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
+import { applyFunction, topK } from "../../src/model/scores.ts";
+import { readDataset } from "../../tools/head/dataset.ts";
+import { embed } from "../../tools/head/embed.ts";
+import { plainView, type Sample } from "../../tools/head/rows.ts";
+import { trainHead } from "../../tools/head/train.ts";
+import { headBytes } from "../../tools/head/write-head.ts";
+import type { StoreBucket } from "../../tools/store/bucket.ts";
+import { readLocalHead } from "../../tools/store/local-head.ts";
+import { pushHead } from "../../tools/store/push-head.ts";
+import { silentProgress } from "../../tools/terminal/progress.ts";
+import { embeddedPack, TestWorker } from "../support/worker.ts";
+
+let worker: TestWorker;
+let folder: string;
+let samples: readonly Sample[];
+let head: Head;
+
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "trained-head-"));
+  await drawSigns(folder, 6);
+  const pack = await embeddedPack();
+  const dataset = await readDataset(folder);
+  ({ samples } = await embed(dataset, pack, "flip", silentProgress));
+  const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
+  const { name, version } = pack.manifest;
+  const bytes = await headBytes({
+    ...trainHead(samples, options, silentProgress),
+    name: "signs",
+    backbone: { name, version },
+    method: "logistic",
+    classes: dataset.classes,
+    featureSize: pack.manifest.feature_size,
+    training: {},
+  });
+  head = await parseHead(bytes);
+  await writeFile(path.join(folder, "signs.head.json"), bytes);
+  worker = await TestWorker.start();
+  const bucket = await worker.binding<StoreBucket>("MODELS");
+  await pushHead(bucket, await readLocalHead(path.join(folder, "signs.head.json")), silentProgress);
+});
+
+afterAll(async () => {
+  await worker?.close();
+  await rm(folder, { recursive: true });
+});
+
+// The logits: exp may differ in the last bit between two versions of V8.
+test("the Worker's logits of a trained head are the trainer's, exactly", async () => {
+  const threshold = head.file.unknown!.threshold;
+  let unknown = 0;
+  for (const sample of samples) {
+    const bytes = new Uint8Array(await readFile(path.join(folder, sample.file)));
+    const { status, json } = await worker.classify(bytes, "?head=signs&unknown=true&function_to_apply=none");
+    expect(status).toBe(200);
+    const features = plainView(sample);
+    const logits = applyFunction(headLogits(head, features), "none");
+    expect(json.predictions).toEqual(topK(logits, head.file.labels, 3));
+    const cosine = nearestCosine(head, features)!;
+    expect(json.unknown).toEqual({ is_unknown: cosine < threshold, cosine, threshold });
+    unknown += cosine < threshold ? 1 : 0;
+  }
+  expect(unknown).toBeLessThan(samples.length / 2);
+});
