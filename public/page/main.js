@@ -1,0 +1,146 @@
+/** The page: images in, one after the other to the Worker, a card for each. */
+import { classify, servedModel, useKey } from "./api.js";
+import { newCard } from "./card.js";
+import { byId, percent } from "./elements.js";
+import { inWords } from "./problems.js";
+import { shrink } from "./shrink.js";
+
+/** @typedef {{file: File, view: ReturnType<typeof newCard>}} Job */
+
+const results = byId("results", HTMLElement);
+const cards = byId("cards", HTMLOListElement);
+const live = byId("live", HTMLElement);
+const keyForm = byId("key-form", HTMLFormElement);
+const drop = byId("drop", HTMLElement);
+const topK = byId("top-k", HTMLSelectElement);
+const head = byId("head", HTMLInputElement);
+const shrinkFirst = byId("shrink", HTMLInputElement);
+
+/** @type {Job[]} */
+const waiting = [];
+/** Those that wait for a key. @type {Job[]} */
+let locked = [];
+/** @type {Job[]} */
+let shown = [];
+const counts = { answered: 0, cached: 0, failed: 0 };
+let working = false;
+
+/** @param {Iterable<File>} files */
+function add(files) {
+  for (const file of files) {
+    const job = { file, view: newCard(file) };
+    cards.prepend(job.view.card);
+    shown.push(job);
+    waiting.push(job);
+  }
+  results.hidden = shown.length === 0;
+  void work();
+}
+
+async function work() {
+  if (working) return;
+  working = true;
+  for (let job = waiting.shift(); job; job = waiting.shift()) await ask(job);
+  working = false;
+}
+
+/** @param {Job} job */
+async function ask(job) {
+  const { file, view } = job;
+  const wanted = { topK: Number(topK.value), head: head.value.trim() };
+  const blob = shrinkFirst.checked ? await shrink(file) : file;
+  const outcome = await classify(blob, wanted);
+  view.show(outcome, { file, blob, wanted });
+  if (outcome.answer) {
+    const [best] = outcome.answer.predictions;
+    counts.answered++;
+    if (outcome.cache === "HIT") counts.cached++;
+    say(`${file.name}: ${best?.label}, ${percent(best?.score ?? 0)}`);
+    nameModel(outcome.answer.model);
+  } else if (outcome.status === 401) {
+    locked.push(job);
+    askForKey();
+  } else {
+    counts.failed++;
+    say(`${file.name}: ${inWords(outcome, blob)}`);
+  }
+  const { answered, cached, failed } = counts;
+  byId("summary", HTMLElement).textContent =
+    `${answered} answered, ${cached} of them from the cache${failed > 0 ? `, ${failed} not` : ""}`;
+}
+
+/** @param {string} text */
+function say(text) {
+  live.textContent = text;
+}
+
+function askForKey() {
+  keyForm.hidden = false;
+  byId("key", HTMLInputElement).focus();
+  say("The server asks for an API key.");
+}
+
+/** @param {{name: string, version: string, classes?: number}} model */
+function nameModel({ name, version, classes }) {
+  const place = byId("model", HTMLElement);
+  if (classes !== undefined || place.textContent === "") {
+    place.textContent = `${name} ${version}${classes === undefined ? "" : ` · ${classes} classes`}`;
+  }
+}
+
+async function showModel() {
+  const { status, model } = await servedModel();
+  if (model) nameModel(model);
+  else if (status === 401) askForKey();
+}
+
+keyForm.addEventListener("submit", (event) => {
+  event.preventDefault();
+  const input = byId("key", HTMLInputElement);
+  useKey(input.value.trim());
+  input.value = "";
+  keyForm.hidden = true;
+  waiting.push(...locked);
+  locked = [];
+  void work();
+  void showModel();
+});
+
+for (const id of ["pick", "camera"]) {
+  const input = byId(id, HTMLInputElement);
+  input.addEventListener("change", () => {
+    add(input.files ?? []);
+    // The same file again is a change too.
+    input.value = "";
+  });
+}
+
+drop.addEventListener("dragover", (event) => {
+  event.preventDefault();
+  drop.classList.add("over");
+});
+drop.addEventListener("dragleave", () => drop.classList.remove("over"));
+drop.addEventListener("drop", (event) => {
+  event.preventDefault();
+  drop.classList.remove("over");
+  add(event.dataTransfer?.files ?? []);
+});
+// Beside the place for it, a dropped image would replace the page.
+for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
+
+window.addEventListener("paste", (event) => {
+  const files = event.clipboardData?.files;
+  if (files && files.length > 0) add(files);
+});
+
+byId("clear", HTMLButtonElement).addEventListener("click", () => {
+  for (const { view } of shown) view.dispose();
+  waiting.length = 0;
+  locked = [];
+  shown = [];
+  Object.assign(counts, { answered: 0, cached: 0, failed: 0 });
+  results.hidden = true;
+  byId("pick", HTMLInputElement).focus();
+});
+
+void showModel();

@@ -1,0 +1,45 @@
+/** Where the time went, as the server tells it: clocks stand still during CPU work on a deployed Worker, so local only. */
+import { bar, element } from "./elements.js";
+
+const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
+
+/**
+ * @param {string} serverTiming as `read;dur=1.5, run;dur=20`
+ * @returns {{name: string, ms: number}[]}
+ */
+export function stagesOf(serverTiming) {
+  return serverTiming.split(",").flatMap((entry) => {
+    const [name = "", ...parameters] = entry.trim().split(";");
+    const duration = parameters.map((p) => p.trim()).find((p) => p.startsWith("dur="));
+    return name === "" || duration === undefined ? [] : [{ name, ms: Number(duration.slice(4)) }];
+  });
+}
+
+/**
+ * A small waterfall; undefined where the timings mean nothing.
+ * @param {string} serverTiming
+ */
+export function waterfall(serverTiming) {
+  const stages = stagesOf(serverTiming).filter(({ ms }) => ms >= 0.05);
+  const totalMs = stages.reduce((sum, { ms }) => sum + ms, 0);
+  if (!local || totalMs === 0) return undefined;
+  let startMs = 0;
+  const rows = stages.map(({ name, ms }) => {
+    const row = element(
+      "li",
+      "",
+      element("span", "", name),
+      bar(startMs / totalMs, ms / totalMs),
+      element("span", "score", `${ms.toFixed(1)} ms`),
+    );
+    startMs += ms;
+    return row;
+  });
+  const list = element("ol", "stages", ...rows);
+  return element(
+    "details",
+    "",
+    element("summary", "", `Stages: ${totalMs.toFixed(0)} ms in the Worker`),
+    list,
+  );
+}

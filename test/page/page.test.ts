@@ -1,0 +1,327 @@
+/** The page at /, as people use it: in Chromium, served by the built Worker. */
+import { execFile } from "node:child_process";
+import { readdir, readFile, stat } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import sharp from "sharp";
+import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { audit, seriousOnes } from "../../tools/browser/audit.ts";
+import { launchChromium } from "../../tools/browser/chromium.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+const run = promisify(execFile);
+const images = path.join(import.meta.dirname, "..", "..", "examples", "images");
+const ship = path.join(images, "ship.jpg");
+const folder = path.join(import.meta.dirname, "..", "..", "public");
+const key = "a-key-0123456789abcdef";
+
+let worker: TestWorker;
+let browser: Browser;
+/** What the browser complained of; a test that expects a refusal takes it out. */
+let complaints: string[];
+let requests: string[];
+let page: Page;
+
+beforeAll(async () => {
+  [browser, worker] = await Promise.all([launchChromium(), TestWorker.start()]);
+});
+afterAll(async () => {
+  await browser?.close();
+  await worker?.close();
+});
+afterEach(() => page.context().close());
+
+async function open(url: URL = worker.url, options: BrowserContextOptions = {}): Promise<void> {
+  const context = await browser.newContext({
+    permissions: ["clipboard-read", "clipboard-write"],
+    ...options,
+  });
+  page = await context.newPage();
+  complaints = [];
+  requests = [];
+  page.on("console", (message) => {
+    if (["error", "warning"].includes(message.type())) complaints.push(message.text());
+  });
+  page.on("pageerror", (error) => complaints.push(String(error)));
+  page.on("request", (request) => requests.push(request.url()));
+  await page.goto(url.href);
+  await page
+    .locator("#model:not(:empty)")
+    .waitFor({ timeout: 15_000 })
+    .catch(() => {});
+}
+
+interface Given {
+  readonly name: string;
+  readonly type: string;
+  readonly bytes: Uint8Array;
+}
+
+/** As the system does when files are dropped on an element, or pasted. */
+async function give(event: "drop" | "paste", files: readonly Given[]): Promise<void> {
+  const data = files.map(
+    ({ name, type, bytes }) => [name, type, Buffer.from(bytes).toString("base64")] as const,
+  );
+  await page.evaluate(
+    ([kind, list]) => {
+      const transfer = new DataTransfer();
+      for (const [name, type, base64] of list) {
+        const bytes = Uint8Array.from(atob(base64), (c) => c.charCodeAt(0));
+        transfer.items.add(new File([bytes], name, { type }));
+      }
+      const event =
+        kind === "drop"
+          ? new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true })
+          : new ClipboardEvent("paste", { clipboardData: transfer, bubbles: true });
+      (document.querySelector(kind === "drop" ? "#drop" : "body") ?? document).dispatchEvent(event);
+    },
+    [event, data] as const,
+  );
+}
+
+const jpeg = async (name: string): Promise<Given> => ({
+  name: `${name}.jpg`,
+  type: "image/jpeg",
+  bytes: await exampleImage(name),
+});
+const card = (index = 0) => page.locator(".card").nth(index);
+const best = (index = 0) => card(index).locator(".best");
+const fact = (term: string) => card().locator(`dt:text-is("${term}") + dd`);
+
+describe("an image", () => {
+  test("that is dropped gets its class, its bars and what made the answer; the same again comes from the cache", async () => {
+    await open();
+    await give("drop", [await jpeg("ship")]);
+    expect(await best().textContent()).toBe("ship");
+    const rows = card().locator(".classes li");
+    expect(await rows.count()).toBe(5);
+    const widths = await card()
+      .locator(".classes .fill")
+      .evaluateAll((fills) => fills.map((fill) => fill.getBoundingClientRect().width));
+    expect(widths[0]!).toBeGreaterThan(20 * widths[4]!);
+    expect(await fact("Answer").textContent()).toContain("MISS, computed");
+    expect(await fact("SHA-256").textContent()).toMatch(/^[0-9a-f]{64}$/);
+    expect(await fact("Model").textContent()).toContain("resnet34-cifar10");
+    expect(await page.locator("#live").textContent()).toMatch(/^ship.jpg: ship, 9\d\.\d%$/);
+    await card().locator("summary", { hasText: "Stages" }).click();
+    expect(await card().locator(".stages li").allTextContents()).toEqual(
+      expect.arrayContaining([expect.stringMatching(/^run\d+\.\d ms$/)]),
+    );
+
+    await give("drop", [await jpeg("ship")]);
+    await card(1).waitFor();
+    await fact("Answer").waitFor();
+    expect(await fact("Answer").textContent()).toContain("HIT, from the cache");
+    expect(await page.locator("#summary").textContent()).toBe("2 answered, 1 of them from the cache");
+    expect(complaints).toEqual([]);
+    expect(
+      requests.filter((url) => !url.startsWith("blob:") && new URL(url).origin !== worker.url.origin),
+    ).toEqual([]);
+  });
+
+  test("that is pasted is answered, and so are several at once, each with its own class", async () => {
+    await open();
+    await give("paste", [await jpeg("frog")]);
+    expect(await best().textContent()).toBe("frog");
+    await page
+      .locator("#pick")
+      .setInputFiles(["airplane", "horse", "truck"].map((name) => path.join(images, `${name}.jpg`)));
+    await page.locator(".best").nth(3).waitFor();
+    expect(await page.locator(".best").allTextContents()).toEqual(["truck", "horse", "airplane", "frog"]);
+    expect(complaints).toEqual([]);
+  });
+
+  test("that is no image is refused in the page's words, with the server's detail", async () => {
+    await open();
+    await give("drop", [{ name: "notes.txt", type: "text/plain", bytes: new TextEncoder().encode("hello") }]);
+    const problem = card().locator(".problem");
+    expect(await problem.locator("strong").textContent()).toBe("This is not an image that the server reads.");
+    expect(await problem.locator(".detail").textContent()).toMatch(
+      /The body is text; expected a JPEG.*415 unsupported_image/,
+    );
+    expect(await page.locator("#live").textContent()).toContain("notes.txt: This is not an image");
+    // The browser itself notes the refusal.
+    expect(complaints).toEqual([expect.stringContaining("415")]);
+  });
+
+  test("in another format is refused with a hint, and answered once the browser makes it a JPEG", async () => {
+    await open();
+    const png = { name: "ship.png", type: "image/png", bytes: await sharp(ship).png().toBuffer() };
+    await give("drop", [png]);
+    expect(await card().locator(".problem strong").textContent()).toContain("Turn on “Shrink first”");
+    await page.locator("#shrink").check();
+    await give("drop", [png]);
+    expect(await best().textContent()).toBe("ship");
+  });
+
+  test("that is large is sent as it is, or far smaller with the switch on", async () => {
+    await open();
+    const large = await sharp(ship).resize(4000, 2400).jpeg({ quality: 95 }).toBuffer();
+    worker.clearLogs();
+    for (const shrunk of [false, true]) {
+      await page.locator("#shrink").setChecked(shrunk);
+      await give("drop", [{ name: "large.jpg", type: "image/jpeg", bytes: large }]);
+      await page
+        .locator(".best")
+        .nth(shrunk ? 1 : 0)
+        .waitFor();
+      expect(await best().textContent()).toBe("ship");
+    }
+    const sent = (await worker.logs("request"))
+      .filter(({ path }) => path === "/v1/classify")
+      .map(({ bytes }) => bytes);
+    expect(sent).toEqual([large.length, expect.any(Number)]);
+    expect(sent[1]).toBeLessThan(large.length / 5);
+    expect(await fact("Image").textContent()).toMatch(/853 × 512 pixels, sent as a JPEG of/);
+  });
+
+  test("that lies on its side in the file stands upright in the preview, as it does for the model", async () => {
+    await open();
+    const turned = await sharp(ship).rotate(-90).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+    await give("drop", [{ name: "turned.jpg", type: "image/jpeg", bytes: turned }]);
+    expect(await best().textContent()).toBe("ship");
+    expect(await fact("Image").textContent()).toContain("1500 × 900 pixels");
+    const shown = await card()
+      .locator("img")
+      .evaluate((img) => [(img as HTMLImageElement).naturalWidth, (img as HTMLImageElement).naturalHeight]);
+    expect(shown).toEqual([1500, 900]);
+  });
+
+  test("gives a curl line that does the same", async () => {
+    await open();
+    await page.locator("#top-k").selectOption("3");
+    await give("drop", [await jpeg("ship")]);
+    await card().locator("summary", { hasText: "curl" }).click();
+    await card().locator("button", { hasText: "Copy" }).click();
+    await card().locator("button", { hasText: "Copied" }).waitFor();
+    const line = await page.evaluate(() => navigator.clipboard.readText());
+    const { stdout } = await run("sh", ["-c", `${line} --silent`], { cwd: images });
+    const { predictions } = JSON.parse(stdout) as { predictions: { label: string; score: number }[] };
+    expect(predictions.map(({ label }) => label)).toEqual(await card().locator(".label").allTextContents());
+    expect(predictions).toHaveLength(3);
+  });
+});
+
+describe("people", () => {
+  test("with a keyboard only get from the address bar to an answer and clear it", async () => {
+    await open();
+    const focused = () =>
+      page.evaluate(() => document.activeElement?.id || document.activeElement?.textContent);
+    const order: (string | null | undefined)[] = [];
+    for (let i = 0; i < 7; i++) {
+      await page.keyboard.press("Tab");
+      order.push(await focused());
+    }
+    expect(order).toEqual([
+      "Skip to the results",
+      "API",
+      "pick",
+      "top-k",
+      "head",
+      "shrink",
+      expect.anything(),
+    ]);
+    await page.locator("#pick").focus();
+    const [chooser] = await Promise.all([page.waitForEvent("filechooser"), page.keyboard.press("Enter")]);
+    await chooser.setFiles(ship);
+    expect(await best().textContent()).toBe("ship");
+    await page.locator("#clear").focus();
+    await page.keyboard.press("Enter");
+    expect(await page.locator(".card").count()).toBe(0);
+    expect(await focused()).toBe("pick");
+    expect(complaints).toEqual([]);
+  });
+
+  test.each(["light", "dark"] as const)(
+    "find nothing in their way by axe-core, %s, before and after an answer",
+    async (colorScheme) => {
+      await open(worker.url, { colorScheme });
+      expect(seriousOnes(await audit(page))).toEqual([]);
+      await give("drop", [
+        await jpeg("ship"),
+        { name: "x.txt", type: "text/plain", bytes: new Uint8Array(9) },
+      ]);
+      await best(1).waitFor();
+      await card(0).locator(".problem").waitFor();
+      for (const summary of await page.locator("summary").all()) await summary.click();
+      const { passes, findings } = await audit(page);
+      expect(passes).toBeGreaterThan(15);
+      expect(findings).toEqual([]);
+    },
+  );
+
+  test("with a phone see all of it without scrolling sideways", async () => {
+    await open(worker.url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
+    await give("drop", [{ ...(await jpeg("ship")), name: `${"a-very-long-name-".repeat(8)}.jpg` }]);
+    expect(await best().textContent()).toBe("ship");
+    for (const summary of await page.locator("summary").all()) await summary.click();
+    const { scroll, width } = await page.evaluate(() => ({
+      scroll: document.documentElement.scrollWidth,
+      width: document.documentElement.clientWidth,
+    }));
+    expect(width).toBe(360);
+    expect(scroll).toBeLessThanOrEqual(360);
+    expect(await page.getByText("Take a photo").isVisible()).toBe(true);
+  });
+});
+
+describe("a server with API keys", () => {
+  test("leaves the page open, which asks for a key, keeps it in memory and goes on with the image", async () => {
+    const locked = await TestWorker.start({ vars: { API_KEYS: key } });
+    try {
+      await open(locked.url);
+      await page.locator("#key").waitFor();
+      await give("drop", [await jpeg("ship")]);
+      expect(await card().locator(".problem strong").textContent()).toContain("asks for an API key");
+      await page.locator("#key").fill("wrong-key-0123456789");
+      await page.keyboard.press("Enter");
+      await page.locator("#key-form:not([hidden])").waitFor();
+      await page.locator("#key").fill(key);
+      await page.keyboard.press("Enter");
+      expect(await best().textContent()).toBe("ship");
+      expect(await page.locator("#key-form").isVisible()).toBe(false);
+      expect(await card().locator("pre").textContent()).toContain('-H "Authorization: Bearer $KEY"');
+      const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie]));
+      expect(kept).toBe('[{},{},""]');
+      expect((await locked.get("/v1/model")).status).toBe(401);
+    } finally {
+      await locked.close();
+    }
+  });
+});
+
+describe("the page as it is served", () => {
+  test("loads and runs only what this Worker serves, and sends images nowhere else", async () => {
+    await open();
+    for (const pathname of ["/", "/style.css", "/page/main.js", "/favicon.svg"]) {
+      const { status, headers } = await worker.get(pathname);
+      expect(status).toBe(200);
+      expect(headers.get("Content-Security-Policy")).toBe(
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+      );
+      expect(headers.get("X-Content-Type-Options")).toBe("nosniff");
+      expect(headers.get("Referrer-Policy")).toBe("no-referrer");
+    }
+    const elsewhere = await page.evaluate(() =>
+      fetch("https://example.com/", { method: "POST", body: "image" }).then(
+        () => "sent",
+        (error: Error) => error.name,
+      ),
+    );
+    expect(elsewhere).toBe("TypeError");
+    expect(complaints.some((text) => text.includes("Content Security Policy"))).toBe(true);
+  });
+
+  test("is under 60 KB in all, as the browser gets it uncompressed", async () => {
+    await open();
+    const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) =>
+      entry.isFile(),
+    );
+    const sizes = await Promise.all(files.map(({ parentPath, name }) => stat(path.join(parentPath, name))));
+    expect(files.length).toBeGreaterThan(8);
+    expect(sizes.reduce((sum, { size }) => sum + size, 0)).toBeLessThan(60_000);
+    const html = await readFile(path.join(folder, "index.html"), "utf8");
+    expect(html).not.toMatch(/(?:src|href)="(?:https?:)?\/\//);
+  });
+});
