@@ -33,8 +33,13 @@ function add(files) {
     shown.push(job);
     waiting.push(job);
   }
-  results.hidden = shown.length === 0;
+  showWhetherAnswered();
   void work();
+}
+
+function showWhetherAnswered() {
+  results.hidden = shown.length === 0;
+  document.body.classList.toggle("answered", shown.length > 0);
 }
 
 async function work() {
@@ -66,7 +71,7 @@ async function ask(job) {
   }
   const { answered, cached, failed } = counts;
   byId("summary", HTMLElement).textContent =
-    `${answered} answered, ${cached} of them from the cache${failed > 0 ? `, ${failed} not` : ""}`;
+    `${answered} answered, ${cached} from the cache${failed > 0 ? `; ${failed} refused` : ""}`;
 }
 
 /** @param {string} text */
@@ -115,18 +120,17 @@ for (const id of ["pick", "camera"]) {
   });
 }
 
-drop.addEventListener("dragover", (event) => {
+// Anywhere: beside the place for it, a dropped image would else replace the page.
+window.addEventListener("dragover", (event) => {
   event.preventDefault();
   drop.classList.add("over");
 });
-drop.addEventListener("dragleave", () => drop.classList.remove("over"));
-drop.addEventListener("drop", (event) => {
+window.addEventListener("dragleave", () => drop.classList.remove("over"));
+window.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
   add(event.dataTransfer?.files ?? []);
 });
-// Beside the place for it, a dropped image would replace the page.
-for (const type of ["dragover", "drop"]) window.addEventListener(type, (event) => event.preventDefault());
 
 window.addEventListener("paste", (event) => {
   const files = event.clipboardData?.files;
@@ -139,7 +143,7 @@ byId("clear", HTMLButtonElement).addEventListener("click", () => {
   locked = [];
   shown = [];
   Object.assign(counts, { answered: 0, cached: 0, failed: 0 });
-  results.hidden = true;
+  showWhetherAnswered();
   byId("pick", HTMLInputElement).focus();
 });
 

@@ -17,12 +17,14 @@ export function stagesOf(serverTiming) {
 
 /**
  * A small waterfall; undefined where the timings mean nothing.
- * @param {string} serverTiming
+ * @param {string} serverTiming its `total` is the whole, the others follow each other
  */
 export function waterfall(serverTiming) {
-  const stages = stagesOf(serverTiming).filter(({ ms }) => ms >= 0.05);
-  const totalMs = stages.reduce((sum, { ms }) => sum + ms, 0);
-  if (!local || totalMs === 0) return undefined;
+  const all = stagesOf(serverTiming);
+  const stages = all.filter(({ name, ms }) => name !== "total" && ms >= 0.05);
+  const sumMs = stages.reduce((sum, { ms }) => sum + ms, 0);
+  const totalMs = Math.max(sumMs, all.find(({ name }) => name === "total")?.ms ?? 0);
+  if (!local || stages.length === 0) return undefined;
   let startMs = 0;
   const rows = stages.map(({ name, ms }) => {
     const row = element(

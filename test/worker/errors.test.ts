@@ -30,7 +30,6 @@ function expectProblem(
 
 describe("the address", () => {
   test.each([
-    "/",
     "/v1",
     "/v1/classify/",
     "/v2/classify",
