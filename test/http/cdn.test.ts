@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { setImageHeaders } from "../../src/http/cdn/image-headers.ts";
-import { clientHeaders, originUrl } from "../../src/http/cdn/origin.ts";
+import { clientHeaders, isAnswer, originUrl } from "../../src/http/cdn/origin.ts";
 import { classificationETag, ifNoneMatch } from "../../src/http/conditional.ts";
 
 describe("setImageHeaders", () => {
@@ -84,6 +84,16 @@ describe("of the origin's headers the client gets", () => {
     expect(headers.get("Cache-Control")).toBe(ours);
     expect(headers.has("CDN-Cache-Control")).toBe(false);
   });
+});
+
+test.each([
+  [200, true],
+  [599, true],
+  [600, false],
+  [999, false],
+  [101, false],
+])("an origin's status %i can be passed on: %s", (status, passes) => {
+  expect(isAnswer({ status } as Response)).toBe(passes);
 });
 
 test("If-None-Match names a tag, weak or strong, among others, or any", () => {
