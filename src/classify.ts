@@ -86,13 +86,13 @@ export class Classifier {
   async recall(imageSha256: string, pack: Pack, stages: Stages): Promise<Scored | undefined> {
     const { name, version } = pack.manifest;
     const key = cacheKey(imageSha256, name, version);
-    const hit = await stages.time("cache", () => this.#options.cache.get(key));
+    const hit = await stages.time("cache", () => this.#options.cache.get(key, holdsFor(pack)));
     return hit && { pack, imageSha256, result: hit.result, cache: "HIT" };
   }
 
   async #find(job: Job, lead: Lead): Promise<Found> {
     const { pack, stages } = job;
-    const hit = await stages.time("cache", () => this.#options.cache.get(keyOf(job, pack)));
+    const hit = await stages.time("cache", () => this.#options.cache.get(keyOf(job, pack), holdsFor(pack)));
     if (hit) return { pack, result: hit.result, cached: true };
     lead.progress();
     return this.#compute(job, lead);
@@ -120,4 +120,15 @@ export class Classifier {
 
 function keyOf(job: Job, { manifest }: Pack): string {
   return cacheKey(job.imageSha256, manifest.name, manifest.version);
+}
+
+/** A cache may return anything, also what once was a result of something else: it would be a wrong answer. */
+function holdsFor({ manifest }: Pack): (result: CachedResult) => boolean {
+  return ({ width, height, logits, features }) =>
+    width > 0 &&
+    height > 0 &&
+    logits.length === manifest.classes &&
+    features.length === manifest.feature_size &&
+    logits.every(Number.isFinite) &&
+    features.every(Number.isFinite);
 }

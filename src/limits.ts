@@ -132,11 +132,18 @@ export const retryAfterSeconds = 2;
 
 /** Characters of an API key: 16 of 64 kinds are 96 bits, beyond guessing. */
 export const minApiKeyChars = 16;
+/** Time the rate-limit binding has to answer, in the same location; a request does not wait longer to be counted. */
+export const rateLimitTimeoutMs = 500;
 /** Retry-After of a 429: the binding does not tell its period, and 60 s is the longest that it takes. */
 export const rateLimitRetrySeconds = 60;
 
 /** Entries of the in-memory result cache: 1000 logits and 512 features are 6 KB, so at most about 3 MiB. */
 export const maxMemoryCacheBytes = 3 * MiB;
+/** Time the Images binding has to convert a picture: large ones take about a second. */
+export const conversionMs = 10_000;
+
+/** Time for which a cache that did not answer in time is left alone: else each request would wait for it anew. */
+export const cacheRestMs = 30_000;
 /** Time a cache tier has to answer. Computing anew takes about 0.1 s, so a slower cache is none. */
 export const cacheTimeoutMs = 2_000;
 /** Shortest lifetime that KV takes. */

@@ -48,6 +48,45 @@ describe("toJpeg", () => {
     });
   });
 
+  test.each<[string, () => ReadableStream<Uint8Array>, string]>([
+    [
+      "breaks off",
+      () => new ReadableStream({ pull: (controller) => controller.error(new Error("lost")) }),
+      "broke off after 0 bytes",
+    ],
+    ["never ends", () => new ReadableStream(), "took more than 20 ms"],
+    ["is empty", () => new Blob([]).stream(), "not a JPEG"],
+    ["is no JPEG", () => new Blob(["<html>"]).stream(), "gave HTML or XML text, not a JPEG"],
+  ])("a conversion that %s is the binding's failure, not the client's", async (_, image, detail) => {
+    const converter: ImageConverter = { input: () => ({ output: async () => ({ image }) }) };
+    expect(await reasonOf(toJpeg(await png(), converter, 1e6, 20))).toMatchObject({
+      code: "conversion_unavailable",
+      detail: expect.stringContaining(detail),
+    });
+  });
+
+  test.each([undefined, null, "a word", 7])(
+    "a binding that throws %j is named unavailable",
+    async (thrown) => {
+      const throwing = {
+        input: () => {
+          throw thrown;
+        },
+      } as unknown as ImageConverter;
+      expect(await reasonOf(toJpeg(await png(), throwing, 1e6))).toMatchObject({
+        code: "conversion_unavailable",
+      });
+    },
+  );
+
+  test("a binding that hangs is given up in time", async () => {
+    const hanging: ImageConverter = { input: () => ({ output: () => new Promise(() => {}) }) };
+    expect(await reasonOf(toJpeg(await png(), hanging, 1e6, 20))).toMatchObject({
+      code: "conversion_unavailable",
+      detail: "the Images binding took more than 20 ms",
+    });
+  });
+
   test("a converted picture beyond the bound is refused", async () => {
     const large: ImageConverter = {
       input: () => ({ output: async () => ({ image: () => new Blob([new Uint8Array(100)]).stream() }) }),

@@ -3,15 +3,20 @@
  * nor their hash again. Bounded in the isolate; the Cache API keeps it for the data centre. Its failures are nobody's.
  */
 import { z } from "zod";
+import { cacheRestMs } from "../limits.ts";
+import { Patience } from "../patience.ts";
 import { sha256Hex } from "../sha256.ts";
-import { settleWithin } from "../timeout.ts";
 
+const strongETag = /^"[\x21\x23-\x7e]*"$/;
+const httpDate = /^[\w :,+-]{1,64}$/;
+
+/** What comes from a cache is sent on as headers: it must be what `put` would keep. */
 const seenSchema = z.object({
   /** Of the image's bytes: 64 hex digits. */
   sha256: z.string().regex(/^[0-9a-f]{64}$/),
   /** Strong: it names these very bytes. */
-  etag: z.string().optional(),
-  lastModified: z.string().optional(),
+  etag: z.string().regex(strongETag).max(256).optional(),
+  lastModified: z.string().regex(httpDate).optional(),
 });
 
 export type SeenImage = Readonly<z.infer<typeof seenSchema>>;
@@ -32,11 +37,13 @@ export interface SeenImagesOptions {
 
 export class SeenImages {
   readonly #options: SeenImagesOptions;
+  readonly #patience: Patience;
   // A Map keeps insertion order: the first key is the least recently used.
   readonly #seen = new Map<string, SeenImage>();
 
   constructor(options: SeenImagesOptions) {
     this.#options = options;
+    this.#patience = new Patience({ timeoutMs: options.timeoutMs, restMs: cacheRestMs });
   }
 
   /** Never rejects. */
@@ -70,22 +77,20 @@ export class SeenImages {
 
   async #attempt<T>(operation: string, action: () => Promise<T>): Promise<T | undefined> {
     try {
-      const outcome = await settleWithin(action(), this.#options.timeoutMs);
-      if (typeof outcome !== "symbol") return outcome;
-      this.#options.onFailure(operation, `no answer within ${this.#options.timeoutMs} ms`);
+      return await this.#patience.attempt(action);
     } catch (error) {
       this.#options.onFailure(operation, error);
+      return undefined;
     }
-    return undefined;
   }
 }
 
 /** The validators of a server's answer, for `put`. A weak ETag names no bytes, and then its date does not either. */
 export function validatorsIn(headers: Headers): Pick<SeenImage, "etag" | "lastModified"> {
   const etag = headers.get("ETag");
-  if (etag !== null) return /^"[\x21\x23-\x7e]*"$/.test(etag) && etag.length <= 256 ? { etag } : {};
+  if (etag !== null) return strongETag.test(etag) && etag.length <= 256 ? { etag } : {};
   const lastModified = headers.get("Last-Modified");
-  return lastModified !== null && lastModified.length <= 64 ? { lastModified } : {};
+  return lastModified !== null && httpDate.test(lastModified) ? { lastModified } : {};
 }
 
 /** The request headers that ask whether `seen` still holds. */

@@ -1,9 +1,10 @@
 /**
  * A cascade of cache tiers behind one interface: the nearest first, a hit further away fills those before it.
- * A tier that fails is reported and passed over: a cache never fails a request.
+ * A tier that fails is reported and passed over, one that hangs is then left alone for a while: a cache never fails a
+ * request.
  */
-import { cacheTimeoutMs } from "../limits.ts";
-import { settleWithin, timedOut } from "../timeout.ts";
+import { cacheRestMs, cacheTimeoutMs } from "../limits.ts";
+import { Patience } from "../patience.ts";
 import type { CachedResult } from "./result.ts";
 
 /** May reject; the cascade copes. */
@@ -13,25 +14,39 @@ export interface CacheTier {
   put(key: string, result: CachedResult): Promise<void>;
 }
 
+interface PatientTier {
+  readonly tier: CacheTier;
+  readonly patience: Patience;
+}
+
 export type CacheFailure = (tier: string, operation: "get" | "put", error: unknown) => void;
 
 export class TieredCache {
-  readonly #tiers: readonly CacheTier[];
+  readonly #tiers: readonly PatientTier[];
   readonly #onFailure: CacheFailure;
-  readonly #timeoutMs: number;
 
   /** @param timeoutMs milliseconds after which a tier's answer is no longer waited for */
   constructor(tiers: readonly CacheTier[], onFailure: CacheFailure, timeoutMs = cacheTimeoutMs) {
-    this.#tiers = tiers;
+    const restMs = cacheRestMs;
+    this.#tiers = tiers.map((tier) => ({ tier, patience: new Patience({ timeoutMs, restMs }) }));
     this.#onFailure = onFailure;
-    this.#timeoutMs = timeoutMs;
   }
 
-  /** The result and the tier that had it. Never rejects. */
-  async get(key: string): Promise<{ result: CachedResult; tier: string } | undefined> {
-    for (const [i, tier] of this.#tiers.entries()) {
-      const result = await this.#attempt(tier, "get", () => tier.get(key));
+  /**
+   * The result and the tier that had it. Never rejects.
+   * @param holds whether a stored value may be the result: where it says no, the tier counts as not having it
+   */
+  async get(
+    key: string,
+    holds: (result: CachedResult) => boolean = () => true,
+  ): Promise<{ result: CachedResult; tier: string } | undefined> {
+    for (const [i, { tier, patience }] of this.#tiers.entries()) {
+      const result = await this.#attempt(tier, "get", () => patience.attempt(() => tier.get(key)));
       if (!result) continue;
+      if (!holds(result)) {
+        this.#onFailure(tier.name, "get", `the entry ${key} is not a result of this model`);
+        continue;
+      }
       await this.#putAll(this.#tiers.slice(0, i), key, result);
       return { result, tier: tier.name };
     }
@@ -43,8 +58,11 @@ export class TieredCache {
     await this.#putAll(this.#tiers, key, result);
   }
 
-  async #putAll(tiers: readonly CacheTier[], key: string, result: CachedResult): Promise<void> {
-    await Promise.all(tiers.map((tier) => this.#attempt(tier, "put", () => tier.put(key, result))));
+  async #putAll(tiers: readonly PatientTier[], key: string, result: CachedResult): Promise<void> {
+    const puts = tiers.map(({ tier, patience }) =>
+      this.#attempt(tier, "put", () => patience.attempt(() => tier.put(key, result))),
+    );
+    await Promise.all(puts);
   }
 
   async #attempt<T>(
@@ -53,10 +71,7 @@ export class TieredCache {
     action: () => Promise<T>,
   ): Promise<T | undefined> {
     try {
-      const outcome = await settleWithin(action(), this.#timeoutMs);
-      if (outcome !== timedOut) return outcome;
-      this.#onFailure(tier.name, operation, `no answer within ${this.#timeoutMs} ms`);
-      return undefined;
+      return await action();
     } catch (error) {
       this.#onFailure(tier.name, operation, error);
       return undefined;

@@ -2,21 +2,26 @@
 import type { Context, MiddlewareHandler } from "hono";
 import type { RateLimiter } from "../bindings.ts";
 import { ClassifierError } from "../errors.ts";
-import { rateLimitRetrySeconds } from "../limits.ts";
+import { rateLimitRetrySeconds, rateLimitTimeoutMs } from "../limits.ts";
+import { settleWithin, timedOut } from "../timeout.ts";
 import type { AppEnv } from "./context.ts";
 import { livenessPath } from "./door.ts";
 
 /**
- * Counts by API key, or by address where there are no keys. A binding that fails lets the request pass.
- * Throws ClassifierError rate_limited.
+ * Counts by API key, or by address where there are no keys. A binding that fails, or does not answer within
+ * `timeoutMs`, lets the request pass. Throws ClassifierError rate_limited.
  */
 export function rateLimit(
   limiter: RateLimiter | undefined,
   log: (event: Readonly<Record<string, unknown>>) => void,
+  timeoutMs = rateLimitTimeoutMs,
 ): MiddlewareHandler<AppEnv> {
   const allows = async (binding: RateLimiter, key: string): Promise<boolean> => {
     try {
-      return (await binding.limit({ key })).success;
+      const outcome = await settleWithin(binding.limit({ key }), timeoutMs);
+      if (outcome === timedOut) throw new Error(`no answer within ${timeoutMs} ms`);
+      if (typeof outcome?.success !== "boolean") throw new Error("an answer without success");
+      return outcome.success;
     } catch (error) {
       log({ event: "rate_limit_failed", reason: String(error) });
       return true;

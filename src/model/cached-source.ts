@@ -1,7 +1,9 @@
 /**
  * A cache before the bucket, for the objects whose content never changes. What it returns is checked like what the bucket
- * returns; what does not hold is dropped and read from the bucket. A cache that fails fails nothing.
+ * returns; what does not hold is dropped and read from the bucket. A cache that fails or hangs fails nothing.
  */
+import { cacheRestMs, cacheTimeoutMs } from "../limits.ts";
+import { Patience } from "../patience.ts";
 import type { Anchor } from "../single-flight.ts";
 import { check, type Expected, type PackSource } from "./source.ts";
 
@@ -16,10 +18,18 @@ export class CachedSource implements PackSource {
   readonly #source: PackSource;
   readonly #cache: ByteCache;
   readonly #onFailure: (operation: string, error: unknown) => void;
+  readonly #patience: Patience;
   /** The write under way: the next object waits for it, so that they do not pile up in memory. */
   #writing: Promise<unknown> = Promise.resolve();
 
-  constructor(source: PackSource, cache: ByteCache, onFailure: (operation: string, error: unknown) => void) {
+  /** @param timeoutMs milliseconds that the cache has for one operation */
+  constructor(
+    source: PackSource,
+    cache: ByteCache,
+    onFailure: (operation: string, error: unknown) => void,
+    timeoutMs = cacheTimeoutMs,
+  ) {
+    this.#patience = new Patience({ timeoutMs, restMs: cacheRestMs });
     this.#source = source;
     this.#cache = cache;
     this.#onFailure = onFailure;
@@ -64,7 +74,7 @@ export class CachedSource implements PackSource {
 
   async #attempt<T>(operation: string, action: () => Promise<T>): Promise<T | undefined> {
     try {
-      return await action();
+      return await this.#patience.attempt(action);
     } catch (error) {
       this.#onFailure(operation, error);
       return undefined;

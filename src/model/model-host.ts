@@ -108,7 +108,11 @@ export class ModelHost {
         return { ...output, pack };
       } catch (cause) {
         await this.#discard(session);
-        throw cause instanceof ClassifierError ? cause : modelUnavailable("the forward pass failed", cause);
+        const error =
+          cause instanceof ClassifierError ? cause : modelUnavailable("the forward pass failed", cause);
+        const { name: model, version } = pack.manifest;
+        this.#options.log({ event: "run_failed", model, version, ...explain(error) });
+        throw error;
       }
     });
   }
@@ -178,7 +182,12 @@ export class ModelHost {
         readShard: (shard) => readShard(source, pack.manifest, shard, anchor),
       });
       this.#loaded = { pack, session };
-      const facts = { shards: session.shards, r2_reads: source.reads, wasm_heap_bytes: runtime.heapBytes() };
+      const facts = {
+        shards: session.shards,
+        r2_reads: source.reads,
+        wasm_heap_bytes: runtime.heapBytes(),
+        runtime_starts: runtime.starts,
+      };
       const { startMs, readMs, sessionMs } = session.times;
       const times = {
         ms: this.#now() - startedMs,
@@ -219,7 +228,7 @@ export class ModelHost {
       this.#candidate = next;
       const old = this.#loaded;
       this.#loaded = undefined;
-      await old?.session.release();
+      await old?.session.release().catch(() => {});
       await this.#load(anchor);
     });
   }
@@ -241,5 +250,7 @@ export class ModelHost {
 
 function explain(error: unknown): { reason: string; cause: string | undefined } {
   if (!(error instanceof Error)) return { reason: String(error), cause: undefined };
-  return { reason: error.message, cause: error.cause instanceof Error ? error.cause.message : undefined };
+  const { message: reason, cause } = error;
+  // ONNX Runtime throws more than errors.
+  return { reason, cause: cause instanceof Error || cause === undefined ? cause?.message : String(cause) };
 }

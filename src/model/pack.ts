@@ -44,7 +44,7 @@ export async function readPack(
   const json = parseJson(key, await source.read(key, maxModelJsonBytes));
   checkFormat(key, json);
   const manifest = parse(key, manifestSchema, json);
-  const actual = await manifestVersion(json as object);
+  const actual = await versionOf(key, json as object);
   if (manifest.name !== name || manifest.version !== version || actual !== version) {
     throw modelUnavailable(
       `${key} says it is ${manifest.name}/${manifest.version} and hashes to ${actual}; expected ${name}/${version}; push the pack again`,
@@ -67,6 +67,15 @@ export function readShard(
   anchor: Anchor = noAnchor,
 ): Promise<Uint8Array> {
   return source.readChecked(`${manifest.name}/${manifest.version}/${shard.file}`, shard, anchor);
+}
+
+async function versionOf(key: string, json: object): Promise<string> {
+  try {
+    return await manifestVersion(json);
+  } catch (cause) {
+    // What quantisation holds is free, its depth too: the stack has an end.
+    throw modelUnavailable(`${key} cannot be hashed; pack and push again`, cause);
+  }
 }
 
 function checkFormat(key: string, json: unknown): void {

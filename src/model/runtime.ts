@@ -4,6 +4,7 @@
  * nothing else. test/model/runtime.test.ts proves that the hook still holds for the pinned version.
  */
 import * as ort from "onnxruntime-web/wasm";
+import { ReplaceableInstance } from "./replaceable-instance.ts";
 
 /** A tensor in JS memory: `data` (Float32Array or Uint8Array), `dims`, `type`. */
 export type Tensor = ort.Tensor;
@@ -18,8 +19,13 @@ export interface Session {
 }
 
 export interface Runtime {
-  /** Makes ORT's environment, so that it can be done while the first shard is still being read. Idempotent. */
+  /**
+   * Makes ORT's environment, so that it can be done while the first shard is still being read. Idempotent; after a trap
+   * it makes another one, in the same memory, and the sessions of the old one are void.
+   */
   start(): Promise<void>;
+  /** Environments made so far: more than one tells of traps. */
+  readonly starts: number;
   /** Copies `model` (a serialised ONNX ModelProto) into the WASM heap and prepares it. Rejects with ORT's message. */
   createSession(model: Uint8Array): Promise<Session>;
   float32(data: Float32Array, dims: readonly number[]): Tensor;
@@ -63,24 +69,51 @@ let runtime: OrtRuntime | undefined;
 class OrtRuntime implements Runtime {
   readonly #wasm: WebAssembly.Module;
   #memory: WebAssembly.Memory | undefined;
+  #instance: ReplaceableInstance | undefined;
   #started: Promise<void> | undefined;
+  #starts = 0;
+  /** A trap has left the environment in an unknown state: nothing of it is used any more. */
+  #broken = false;
 
   constructor(wasm: WebAssembly.Module) {
     this.#wasm = wasm;
   }
 
-  start(): Promise<void> {
+  get starts(): number {
+    return this.#starts;
+  }
+
+  async start(): Promise<void> {
     // A failed start is tried again by the next caller; ORT says what it thinks of that.
     this.#started ??= this.#start().catch((error: unknown) => {
       this.#started = undefined;
       throw error;
     });
-    return this.#started;
+    await this.#started;
+    if (!this.#broken) return;
+    // Synchronous: no other request sees it half made.
+    this.#instance?.replace();
+    this.#starts++;
+    this.#broken = false;
   }
 
   async createSession(model: Uint8Array): Promise<Session> {
     await this.start();
-    return new OrtSession(await ort.InferenceSession.create(model, sessionOptions));
+    const session = await this.#guarded(() => ort.InferenceSession.create(model, sessionOptions));
+    const environment = this.#starts;
+    const alive = () => environment === this.#starts && !this.#broken;
+    return {
+      inputNames: session.inputNames,
+      outputNames: session.outputNames,
+      run: async (feeds) => {
+        if (!alive()) throw new Error("the session's environment is gone");
+        return this.#guarded(() => session.run(feeds));
+      },
+      release: async () => {
+        // What it points to is not its own any more.
+        if (alive()) await this.#guarded(() => session.release());
+      },
+    };
   }
 
   float32(data: Float32Array, dims: readonly number[]): Tensor {
@@ -89,6 +122,15 @@ class OrtRuntime implements Runtime {
 
   heapBytes(): number {
     return this.#memory?.buffer.byteLength ?? 0;
+  }
+
+  async #guarded<T>(call: () => Promise<T>): Promise<T> {
+    try {
+      return await call();
+    } catch (error) {
+      if (isTrap(error)) this.#broken = true;
+      throw error;
+    }
   }
 
   /**
@@ -101,14 +143,17 @@ class OrtRuntime implements Runtime {
     const original = WebAssembly.instantiate;
     const hook = async (source: unknown, imports: WebAssembly.Imports) => {
       if (source instanceof WebAssembly.Module) return original(source, imports);
-      const instance = new WebAssembly.Instance(this.#wasm, imports);
-      this.#memory = findMemory(imports);
-      if (this.#memory) growSparingly(this.#memory);
-      return { module: this.#wasm, instance };
+      const memory = findMemory(imports);
+      if (!memory) throw new Error("onnxruntime-web imports no memory; expected that of the pinned version");
+      growSparingly(memory);
+      this.#memory = memory;
+      this.#instance = new ReplaceableInstance(this.#wasm, imports, memory);
+      return { module: this.#wasm, instance: { exports: this.#instance.exports } };
     };
     WebAssembly.instantiate = hook as typeof WebAssembly.instantiate;
     try {
       const session = await ort.InferenceSession.create(identityModel, sessionOptions);
+      this.#starts = 1;
       await session.release();
     } finally {
       WebAssembly.instantiate = original;
@@ -116,28 +161,10 @@ class OrtRuntime implements Runtime {
   }
 }
 
-class OrtSession implements Session {
-  readonly #session: ort.InferenceSession;
-
-  constructor(session: ort.InferenceSession) {
-    this.#session = session;
-  }
-
-  get inputNames(): readonly string[] {
-    return this.#session.inputNames;
-  }
-
-  get outputNames(): readonly string[] {
-    return this.#session.outputNames;
-  }
-
-  run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>> {
-    return this.#session.run(feeds);
-  }
-
-  release(): Promise<void> {
-    return this.#session.release();
-  }
+/** ORT's own errors are plain ones. A trap, an abort, a full stack or a C++ exception that nobody caught is not. */
+function isTrap(error: unknown): boolean {
+  if (!(error instanceof Error)) return true;
+  return error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
 }
 
 /**

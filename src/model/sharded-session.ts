@@ -50,7 +50,8 @@ export class ShardedSession {
     const { readShard, runtime, onProgress, signal } = options;
     const sessions: Session[] = [];
     const times = { startMs: 0, readMs: [] as number[], sessionMs: [] as number[] };
-    const releaseAll = () => Promise.all(sessions.splice(0).map((session) => session.release()));
+    // A session that cannot be released is lost with its environment: what made the load fail is the news.
+    const releaseAll = () => Promise.allSettled(sessions.splice(0).map((session) => session.release()));
     // The request that loads may be gone for good: whoever takes over aborts, and so gives the memory back.
     signal?.addEventListener("abort", () => void releaseAll(), { once: true });
     let next: Promise<Uint8Array> | undefined;
@@ -145,7 +146,7 @@ async function createSession(runtime: Runtime, shard: Shard, bytes: Uint8Array):
     throw modelUnavailable(`${shard.file} does not load in ONNX Runtime`, cause);
   }
   if (!sameNames(session.inputNames, shard.inputs) || !sameNames(session.outputNames, shard.outputs)) {
-    await session.release();
+    await session.release().catch(() => {});
     throw modelUnavailable(
       `${shard.file} maps ${session.inputNames} to ${session.outputNames}; the manifest says ${shard.inputs} to ${shard.outputs}`,
     );
@@ -164,5 +165,7 @@ function floats(tensors: Record<string, Tensor>, name: string, length: number): 
       `the model's output ${name} has ${data?.length ?? "no"} values; expected ${length}`,
     );
   }
+  // No answer is better than a wrong one: they come from weights or a preprocessing that are not a model's.
+  if (!data.every(Number.isFinite)) throw modelUnavailable(`the model's output ${name} is not finite`);
   return data;
 }

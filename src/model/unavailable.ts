@@ -3,7 +3,11 @@ import { ClassifierError } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 import { StalledError } from "../single-flight.ts";
 
-export function modelUnavailable(detail: string, cause?: unknown): ClassifierError {
+/** Characters of a detail: it repeats names that a bucket gave, and those may be of any length. */
+const maxDetailChars = 500;
+
+export function modelUnavailable(message: string, cause?: unknown): ClassifierError {
+  const detail = message.slice(0, maxDetailChars).toWellFormed();
   return new ClassifierError({ code: "model_unavailable", detail, retryAfterSeconds }, { cause });
 }
 

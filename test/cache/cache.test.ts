@@ -123,7 +123,25 @@ test("a tier that hangs is passed over in bounded time", async () => {
     10,
   );
   expect(await cache.get(key)).toEqual({ result, tier: "far" });
-  expect(failures).toEqual(["hanging get", "hanging put"]);
+  // Once is enough: for a while it is not asked again.
+  expect(failures).toEqual(["hanging get"]);
+  expect(await cache.get(key)).toEqual({ result, tier: "far" });
+  expect(failures).toEqual(["hanging get"]);
+});
+
+test("what is not a result of the model is reported, passed over, and replaced by what is", async () => {
+  const [near, far] = [memoryOf("near"), memoryOf("far")];
+  near.stored.set(key, { ...result, logits: new Float32Array(4) });
+  far.stored.set(key, result);
+  const reasons: string[] = [];
+  const cache = new TieredCache([near, far], (_, __, error) => void reasons.push(String(error)));
+  const holds = ({ logits }: CachedResult) => logits.length === result.logits.length;
+  expect(await cache.get(key, holds)).toEqual({ result, tier: "far" });
+  expect(near.stored.get(key)).toBe(result);
+  expect(reasons).toEqual([`the entry ${key} is not a result of this model`]);
+  far.stored.set("other", { ...result, logits: new Float32Array(0) });
+  expect(await cache.get("other", holds)).toBeUndefined();
+  expect(near.stored.has("other")).toBe(false);
 });
 
 describe("CacheApiTier", () => {

@@ -64,6 +64,21 @@ test("a store that fails, hangs or holds garbage is no store, and is told of", a
 });
 
 test.each([
+  { sha256, etag: "a\r\nX-Evil: 1" },
+  { sha256, etag: `"${"a".repeat(300)}"` },
+  { sha256, lastModified: "then\r\nX-Evil: 1" },
+  { sha256, lastModified: "Ünday" },
+  { sha256: `${sha256}00`, etag: '"a"' },
+])("%j in the store never becomes a header", async (entry) => {
+  const { seen, failures } = seenImages({
+    get: async () => new TextEncoder().encode(JSON.stringify(entry)),
+    put: async () => {},
+  });
+  expect(await seen.get(url(1))).toBeUndefined();
+  expect(failures).toEqual(["get"]);
+});
+
+test.each([
   [{ ETag: '"a"', "Last-Modified": "then" }, { etag: '"a"' }],
   [{ "Last-Modified": "Tue, 24 Nov 2026 07:00:00 GMT" }, { lastModified: "Tue, 24 Nov 2026 07:00:00 GMT" }],
   [{ ETag: 'W/"a"', "Last-Modified": "then" }, {}],

@@ -6,13 +6,13 @@ import { network, rateLimit } from "../../src/http/rate-limit.ts";
 
 const headers = { "CF-Connecting-IP": "192.0.2.7" };
 
-function appWith(limiter: RateLimiter, keyHash?: string, logged: unknown[] = []) {
+function appWith(limiter: RateLimiter, keyHash?: string, logged: unknown[] = [], timeoutMs?: number) {
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
     if (keyHash !== undefined) c.set("keyHash", keyHash);
     await next();
   });
-  app.use(rateLimit(limiter, (event) => logged.push(event)));
+  app.use(rateLimit(limiter, (event) => logged.push(event), timeoutMs));
   app.get("*", (c) => c.text("answered"));
   return app;
 }
@@ -46,6 +46,17 @@ describe("rateLimit", () => {
     expect(await answer.text()).toBe("answered");
     expect(logged).toEqual([{ event: "rate_limit_failed", reason: "Error: no counter" }]);
   });
+});
+
+test.each([
+  ["does not answer", () => new Promise<{ success: boolean }>(() => {}), "no answer within 10 ms"],
+  ["answers something else", async () => ({}) as { success: boolean }, "an answer without success"],
+  ["answers nothing", async () => null as unknown as { success: boolean }, "an answer without success"],
+])("a binding that %s lets the request pass and is told", async (_, limit, reason) => {
+  const logged: unknown[] = [];
+  const answer = await appWith({ limit }, undefined, logged, 10).request("/v1/model", { headers });
+  expect(await answer.text()).toBe("answered");
+  expect(logged).toEqual([{ event: "rate_limit_failed", reason: `Error: ${reason}` }]);
 });
 
 describe("the network that a rate limit counts", () => {

@@ -2,6 +2,7 @@ import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { type ByteCache, CachedSource } from "../../src/model/cached-source.ts";
 import { BucketSource } from "../../src/model/source.ts";
+import { never } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 
 const key = "m/0123456789abcdef/shard-00.onnx";
@@ -54,7 +55,36 @@ describe("CachedSource", () => {
     const no = () => Promise.reject(new Error("cache down"));
     const source = sourceWith({ get: no, put: no, delete: no });
     expect(await source.readChecked(key, expected, anchor)).toEqual(content);
-    expect(failures).toEqual(["get", "put"]);
+    await expect.poll(() => failures).toEqual(["get", "put"]);
+  });
+
+  test("a cache that hangs is waited for once, not once a shard", async () => {
+    const asked: string[] = [];
+    const hang = (operation: string) => () => {
+      asked.push(operation);
+      return never<never>();
+    };
+    const cache = { get: hang("get"), put: hang("put"), delete: hang("delete") };
+    const source = new CachedSource(
+      new BucketSource(bucket),
+      cache,
+      (operation) => void failures.push(operation),
+      10,
+    );
+    for (let i = 0; i < 6; i++) expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    expect(asked).toEqual(["get"]);
+    expect(failures).toEqual(["get"]);
+  });
+
+  test("a cache that hangs on write alone holds nothing up for good", async () => {
+    const source = new CachedSource(
+      new BucketSource(bucket),
+      { ...memory, put: () => never() },
+      (operation) => void failures.push(operation),
+      10,
+    );
+    for (let i = 0; i < 3; i++) expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    expect(failures).toEqual(["put"]);
   });
 
   test("what may change is always read from the bucket", async () => {

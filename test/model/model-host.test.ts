@@ -135,6 +135,41 @@ describe("ModelHost", () => {
     expect(runtime.createdSessions).toBe(6);
   });
 
+  test("a failed run is logged with its reason and cause, also where what is thrown is no error", async () => {
+    await host.load(anchor);
+    runtime.beforeRun = () => Promise.reject(4711);
+    expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+    expect(log.at(-1)).toMatchObject({
+      event: "run_failed",
+      model: tinyName,
+      reason: expect.stringContaining("the forward pass failed"),
+      cause: "4711",
+    });
+  });
+
+  test("sessions that cannot be released do not hide what went wrong, and do not stop the next load", async () => {
+    runtime.beforeRelease = () => Promise.reject(new WebAssembly.RuntimeError("unreachable"));
+    runtime.beforeCreate = async (shard) => {
+      if (shard === 2) throw new WebAssembly.RuntimeError("memory access out of bounds");
+    };
+    const error = await host.load(anchor).catch((e: unknown) => e as ClassifierError);
+    expect((error as ClassifierError).message).toContain("shard-02.onnx does not load");
+    expect(log.at(-1)).toMatchObject({ event: "model_load_failed", cause: "memory access out of bounds" });
+    runtime.beforeCreate = async () => {};
+    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+    runtime.beforeRun = () => Promise.reject(new Error("trap"));
+    expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+    runtime.beforeRun = async () => {};
+    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+  });
+
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("%s is no answer: 503", async (value) => {
+    const error = await host.infer(() => new Float32Array(12).fill(value), anchor).catch((e: unknown) => e);
+    expect((error as ClassifierError).reason.code).toBe("model_unavailable");
+    expect((error as ClassifierError).message).toContain("logits is not finite");
+    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+  });
+
   test("warming loads and runs once, and not when somebody waits for a run of their own", async () => {
     let runs = 0;
     runtime.beforeRun = async () => void runs++;

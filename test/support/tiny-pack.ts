@@ -84,6 +84,9 @@ export class FakeRuntime implements Runtime {
   createdSessions = 0;
   beforeCreate: (shard: number) => Promise<void> = async () => {};
   beforeRun: () => Promise<void> = async () => {};
+  beforeRelease: () => Promise<void> = async () => {};
+
+  starts = 1;
 
   async start(): Promise<void> {}
 
@@ -106,6 +109,7 @@ export class FakeRuntime implements Runtime {
         };
       },
       release: async () => {
+        await this.beforeRelease();
         this.liveSessions--;
       },
     };

@@ -43,6 +43,8 @@ export class TestWorker {
       vars?: Record<string, string | number>;
       seeded?: boolean;
       configPath?: string;
+      /** Built from the configuration's `main` in place of the bundle in dist/. */
+      fromSource?: boolean;
       /** Other Workers beside it: paths of their wrangler.toml. */
       others?: readonly string[];
     } = {},
@@ -53,7 +55,7 @@ export class TestWorker {
     Object.assign(process.env, offlineEnv);
     const worker = {
       configPath: options.configPath ?? "wrangler.toml",
-      prebuiltWorkerDir: "dist",
+      ...(options.fromSource ? {} : { prebuiltWorkerDir: "dist" }),
       vars: options.vars ?? {},
     };
     const others = (options.others ?? []).map((configPath) => ({ configPath }));

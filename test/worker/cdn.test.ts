@@ -222,6 +222,23 @@ describe("an origin", () => {
     expect([...headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
   });
 
+  test("whose headers are about its connection, or about a whole host, keeps them", async () => {
+    const theirs = { "Clear-Site-Data": '"*"', "Alt-Svc": 'h3=":443"', NEL: "{}", "X-Cache": "HIT from far" };
+    origin.on("/base/hop.jpg", (_, response) => {
+      response.writeHead(200, { ...theirs, Connection: "close, X-Hop", "X-Hop": "1" }).end(ship);
+    });
+    const { headers, bytes } = await cdn("/hop.jpg");
+    sameBytes(bytes, ship);
+    expect(headers.get("X-Image-Label")).toBe("ship");
+    for (const name of ["Clear-Site-Data", "Alt-Svc", "NEL", "X-Hop"]) expect(headers.get(name)).toBeNull();
+    expect(headers.get("X-Cache")).toMatch(/^(HIT|MISS)$/);
+  });
+
+  test("that answers 205, which has no body, is passed on", async () => {
+    origin.on("/base/odd", (_, response) => response.writeHead(205).end());
+    expect(await cdn("/odd")).toMatchObject({ status: 205, text: "" });
+  });
+
   test("gets no cookies and no keys, and learns who asks", async () => {
     await cdn("/a/ship.jpg", { headers: { Cookie: "secret=1", Authorization: "Bearer secret" } });
     const headers = origin.requests.at(-1)?.headers;

@@ -66,18 +66,60 @@ export function originFailed(detail: string, cause?: unknown): ClassifierError {
   return new ClassifierError({ code: "upstream_unavailable", detail, retryAfterSeconds }, { cause });
 }
 
+/** Of the connection to the origin (RFC 9110, 7.6.1), ours to say, or about the whole of a host that is not the origin's. */
+const withheld = [
+  "Alt-Svc",
+  "Clear-Site-Data",
+  "Connection",
+  "Keep-Alive",
+  "NEL",
+  "Proxy-Authenticate",
+  "Proxy-Authentication-Info",
+  "Proxy-Connection",
+  "Report-To",
+  "Reporting-Endpoints",
+  "Service-Worker-Allowed",
+  "Set-Cookie",
+  "Strict-Transport-Security",
+  "TE",
+  "Trailer",
+  "Transfer-Encoding",
+  "Upgrade",
+  "X-Cache",
+  "X-Request-Id",
+];
+
 /**
  * The origin's headers, without those that only we may set, and without its cookies. Whatever it serves (a page, an SVG)
  * runs no script under our name.
+ * @param keyed whether the caller needed a key: then no shared cache may give the answer to those without one
  */
-export function clientHeaders(origin: Headers): Headers {
+export function clientHeaders(origin: Headers, keyed: boolean): Headers {
   const headers = new Headers(origin);
+  const named = (origin.get("Connection") ?? "").split(",").map((name) => name.trim());
+  for (const name of named) if (/^[\w-]+$/.test(name)) headers.delete(name);
   for (const name of [...headers.keys()]) if (/^x-image-/i.test(name)) headers.delete(name);
-  headers.delete("Set-Cookie");
+  for (const name of withheld) headers.delete(name);
+  if (keyed) keepFromSharedCaches(headers);
   headers.set("X-Content-Type-Options", "nosniff");
   headers.set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; sandbox");
   headers.append("Vary", "Accept");
   return headers;
+}
+
+function keepFromSharedCaches(headers: Headers): void {
+  for (const name of ["CDN-Cache-Control", "Cloudflare-CDN-Cache-Control", "Surrogate-Control"]) {
+    headers.delete(name);
+  }
+  const directives = (headers.get("Cache-Control") ?? "").split(",").map((directive) => directive.trim());
+  // A shared cache may keep an answer to Authorization by each of these (RFC 9111, 3.5).
+  const own = directives.filter((directive) => !/^(public|s-maxage\b.*|private\b.*|)$/i.test(directive));
+  headers.set("Cache-Control", ["private", ...own].join(", "));
+}
+
+/** A status that a Response can have; an origin may send any three digits. */
+export function isAnswer({ status }: Response): boolean {
+  return status >= 200 && status <= 599;
 }
 
 /** Whether a whole image may be in this answer, by what its headers say. */

@@ -15,6 +15,7 @@ import {
   askOrigin,
   clientHeaders,
   contentLength,
+  isAnswer,
   mayBeImage,
   originFailed,
   originUrl,
@@ -52,6 +53,10 @@ async function cdn(c: Context<AppEnv>, services: Services): Promise<Response> {
     return classifyRemote(c, services, request);
   }
   const response = await askOrigin(url, c.req.raw);
+  if (!isAnswer(response)) {
+    response.body?.cancel().catch(() => {});
+    throw originFailed(`${url.host} answers ${response.status}`);
+  }
   return new Annotation(c, services, scoring, url).annotate(response);
 }
 
@@ -70,7 +75,7 @@ class Annotation {
   }
 
   async annotate(response: Response): Promise<Response> {
-    const headers = clientHeaders(response.headers);
+    const headers = clientHeaders(response.headers, this.#c.var.keyHash !== undefined);
     const known = await this.#known(response);
     if (known) return this.#answer(response, headers, known);
     if (!mayBeImage(response)) return new Response(response.body, { status: response.status, headers });

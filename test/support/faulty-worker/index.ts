@@ -1,0 +1,107 @@
+/** The real Worker, on dependencies that fail as `PUT /.faults` says. `POST /.faults/heap` spoils ONNX Runtime's memory. */
+
+import type { AnalyticsDataset, RateLimiter } from "../../../src/bindings.ts";
+import type { Env } from "../../../src/config.ts";
+import type { ImageConverter } from "../../../src/convert.ts";
+import worker from "../../../src/index.ts";
+import type { Faults, Seen } from "./faults.ts";
+import { FaultyBucket, FaultyCache, FaultyNamespace, never } from "./stores.ts";
+
+let faults: Faults = {};
+const getFaults = () => faults;
+const cache = new FaultyCache(getFaults);
+const results = new FaultyNamespace(getFaults);
+/** What a conversion gives when it is well: the last body that was sent to /.faults/jpeg. */
+let jpeg = new Uint8Array(0);
+let bucket: FaultyBucket | undefined;
+let ortMemory: WebAssembly.Memory | undefined;
+
+Object.defineProperty(globalThis, "caches", { value: { default: cache } });
+
+/** Notes ORT's memory; where the decoder is to trap, its `decode` does. */
+WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
+  construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports?]) {
+    const instance = new Instance(module, imports);
+    const imported = Object.values(imports?.a ?? {}).find((value) => value instanceof WebAssembly.Memory);
+    if (imported) ortMemory = imported as WebAssembly.Memory;
+    if (faults.decoder !== "traps" || !("decode" in instance.exports)) return instance;
+    const decode = () => {
+      throw new WebAssembly.RuntimeError("unreachable");
+    };
+    return { exports: { ...instance.exports, decode } };
+  },
+});
+
+const limiter: RateLimiter = {
+  limit: async () => {
+    if (faults.limiter === "throws") throw new Error("no counter");
+    if (faults.limiter === "hangs") return never();
+    if (faults.limiter === "garbage") return {} as { success: boolean };
+    return { success: faults.limiter !== "refuses" };
+  },
+};
+
+const analytics: AnalyticsDataset = {
+  writeDataPoint: () => {
+    if (faults.analytics === "throws") throw new Error("no dataset");
+  },
+};
+
+const images: ImageConverter = {
+  input: () => ({
+    output: async () => {
+      if (faults.images === "throws") throw new Error("internal error");
+      if (faults.images === "refuses") throw Object.assign(new Error("bad image"), { code: 9412 });
+      if (faults.images === "hangs") return never();
+      return { image: converted };
+    },
+  }),
+};
+
+function converted(): ReadableStream<Uint8Array> {
+  if (faults.images === "garbage") return new Blob(["<html>"]).stream();
+  if (faults.images === "empty") return new Blob([]).stream();
+  if (faults.images !== "cut") return new Blob([jpeg]).stream();
+  let pulls = 0;
+  return new ReadableStream({
+    pull: (controller) => {
+      if (pulls++ === 0) controller.enqueue(jpeg.slice(0, 100));
+      else controller.error(new Error("Network connection lost."));
+    },
+  });
+}
+
+function seen(): Seen {
+  return {
+    bucketReads: bucket?.reads ?? [],
+    cacheKeys: [...cache.map.stored.keys()],
+    kvKeys: [...results.map.stored.keys()],
+  };
+}
+
+async function control(request: Request, pathname: string): Promise<Response> {
+  if (pathname === "/.faults/heap") new Uint8Array(ortMemory!.buffer).fill(0xff);
+  else if (pathname === "/.faults/jpeg") jpeg = new Uint8Array(await request.arrayBuffer());
+  else if (request.method === "PUT") {
+    faults = (await request.json()) as Faults;
+    if (bucket) bucket.reads = [];
+  }
+  return Response.json(seen());
+}
+
+export default {
+  fetch(request, env, ctx) {
+    const { pathname } = new URL(request.url);
+    if (pathname.startsWith("/.faults")) return control(request, pathname);
+    bucket ??= new FaultyBucket(env.MODELS, getFaults);
+    const faulty = {
+      ...env,
+      MODELS: bucket,
+      RESULTS: results,
+      RATE_LIMITER: limiter,
+      ANALYTICS: analytics,
+      IMAGES: images,
+    };
+    return worker.fetch(request, faulty, ctx);
+  },
+} satisfies ExportedHandler<Env>;

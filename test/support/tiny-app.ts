@@ -1,0 +1,82 @@
+/** The whole HTTP app in Node: real routes, images and caches; a model that adds up its input, in a bucket in memory. */
+import { Admission } from "../../src/admission.ts";
+import { MemoryTier } from "../../src/cache/memory-tier.ts";
+import { SeenImages } from "../../src/cache/seen-images.ts";
+import { TieredCache } from "../../src/cache/tiers.ts";
+import { Classifier } from "../../src/classify.ts";
+import { type Env, readConfig } from "../../src/config.ts";
+import { HeadStore } from "../../src/head/head-store.ts";
+import { createApp } from "../../src/http/app.ts";
+import type { Services } from "../../src/http/services.ts";
+import { maxInFlightBytes } from "../../src/limits.ts";
+import { ModelHost } from "../../src/model/model-host.ts";
+import { BucketSource } from "../../src/model/source.ts";
+import { newScaledDecoder } from "./image-decoders.ts";
+import { MemoryBucket } from "./memory-bucket.ts";
+import { FakeRuntime, tinyName } from "./tiny-pack.ts";
+
+type Log = Record<string, unknown>;
+
+export class TinyApp {
+  readonly bucket: MemoryBucket;
+  readonly runtime = new FakeRuntime();
+  readonly log: Log[] = [];
+  readonly services: Services;
+  readonly #app: ReturnType<typeof createApp>;
+  readonly #work = new Set<Promise<unknown>>();
+
+  /** @param variables of the deployment */
+  constructor(bucket = new MemoryBucket(), variables: Partial<Env> = {}) {
+    this.bucket = bucket;
+    const log = (event: Log) => void this.log.push(event);
+    const config = readConfig({ MODELS: bucket, MODEL_NAME: tinyName, ...variables });
+    const source = new BucketSource(bucket);
+    const host = new ModelHost({
+      name: config.modelName,
+      source,
+      runtime: this.runtime,
+      refreshMs: config.modelRefreshMs,
+      log,
+    });
+    const cache = new TieredCache([new MemoryTier(1e6)], (tier) => log({ event: "cache_failed", tier }));
+    const decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7, scaled: newScaledDecoder() };
+    this.services = {
+      config,
+      heads: new HeadStore({ source, bucket, refreshMs: config.modelRefreshMs, log }),
+      admission: new Admission({
+        capacityBytes: maxInFlightBytes,
+        maxWaiting: 64,
+        maxWaitMs: 1000,
+        leaseMs: 60_000,
+      }),
+      seenImages: new SeenImages({
+        store: { get: async () => undefined, put: async () => {} },
+        maxEntries: 10,
+        timeoutMs: 100,
+        onFailure: () => {},
+      }),
+      classifier: new Classifier({
+        host,
+        cache,
+        decoding,
+        toJpeg: async (bytes) => bytes,
+        coalesceWaitMs: 1000,
+      }),
+    };
+    this.#app = createApp({ services: () => this.services, log });
+  }
+
+  async fetch(request: Request): Promise<Response> {
+    const waitUntil = (work: Promise<unknown>) => {
+      const kept = work.finally(() => this.#work.delete(kept)).catch(() => {});
+      this.#work.add(kept);
+    };
+    const context = { waitUntil, passThroughOnException: () => {}, props: {} };
+    return this.#app.fetch(request, {}, context);
+  }
+
+  /** Until all that outlives its request is done. */
+  async settled(): Promise<void> {
+    while (this.#work.size > 0) await Promise.all(this.#work);
+  }
+}

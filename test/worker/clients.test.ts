@@ -1,0 +1,190 @@
+/** Clients: many at once, gone at any moment, hostile. One load, one run an image, all room given back, never a 5xx. */
+import { connect } from "node:net";
+import { gzipSync } from "node:zlib";
+import fc from "fast-check";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { breaches } from "../support/fuzz/contract.ts";
+import { requests } from "../support/fuzz/requests.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+const MiB = 2 ** 20;
+let worker: TestWorker;
+let ship: Uint8Array;
+
+beforeAll(async () => {
+  ship = await exampleImage("ship");
+  worker = await TestWorker.start();
+});
+
+afterAll(() => worker?.close());
+
+/** The same picture in a file of `bytes` that nobody has seen before. */
+function fresh(bytes = ship.length + 16): Uint8Array {
+  const file = new Uint8Array(bytes);
+  file.set(ship);
+  crypto.getRandomValues(file.subarray(ship.length, ship.length + 16));
+  return file;
+}
+
+test("a cold isolate that 100 requests meet at once: one load of 8 reads, one run for each different image", async () => {
+  const [a, b] = [fresh(), fresh()];
+  const answers = await Promise.all(
+    // 50 of each are more than may wait at once with their announced sizes: some are told so, none waits for ever.
+    Array.from({ length: 100 }, (_, i) => worker.classify(i % 2 === 0 ? a : b)),
+  );
+  for (const answer of answers) expect(breaches(answer, [503])).toEqual([]);
+  const good = answers.filter(({ status }) => status === 200);
+  expect(answers.filter(({ status }) => status !== 200).every(({ json }) => json.code === "overloaded")).toBe(
+    true,
+  );
+  expect(good.length).toBeGreaterThanOrEqual(64);
+  expect(new Set(good.map(({ text }) => text)).size).toBe(2);
+  expect(await worker.logs("model_loaded")).toMatchObject([{ r2_reads: 8 }]);
+  const lines = await worker.logs("request");
+  expect(lines.filter(({ cache }) => cache === "MISS")).toHaveLength(2);
+});
+
+/** Sends the beginning of a request and goes away after `ms`, in the middle of whatever comes of it. */
+function leaveAfter(ms: number, announced: number, sent: Uint8Array): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
+      socket.write(`POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${announced}\r\n\r\n`);
+      socket.write(sent);
+      setTimeout(() => socket.destroy(), ms);
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => resolve());
+  });
+}
+
+test("clients that go away while they send, wait, or are computed for: afterwards the largest image has room", async () => {
+  const bodies = Array.from({ length: 24 }, () => fresh(1 * MiB));
+  await Promise.all(
+    bodies.flatMap((body, i) => [
+      // Before the body, half way, when all is sent, and while the answer may be on its way.
+      leaveAfter(5, body.length, new Uint8Array(0)),
+      leaveAfter(10 * i, body.length, body.subarray(0, body.length >> 1)),
+      leaveAfter(10 * i, body.length, body),
+      leaveAfter(100 + 40 * i, body.length, body),
+    ]),
+  );
+  const largest = fresh(16 * MiB);
+  await expect.poll(async () => (await worker.classify(largest)).status, { timeout: 30_000 }).toBe(200);
+  const both = await Promise.all([worker.classify(fresh(8 * MiB)), worker.classify(fresh(8 * MiB))]);
+  expect(both.map(({ status }) => status)).toEqual([200, 200]);
+});
+
+test("the answer to an image hangs on its bytes and the model alone: no header and no query moves it", async () => {
+  const image = fresh();
+  const first = await worker.classify(image);
+  const poison = {
+    "X-Forwarded-Host": "evil.test",
+    "X-Forwarded-Proto": "http",
+    "X-Original-URL": "/admin",
+    "X-Rewrite-URL": "/admin",
+    Forwarded: "host=evil.test",
+    Via: "1.1 other",
+  };
+  for (const query of ["?a=1&top_k=5", "?top_k=5&a=1", "?utm=x"]) {
+    const answer = await worker.classify(image, query, poison);
+    expect([answer.status, answer.headers.get("X-Cache"), answer.text]).toEqual([200, "HIT", first.text]);
+    expect(answer.text + [...answer.headers].join()).not.toContain("evil.test");
+  }
+  // What the Cache API holds stands under a URL that no client can ask this Worker for.
+  const { sha256 } = first.json.image as { sha256: string };
+  const { name, version } = first.json.model as { name: string; version: string };
+  expect((await worker.get(`/${name}/${version}/${sha256}`)).status).toBe(404);
+});
+
+test("300 hostile requests keep the contract in workerd too, and a good one is right afterwards", async () => {
+  const good = await worker.classify(ship);
+  worker.clearLogs();
+  await fc.assert(
+    fc.asyncProperty(requests(ship.slice(0, 2000)), async ({ method, target, headers, body }) => {
+      // Node sends no such header values; workerd itself answers methods that it does not know and very long targets.
+      fc.pre(
+        method !== "M-SEARCH" &&
+          target.length < 8000 &&
+          !/[^\x20-\x7e]/.test(Object.values(headers).join("")),
+      );
+      // Whole: a path of //host/ would else be taken for a host.
+      const answer = await worker.get(worker.url.origin + target, {
+        method,
+        headers,
+        redirect: "manual",
+        ...(body === undefined ? {} : { body: body as BodyInit }),
+      });
+      expect(breaches(answer)).toEqual([]);
+    }),
+    { numRuns: 300, endOnFailure: true },
+  );
+  expect((await worker.logs("request")).filter(({ code }) => code === "internal")).toEqual([]);
+  expect((await worker.classify(ship)).text).toBe(good.text);
+});
+
+/** What comes back for bytes that no HTTP client would send; "" where the connection is closed without a word. */
+function raw(head: string, body: Uint8Array = new Uint8Array(0)): Promise<string> {
+  return new Promise((resolve) => {
+    let text = "";
+    const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
+      socket.write(Buffer.from(head.replaceAll("\n", "\r\n"), "latin1"));
+      socket.write(body);
+    });
+    const timer = setTimeout(() => socket.destroy(), 3000);
+    socket.on("data", (chunk) => {
+      text += chunk.toString("latin1");
+    });
+    socket.on("error", () => {});
+    socket.on("close", () => {
+      clearTimeout(timer);
+      resolve(text);
+    });
+  });
+}
+
+const post = "POST /v1/classify HTTP/1.1\nHost: localhost\nConnection: close\n";
+test.each<[string, string, (image: Uint8Array) => Uint8Array]>([
+  ["a length below what comes", `${post}Content-Length: 10\n\n`, (image) => image],
+  ["two lengths", `${post}Content-Length: 10\nContent-Length: 20\n\n`, (image) => image],
+  ["a negative length", `${post}Content-Length: -1\n\n`, (image) => image],
+  ["a length that is no number", `${post}Content-Length: 1e3\n\n`, (image) => image],
+  ["a length beside chunks", `${post}Content-Length: 9\nTransfer-Encoding: chunked\n\n`, () => chunk("x")],
+  ["chunks that are none", `${post}Transfer-Encoding: chunked\n\n`, () => Buffer.from("zz\r\nx")],
+  ["a line break in a header", `${post}X-Request-Id: a\rX-Evil: 1\nContent-Length: 0\n\n`, () => chunk("")],
+  ["a header that is no ASCII", `${post}X-Request-Id: \xff\xfe\nContent-Length: 0\n\n`, () => chunk("")],
+  ["a gzip body that says so", `${post}Content-Encoding: gzip\nTransfer-Encoding: chunked\n\n`, zipped],
+  [
+    "an absolute target",
+    "GET http://evil.test/v1/model HTTP/1.1\nHost: localhost\nConnection: close\n\n",
+    () => chunk(""),
+  ],
+  ["another host", "GET /v1/model HTTP/1.1\nHost: evil.test\nConnection: close\n\n", () => chunk("")],
+  ["no host", "GET /v1/model HTTP/1.1\nConnection: close\n\n", () => chunk("")],
+  [
+    "control characters in the target",
+    "GET /v1/\x01\x7f HTTP/1.1\nHost: localhost\nConnection: close\n\n",
+    () => chunk(""),
+  ],
+  [
+    "a target without end",
+    `GET /${"a".repeat(70_000)} HTTP/1.1\nHost: localhost\nConnection: close\n\n`,
+    () => chunk(""),
+  ],
+])(
+  "%s: no 5xx of ours, nothing of it in the answer's headers, and the next request is answered",
+  async (_, head, body) => {
+    worker.clearLogs();
+    const [answerHead = ""] = (await raw(head, body(ship))).split("\r\n\r\n", 1);
+    expect(answerHead).not.toMatch(/evil|\xff\xfe/i);
+    expect((await worker.logs("request")).filter(({ status }) => Number(status) >= 500)).toEqual([]);
+    expect((await worker.classify(ship)).status).toBe(200);
+  },
+);
+
+function chunk(text: string): Uint8Array {
+  return Buffer.from(`${text.length.toString(16)}\r\n${text}\r\n0\r\n\r\n`);
+}
+
+function zipped(image: Uint8Array): Uint8Array {
+  return chunk(gzipSync(image).toString("latin1"));
+}

@@ -1,0 +1,228 @@
+/**
+ * Everything behind the Worker fails, one after the other, in one isolate: what the client sees, what the log says, that
+ * the next request is answered rightly, and that nothing wrong is kept. docs/faults.md is the table of it.
+ */
+import path from "node:path";
+import sharp from "sharp";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { Faults, Seen, StoreFault } from "../support/faulty-worker/faults.ts";
+import { breaches } from "../support/fuzz/contract.ts";
+import { makePhoto } from "../support/photos.ts";
+import { exampleImage, TestWorker } from "../support/worker.ts";
+
+let worker: TestWorker;
+let ship: Uint8Array;
+let right: unknown;
+
+beforeAll(async () => {
+  ship = await exampleImage("ship");
+  const folder = path.join(import.meta.dirname, "..", "support", "faulty-worker");
+  worker = await TestWorker.start({ configPath: path.join(folder, "wrangler.toml"), fromSource: true });
+  await worker.get("/.faults/jpeg", { method: "POST", body: ship as BodyInit });
+});
+
+afterAll(() => worker?.close());
+
+async function set(faults: Faults): Promise<void> {
+  worker.clearLogs();
+  await worker.get("/.faults", { method: "PUT", body: JSON.stringify(faults) });
+}
+
+const seen = async () => (await worker.get("/.faults")).json as unknown as Seen;
+
+/** The picture of a ship in a file that nobody has seen before: what follows a JPEG's end counts for its hash alone. */
+function freshShip(): Uint8Array {
+  const fresh = new Uint8Array(ship.length + 16);
+  fresh.set(ship);
+  crypto.getRandomValues(fresh.subarray(ship.length));
+  return fresh;
+}
+
+async function ask(image = freshShip()) {
+  const answer = await worker.classify(image);
+  expect(breaches(answer, [503])).toEqual([]);
+  return answer;
+}
+
+async function expectRight(image = freshShip(), cache = "MISS"): Promise<void> {
+  const answer = await ask(image);
+  expect([answer.status, answer.headers.get("X-Cache")]).toEqual([200, cache]);
+  right ??= answer.json.predictions;
+  expect(answer.json.predictions).toEqual(right);
+  expect((right as { label: string }[])[0]).toMatchObject({ label: "ship" });
+}
+
+async function expectFailure(status: number, code: string, reason: RegExp, image = freshShip()) {
+  const answer = await ask(image);
+  expect([answer.status, answer.json.code]).toEqual([status, code]);
+  expect(answer.json.detail).toMatch(reason);
+  if (status !== 503) return;
+  expect(answer.headers.get("Retry-After")).toMatch(/^[1-9]\d*$/);
+  const [line] = await worker.logs("request");
+  expect(line).toMatchObject({ status, code, reason: expect.stringMatching(reason) });
+}
+
+describe.sequential("the bucket, while no model is loaded", () => {
+  type Bucket = NonNullable<Faults["bucket"]>;
+  const cases: [Bucket["how"], string, RegExp][] = [
+    ["missing", "current.json", /no object .*current\.json; push the pack/],
+    ["throws", "current.json", /reading .*current\.json from the bucket failed/],
+    ["cut", "manifest.json", /reading .*manifest\.json from the bucket failed/],
+    ["truncated", "manifest.json", /manifest\.json is not JSON/],
+    ["flipped", "labels.json", /labels\.json has SHA-256/],
+    ["throws", "shard-00", /reading .*shard-00\.onnx from the bucket failed/],
+    ["cut", "shard-01", /reading .*shard-01\.onnx from the bucket failed/],
+    ["truncated", "shard-02", /shard-02\.onnx has \d+ bytes; expected/],
+    ["short", "shard-03", /shard-03\.onnx has \d+ bytes; expected/],
+    ["flipped", "shard-04", /shard-04\.onnx has SHA-256/],
+    ["hangs", "shard-02", /no progress for 10000 ms/],
+  ];
+  test.each(cases)("%s on %s: 503 with the reason", async (how, on, reason) => {
+    await set({ bucket: { how, on }, cache: "throws" });
+    await expectFailure(503, "model_unavailable", reason);
+  });
+
+  test("slow: the model loads", async () => {
+    await set({ bucket: { how: "slow", on: "" } });
+    await expectRight();
+    expect(await worker.logs("model_loaded")).toMatchObject([{ runtime_starts: 1 }]);
+  });
+});
+
+const spoilHeap = () => worker.get("/.faults/heap", { method: "POST" });
+
+describe.sequential("ONNX Runtime", () => {
+  test("traps: 503 for the run at fault, logged; the next one is right, in a new environment in the same memory", async () => {
+    const before = (await worker.get("/readyz")).json.wasm_heap_bytes;
+    for (const starts of [2, 3, 4]) {
+      await set({});
+      await spoilHeap();
+      const image = freshShip();
+      await expectFailure(503, "model_unavailable", /the forward pass failed/, image);
+      expect(await worker.logs("run_failed")).toMatchObject([{ cause: expect.stringMatching(/\w/) }]);
+      await expectRight(image);
+      expect(await worker.logs("model_loaded")).toMatchObject([{ runtime_starts: starts }]);
+    }
+    expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBe(before);
+  });
+
+  test("traps while many wait: the queue goes on, and only the run at fault is 503", async () => {
+    await set({});
+    await spoilHeap();
+    const answers = await Promise.all(Array.from({ length: 12 }, () => ask()));
+    const statuses = answers.map(({ status }) => status).sort();
+    expect(statuses).toEqual([...new Array<number>(11).fill(200), 503]);
+    for (const { status, json } of answers) if (status === 200) expect(json.predictions).toEqual(right);
+    expect(await worker.logs("model_loaded")).toHaveLength(1);
+  });
+
+  test("traps, and the bucket is away when it loads anew: 503 until it is back", async () => {
+    await set({ bucket: { how: "throws", on: "shard" }, cache: "throws" });
+    await spoilHeap();
+    await expectFailure(503, "model_unavailable", /the forward pass failed/);
+    worker.clearLogs();
+    await expectFailure(503, "model_unavailable", /from the bucket failed/);
+    await set({ bucket: { how: "slow", on: "shard" } });
+    await expectRight();
+  });
+
+  test("the scaled decoder traps: 422 for that image, and the next instance decodes it", async () => {
+    const photo = await makePhoto({ width: 3600, height: 450, seed: 1 });
+    await set({ decoder: "traps" });
+    await expectFailure(422, "image_undecodable", /compressed data is broken/, photo);
+    await set({});
+    const answer = await ask(photo);
+    expect(answer.status).toBe(200);
+    expect(await worker.logs("request")).toMatchObject([{ decoder: "scaled" }]);
+  });
+});
+
+describe.sequential.each(["cache", "kv"] as const)("%s", (store) => {
+  const tier = store === "cache" ? "cache-api" : "kv";
+  const reads: StoreFault[] = ["throws", "garbage", "html", "empty", "other-classes", "not-numbers"];
+
+  test.each(reads)("gives %s: it is reported and computed anew, and what is kept is right", async (fault) => {
+    await set({ [store]: fault });
+    const image = freshShip();
+    await expectRight(image);
+    const reasons = (await worker.logs("cache_failed")).filter((line) => line.tier === tier);
+    expect(reasons[0]).toMatchObject({
+      operation: "get",
+      reason: expect.stringMatching(/down|not a result/),
+    });
+    await set({});
+    await expectRight(image, "HIT");
+  });
+
+  test("cannot be written to: the answer is right all the same", async () => {
+    await set({ [store]: "put-throws" });
+    await expectRight();
+    await expect.poll(() => worker.logs("cache_failed")).toMatchObject([{ tier, operation: "put" }]);
+  });
+});
+
+test("what the stores hold in the end is under keys of image and model alone", async () => {
+  const { kvKeys, cacheKeys } = await seen();
+  expect(kvKeys.length).toBeGreaterThan(5);
+  for (const key of kvKeys) expect(key).toMatch(/^resnet34-cifar10\/[0-9a-f]{16}\/[0-9a-f]{64}$/);
+  const synthetic =
+    /^https:\/\/[\w-]+\.invalid\/resnet34-cifar10\/[0-9a-f]{16}\/([0-9a-f]{64}|[\w-]+\.(onnx|json))$/;
+  for (const key of cacheKeys) expect(key).toMatch(synthetic);
+});
+
+describe.sequential("the rate limit's binding", () => {
+  test.each(["hangs", "throws", "garbage"] as const)(
+    "%s: requests pass, and the log says so",
+    async (limiter) => {
+      await set({ limiter });
+      await expectRight();
+      expect(await worker.logs("rate_limit_failed")).toMatchObject([{ reason: expect.stringMatching(/\w/) }]);
+    },
+  );
+
+  test("refuses: 429", async () => {
+    await set({ limiter: "refuses" });
+    await expectFailure(429, "rate_limited", /Too many requests/);
+  });
+});
+
+test("analytics fail: the answer is right, and the log says so", async () => {
+  await set({ analytics: "throws" });
+  await expectRight();
+  expect(await worker.logs("analytics_failed")).toHaveLength(1);
+});
+
+describe.sequential("the Images binding", () => {
+  const cases: [NonNullable<Faults["images"]>, number, string, RegExp][] = [
+    ["refuses", 422, "image_undecodable", /PNG image that cannot be converted/],
+    ["throws", 503, "conversion_unavailable", /internal error/],
+    ["cut", 503, "conversion_unavailable", /broke off after 100 bytes/],
+    ["garbage", 503, "conversion_unavailable", /HTML or XML text, not a JPEG/],
+    ["empty", 503, "conversion_unavailable", /not a JPEG/],
+  ];
+  test.each(cases)("%s: %i %s, and the next conversion is right", async (images, status, code, reason) => {
+    const side = 8 + cases.findIndex(([how]) => how === images);
+    const png = await sharp({ create: { width: side, height: 8, channels: 3, background: "red" } })
+      .png()
+      .toBuffer();
+    await set({ images });
+    await expectFailure(status, code, reason, png);
+    await set({});
+    await expectRight(png);
+  });
+});
+
+// Last, since what hangs is left alone for a while.
+describe.sequential("stores that hang", () => {
+  test("while the model loads: they are waited for once, not once for each shard, and the model loads", async () => {
+    await set({ cache: "hangs", kv: "hangs" });
+    await spoilHeap();
+    await expectFailure(503, "model_unavailable", /the forward pass failed/);
+    await expectRight();
+    expect(await worker.logs("model_loaded")).toHaveLength(1);
+    await expectRight();
+    const failed = await worker.logs("cache_failed");
+    expect(failed.map(({ tier }) => tier).sort()).toEqual(["cache-api", "kv", "pack"]);
+    for (const { reason } of failed) expect(reason).toMatch(/no answer within 2000 ms; not asked for/);
+  });
+});
