@@ -1,20 +1,12 @@
 /** The tables of the report, from the results: the terminal and the documents print the same ones. Pure. */
 
+import type { Table } from "../../measure/table.ts";
 import { mebibytesText, numberText } from "../../plot/format.ts";
 import { pictureNames } from "../plan.ts";
 import { type Figure, figures, verdict } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
 import { type Summary, summarise } from "../results/samples.ts";
 import { decoderNames, metrics, modelSubjects, stages, subjects } from "../subjects.ts";
-
-export interface Table {
-  readonly title: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Columns that are aligned to the right. */
-  readonly right: readonly number[];
-  readonly note?: string;
-}
 
 const none = "–";
 
