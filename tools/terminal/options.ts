@@ -10,6 +10,13 @@ export function parseCount(value: string): number {
   return parseInteger(value, 1, 100_000);
 }
 
+/** Minutes, fractions too, up to a day. */
+export function parseMinutes(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== "" && number > 0 && number <= 1440) return number;
+  throw new InvalidArgumentError("expected minutes, over 0 and up to 1440");
+}
+
 /** 0 to 1. */
 export function parseShare(value: string): number {
   const number = Number(value);

@@ -1,0 +1,88 @@
+/** Whether a soak went well. Pure. */
+import { isolateBytes as isolateLimit } from "../../src/limits.ts";
+import { mebibytesText } from "../plot/format.ts";
+import { answers, type Tally, total } from "./measure/ledger.ts";
+import { isolateBytes } from "./measure/memory.ts";
+import type { Phase, SoakResults } from "./results.ts";
+
+/** What the isolate may keep: the bar of the eight photographs at once. Garbage comes on top, up to the isolate's limit. */
+export const keptBytes = 100 * 2 ** 20;
+/** What it may keep more at the end than after the first minute: results in the cache, and V8's moods. */
+export const growthBytes = 16 * 2 ** 20;
+
+/** Everything that is wrong, a sentence each; none where all is well. */
+export function faults({ sustained, overload, recovery, fullSize, interrupted }: SoakResults): string[] {
+  const found = [...phaseFaults("sustained traffic", sustained), ...memoryFaults(sustained)];
+  if (overload) {
+    found.push(...phaseFaults("overload", overload));
+    const { answered } = total(overload.tallies);
+    if (!interrupted && !answered["503"])
+      found.push("overload: nothing was refused, so it was none; raise --concurrency");
+    if (!answered["200"]) found.push("overload: no good answer came through");
+  }
+  if (recovery && recovery.first.status !== 200)
+    found.push(`recovery: the first request after the overload got ${recovery.first.status}, expected 200`);
+  for (const [i, status] of fullSize.entries()) {
+    const after = i === 0 ? "sustained traffic" : "overload";
+    if (status !== 200)
+      found.push(
+        `${after}: an image as large as may be got ${status} afterwards, expected 200: room was lost`,
+      );
+  }
+  return found;
+}
+
+function phaseFaults(name: string, { tallies, logged, examples }: Phase): string[] {
+  const sum = total(tallies);
+  const found: string[] = [];
+  for (const [kind, tally] of Object.entries(tallies)) {
+    const ended = answers(tally) + tally.brokenOff + tally.lost;
+    if (ended !== tally.sent) found.push(`${name}: ${tally.sent} of ${kind} were sent, ${ended} ended`);
+  }
+  if (sum.lost > 0) found.push(`${name}: ${sum.lost} requests got no answer`);
+  if (sum.wrong > 0) found.push(`${name}: ${sum.wrong} answers were wrong`);
+  const broken = Object.keys(sum.answered).filter((status) => status.startsWith("5") && status !== "503");
+  for (const status of broken) found.push(`${name}: ${sum.answered[status]} answers were ${status}`);
+  found.push(...logFaults(name, sum, logged));
+  return found.length > 0 ? [...found, ...examples.map((example) => `${name}, for example: ${example}`)] : [];
+}
+
+/** The Worker's log knows each answer; and of clients that went away it may know more. */
+function logFaults(name: string, sum: Tally, logged: Readonly<Record<string, number>>): string[] {
+  const found: string[] = [];
+  let more = 0;
+  for (const status of new Set([...Object.keys(sum.answered), ...Object.keys(logged)])) {
+    const [seen, told] = [sum.answered[status] ?? 0, logged[status] ?? 0];
+    if (told < seen) found.push(`${name}: ${seen} answers were ${status}, the Worker's log has ${told}`);
+    more += Math.max(0, told - seen);
+  }
+  const unseen = sum.brokenOff + sum.lost;
+  if (more > unseen)
+    found.push(
+      `${name}: the Worker's log has ${more} requests more than were answered, at most ${unseen} broke off`,
+    );
+  return found;
+}
+
+function memoryFaults({ memoryByMinute }: Phase): string[] {
+  const [first, last] = [memoryByMinute[0], memoryByMinute.at(-1)];
+  if (!first || !last) return ["memory: it was not seen"];
+  const found: string[] = [];
+  const highest = memoryByMinute.reduce((a, b) => (b.peakBytes > a.peakBytes ? b : a));
+  if (highest.peakBytes > isolateLimit) {
+    found.push(
+      `memory: ${mebibytesText(isolateBytes(highest.peak))} MiB, the isolate's limit is ${mebibytesText(isolateLimit)}`,
+    );
+  }
+  if (last.floorBytes > keptBytes) {
+    found.push(
+      `memory: ${mebibytesText(last.floorBytes)} MiB are kept in the last minute, the bound is ${mebibytesText(keptBytes)}`,
+    );
+  }
+  if (last.floorBytes - first.floorBytes > growthBytes) {
+    found.push(
+      `memory: it grows: ${mebibytesText(first.floorBytes)} MiB are kept in the first minute, ${mebibytesText(last.floorBytes)} in the last`,
+    );
+  }
+  return found;
+}
