@@ -52,14 +52,16 @@ export async function runPhase(scene: Scene, drive: (send: Send) => Promise<void
   const wholeMs = sinceMs();
   await memory.stop();
   await wait(logSettleMs);
-  return summarise(ledger, memory, wholeMs, log.drain());
+  const logged = log.drain();
+  ledger.settle(logged.byId);
+  return summarise(ledger, memory, wholeMs, logged.byStatus);
 }
 
 function summarise(
   ledger: Ledger,
   { samples: looks }: MemoryWatch,
   wholeMs: number,
-  logged: Record<string, number>,
+  logged: Readonly<Record<string, number>>,
 ): Phase {
   const { samples, tallies, examples } = ledger;
   const of = (wanted: (status: number) => boolean) =>

@@ -36,7 +36,7 @@ function phaseFaults(name: string, { tallies, logged, examples }: Phase): string
   const sum = total(tallies);
   const found: string[] = [];
   for (const [kind, tally] of Object.entries(tallies)) {
-    const ended = answers(tally) + tally.brokenOff + tally.lost;
+    const ended = answers(tally) + tally.brokenOff + tally.cut + tally.lost;
     if (ended !== tally.sent) found.push(`${name}: ${tally.sent} of ${kind} were sent, ${ended} ended`);
   }
   if (sum.lost > 0) found.push(`${name}: ${sum.lost} requests got no answer`);
@@ -56,7 +56,7 @@ function logFaults(name: string, sum: Tally, logged: Readonly<Record<string, num
     if (told < seen) found.push(`${name}: ${seen} answers were ${status}, the Worker's log has ${told}`);
     more += Math.max(0, told - seen);
   }
-  const unseen = sum.brokenOff + sum.lost;
+  const unseen = sum.brokenOff + sum.cut + sum.lost;
   if (more > unseen)
     found.push(
       `${name}: the Worker's log has ${more} requests more than were answered, at most ${unseen} broke off`,

@@ -11,6 +11,11 @@ export interface Tally {
   readonly cache: Readonly<Record<string, number>>;
   /** Ended by the client, as it was to. */
   readonly brokenOff: number;
+  /**
+   * Refused before the body was read, by the Worker's log, but cut off while the body was still being sent, so that the
+   * 503 did not get through.
+   */
+  readonly cut: number;
   /** Ended without an answer that was waited for. */
   readonly lost: number;
   /** Answers that are not the expected ones. */
@@ -34,6 +39,7 @@ type Counts = { -readonly [Key in keyof Tally]: Tally[Key] extends number ? numb
 
 export class Ledger {
   readonly #tallies = new Map<KindName, Counts>();
+  readonly #lost: { readonly kind: KindName; readonly id: string; readonly reason: string }[] = [];
   readonly samples: Sample[] = [];
   readonly examples: string[] = [];
 
@@ -58,7 +64,18 @@ export class Ledger {
         return;
       case "lost":
         tally.lost++;
-        this.#example(`${kind}: no answer: ${fate.reason}`);
+        this.#lost.push({ kind, id: fate.id, reason: fate.reason });
+    }
+  }
+
+  /** Tells apart which of the lost requests the Worker did refuse. @param statuses of its log, by request id */
+  settle(statuses: ReadonlyMap<string, string>): void {
+    for (const { kind, id, reason } of this.#lost.splice(0)) {
+      const logged = statuses.get(id);
+      if (logged === "503") {
+        this.#tally(kind).lost--;
+        this.#tally(kind).cut++;
+      } else this.#example(`${kind}: no answer: ${reason}; the Worker's log has ${logged ?? "nothing"}`);
     }
   }
 
@@ -72,7 +89,7 @@ export class Ledger {
   #tally(kind: KindName): Counts {
     const known = this.#tallies.get(kind);
     if (known) return known;
-    const fresh: Counts = { sent: 0, answered: {}, cache: {}, brokenOff: 0, lost: 0, wrong: 0 };
+    const fresh: Counts = { sent: 0, answered: {}, cache: {}, brokenOff: 0, cut: 0, lost: 0, wrong: 0 };
     this.#tallies.set(kind, fresh);
     return fresh;
   }
@@ -84,9 +101,9 @@ export class Ledger {
 
 /** The sum of tallies. */
 export function total(tallies: Readonly<Partial<Record<KindName, Tally>>>): Tally {
-  const sum: Counts = { sent: 0, answered: {}, cache: {}, brokenOff: 0, lost: 0, wrong: 0 };
+  const sum: Counts = { sent: 0, answered: {}, cache: {}, brokenOff: 0, cut: 0, lost: 0, wrong: 0 };
   for (const tally of Object.values(tallies)) {
-    for (const key of ["sent", "brokenOff", "lost", "wrong"] as const) sum[key] += tally[key];
+    for (const key of ["sent", "brokenOff", "cut", "lost", "wrong"] as const) sum[key] += tally[key];
     for (const key of ["answered", "cache"] as const) {
       for (const [name, number] of Object.entries(tally[key])) count(sum[key], name, number);
     }

@@ -3,20 +3,22 @@
 /** Asked for by the tools themselves, not by the traffic. */
 const ownPaths: ReadonlySet<unknown> = new Set(["/healthz", "/readyz"]);
 
+export interface LoggedRequests {
+  readonly byStatus: Readonly<Record<string, number>>;
+  readonly byId: ReadonlyMap<string, string>;
+}
+
 export class WorkerLog {
   #byStatus: Record<string, number> = {};
+  #byId = new Map<string, string>();
   #decoderBytes = 0;
-  /** Lines of failures of ours, the first few. */
-  readonly failures: string[] = [];
-
   /** Takes one structured line. */
   readonly take = (line: Readonly<Record<string, unknown>>): void => {
     if (line.event !== "request" || ownPaths.has(line.path)) return;
     const status = String(line.status);
     this.#byStatus[status] = (this.#byStatus[status] ?? 0) + 1;
+    this.#byId.set(String(line.id), status);
     this.#decoderBytes = Math.max(this.#decoderBytes, Number(line.decoder_memory_bytes ?? 0));
-    if (status.startsWith("5") && status !== "503" && this.failures.length < 5)
-      this.failures.push(JSON.stringify(line));
   };
 
   /** The largest WASM memory that a decoder has had so far. */
@@ -24,10 +26,11 @@ export class WorkerLog {
     return this.#decoderBytes;
   }
 
-  /** Requests by status, and from here on anew. */
-  drain(): Record<string, number> {
-    const counted = this.#byStatus;
+  /** Requests by status, and the status of each by its id; from here on anew. */
+  drain(): LoggedRequests {
+    const drained = { byStatus: this.#byStatus, byId: this.#byId };
     this.#byStatus = {};
-    return counted;
+    this.#byId = new Map();
+    return drained;
   }
 }

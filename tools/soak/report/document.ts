@@ -35,7 +35,7 @@ export function soakDocument(results: SoakResults): string {
       : []),
     "## What is sent",
     tableMarkdown(kindTable()),
-    "Which comes when follows from `--seed`. New pictures are the drawn photographs of the bench with other bytes after their end, so that their answer is known: every score must be the one that was given when nothing else was under way. sent = answered + broken off + lost; the Worker's log must have each answer once.",
+    "Which comes when follows from `--seed`. New pictures are the drawn photographs of the bench with other bytes after their end, so that their answer is known: every score must be the one that was given when nothing else was under way. sent = answered + broken off + cut + lost; the Worker's log must have each answer once. Cut: refused unread by the Worker (its log has the 503), but the connection closed while the body was still being sent; wrangler's proxy then passes no answer on.",
     "## What fails it",
     listMarkdown([
       "counts that do not add up, an answer lost, a wrong one, a 5xx other than 503, a 503 without `Retry-After`",

@@ -14,6 +14,7 @@ export function countTable(title: string, { tallies }: Phase): Table {
     numberText(tally.sent),
     listed(tally.answered),
     String(tally.brokenOff),
+    String(tally.cut),
     String(tally.lost),
     String(tally.wrong),
     listed(tally.cache),
@@ -21,9 +22,9 @@ export function countTable(title: string, { tallies }: Phase): Table {
   const present = kindNames.flatMap((kind) => (tallies[kind] ? [[kind, tallies[kind]] as const] : []));
   return {
     title,
-    head: ["kind", "sent", "answered", "broken off", "lost", "wrong", "X-Cache"],
+    head: ["kind", "sent", "answered", "broken off", "cut", "lost", "wrong", "X-Cache"],
     rows: [...present.map(([kind, tally]) => row(kind, tally)), row("all", total(tallies))],
-    right: [1, 3, 4, 5],
+    right: [1, 3, 4, 5, 6],
   };
 }
 

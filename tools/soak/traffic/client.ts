@@ -10,8 +10,8 @@ export type Fate =
   | { readonly end: "answered"; readonly status: number; readonly cache?: string; readonly wrong?: string }
   /** Our own doing. */
   | { readonly end: "broken-off" }
-  /** No answer came, though one was waited for. */
-  | { readonly end: "lost"; readonly reason: string };
+  /** No answer of the Worker's came, though one was waited for; its log may know the request by `id`. */
+  | { readonly end: "lost"; readonly id: string; readonly reason: string };
 
 export type OnFate = (kind: KindName, fate: Fate, ms: number) => void;
 
@@ -29,21 +29,26 @@ export async function sendTurn(
   onFate: OnFate,
   startedMs = performance.now(),
 ): Promise<void> {
-  const sent = requestsOf(turn, materials).map(async (outgoing) => {
-    const fate = await fateOf(origin, outgoing, kindOf(turn.kind)).catch(
-      (error: unknown): Fate => ({ end: "lost", reason: reasonOf(error) }),
+  const sent = requestsOf(turn, materials).map(async (outgoing, i) => {
+    const id = `soak-${materials.seed}-${turn.salt}-${i}`;
+    const fate = await fateOf(origin, outgoing, kindOf(turn.kind), id).catch(
+      (error: unknown): Fate => ({ end: "lost", id, reason: reasonOf(error) }),
     );
     onFate(turn.kind, fate, performance.now() - startedMs);
   });
   await Promise.all(sent);
 }
 
-async function fateOf(origin: string, outgoing: Outgoing, kind: Kind): Promise<Fate> {
+async function fateOf(origin: string, outgoing: Outgoing, kind: Kind, id: string): Promise<Fate> {
   switch (outgoing.way) {
     case "fetch": {
       const { path, init, check } = outgoing;
       const signal = AbortSignal.timeout(timeoutMs);
-      const { status, headers, text } = await ask(`${origin}${path}`, { ...init, signal });
+      const named = { ...init, headers: { ...(init.headers as Record<string, string>), "X-Request-Id": id } };
+      const { status, headers, text } = await ask(`${origin}${path}`, { ...named, signal });
+      // wrangler's proxy answers by itself when it loses the Worker's connection; the Worker names each request.
+      if (headers.get("X-Request-Id") !== id)
+        return { end: "lost", id, reason: `${status} by the proxy: ${text.slice(0, 100)}` };
       return answered(headers.get("X-Cache"), status, faultOf({ status, headers, text }, kind, check));
     }
     case "announce": {
