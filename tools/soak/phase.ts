@@ -77,8 +77,8 @@ function summarise(
     good: of((status) => status === 200),
     refused: of((status) => status === 503),
     stretches: stretches(samples, stretch, wholeMs),
-    memory: memoryStretches(looks, stretch),
-    memoryByMinute: memoryStretches(looks, 60),
+    memory: memoryStretches(looks, stretch, wholeMs),
+    memoryByMinute: memoryStretches(looks, 60, wholeMs),
     logged,
     examples,
   };

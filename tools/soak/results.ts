@@ -12,6 +12,8 @@ export interface Phase {
   readonly seconds: number;
   /** Requests a second that were sent on purpose; undefined where each client waited for its answer. */
   readonly offeredPerSecond?: number;
+  /** Seconds until the last of them was sent. */
+  readonly sendingSeconds?: number;
   readonly tallies: Readonly<Partial<Record<KindName, Tally>>>;
   readonly latency: Readonly<Record<string, Percentiles>>;
   /** Of answers that are not refusals, of 200s, and of 503s. */

@@ -88,7 +88,11 @@ export async function runSoak(options: SoakOptions): Promise<SoakResults> {
     return {
       ...results,
       interrupted: signal.aborted,
-      overload: { ...overload.phase, offeredPerSecond: perSecond },
+      overload: {
+        ...overload.phase,
+        offeredPerSecond: perSecond,
+        sendingSeconds: overload.sendingSeconds,
+      },
       recovery: {
         drainSeconds: overload.drainSeconds,
         first: first as NonNullable<typeof first>,

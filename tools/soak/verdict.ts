@@ -1,11 +1,10 @@
 /** Whether a soak went well. Pure. */
 import { isolateBytes as isolateLimit } from "../../src/limits.ts";
-import { mebibytesText } from "../plot/format.ts";
+import { mebibytesText, numberText } from "../plot/format.ts";
 import { answers, type Tally, total } from "./measure/ledger.ts";
-import { isolateBytes } from "./measure/memory.ts";
 import type { Phase, SoakResults } from "./results.ts";
 
-/** What the isolate may keep: the bar of the eight photographs at once. Garbage comes on top, up to the isolate's limit. */
+/** What the isolate may keep, in the least of each minute: the bar of the eight photographs at once. */
 export const keptBytes = 100 * 2 ** 20;
 /** What it may keep more at the end than after the first minute: results in the cache, and V8's moods. */
 export const growthBytes = 16 * 2 ** 20;
@@ -30,6 +29,31 @@ export function faults({ sustained, overload, recovery, fullSize, interrupted }:
       );
   }
   return found;
+}
+
+/** What is no fault of the Worker's and yet to be known, a sentence each. */
+export function remarks({ sustained, overload }: SoakResults): string[] {
+  const found: string[] = [];
+  const peak = Math.max(...sustained.memoryByMinute.map(({ peakBytes }) => peakBytes));
+  if (peak > isolateLimit) {
+    found.push(
+      `With what was not collected yet the isolate came to ${mebibytesText(peak)} MiB, over the ${mebibytesText(isolateLimit)} of its limit: V8 takes garbage when it sees fit, and nothing here tells it of a limit.`,
+    );
+  }
+  if (overload?.offeredPerSecond) {
+    const sentPerSecond = total(overload.tallies).sent / overloadSpan(overload);
+    if (sentPerSecond < 0.8 * overload.offeredPerSecond) {
+      found.push(
+        `The clients could not keep up in the overload: ${numberText(sentPerSecond)} of ${numberText(overload.offeredPerSecond)} requests a second were sent, and their lateness is in the latencies.`,
+      );
+    }
+  }
+  return found;
+}
+
+/** Seconds in which requests were sent. */
+function overloadSpan({ seconds, sendingSeconds }: Phase): number {
+  return sendingSeconds ?? seconds;
 }
 
 function phaseFaults(name: string, { tallies, logged, examples }: Phase): string[] {
@@ -68,15 +92,10 @@ function memoryFaults({ memoryByMinute }: Phase): string[] {
   const [first, last] = [memoryByMinute[0], memoryByMinute.at(-1)];
   if (!first || !last) return ["memory: it was not seen"];
   const found: string[] = [];
-  const highest = memoryByMinute.reduce((a, b) => (b.peakBytes > a.peakBytes ? b : a));
-  if (highest.peakBytes > isolateLimit) {
+  const kept = Math.max(...memoryByMinute.map(({ floorBytes }) => floorBytes));
+  if (kept > keptBytes) {
     found.push(
-      `memory: ${mebibytesText(isolateBytes(highest.peak))} MiB, the isolate's limit is ${mebibytesText(isolateLimit)}`,
-    );
-  }
-  if (last.floorBytes > keptBytes) {
-    found.push(
-      `memory: ${mebibytesText(last.floorBytes)} MiB are kept in the last minute, the bound is ${mebibytesText(keptBytes)}`,
+      `memory: ${mebibytesText(kept)} MiB are kept throughout a minute, the bound is ${mebibytesText(keptBytes)}`,
     );
   }
   if (last.floorBytes - first.floorBytes > growthBytes) {

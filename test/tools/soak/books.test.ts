@@ -5,7 +5,7 @@ import { Ledger, total } from "../../../tools/soak/measure/ledger.ts";
 import { memoryStretches } from "../../../tools/soak/measure/memory.ts";
 import { WorkerLog } from "../../../tools/soak/measure/worker-log.ts";
 import type { Phase, SoakResults } from "../../../tools/soak/results.ts";
-import { faults } from "../../../tools/soak/verdict.ts";
+import { faults, remarks } from "../../../tools/soak/verdict.ts";
 import { memoryLook, phase, soakResults, tally } from "./fixture.ts";
 
 const MiB = 2 ** 20;
@@ -75,7 +75,7 @@ describe("latencies", () => {
 
 test("memory by stretch: least, most, and what the most was made of", () => {
   const looks = [memoryLook(0, 10 * MiB), memoryLook(900, 30 * MiB, 7), memoryLook(2100, 20 * MiB)];
-  expect(memoryStretches(looks, 1)).toEqual([
+  expect(memoryStretches(looks, 1, 3100)).toEqual([
     expect.objectContaining({
       ...{ atSeconds: 0, samples: 2, floorBytes: 60 * MiB, peakBytes: 80 * MiB, processBytes: 7 },
       peak: { usedBytes: 30 * MiB, bufferBytes: 0, ortBytes: 50 * MiB, decoderBytes: 0 },
@@ -88,7 +88,7 @@ describe("a soak fails", () => {
   const with_ = (change: Partial<Phase>): SoakResults =>
     soakResults({ sustained: { ...phase(), ...change } });
   const memory = (looks: Parameters<typeof memoryStretches>[0]) => ({
-    memoryByMinute: memoryStretches(looks, 60),
+    memoryByMinute: memoryStretches(looks, 60, 180_000),
   });
 
   test("never when all is well", () => {
@@ -110,7 +110,6 @@ describe("a soak fails", () => {
     ],
     ["an answer that the Worker knows nothing of", with_({ logged: { 200: 2 } }), "the Worker's log has 2"],
     ["an answer that nobody got", with_({ logged: { 200: 3, 400: 1 } }), "1 requests more"],
-    ["memory over the isolate's", with_(memory([memoryLook(0, 80 * MiB), memoryLook(1, 0)])), "130 MiB"],
     ["memory that is kept", with_(memory([memoryLook(0, 51 * MiB)])), "101 MiB are kept"],
     [
       "memory that grows",
@@ -140,4 +139,24 @@ describe("a soak fails", () => {
       faults(with_({ tallies: { miss: tally(), "gone-away": gone }, logged: { 200: 3, 400: 1 } })),
     ).toEqual([]);
   });
+});
+
+test("garbage over the isolate's limit, and clients that could not keep up, are told of but fail nothing", () => {
+  const looks = [memoryLook(0, 80 * MiB), memoryLook(1, 0)];
+  const peak = soakResults({
+    sustained: { ...phase(), memoryByMinute: memoryStretches(looks, 60, 60_000) },
+  });
+  expect(faults(peak)).toEqual([]);
+  expect(remarks(peak)).toEqual([expect.stringContaining("130 MiB")]);
+  const late = soakResults();
+  const offered = { ...late, overload: { ...late.overload!, offeredPerSecond: 60, sendingSeconds: 1 } };
+  expect(remarks(offered)).toEqual([expect.stringContaining("3 of 60 requests a second")]);
+  expect(remarks(soakResults({ overload: { ...offered.overload, offeredPerSecond: 3 } }))).toEqual([]);
+});
+
+test("what is over a whole minute counts to the last one", () => {
+  const looks = [memoryLook(10_000, 10 * MiB), memoryLook(60_500, 30 * MiB)];
+  expect(memoryStretches(looks, 60, 60_900)).toEqual([
+    expect.objectContaining({ atSeconds: 0, samples: 2, floorBytes: 60 * MiB }),
+  ]);
 });

@@ -12,8 +12,8 @@ export interface Tally {
   /** Ended by the client, as it was to. */
   readonly brokenOff: number;
   /**
-   * Refused before the body was read, by the Worker's log, but cut off while the body was still being sent, so that the
-   * 503 did not get through.
+   * Answered before the body was read, rightly so by the Worker's log, but cut off while the body was still being sent, so
+   * that the answer did not get through.
    */
   readonly cut: number;
   /** Ended without an answer that was waited for. */
@@ -68,11 +68,12 @@ export class Ledger {
     }
   }
 
-  /** Tells apart which of the lost requests the Worker did refuse. @param statuses of its log, by request id */
+  /** Tells apart which of the lost requests the Worker did refuse as it should. @param statuses of its log, by request id */
   settle(statuses: ReadonlyMap<string, string>): void {
     for (const { kind, id, reason } of this.#lost.splice(0)) {
       const logged = statuses.get(id);
-      if (logged === "503") {
+      const { status = 0 } = kindOf(kind);
+      if (logged === "503" || (status >= 400 && logged === String(status))) {
         this.#tally(kind).lost--;
         this.#tally(kind).cut++;
       } else this.#example(`${kind}: no answer: ${reason}; the Worker's log has ${logged ?? "nothing"}`);

@@ -32,11 +32,16 @@ export function isolateBytes(sample: Omit<MemorySample, "atMs" | "processBytes">
   return sample.ortBytes + sample.decoderBytes + sample.usedBytes + sample.bufferBytes;
 }
 
-/** Stretches of `seconds`; those without a sample are left out. */
-export function memoryStretches(samples: readonly MemorySample[], seconds: number): MemoryStretch[] {
+/** Stretches of `seconds`, what is over counting to the last whole one; those without a sample are left out. */
+export function memoryStretches(
+  samples: readonly MemorySample[],
+  seconds: number,
+  wholeMs: number,
+): MemoryStretch[] {
+  const last = Math.max(0, Math.floor(wholeMs / 1000 / seconds) - 1);
   const groups = new Map<number, MemorySample[]>();
   for (const sample of samples) {
-    const index = Math.floor(sample.atMs / 1000 / seconds);
+    const index = Math.min(last, Math.floor(sample.atMs / 1000 / seconds));
     const group = groups.get(index) ?? [];
     group.push(sample);
     groups.set(index, group);

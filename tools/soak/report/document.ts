@@ -2,7 +2,7 @@
 import { listMarkdown, tableMarkdown } from "../../measure/markdown.ts";
 import { mebibytesText } from "../../plot/format.ts";
 import type { SoakResults } from "../results.ts";
-import { faults, growthBytes, keptBytes } from "../verdict.ts";
+import { faults, growthBytes, keptBytes, remarks } from "../verdict.ts";
 import { describeSoak } from "./describe.ts";
 import { countTable, kindTable, latencyTable, memoryTable, overloadTable } from "./tables.ts";
 
@@ -16,6 +16,7 @@ export function soakDocument(results: SoakResults): string {
     found.length > 0
       ? `**Faults**\n\n${listMarkdown(found)}`
       : "All counts add up, in the clients' books and in the Worker's log; no answer was wrong; memory stayed within its bounds.",
+    ...remarks(results).map((remark) => `**Note.** ${remark}`),
     "## Memory",
     "![Curves: memory of the isolate by time](plots/soak-memory.svg)",
     tableMarkdown(memoryTable(sustained)),
@@ -35,11 +36,11 @@ export function soakDocument(results: SoakResults): string {
       : []),
     "## What is sent",
     tableMarkdown(kindTable()),
-    "Which comes when follows from `--seed`. New pictures are the drawn photographs of the bench with other bytes after their end, so that their answer is known: every score must be the one that was given when nothing else was under way. sent = answered + broken off + cut + lost; the Worker's log must have each answer once. Cut: refused unread by the Worker (its log has the 503), but the connection closed while the body was still being sent; wrangler's proxy then passes no answer on.",
+    "Which comes when follows from `--seed`. New pictures are the drawn photographs of the bench with other bytes after their end, so that their answer is known: every score must be the one that was given when nothing else was under way. sent = answered + broken off + cut + lost; the Worker's log must have each answer once. Cut: answered before its body was read, rightly so by the Worker's log, but the connection closed while the body was still being sent; wrangler's proxy then passes no answer on.",
     "## What fails it",
     listMarkdown([
       "counts that do not add up, an answer lost, a wrong one, a 5xx other than 503, a 503 without `Retry-After`",
-      `memory over 128 MB at any look; over ${mebibytesText(keptBytes)} MiB at the least of the last minute; ${mebibytesText(growthBytes)} MiB more kept in the last minute than in the first`,
+      `memory that is kept, as the least of all looks of a minute tells: over ${mebibytesText(keptBytes)} MiB, or ${mebibytesText(growthBytes)} MiB more in the last minute than in the first. What is not collected yet comes on top and fails nothing, but is told where it exceeds 128 MB`,
       "an overload that refuses nothing or answers nothing; a first request after it that is not 200",
       "an image of 16 MiB, which needs nearly all room there is, that is not answered 200 afterwards: somebody's room was not given back",
     ]),

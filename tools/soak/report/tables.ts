@@ -65,10 +65,11 @@ export function overloadTable({ sustained, overload, recovery }: SoakResults): T
     `p50 ${numberText(p50)}, p99 ${numberText(p99)}, max ${numberText(max)}`;
   if (overload) {
     rows.push(
+      ["to be sent, requests a second", "as answered", numberText(overload.offeredPerSecond ?? Number.NaN)],
       [
-        "offered, requests a second",
+        "sent",
         numberText(answers(total(sustained.tallies)) / sustained.seconds),
-        numberText(overload.offeredPerSecond ?? Number.NaN),
+        numberText(total(overload.tallies).sent / (overload.sendingSeconds ?? overload.seconds)),
       ],
       ["200, a second", rate(sustained, "200"), rate(overload, "200")],
       ["503, a second", rate(sustained, "503"), rate(overload, "503")],
