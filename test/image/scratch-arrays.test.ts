@@ -44,13 +44,13 @@ describe("freeingScratch", () => {
   });
 });
 
-test("ten decodes by jpeg-js leave their pixels and next to nothing else", async () => {
+test("decodes by jpeg-js leave their pixels and next to nothing else", async () => {
   const bytes = await exampleImage("ship");
   const jpeg = checkJpeg(bytes, parseJpegHeader(bytes));
   decodeWithJpegJs(jpeg);
   const before = process.memoryUsage().arrayBuffers;
-  const images = Array.from({ length: 10 }, () => decodeWithJpegJs(jpeg));
+  const images = Array.from({ length: 3 }, () => decodeWithJpegJs(jpeg));
   const pixels = images.reduce((sum, { data }) => sum + data.buffer.byteLength, 0);
-  // Without it: the coefficients of ten pictures of 1.35 megapixels, 80 MiB, until the collector comes.
+  // Else the coefficients of each, 8 MiB; few enough that the collector does not come yet.
   expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(pixels + 4 * 2 ** 20);
 });

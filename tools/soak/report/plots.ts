@@ -69,7 +69,7 @@ function rates({ stretches }: Phase): Curve[] {
 }
 
 function chart(title: string, yLabel: string, curves: Curve[], limit?: LineChart["limit"]): LineChart {
-  const axes = { xLabel: "seconds", x: "linear", y: "linear" } as const;
+  const axes = { xLabel: "seconds", x: "linear", y: "linear", dense: true } as const;
   return { title, yLabel, curves, ...axes, ...(limit ? { limit } : {}) };
 }
 
