@@ -48,8 +48,9 @@ await runCommand(async () => {
   const { concurrency, seed } = options;
   const minutes = options.quick ? 1 : options.minutes;
   const results = await runSoak({ minutes, concurrency, seed, signal: stop.signal, ...shown }).finally(hide);
-  const file = await saveSoak(results);
-  console.log(`${soakReport(results)}\n\nresults: ${path.relative(".", file)}`);
+  console.log(soakReport(results));
+  // Half a soak is not to end up in the documents.
+  if (!results.interrupted) console.log(`\nresults: ${path.relative(".", await saveSoak(results))}`);
   if (faults(results).length > 0) process.exitCode = 1;
   else if (results.interrupted) process.exitCode = 130;
 });
