@@ -1,5 +1,6 @@
 /** Streams of bytes, bounded by counting. */
 import { ClassifierError } from "./errors.ts";
+import { freeBytes } from "./free-bytes.ts";
 import { settleWithin, timedOut } from "./timeout.ts";
 
 /** How slow a stream may be: `idleMs` without a byte, or this much behind `minBytesPerSecond`. */
@@ -9,19 +10,36 @@ export interface Pace {
   readonly now?: () => number;
 }
 
+/** Bytes made room for when nothing is known of a stream's length; doubled as often as need be. */
+const firstRoomBytes = 64 * 1024;
+
 /**
- * All bytes of a stream.
+ * All bytes of a stream. Its chunks' memory goes as they are copied, not when the collector comes round: a body would
+ * else stand in memory twice. So no chunk may share its buffer with what somebody still needs.
+ * @param expectedBytes what is announced: the room that is made at once
  * @throws ClassifierError image_too_large, body_interrupted
  */
 export async function readStream(
   stream: ReadableStream<Uint8Array>,
   maxBytes: number,
   pace?: Pace,
+  expectedBytes = firstRoomBytes,
 ): Promise<Uint8Array> {
-  const chunks: Uint8Array[] = [];
-  for await (const chunk of chunksOf(stream, maxBytes, pace)) chunks.push(chunk);
-  const [first] = chunks;
-  return first && chunks.length === 1 ? first : joinChunks(chunks);
+  let whole = new Uint8Array(Math.min(expectedBytes, maxBytes));
+  let length = 0;
+  for await (const chunk of chunksOf(stream, maxBytes, pace)) {
+    const needed = length + chunk.length;
+    if (needed > whole.length) whole = resized(whole, Math.min(maxBytes, Math.max(needed, 2 * whole.length)));
+    whole.set(chunk, length);
+    length = needed;
+    freeBytes(chunk);
+  }
+  return length === whole.length ? whole : resized(whole, length);
+}
+
+/** The same bytes with more room, or less; the old buffer is freed at once. */
+function resized({ buffer }: Uint8Array<ArrayBuffer>, bytes: number): Uint8Array<ArrayBuffer> {
+  return new Uint8Array(buffer.transfer(bytes));
 }
 
 /**

@@ -25,7 +25,8 @@ export async function readBody(
   pace: Pace = { idleMs: bodyIdleMs, minBytesPerSecond: minBodyBytesPerSecond },
 ): Promise<Uint8Array> {
   bodyBytes(request, maxBytes);
-  const bytes = await readStream(request.body as ReadableStream<Uint8Array>, maxBytes, pace);
+  const announced = announcedBytes(request.headers.get("Content-Length"));
+  const bytes = await readStream(request.body as ReadableStream<Uint8Array>, maxBytes, pace, announced);
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
   return bytes;
 }

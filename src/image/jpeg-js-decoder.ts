@@ -1,14 +1,18 @@
 /** The whole image by jpeg-js, whose sole home this is. Pure. */
 import { decode } from "jpeg-js";
-import { blockGrids } from "./block-grid.ts";
+import { freeBytes } from "../free-bytes.ts";
+import { blockGrids, paddedBlocks } from "./block-grid.ts";
 import { hasColourTransform } from "./colour.ts";
 import type { CheckedJpeg } from "./jpeg-scans.ts";
 import { undecodable } from "./jpeg-segments.ts";
 import { app14Segment, streamPieces, totalLength, writePieces } from "./jpeg-stream.ts";
 import type { RgbImage } from "./rgb-image.ts";
+import { freeingScratch } from "./scratch-arrays.ts";
 
 /** jpeg-js bounds itself in these; ours stand before it and are exact, so that it must never be the first to object. */
 const noBound = 2 ** 20;
+/** Quantisation tables, and one block to work in for each component. */
+const otherBlocks = 8;
 
 /**
  * Decodes at full size: baseline, extended or progressive; grey, YCbCr, RGB, CMYK or YCCK. CMYK is taken as inverted,
@@ -24,20 +28,28 @@ export function decodeWithJpegJs(jpeg: CheckedJpeg): RgbImage {
   // A buffer of its own: jpeg-js views an ArrayBuffer and would copy anything else.
   const stream = new Uint8Array(totalLength(pieces));
   writePieces(pieces, stream);
+  const options = {
+    useTArray: true,
+    formatAsRGBA: false,
+    colorTransform: colourTransform,
+    // All that it does: a last restart interval of a one-component scan may be short, which is legal. Without it such
+    // files fail. Truncation does not get that far: the checked file has its EOI marker.
+    tolerantDecoding: true,
+    maxResolutionInMP: noBound,
+    maxMemoryUsageInMB: noBound,
+  } as const;
+  const blocks = blockGrids(jpeg.header).reduce((sum, grid) => sum + paddedBlocks(grid), 0);
   try {
-    const { width, height, data } = decode(stream.buffer, {
-      useTArray: true,
-      formatAsRGBA: false,
-      colorTransform: colourTransform,
-      // All that it does: a last restart interval of a one-component scan may be short, which is legal. Without it such
-      // files fail. Truncation does not get that far: the checked file has its EOI marker.
-      tolerantDecoding: true,
-      maxResolutionInMP: noBound,
-      maxMemoryUsageInMB: noBound,
-    });
+    const { width, height, data } = freeingScratch(
+      blocks + otherBlocks,
+      () => decode(stream.buffer, options),
+      (image) => image.data,
+    );
     return { width, height, data };
   } catch (cause) {
     throw undecodable(explain(cause), cause);
+  } finally {
+    freeBytes(stream);
   }
 }
 

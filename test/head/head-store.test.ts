@@ -6,7 +6,7 @@ import { maxHeadBytes } from "../../src/limits.ts";
 import { CachedSource } from "../../src/model/cached-source.ts";
 import type { Pack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
-import { randomHead } from "../../tools/bench/inputs/random-head.ts";
+import { randomHead } from "../../tools/head/random-head.ts";
 import { never } from "../support/deferred.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";

@@ -36,6 +36,19 @@ describe("readBody", () => {
     expect(await readBody(post(chunks), 6)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
   });
 
+  test.each([undefined, "2", "6", "300000"])(
+    "holds a body once, its chunks' memory being given back as they come, announced as %s",
+    async (length) => {
+      const chunks = [1, 2, 3].map((byte) => new Uint8Array(70_000).fill(byte));
+      const headers: Record<string, string> = length === undefined ? {} : { "Content-Length": length };
+      const body = await readBody(post(chunks, headers), 300_000);
+      expect(body.length).toBe(210_000);
+      expect(body.buffer.byteLength).toBe(210_000);
+      expect([0, 69_999, 70_000, 140_000, 209_999].map((i) => body[i])).toEqual([1, 1, 2, 3, 3]);
+      expect(chunks.map((chunk) => chunk.length)).toEqual([0, 0, 0]);
+    },
+  );
+
   test("stops reading as soon as the limit is passed, whatever Content-Length says", async () => {
     let pulled = 0;
     const body = new ReadableStream<Uint8Array>({

@@ -9,7 +9,7 @@ import { beginScoring, scoreImage } from "../../src/http/score-images.ts";
 import type { Pack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
 import { Stages } from "../../src/stages.ts";
-import { randomHead } from "../../tools/bench/inputs/random-head.ts";
+import { randomHead } from "../../tools/head/random-head.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { tinyManifest } from "../support/tiny-pack.ts";

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { type Backbone, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
 import { maxHeadBackbones, maxHeadBytes, maxHeadHistory } from "../../src/limits.ts";
 import { manifestSchema } from "../../src/model/manifest.ts";
-import { randomHead } from "../../tools/bench/inputs/random-head.ts";
+import { randomHead } from "../../tools/head/random-head.ts";
 import { listHeads, readHeadCurrent } from "../../tools/store/head-history.ts";
 import { listModels } from "../../tools/store/history.ts";
 import { type LocalHead, readLocalHead } from "../../tools/store/local-head.ts";

@@ -5,7 +5,7 @@ import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { headKey } from "../../src/head/live-heads.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { applyFunction } from "../../src/model/scores.ts";
-import { type RandomHead, randomHead } from "../../tools/bench/inputs/random-head.ts";
+import { type RandomHead, randomHead } from "../../tools/head/random-head.ts";
 import { seedHeads } from "../support/head.ts";
 import { Origin } from "../support/origin.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";

@@ -1,8 +1,9 @@
 /** The worst moment that the memory must bear: eight different large photos at once, the model loaded. */
+
+import { fourToThree, type Photo, photo, readPhoto, scenes } from "../pictures/photos.ts";
+import { peakJsBytes } from "../workerd/inspector.ts";
 import type { BenchContext } from "./context.ts";
-import { fourToThree, type Photo, photo, readPhoto, scenes } from "./inputs/photos.ts";
 import type { BurstReport } from "./results/results.ts";
-import { peakJsBytes } from "./workerd/inspector.ts";
 
 export async function measureBurst(context: BenchContext): Promise<BurstReport> {
   const photos: Photo[] = [];

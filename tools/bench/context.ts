@@ -3,13 +3,14 @@ import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import type { Preprocessing } from "../../src/model/manifest.ts";
-import { fourToThree, type Photo, photo } from "./inputs/photos.ts";
-import { benchHead } from "./inputs/random-head.ts";
+import { benchHead } from "../head/random-head.ts";
+import { fourToThree, type Photo, photo } from "../pictures/photos.ts";
+import { seedFile, seedHead, seedPack } from "../workerd/bucket-state.ts";
+import { type Bundle, buildOurs } from "../workerd/bundle.ts";
+import { DevWorker } from "../workerd/dev-worker.ts";
+import { buildPlain } from "./peers/plain-bundle.ts";
 import { type PictureName, pictureNames, pictureSpecs } from "./plan.ts";
 import { type StandIn, standIn } from "./stand-in/stand-in.ts";
-import { seedFile, seedHead, seedPack } from "./workerd/bucket-state.ts";
-import { type Bundle, buildOurs, buildPlain } from "./workerd/bundle.ts";
-import { DevWorker } from "./workerd/dev-worker.ts";
 
 /** Keys of the single files in the plain Worker's bucket. */
 const plainKeys = { int8: "resnet34-int8.onnx", fp32: "resnet34.onnx" } as const;

@@ -1,7 +1,7 @@
 /** What a head adds to an answer: the same requests with it and without, in turns, so that both meet the same machine. */
 
-import { neverSeen } from "./inputs/photos.ts";
-import { benchHeadName } from "./inputs/random-head.ts";
+import { benchHeadName } from "../head/random-head.ts";
+import { neverSeen } from "../pictures/photos.ts";
 import { send } from "./requests.ts";
 import type { Measured } from "./results/samples.ts";
 import { type HeadRequest, headRequests, metrics } from "./subjects.ts";

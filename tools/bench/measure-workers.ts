@@ -1,12 +1,13 @@
 /** The Workers, ours and the plain one, in a fresh workerd each time. */
+
+import { neverSeen, readPhoto } from "../pictures/photos.ts";
+import type { DevWorker } from "../workerd/dev-worker.ts";
 import type { BenchContext } from "./context.ts";
-import { neverSeen, readPhoto } from "./inputs/photos.ts";
 import { measureHead } from "./measure-head.ts";
 import { type PictureName, type Plan, pictureNames } from "./plan.ts";
 import { cpuDuring, send, sendAtOnce, sendEach, stageMs, warmUp } from "./requests.ts";
 import type { Measured, Unit } from "./results/samples.ts";
 import { metrics, stages } from "./subjects.ts";
-import type { DevWorker } from "./workerd/dev-worker.ts";
 
 /** What the plain Worker is sent: jpeg-js does not get further within 128 MB. */
 const plainPictures: readonly PictureName[] = ["500x375", "12mp"];

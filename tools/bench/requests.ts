@@ -1,6 +1,6 @@
 /** Requests to a Worker, timed by the caller's clock. */
-import { neverSeen } from "./inputs/photos.ts";
-import type { DevWorker } from "./workerd/dev-worker.ts";
+import { neverSeen } from "../pictures/photos.ts";
+import type { DevWorker } from "../workerd/dev-worker.ts";
 
 /** Longer than anything here takes: a Worker that hangs fails its subject instead of the whole run. */
 const timeoutMs = 120_000;

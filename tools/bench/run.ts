@@ -1,10 +1,11 @@
 /** One run of everything: what is measured, in which order. */
+
+import { describeMachine } from "../measure/machine.ts";
 import { measureBurst } from "./burst.ts";
 import { BenchContext } from "./context.ts";
 import { growConcurrency } from "./growth/concurrency.ts";
 import { growImageSize } from "./growth/image-size.ts";
 import { growInputSize } from "./growth/input-size.ts";
-import { describeMachine } from "./machine.ts";
 import { compareDecoders, compareLogits, measureDecoder, measureModel } from "./measure-peers.ts";
 import { measureOurs, measurePlain } from "./measure-workers.ts";
 import type { Plan } from "./plan.ts";
@@ -18,6 +19,18 @@ type OnProgress = (stage: string, done: number, total: number) => void;
 
 const hotSwaps = 5;
 
+const measuredPackages = [
+  "workerd",
+  "wrangler",
+  "onnxruntime-web",
+  "onnxruntime-node",
+  "@tensorflow/tfjs-backend-wasm",
+  "jpeg-js",
+  "imagescript",
+  "@jsquash/jpeg",
+  "sharp",
+] as const;
+
 const growths = {
   "input-size": growInputSize,
   "image-size": growImageSize,
@@ -26,7 +39,7 @@ const growths = {
 
 export async function runBench(plan: Plan, onProgress: OnProgress): Promise<Results> {
   const startedAt = new Date();
-  const machine = await describeMachine();
+  const machine = await describeMachine(measuredPackages);
   let prepared = 0;
   const context = await BenchContext.create((step) => onProgress(`prepare: ${step}`, prepared++, 4));
   try {

@@ -15,6 +15,8 @@ export interface LineChart {
   readonly x: ScaleKind;
   readonly y: ScaleKind;
   readonly curves: readonly Curve[];
+  /** So many points that only the highest of each curve is marked and labelled. */
+  readonly dense?: boolean;
   /** A level to compare with. */
   readonly limit?: { readonly y: number; readonly label: string };
 }
@@ -26,6 +28,7 @@ const labelCharacterWidth = 6;
 
 export function lineChart(chart: LineChart, width: number): Panel {
   const { curves, limit } = chart;
+  const marked = chart.dense ? curves.map(highest) : curves;
   const [left, right] = [margin.left, width - margin.right];
   const [top, bottom] = [margin.top, margin.top + plotHeight];
   const points = curves.flatMap((curve) => curve.points);
@@ -36,7 +39,7 @@ export function lineChart(chart: LineChart, width: number): Panel {
     [left + 12, right - 12],
   );
   const y = createScale(chart.y, levels, [bottom, top]);
-  const drawn = curves.map((curve, series) => curveOf(curve, series, x, y));
+  const drawn = curves.map((curve, series) => curveOf(curve, marked[series]!, series, x, y));
   return {
     height: bottom + margin.bottom,
     content: [
@@ -58,17 +61,22 @@ export function lineChart(chart: LineChart, width: number): Panel {
       }),
       ...(limit ? limitLine(limit, y, left, right) : []),
       ...drawn,
-      ...pointLabels(curves, x, y, { left, right, top, bottom }),
+      ...pointLabels(marked, x, y, { left, right, top, bottom }),
     ],
   };
 }
 
-function curveOf({ points }: Curve, series: number, x: Scale, y: Scale): string {
+/** The curve's highest point alone. */
+function highest({ name, points }: Curve): Curve {
+  return { name, points: points.filter((point) => points.every(({ y }) => y <= point.y)).slice(0, 1) };
+}
+
+function curveOf({ points }: Curve, marked: Curve, series: number, x: Scale, y: Scale): string {
   const path = points.map(
     (point, i) => `${i === 0 ? "M" : "L"}${place(x.at(point.x))} ${place(y.at(point.y))}`,
   );
   const line = element("path", { class: `line line${series}`, d: path.join("") });
-  return [line, ...points.map((point) => mark(series, x.at(point.x), y.at(point.y)))].join("");
+  return [line, ...marked.points.map((point) => mark(series, x.at(point.x), y.at(point.y)))].join("");
 }
 
 function gridLine(tick: number, y: Scale, left: number, right: number): string[] {

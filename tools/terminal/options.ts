@@ -15,6 +15,13 @@ export function parseFolds(value: string): number {
   return parseInteger(value, 2, 100);
 }
 
+/** Minutes, fractions too, up to a day. */
+export function parseMinutes(value: string): number {
+  const number = Number(value);
+  if (value.trim() !== "" && number > 0 && number <= 1440) return number;
+  throw new InvalidArgumentError("expected minutes, over 0 and up to 1440");
+}
+
 /** 0 to 1. */
 export function parseShare(value: string): number {
   const number = Number(value);

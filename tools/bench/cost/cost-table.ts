@@ -1,6 +1,7 @@
 /** An estimate as tables. Pure. */
+
+import type { Table } from "../../measure/table.ts";
 import { moneyText, numberText, shareText } from "../../plot/format.ts";
-import type { Table } from "../report/tables.ts";
 import { estimateMonth, type UnitCosts, type Workload } from "./estimate.ts";
 
 export function costTable(workload: Workload, costs: UnitCosts): Table {

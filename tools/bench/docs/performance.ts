@@ -1,9 +1,9 @@
 /** docs/performance.md from the results. Pure. */
 
+import { listMarkdown, tableMarkdown } from "../../measure/markdown.ts";
 import { numberText } from "../../plot/format.ts";
 import { medians, type Series } from "../growth/series.ts";
 import { describeRun } from "../report/describe.ts";
-import { listMarkdown, tableMarkdown } from "../report/markdown.ts";
 import {
   decoderTable,
   figureTable,

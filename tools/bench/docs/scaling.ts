@@ -1,5 +1,6 @@
 /** docs/scaling.md from the results. Pure. */
 
+import { listMarkdown, tableMarkdown } from "../../measure/markdown.ts";
 import { numberText, shareText } from "../../plot/format.ts";
 import { costTable, sensitivityTable } from "../cost/cost-table.ts";
 import {
@@ -12,7 +13,6 @@ import {
 import { freePlanCpuMs, priceSources, pricesRead, r2ReadPrice } from "../cost/prices.ts";
 import { unitCosts, unitCostsComment } from "../cost/unit-costs.ts";
 import { medians } from "../growth/series.ts";
-import { listMarkdown, tableMarkdown } from "../report/markdown.ts";
 import type { Results } from "../results/results.ts";
 
 /** A million images a day, none twice, one in a hundred meeting a fresh isolate. */

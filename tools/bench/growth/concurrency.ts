@@ -1,9 +1,10 @@
 /** What many requests at once cost: one isolate, one thread, so they wait for each other. */
+
+import { neverSeen, readPhoto } from "../../pictures/photos.ts";
+import { peakJsBytes } from "../../workerd/inspector.ts";
 import type { BenchContext } from "../context.ts";
-import { neverSeen, readPhoto } from "../inputs/photos.ts";
 import type { Plan } from "../plan.ts";
 import { sendAtOnce, warmUp } from "../requests.ts";
-import { peakJsBytes } from "../workerd/inspector.ts";
 import type { Series } from "./series.ts";
 
 type Point = Series["points"][number];

@@ -1,7 +1,8 @@
 /** What a larger image costs: baseline and progressive, and jpeg-js's decoding alone beside it. */
+
+import { fourToThree, type Photo, photo, readPhoto } from "../../pictures/photos.ts";
 import { runPeer } from "../child.ts";
 import type { BenchContext } from "../context.ts";
-import { fourToThree, type Photo, photo, readPhoto } from "../inputs/photos.ts";
 import type { DecodeAnswer, DecodeArgument } from "../peers/decode.ts";
 import type { Plan } from "../plan.ts";
 import { sendEach, warmUp } from "../requests.ts";

@@ -1,6 +1,7 @@
 /** What a larger input of the model costs: the same weights, packed for each size. */
+
+import { neverSeen, readPhoto } from "../../pictures/photos.ts";
 import type { BenchContext } from "../context.ts";
-import { neverSeen, readPhoto } from "../inputs/photos.ts";
 import type { Plan } from "../plan.ts";
 import { send, stageMs, warmUp } from "../requests.ts";
 import { standIn } from "../stand-in/stand-in.ts";

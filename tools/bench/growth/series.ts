@@ -1,5 +1,5 @@
 /** A curve: one subject's values as something grows. */
-import { median } from "../results/statistics.ts";
+import { median } from "../../measure/statistics.ts";
 
 export interface Series {
   readonly name: string;

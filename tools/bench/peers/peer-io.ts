@@ -1,6 +1,6 @@
 /** What the scripts of this folder share: their argument, their answer, timing. */
 
-import { peakResidentBytes } from "../processes.ts";
+import { peakResidentBytes } from "../../workerd/processes.ts";
 
 /** The JSON argument that runPeer passes. */
 export function peerArgument<T>(): T {

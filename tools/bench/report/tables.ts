@@ -1,7 +1,8 @@
 /** The tables of the report, from the results: the terminal and the documents print the same ones. Pure. */
 
+import { benchHeadClasses } from "../../head/random-head.ts";
+import type { Table } from "../../measure/table.ts";
 import { mebibytesText, numberText } from "../../plot/format.ts";
-import { benchHeadClasses } from "../inputs/random-head.ts";
 import { pictureNames } from "../plan.ts";
 import { type Figure, figures, verdict } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
@@ -15,15 +16,6 @@ import {
   stages,
   subjects,
 } from "../subjects.ts";
-
-export interface Table {
-  readonly title: string;
-  readonly head: readonly string[];
-  readonly rows: readonly (readonly string[])[];
-  /** Columns that are aligned to the right. */
-  readonly right: readonly number[];
-  readonly note?: string;
-}
 
 const none = "–";
 

@@ -1,9 +1,8 @@
 /** The report as text for a terminal. Pure. */
-import { styleText } from "node:util";
-import { table } from "../../terminal/output.ts";
+import { heading, tableText } from "../../measure/table.ts";
 import type { Results } from "../results/results.ts";
 import { describeRun } from "./describe.ts";
-import { allTables, type Table } from "./tables.ts";
+import { allTables } from "./tables.ts";
 import { unfairness } from "./unfair.ts";
 
 export function terminalReport(results: Results): string {
@@ -21,12 +20,4 @@ export function terminalReport(results: Results): string {
       .join("\n")}`,
   ];
   return sections.join("\n\n");
-}
-
-export function tableText({ title, head, rows, right, note }: Table): string {
-  return [heading(title), table([head, ...rows], right), ...(note ? [note] : [])].join("\n");
-}
-
-function heading(title: string): string {
-  return styleText("bold", title);
 }

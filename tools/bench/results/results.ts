@@ -1,22 +1,11 @@
 /** The document that a run leaves behind. Everything that is printed, drawn or written comes from it. */
+import type { Machine } from "../../measure/machine.ts";
+import type { Picture } from "../../pictures/photos.ts";
 import type { Series } from "../growth/series.ts";
 import type { Sample } from "./samples.ts";
 
 /** Raise it when a change makes older files unreadable. */
 export const resultsFormat = 1;
-
-export interface Machine {
-  readonly cpu: string;
-  readonly cores: number;
-  readonly memoryBytes: number;
-  readonly system: string;
-  /** Processes that wanted a core, on average, in the minute before the run: over half a core of others' work skews it. */
-  readonly loadBefore: number;
-  /** Package or program to version. */
-  readonly versions: Readonly<Record<string, string>>;
-  /** Git commit of this project, with a + when the checkout differs from it. */
-  readonly commit: string;
-}
 
 export interface BurstReport {
   readonly photos: readonly { readonly name: string; readonly bytes: number }[];
@@ -29,14 +18,6 @@ export interface BurstReport {
   readonly peakJsBytes: number;
   /** VmHWM of the whole workerd process: code, both allocators' slack and garbage included. 0 where it is not known. */
   readonly peakProcessBytes: number;
-}
-
-export interface Picture {
-  readonly name: string;
-  readonly width: number;
-  readonly height: number;
-  readonly progressive: boolean;
-  readonly bytes: number;
 }
 
 export interface Failure {

@@ -1,5 +1,5 @@
 /** What was measured, raw: every number of the report follows from these. Pure. */
-import { median } from "./statistics.ts";
+import { median } from "../../measure/statistics.ts";
 
 export type Unit = "ms" | "bytes" | "count";
 

@@ -9,9 +9,9 @@ import type { Graph } from "../../onnx/graph.ts";
 import { readOnnx } from "../../onnx/read.ts";
 import { writeOnnx } from "../../onnx/write.ts";
 import { packModel } from "../../pack/pack.ts";
+import { cacheFolder, madeOnce } from "../../pictures/cache-folder.ts";
 import { type LocalPack, readLocalPack } from "../../store/local-pack.ts";
 import { projectFolder } from "../../store/platform-config.ts";
-import { cacheFolder, madeOnce } from "../cache-folder.ts";
 import { joinShards } from "./join-shards.ts";
 import { zooBytes, zooGraph, zooSpecs } from "./zoo-onnx.ts";
 

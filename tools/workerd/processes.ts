@@ -5,10 +5,19 @@ import { readdir, readFile } from "node:fs/promises";
 const ticksPerSecond = 100;
 
 /** Most resident bytes that the process has had: VmHWM. */
-export async function peakResidentBytes(pid: number): Promise<number | undefined> {
+export function peakResidentBytes(pid: number): Promise<number | undefined> {
+  return statusBytes(pid, /VmHWM:\s+(\d+) kB/);
+}
+
+/** Resident bytes of the process now: VmRSS. */
+export function residentBytes(pid: number): Promise<number | undefined> {
+  return statusBytes(pid, /VmRSS:\s+(\d+) kB/);
+}
+
+async function statusBytes(pid: number, line: RegExp): Promise<number | undefined> {
   const status = await readFile(`/proc/${pid}/status`, "utf8").catch(() => "");
-  const peak = /VmHWM:\s+(\d+) kB/.exec(status);
-  return peak ? Number(peak[1]) * 1024 : undefined;
+  const found = line.exec(status);
+  return found ? Number(found[1]) * 1024 : undefined;
 }
 
 /** Milliseconds of CPU that all threads of the process have had, to 10 ms. */

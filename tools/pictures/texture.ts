@@ -3,7 +3,7 @@
  * same on every machine.
  */
 import sharp from "sharp";
-import { Random } from "../../pack/random.ts";
+import { Random } from "../pack/random.ts";
 
 /** Deviation of the finest octave, in levels of 0 to 255. */
 const finestDeviation = 7;

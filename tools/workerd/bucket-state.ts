@@ -1,12 +1,12 @@
 /** Local storage with a seeded bucket, made once and copied for each Worker. */
 import { readFile } from "node:fs/promises";
-import { parseHead } from "../../../src/head/head.ts";
-import { sha256Hex } from "../../../src/sha256.ts";
-import { withLocalBucket } from "../../store/local-bucket.ts";
-import { readLocalPack } from "../../store/local-pack.ts";
-import { pushPack } from "../../store/push.ts";
-import { pushHead } from "../../store/push-head.ts";
-import { silentProgress } from "../../terminal/progress.ts";
+import { parseHead } from "../../src/head/head.ts";
+import { sha256Hex } from "../../src/sha256.ts";
+import { withLocalBucket } from "../store/local-bucket.ts";
+import { readLocalPack } from "../store/local-pack.ts";
+import { pushPack } from "../store/push.ts";
+import { pushHead } from "../store/push-head.ts";
+import { silentProgress } from "../terminal/progress.ts";
 
 export async function seedPack(stateFolder: string, packFolder: string): Promise<void> {
   const pack = await readLocalPack(packFolder);

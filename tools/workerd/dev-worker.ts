@@ -4,19 +4,25 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { offlineEnv } from "../../store/local-bucket.ts";
-import { readProjectConfig } from "../../store/platform-config.ts";
-import { cpuMs, descendants, peakResidentBytes } from "../processes.ts";
+import { createInterface } from "node:readline";
+import { offlineEnv } from "../store/local-bucket.ts";
+import { readProjectConfig } from "../store/platform-config.ts";
 import { type Bundle, wranglerCli } from "./bundle.ts";
 import { type HeapUsage, Inspector } from "./inspector.ts";
+import { cpuMs, descendants, peakResidentBytes, residentBytes } from "./processes.ts";
 
 export interface DevWorkerOptions {
   readonly bundle: Bundle;
   /** Folder with the local storage to start from; it is copied, so that no cache outlives the Worker. */
   readonly stateFolder: string;
   readonly vars: Readonly<Record<string, string | number>>;
+  /** Takes the structured log lines as they come; they are then not kept, and logs() has none. */
+  readonly onLog?: (line: Readonly<Record<string, unknown>>) => void;
+  /** Ctrl-C in the terminal then stops the caller only, who is to close the Worker. */
+  readonly ownProcessGroup?: boolean;
 }
 
+const logStart = '{"event":';
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 15_000;
 
@@ -41,14 +47,15 @@ export class DevWorker {
   }
 
   /** Resolves when /healthz answers: the script has been evaluated, nothing more. */
-  static async start({ bundle, stateFolder, vars }: DevWorkerOptions): Promise<DevWorker> {
+  static async start(options: DevWorkerOptions): Promise<DevWorker> {
+    const { bundle, stateFolder, vars, onLog, ownProcessGroup } = options;
     const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-worker-"));
     const persistTo = path.join(folder, "state");
     await cp(stateFolder, persistTo, { recursive: true });
     const ports = { http: await freePort(), inspector: await freePort() };
     const config = path.join(folder, "wrangler.json");
     await writeFile(config, JSON.stringify(builtConfig(bundle, vars)));
-    const options = {
+    const flags = {
       config,
       port: ports.http,
       "inspector-port": ports.inspector,
@@ -56,11 +63,12 @@ export class DevWorker {
       "persist-to": persistTo,
       "show-interactive-dev-session": false,
     };
-    const args = Object.entries(options).map(([name, value]) => `--${name}=${value}`);
+    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
     const child = spawn(process.execPath, [wranglerCli, "dev", ...args], {
       cwd: folder,
       env: { ...process.env, ...offlineEnv },
       stdio: ["ignore", "pipe", "pipe"],
+      detached: ownProcessGroup ?? false,
     });
     // Whoever starts it may die in between: no workerd is to outlive it.
     const stop = () => void child.kill("SIGINT");
@@ -68,7 +76,11 @@ export class DevWorker {
     child.once("exit", () => process.off("exit", stop));
     const lines: string[] = [];
     for (const stream of [child.stdout, child.stderr]) {
-      stream?.on("data", (data: Buffer) => void lines.push(...String(data).split("\n")));
+      if (!stream) continue;
+      createInterface({ input: stream }).on("line", (line) => {
+        if (onLog && line.startsWith(logStart)) onLog(JSON.parse(line) as Record<string, unknown>);
+        else lines.push(line);
+      });
     }
     const worker = new DevWorker(child, folder, ports, lines);
     try {
@@ -85,7 +97,7 @@ export class DevWorker {
     // Lines travel through a pipe: those of an answered request may come after the answer.
     await new Promise((resolve) => setTimeout(resolve, 100));
     return this.#lines
-      .filter((line) => line.startsWith('{"event":'))
+      .filter((line) => line.startsWith(logStart))
       .map((line) => JSON.parse(line) as Record<string, unknown>)
       .filter((line) => line.event === event);
   }
@@ -103,6 +115,12 @@ export class DevWorker {
   async peakProcessBytes(): Promise<number | undefined> {
     const pid = await this.#workerPid();
     return pid === undefined ? undefined : peakResidentBytes(pid);
+  }
+
+  /** Resident bytes of the Worker's process now. Linux only. */
+  async processBytes(): Promise<number | undefined> {
+    const pid = await this.#workerPid();
+    return pid === undefined ? undefined : residentBytes(pid);
   }
 
   /** CPU that the Worker's process has had, all its threads. Linux only. */

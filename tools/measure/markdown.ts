@@ -1,5 +1,5 @@
 /** Tables and lists as Markdown. Pure. */
-import type { Table } from "./tables.ts";
+import type { Table } from "./table.ts";
 
 export function tableMarkdown({ head, rows, right, note }: Table): string {
   const line = (cells: readonly string[]) => `| ${cells.map(escapeCell).join(" | ")} |`;

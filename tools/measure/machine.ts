@@ -5,21 +5,22 @@ import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { projectFolder } from "../store/platform-config.ts";
-import type { Machine } from "./results/results.ts";
 
-const packages = [
-  "workerd",
-  "wrangler",
-  "onnxruntime-web",
-  "onnxruntime-node",
-  "@tensorflow/tfjs-backend-wasm",
-  "jpeg-js",
-  "imagescript",
-  "@jsquash/jpeg",
-  "sharp",
-] as const;
+export interface Machine {
+  readonly cpu: string;
+  readonly cores: number;
+  readonly memoryBytes: number;
+  readonly system: string;
+  /** Processes that wanted a core, on average, in the minute before the run: over half a core of others' work skews it. */
+  readonly loadBefore: number;
+  /** Package or program to version. */
+  readonly versions: Readonly<Record<string, string>>;
+  /** Git commit of this project, with a + when the checkout differs from it. */
+  readonly commit: string;
+}
 
-export async function describeMachine(): Promise<Machine> {
+/** @param packages whose versions matter */
+export async function describeMachine(packages: readonly string[]): Promise<Machine> {
   const versions = await Promise.all(
     packages.map(async (name) => [name, await installedVersion(name)] as const),
   );

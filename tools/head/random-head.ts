@@ -1,9 +1,9 @@
 /** Heads of random weights, the same for the same seed: they say nothing of an image, and cost what trained ones cost. */
-import { bytesToBase64 } from "../../../src/base64.ts";
-import { type HeadFile, headVersion } from "../../../src/head/head.ts";
-import type { Backbone } from "../../../src/head/live-heads.ts";
-import type { Manifest } from "../../../src/model/manifest.ts";
-import { Random } from "../../pack/random.ts";
+import { bytesToBase64 } from "../../src/base64.ts";
+import { type HeadFile, headVersion } from "../../src/head/head.ts";
+import type { Backbone } from "../../src/head/live-heads.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { Random } from "../pack/random.ts";
 
 export interface RandomHeadOptions {
   readonly name: string;

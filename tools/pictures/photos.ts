@@ -2,9 +2,8 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
-import { projectFolder } from "../../store/platform-config.ts";
-import { cacheFolder, madeOnce } from "../cache-folder.ts";
-import type { Picture } from "../results/results.ts";
+import { projectFolder } from "../store/platform-config.ts";
+import { cacheFolder, madeOnce } from "./cache-folder.ts";
 import { textureTile } from "./texture.ts";
 
 export interface PhotoSpec {
@@ -13,6 +12,14 @@ export interface PhotoSpec {
   readonly progressive: boolean;
   /** Name of an example picture. */
   readonly scene: string;
+}
+
+export interface Picture {
+  readonly name: string;
+  readonly width: number;
+  readonly height: number;
+  readonly progressive: boolean;
+  readonly bytes: number;
 }
 
 export interface Photo extends Picture {
@@ -32,7 +39,7 @@ export function fourToThree(megapixels: number): { width: number; height: number
 
 /** Drawn at the first use, a second or so for each ten megapixels. */
 export async function photo(name: string, spec: PhotoSpec): Promise<Photo> {
-  const folder = await cacheFolder("photos", ["tools/bench/inputs", "examples/images"]);
+  const folder = await cacheFolder("photos", ["tools/pictures", "examples/images"]);
   const { width, height, progressive, scene } = spec;
   const base = `${scene}-${width}x${height}${progressive ? "-progressive" : ""}.jpg`;
   const file = await madeOnce(path.join(folder, base), async (temporary) => {

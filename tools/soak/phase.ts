@@ -1,0 +1,85 @@
+/** One stretch of traffic against one Worker, with its books and the Worker's memory. */
+import { setTimeout as wait } from "node:timers/promises";
+import type { DevWorker } from "../workerd/dev-worker.ts";
+import { byKind, percentiles, stretches } from "./measure/latency.ts";
+import { Ledger } from "./measure/ledger.ts";
+import { memoryStretches } from "./measure/memory.ts";
+import { MemoryWatch } from "./measure/memory-watch.ts";
+import type { WorkerLog } from "./measure/worker-log.ts";
+import type { Phase } from "./results.ts";
+import { sendTurn } from "./traffic/client.ts";
+import type { Materials } from "./traffic/requests.ts";
+import type { Turn } from "./traffic/turns.ts";
+
+export interface Scene {
+  readonly worker: DevWorker;
+  readonly log: WorkerLog;
+  readonly materials: Materials;
+  readonly turns: Iterator<Turn, never>;
+  /** Ends the sending early; what is under way is waited for. */
+  readonly signal: AbortSignal;
+  readonly onProgress: (seconds: number, ledger: Ledger, memory: MemoryWatch) => void;
+}
+
+/** Sends one turn; it counts from `startedMs`, by performance.now(). */
+export type Send = (startedMs?: number) => Promise<void>;
+
+/** Time for the log lines of the last answers to come through the pipe. */
+const logSettleMs = 500;
+
+/** @param drive sends turns until it is done; the phase ends when all it sent has ended */
+export async function runPhase(scene: Scene, drive: (send: Send) => Promise<void>): Promise<Phase> {
+  const { worker, log, materials, turns } = scene;
+  const ledger = new Ledger();
+  const memory = new MemoryWatch(worker, () => log.decoderBytes);
+  log.drain();
+  memory.start();
+  const beganMs = performance.now();
+  const sinceMs = () => performance.now() - beganMs;
+  const tick = setInterval(() => scene.onProgress(sinceMs() / 1000, ledger, memory), 1000);
+  const send: Send = async (startedMs) => {
+    const turn = turns.next().value;
+    ledger.sent(turn.kind);
+    const onFate: Parameters<typeof sendTurn>[3] = (kind, fate, ms) =>
+      ledger.ended(kind, fate, sinceMs(), ms);
+    await sendTurn(worker.url, turn, materials, onFate, startedMs);
+  };
+  try {
+    await drive(send);
+  } finally {
+    clearInterval(tick);
+  }
+  const wholeMs = sinceMs();
+  await memory.stop();
+  await wait(logSettleMs);
+  const logged = log.drain();
+  ledger.settle(logged.byId);
+  return summarise(ledger, memory, wholeMs, logged.byStatus);
+}
+
+function summarise(
+  ledger: Ledger,
+  { samples: looks }: MemoryWatch,
+  wholeMs: number,
+  logged: Readonly<Record<string, number>>,
+): Phase {
+  const { samples, tallies, examples } = ledger;
+  const of = (wanted: (status: number) => boolean) =>
+    percentiles(samples.filter(({ status }) => wanted(status)).map(({ ms }) => ms));
+  const seconds = wholeMs / 1000;
+  // About sixty points in a drawing.
+  const stretch = Math.max(1, Math.round(seconds / 60));
+  return {
+    seconds,
+    tallies,
+    latency: byKind(samples),
+    all: of((status) => status !== 503),
+    good: of((status) => status === 200),
+    refused: of((status) => status === 503),
+    stretches: stretches(samples, stretch, wholeMs),
+    memory: memoryStretches(looks, stretch, wholeMs),
+    memoryByMinute: memoryStretches(looks, 60, wholeMs),
+    logged,
+    examples,
+  };
+}

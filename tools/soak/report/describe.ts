@@ -1,0 +1,23 @@
+/** Machine, versions and extent of a soak, one line each. Pure. */
+import { numberText } from "../../plot/format.ts";
+import type { SoakResults } from "../results.ts";
+
+export function describeSoak({
+  machine,
+  options,
+  startedAt,
+  sustained,
+  overload,
+  interrupted,
+}: SoakResults): string[] {
+  const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
+  const phases = [
+    `${numberText(sustained.seconds / 60)} minutes of sustained traffic`,
+    ...(overload ? [`${numberText(overload.seconds)} s of overload`] : []),
+  ].join(", ");
+  return [
+    `Run: ${phases}, begun ${startedAt}, ${options.concurrency} clients, seed ${options.seed}, commit ${machine.commit}${interrupted ? "; interrupted" : ""}`,
+    `Machine: ${machine.cpu}, ${machine.cores} cores, ${numberText(machine.memoryBytes / 2 ** 30)} GiB, ${machine.system}; load before the run ${numberText(machine.loadBefore)}`,
+    `Versions: ${versions.join(", ")}`,
+  ];
+}

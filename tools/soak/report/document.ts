@@ -1,0 +1,50 @@
+/** docs/soak.md from the results. Pure. */
+import { listMarkdown, tableMarkdown } from "../../measure/markdown.ts";
+import { mebibytesText } from "../../plot/format.ts";
+import type { SoakResults } from "../results.ts";
+import { faults, growthBytes, keptBytes, remarks } from "../verdict.ts";
+import { describeSoak } from "./describe.ts";
+import { countTable, kindTable, latencyTable, memoryTable, overloadTable } from "./tables.ts";
+
+export function soakDocument(results: SoakResults): string {
+  const { sustained, overload } = results;
+  const found = faults(results);
+  const paragraphs = [
+    "# Soak",
+    "Written by `npm run soak -- --write-docs` from one run of `npm run soak`: the built Worker in workerd, with the embedded pack in a local R2 bucket, under mixed traffic for minutes; then four times as much as it answers.",
+    listMarkdown(describeSoak(results)),
+    found.length > 0
+      ? `**Faults**\n\n${listMarkdown(found)}`
+      : "All counts add up, in the clients' books and in the Worker's log; no answer was wrong; memory stayed within its bounds.",
+    ...remarks(results).map((remark) => `**Note.** ${remark}`),
+    "## Memory",
+    "![Curves: memory of the isolate by time](plots/soak-memory.svg)",
+    tableMarkdown(memoryTable(sustained)),
+    "## Latency",
+    "![Curves: latency and throughput by time](plots/soak-latency.svg)",
+    tableMarkdown(latencyTable("", sustained)),
+    "Each client waits for its answer before it sends again (a closed loop), so these are the latencies at just so many requests at once, and not those of a given rate of arrivals: a slow answer delays the next request instead of being waited for by it.",
+    "## Counts",
+    tableMarkdown(countTable("", sustained)),
+    ...(overload
+      ? [
+          "## Overload",
+          tableMarkdown(overloadTable(results)),
+          "Requests leave by the clock (an open loop), whatever became of those before, and their time counts from when they were due: nothing is hidden by a client that waits (no coordinated omission). Good answers wait in the queue of 64, so a 200 takes as long as the queue is; a 503 is to come at once. Clients, wrangler's proxy and the Worker share the machine's cores, so that a good part of the time goes into sending and refusing.",
+          tableMarkdown(countTable("", overload)),
+        ]
+      : []),
+    "## What is sent",
+    tableMarkdown(kindTable()),
+    "Which comes when follows from `--seed`. New pictures are the drawn photographs of the bench with other bytes after their end, so that their answer is known: every score must be the one that was given when nothing else was under way. sent = answered + broken off + cut + lost; the Worker's log must have each answer once. Cut: answered before its body was read, rightly so by the Worker's log, but the connection closed while the body was still being sent; wrangler's proxy then passes no answer on.",
+    "## What fails it",
+    listMarkdown([
+      "counts that do not add up, an answer lost, a wrong one, a 5xx other than 503, a 503 without `Retry-After`",
+      `memory that is kept, as the least of all looks of a minute tells: over ${mebibytesText(keptBytes)} MiB, or ${mebibytesText(growthBytes)} MiB more in the last minute than in the first. What is not collected yet comes on top and fails nothing, but is told where it exceeds 128 MB`,
+      "an overload that refuses nothing or answers nothing; a first request after it that is not 200",
+      "an image of 16 MiB, which needs nearly all room there is, that is not answered 200 afterwards: somebody's room was not given back",
+    ]),
+    "```sh\nnpm run soak                    # ten minutes\nnpm run soak -- --quick         # one\nnpm run soak -- --write-docs    # this page, from the last run\n```",
+  ];
+  return `${paragraphs.join("\n\n")}\n`;
+}

@@ -1,0 +1,23 @@
+/** The report of a soak as text. Pure. */
+import { heading, tableText } from "../../measure/table.ts";
+import type { SoakResults } from "../results.ts";
+import { faults, remarks } from "../verdict.ts";
+import { describeSoak } from "./describe.ts";
+import { countTable, latencyTable, memoryTable, overloadTable } from "./tables.ts";
+
+export function soakReport(results: SoakResults): string {
+  const { sustained, overload } = results;
+  const found = faults(results);
+  const sections = [
+    describeSoak(results).join("\n"),
+    tableText(countTable("Sustained traffic", sustained)),
+    tableText(latencyTable("Latency of sustained traffic", sustained)),
+    tableText(memoryTable(sustained)),
+    ...(overload ? [tableText(countTable("Overload", overload)), tableText(overloadTable(results))] : []),
+    ...remarks(results).map((remark) => `Note: ${remark}`),
+    found.length > 0
+      ? `${heading("Faults")}\n${found.map((fault) => `- ${fault}`).join("\n")}`
+      : "All counts add up; no answer was wrong; memory stayed within its bounds.",
+  ];
+  return sections.join("\n\n");
+}

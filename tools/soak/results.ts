@@ -1,0 +1,53 @@
+/** What a soak leaves behind. Everything that is printed, drawn or written comes from it. */
+import type { Machine } from "../measure/machine.ts";
+import type { Percentiles, Stretch } from "./measure/latency.ts";
+import type { Tally } from "./measure/ledger.ts";
+import type { MemoryStretch } from "./measure/memory.ts";
+import type { KindName } from "./traffic/kinds.ts";
+
+/** Raise it when a change makes older files unreadable. */
+export const soakFormat = 1;
+
+export interface Phase {
+  readonly seconds: number;
+  /** Requests a second that were sent on purpose; undefined where each client waited for its answer. */
+  readonly offeredPerSecond?: number;
+  /** Seconds until the last of them was sent. */
+  readonly sendingSeconds?: number;
+  readonly tallies: Readonly<Partial<Record<KindName, Tally>>>;
+  readonly latency: Readonly<Record<string, Percentiles>>;
+  /** Of answers that are not refusals, of 200s, and of 503s. */
+  readonly all: Percentiles;
+  readonly good: Percentiles;
+  readonly refused: Percentiles;
+  readonly stretches: readonly Stretch[];
+  readonly memory: readonly MemoryStretch[];
+  readonly memoryByMinute: readonly MemoryStretch[];
+  /** Requests by status, as the Worker's own log has them. */
+  readonly logged: Readonly<Record<string, number>>;
+  /** The first of what went wrong. */
+  readonly examples: readonly string[];
+}
+
+export interface Recovery {
+  /** From the last request of the overload until the last of its answers. */
+  readonly drainSeconds: number;
+  /** Status and milliseconds of the first request after that. */
+  readonly first: { readonly status: number; readonly ms: number };
+  /** New small JPEGs one after the other, before the overload and after it, milliseconds. */
+  readonly before: Percentiles;
+  readonly after: Percentiles;
+}
+
+export interface SoakResults {
+  readonly format: typeof soakFormat;
+  readonly startedAt: string;
+  readonly machine: Machine;
+  readonly options: { readonly minutes: number; readonly concurrency: number; readonly seed: number };
+  readonly interrupted: boolean;
+  readonly sustained: Phase;
+  readonly overload?: Phase;
+  readonly recovery?: Recovery;
+  /** Status of an image as large as may be, which needs nearly all room: after each phase. */
+  readonly fullSize: readonly number[];
+}

@@ -1,0 +1,123 @@
+/** One soak: a Worker of its own, sustained traffic, an overload, and what came after it. */
+import { mkdtemp, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describeMachine } from "../measure/machine.ts";
+import { packsFolder, readLocalPack } from "../store/local-pack.ts";
+import { seedPack } from "../workerd/bucket-state.ts";
+import { type Bundle, buildOurs } from "../workerd/bundle.ts";
+import { DevWorker } from "../workerd/dev-worker.ts";
+import { percentiles } from "./measure/latency.ts";
+import { answers, type Ledger, total } from "./measure/ledger.ts";
+import type { MemoryWatch } from "./measure/memory-watch.ts";
+import { WorkerLog } from "./measure/worker-log.ts";
+import { runOverload } from "./overload.ts";
+import type { Scene } from "./phase.ts";
+import { postFullSize, postNew } from "./probes.ts";
+import { type SoakResults, soakFormat } from "./results.ts";
+import { runSustained } from "./sustained.ts";
+import { readPictures } from "./traffic/pictures.ts";
+import { readReference } from "./traffic/reference.ts";
+import type { Materials } from "./traffic/requests.ts";
+import { requestsPerTurn, turns } from "./traffic/turns.ts";
+
+export interface SoakOptions {
+  readonly minutes: number;
+  readonly concurrency: number;
+  readonly seed: number;
+  readonly signal: AbortSignal;
+  /** A Worker that is built already; else it is built here. */
+  readonly bundle?: Bundle;
+  readonly onStep: (step: string) => void;
+  readonly onProgress: (stage: string, seconds: number, ofSeconds: number, scene: ProgressFacts) => void;
+}
+
+export interface ProgressFacts {
+  readonly ledger: Ledger;
+  readonly memory: MemoryWatch;
+}
+
+/** The overload sends so many times what was answered before. */
+export const overloadFactor = 4;
+const model = "resnet34-cifar10";
+const packages = ["workerd", "wrangler", "onnxruntime-web", "jpeg-js", "imagescript"] as const;
+
+export async function runSoak(options: SoakOptions): Promise<SoakResults> {
+  const { minutes, concurrency, seed, signal, onStep } = options;
+  const startedAt = new Date().toISOString();
+  const machine = await describeMachine(packages);
+  const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-soak-"));
+  const log = new WorkerLog();
+  let worker: DevWorker | undefined;
+  try {
+    onStep("pictures");
+    const pictures = await readPictures();
+    onStep("Worker");
+    worker = await startWorker(folder, options.bundle, log);
+    const origin = worker.url;
+    const references = [];
+    for (const jpeg of pictures.small) references.push(await readReference(origin, jpeg));
+    const materials: Materials = { seed, pictures, references };
+    const scene = (stage: string, seconds: number): Scene => ({
+      worker: worker as DevWorker,
+      log,
+      materials,
+      turns: source,
+      signal,
+      onProgress: (now, ledger, memory) => options.onProgress(stage, now, seconds, { ledger, memory }),
+    });
+    const source = turns(seed);
+    const sustained = await runSustained(scene("sustained", 60 * minutes), 60 * minutes, concurrency);
+    const results: SoakResults = {
+      format: soakFormat,
+      startedAt,
+      machine,
+      options: { minutes, concurrency, seed },
+      interrupted: signal.aborted,
+      sustained,
+      fullSize: [await postFullSize(origin, pictures.small[0]!)],
+    };
+    if (signal.aborted) return results;
+
+    const before = await postNew(origin, materials, "before");
+    const perSecond = (overloadFactor * answers(total(sustained.tallies))) / sustained.seconds;
+    const seconds = overloadSeconds(minutes);
+    const overload = await runOverload(scene("overload", seconds), seconds, perSecond / requestsPerTurn);
+    const after = await postNew(origin, materials, "after");
+    const [first] = after;
+    return {
+      ...results,
+      interrupted: signal.aborted,
+      overload: {
+        ...overload.phase,
+        offeredPerSecond: perSecond,
+        sendingSeconds: overload.sendingSeconds,
+      },
+      recovery: {
+        drainSeconds: overload.drainSeconds,
+        first: first as NonNullable<typeof first>,
+        before: percentiles(before.map(({ ms }) => ms)),
+        after: percentiles(after.map(({ ms }) => ms)),
+      },
+      fullSize: [...results.fullSize, await postFullSize(origin, pictures.small[0]!)],
+    };
+  } finally {
+    await worker?.close();
+    await rm(folder, { recursive: true, force: true });
+  }
+}
+
+/** A twentieth of the soak, but enough to fill the queue and see it stay full. */
+export function overloadSeconds(minutes: number): number {
+  return Math.max(5, Math.min(30, 3 * minutes));
+}
+
+async function startWorker(folder: string, built: Bundle | undefined, log: WorkerLog): Promise<DevWorker> {
+  const packFolder = path.join(packsFolder, model);
+  const { manifest } = await readLocalPack(packFolder);
+  const bundle = built ?? (await buildOurs(path.join(folder, "bundle")));
+  const stateFolder = path.join(folder, "state");
+  await seedPack(stateFolder, packFolder);
+  const vars = { MODEL_NAME: manifest.name };
+  return DevWorker.start({ bundle, stateFolder, vars, onLog: log.take, ownProcessGroup: true });
+}

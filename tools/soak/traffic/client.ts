@@ -1,0 +1,80 @@
+/** Sends the requests of a turn and tells what became of each. */
+import { faultOf } from "./answer.ts";
+import { type Kind, type KindName, kindOf } from "./kinds.ts";
+import { announce, goAway } from "./raw-client.ts";
+import { type Materials, type Outgoing, requestsOf } from "./requests.ts";
+import type { Turn } from "./turns.ts";
+
+/** What became of one request. */
+export type Fate =
+  | { readonly end: "answered"; readonly status: number; readonly cache?: string; readonly wrong?: string }
+  /** Our own doing. */
+  | { readonly end: "broken-off" }
+  /** No answer of the Worker's came, though one was waited for; its log may know the request by `id`. */
+  | { readonly end: "lost"; readonly id: string; readonly reason: string };
+
+export type OnFate = (kind: KindName, fate: Fate, ms: number) => void;
+
+/** Longer than anything takes: a Worker that hangs is found out. */
+const timeoutMs = 120_000;
+
+/**
+ * All requests of one turn at once. Resolves when the last has ended; never rejects.
+ * @param startedMs from when their time counts, by performance.now()
+ */
+export async function sendTurn(
+  origin: string,
+  turn: Turn,
+  materials: Materials,
+  onFate: OnFate,
+  startedMs = performance.now(),
+): Promise<void> {
+  const sent = requestsOf(turn, materials).map(async (outgoing, i) => {
+    const id = `soak-${materials.seed}-${turn.salt}-${i}`;
+    const fate = await fateOf(origin, outgoing, kindOf(turn.kind), id).catch(
+      (error: unknown): Fate => ({ end: "lost", id, reason: reasonOf(error) }),
+    );
+    onFate(turn.kind, fate, performance.now() - startedMs);
+  });
+  await Promise.all(sent);
+}
+
+async function fateOf(origin: string, outgoing: Outgoing, kind: Kind, id: string): Promise<Fate> {
+  switch (outgoing.way) {
+    case "fetch": {
+      const { path, init, check } = outgoing;
+      const signal = AbortSignal.timeout(timeoutMs);
+      const named = { ...init, headers: { ...(init.headers as Record<string, string>), "X-Request-Id": id } };
+      const { status, headers, text } = await ask(`${origin}${path}`, { ...named, signal });
+      // wrangler's proxy answers by itself when it loses the Worker's connection; the Worker names each request.
+      if (headers.get("X-Request-Id") !== id)
+        return { end: "lost", id, reason: `${status} by the proxy: ${text.slice(0, 100)}` };
+      return answered(headers.get("X-Cache"), status, faultOf({ status, headers, text }, kind, check));
+    }
+    case "announce": {
+      const answer = await announce(origin, outgoing.bytes);
+      return answered(null, answer.status, faultOf(answer, kind));
+    }
+    case "go-away": {
+      const { body } = outgoing;
+      // Refused or not: it did not wait to hear.
+      await goAway(origin, body.length, body.subarray(0, body.length >> 1)).catch(() => {});
+      return { end: "broken-off" };
+    }
+  }
+}
+
+async function ask(url: string, init: RequestInit) {
+  const response = await fetch(url, init);
+  return { status: response.status, headers: response.headers, text: await response.text() };
+}
+
+function answered(cache: string | null, status: number, wrong: string | undefined): Fate {
+  return { end: "answered", status, ...(cache ? { cache } : {}), ...(wrong ? { wrong } : {}) };
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { cause } = error;
+  return cause instanceof Error ? `${error.message}: ${cause.message}` : error.message;
+}

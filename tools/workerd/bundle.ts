@@ -1,0 +1,29 @@
+/** Builds Workers as a deploy would, into folders of their own: `dist` may be another command's. */
+import { execFile } from "node:child_process";
+import { rm } from "node:fs/promises";
+import path from "node:path";
+import { promisify } from "node:util";
+import { offlineEnv } from "../store/local-bucket.ts";
+import { projectFolder } from "../store/platform-config.ts";
+
+/** A built Worker: the script and the .wasm files beside it. */
+export interface Bundle {
+  readonly folder: string;
+  readonly script: string;
+}
+
+export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
+
+/** This project's Worker. */
+export async function buildOurs(folder: string): Promise<Bundle> {
+  await build(["--config", path.join(projectFolder, "wrangler.toml")], folder);
+  return { folder, script: "index.js" };
+}
+
+/** Builds what `options` name into an emptied folder. */
+export async function build(options: readonly string[], folder: string): Promise<void> {
+  await rm(folder, { recursive: true, force: true });
+  const args = [wranglerCli, "deploy", "--dry-run", "--outdir", folder, ...options];
+  const env = { ...process.env, ...offlineEnv };
+  await promisify(execFile)(process.execPath, args, { cwd: projectFolder, env, timeout: 120_000 });
+}
