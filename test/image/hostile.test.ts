@@ -1,8 +1,8 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { segment, writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
 import { dcOnly, decodeWithin, jpegJs, scaledTo } from "../support/image-decoders.ts";
 import { outcomeOf, reasonOf } from "../support/image-errors.ts";
-import { segment, writeJpeg } from "../support/image-jpeg-writer.ts";
 import { gradient } from "../support/image-reference.ts";
 
 const limits = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20 };
