@@ -99,16 +99,6 @@ export class DevWorker {
     }
   }
 
-  /** Has the isolate collect its garbage. */
-  async collectGarbage(): Promise<void> {
-    const inspector = await Inspector.connect(this.inspectorPort);
-    try {
-      await inspector.collectGarbage();
-    } finally {
-      inspector.close();
-    }
-  }
-
   /** Most resident bytes that the Worker's process has had. Linux only. */
   async peakProcessBytes(): Promise<number | undefined> {
     const pid = await this.#workerPid();
