@@ -36,6 +36,9 @@ const corpus = JSON.parse(readFileSync(path.join(fixtures, "corpus.json"), "utf8
   detail?: string;
 }[];
 
+const checked = (bytes: Uint8Array) => checkJpeg(bytes, parseJpegHeader(bytes));
+const checkedFixture = (file: string) => checked(fixture(file));
+
 const small = await smallSeeds();
 const sound = small.filter(({ name }) => !["arithmetic-coded", "12-bit"].includes(name));
 const seedNamed = (name: string) => small.find((seed) => seed.name === name)!.bytes;
@@ -159,14 +162,22 @@ describe("a file made to keep a decoder busy is refused before it is decoded", (
 describe("the scaled decoder", () => {
   test("decodes the next image as ever after one that trapped it", () => {
     const decoder = newScaledDecoder();
-    const check = (bytes: Uint8Array) => checkJpeg(bytes, parseJpegHeader(bytes));
-    const good = check(seedNamed("progressive 4:2:0"));
+    const good = checked(seedNamed("progressive 4:2:0"));
     const before = decoder.decode(good, 8).data.slice();
-    const trap = check(fixture("wrong-restart-number.jpg"));
+    const trap = checkedFixture("wrong-restart-number.jpg");
     for (const eighths of [8, 4, 2, 1] as const) {
       expect(causeOf(() => decoder.decode(trap, eighths))).toBeInstanceOf(WebAssembly.RuntimeError);
       expect(decoder.decode(good, 8).data).toEqual(before);
     }
+  });
+
+  test("keeps nothing of images that trapped it: its largest memory stays what the first one took", () => {
+    const decoder = newScaledDecoder();
+    const trap = checkedFixture("wrong-restart-number.jpg");
+    expect(causeOf(() => decoder.decode(trap, 8))).toBeInstanceOf(WebAssembly.RuntimeError);
+    const first = decoder.largestMemoryBytes;
+    for (let i = 0; i < 300; i++) causeOf(() => decoder.decode(trap, 8));
+    expect(decoder.largestMemoryBytes).toBe(first);
   });
 
   test("shows the part that is there of a file that was cut and given an end", () => {
