@@ -1,10 +1,6 @@
 /** Nothing that a stranger sends brings the decoders down: docs/hostile-input.md. */
-import { readdirSync, readFileSync } from "node:fs";
-import path from "node:path";
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
-import { readDcCoefficients } from "../../src/image/dc-coefficients.ts";
-import { EntropyReader, HuffmanDecoder } from "../../src/image/entropy-reader.ts";
 import { exifOrientation } from "../../src/image/exif.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
@@ -18,6 +14,7 @@ import { mutationFamilies } from "../../tools/fuzz/mutations.ts";
 import { fuzzPreprocessing } from "../../tools/fuzz/preprocessing.ts";
 import { largeSeeds, type SeedFile, smallSeeds } from "../../tools/fuzz/seeds.ts";
 import { concat } from "../../tools/fuzz/segments.ts";
+import { corpusFile } from "../support/hostile-corpus.ts";
 import { dcOnly, decodeWithin, jpegJs, newScaledDecoder, scaledTo } from "../support/image-decoders.ts";
 import { outcomeOf, reasonOf } from "../support/image-errors.ts";
 
@@ -27,17 +24,8 @@ const faultsOf = (all: readonly Attempt[]) => all.filter(({ fault }) => fault !=
 const limits = { maxPixels: 50_000_000, maxDecodeBytes: 24 * 2 ** 20 };
 const frontDoor = (bytes: Uint8Array) => decodeWithin(bytes, limits, { width: 64, height: 64 });
 
-const fixtures = path.join(import.meta.dirname, "..", "fixtures", "hostile");
-const fixture = (file: string) => new Uint8Array(readFileSync(path.join(fixtures, file)));
-const corpus = JSON.parse(readFileSync(path.join(fixtures, "corpus.json"), "utf8")) as {
-  file: string;
-  outcome: string;
-  decoder?: string;
-  detail?: string;
-}[];
-
 const checked = (bytes: Uint8Array) => checkJpeg(bytes, parseJpegHeader(bytes));
-const checkedFixture = (file: string) => checked(fixture(file));
+const checkedFixture = (file: string) => checked(corpusFile(file));
 
 const small = await smallSeeds();
 const sound = small.filter(({ name }) => !["arithmetic-coded", "12-bit"].includes(name));
@@ -82,7 +70,8 @@ describe("hostile files are decoded or refused, whichever decoder they go to", (
       "image_undecodable",
       "unsupported_image",
     ]);
-  });
+    // About 15 s alone; other suites may share the cores.
+  }, 240_000);
 
   test.each(Object.keys(mutationFamilies))("%s: any choices, the simplest that fails", (family) => {
     const members = mutationFamilies[family]!;
@@ -189,23 +178,6 @@ describe("the scaled decoder", () => {
   });
 });
 
-describe("the corpus, test/fixtures/hostile", () => {
-  test.each(corpus.map((entry) => [entry.file, entry] as const))(
-    "%s",
-    (file, { outcome, decoder, detail }) => {
-      const all = attempts(fixture(file));
-      expect(faultsOf(all)).toEqual([]);
-      expect(all[0]).toMatchObject({ outcome, ...(decoder === undefined ? {} : { decoder }) });
-      if (detail !== undefined) expect(all[0]?.detail).toContain(detail);
-    },
-  );
-
-  test("every file is listed", () => {
-    const files = readdirSync(fixtures).filter((file) => file.endsWith(".jpg"));
-    expect(corpus.map(({ file }) => file).sort()).toEqual(files.sort());
-  });
-});
-
 function causeOf(run: () => unknown): unknown {
   try {
     run();
@@ -213,86 +185,4 @@ function causeOf(run: () => unknown): unknown {
   } catch (error) {
     return (error as Error).cause;
   }
-}
-
-describe("the reader of entropy-coded data", () => {
-  const table = fc
-    .tuple(
-      fc.array(fc.nat(3), { minLength: 16, maxLength: 16 }),
-      fc.uint8Array({ minLength: 48, maxLength: 48 }),
-    )
-    .map(([wanted, symbols]) => ({ tableClass: "dc" as const, slot: 0, counts: fitted(wanted), symbols }));
-
-  test("reads no byte outside its data, and at most as many symbols as it has bits", () => {
-    fc.assert(
-      fc.property(
-        table,
-        fc.uint8Array({ maxLength: 100 }),
-        fc.nat(50),
-        fc.nat(50),
-        (huffman, data, before, after) => {
-          const start = Math.min(before, data.length);
-          const end = Math.max(start, data.length - after);
-          const seen: number[] = [];
-          const reader = new EntropyReader(watched(data, seen), start, end);
-          const decoder = new HuffmanDecoder(huffman);
-          let symbols = 0;
-          const outcome = outcomeOf(() => {
-            for (; symbols <= 8 * data.length; symbols++) reader.symbol(decoder);
-          });
-          expect(outcome).toBe("image_undecodable");
-          expect(symbols).toBeLessThanOrEqual(8 * (end - start));
-          // The byte behind an FF at the end tells whether it is a marker.
-          for (const index of seen) expect(index >= start && index <= end).toBe(true);
-        },
-      ),
-      { numRuns: 300, seed: 8 },
-    );
-  });
-
-  test("the DC coefficients of a hostile file are read within its bytes, or it is refused", () => {
-    for (let index = 0; index < 600; index++) {
-      const { bytes } = hostileFile(seededChoices(5, index), small);
-      const seen: number[] = [];
-      const outcome = outcomeOf(() => {
-        const header = parseJpegHeader(bytes);
-        if (header.width * header.height > 1_000_000) return;
-        const jpeg = checkJpeg(bytes, header);
-        readDcCoefficients({ ...jpeg, bytes: watched(bytes, seen) });
-      });
-      expect([
-        "decoded",
-        "empty_body",
-        "image_undecodable",
-        "unsupported_image",
-        "image_too_large",
-      ]).toContain(outcome);
-      for (const at of seen)
-        if (at < 0 || at >= bytes.length) expect.fail(`read byte ${at} of ${bytes.length}`);
-      // Each byte is read twice at most, and once more where it follows an FF or a restart is looked for.
-      expect(seen.length).toBeLessThanOrEqual(4 * 32 * bytes.length);
-    }
-  });
-});
-
-/** Counts of codes that bits can tell apart, as jpeg-tables.ts lets pass. */
-function fitted(wanted: readonly number[]): Uint8Array {
-  let free = 1;
-  return Uint8Array.from(wanted, (count) => {
-    free *= 2;
-    const codes = Math.min(count, free);
-    free -= codes;
-    return codes;
-  });
-}
-
-/** The bytes, telling which were read. */
-function watched(bytes: Uint8Array, seen: number[]): Uint8Array {
-  return new Proxy(bytes, {
-    get(target, key) {
-      if (typeof key === "string" && /^-?\d+$/.test(key)) seen.push(Number(key));
-      const value: unknown = Reflect.get(target, key, target);
-      return typeof value === "function" ? value.bind(target) : value;
-    },
-  });
 }

@@ -1,10 +1,10 @@
 /** Hostile JPEGs over HTTP: no 5xx, no memory kept, and the next sound image is answered as ever. */
-import { readFileSync } from "node:fs";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { fuzzInWorkerd } from "../../tools/fuzz/workerd/run.ts";
 import { projectFolder } from "../../tools/store/local-bucket.ts";
 import { silentProgress } from "../../tools/terminal/progress.ts";
+import { corpus, corpusFile } from "../support/hostile-corpus.ts";
 import { TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
@@ -24,11 +24,6 @@ test("150 hostile files, a sound image after every ten", async () => {
 });
 
 test("the corpus: each file is answered with its status and its reason", async () => {
-  const fixtures = path.join(projectFolder, "test", "fixtures", "hostile");
-  const corpus = JSON.parse(readFileSync(path.join(fixtures, "corpus.json"), "utf8")) as {
-    file: string;
-    outcome: string;
-  }[];
   const statuses: Record<string, number> = {
     decoded: 200,
     image_too_large: 413,
@@ -38,7 +33,7 @@ test("the corpus: each file is answered with its status and its reason", async (
   const worker = await TestWorker.start();
   try {
     for (const { file, outcome } of corpus) {
-      const { status, json } = await worker.classify(new Uint8Array(readFileSync(path.join(fixtures, file))));
+      const { status, json } = await worker.classify(corpusFile(file));
       expect([file, status, json.code]).toEqual([
         file,
         statuses[outcome],
