@@ -82,7 +82,7 @@ function slowestTable({ slowest }: Tally): string {
 function memoryLine({ memory: { first, last } }: Tally): string {
   if (!first || !last) return "";
   const change = (a: number, b: number) => `${megabytes(a)} -> ${megabytes(b)}`;
-  return `JS heap after collection: ${change(first.heapBytes, last.heapBytes)}; largest WASM memory: ${change(first.wasmBytes, last.wasmBytes)}`;
+  return `JS heap: ${change(first.heapBytes, last.heapBytes)}; largest WASM memory: ${change(first.wasmBytes, last.wasmBytes)}`;
 }
 
 function faultLines({ faults, count }: Tally): string {
