@@ -38,7 +38,12 @@ export type Reason =
     }
   | { code: "head_unavailable"; head: string; detail: string; retryAfterSeconds: number }
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
-  | { code: "image_too_large"; unit: "bytes" | "pixels" | "decode_bytes"; measured: number; limit: number }
+  | {
+      code: "image_too_large";
+      unit: "bytes" | "pixels" | "decode_bytes" | "block_visits";
+      measured: number;
+      limit: number;
+    }
   | { code: "unsupported_image"; detected: string; expected: string }
   | { code: "image_undecodable"; detail: string }
   | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
@@ -64,6 +69,7 @@ const sizeUnits = {
   bytes: (measured: number) => `at least ${measured} bytes`,
   pixels: (measured: number) => `${measured} pixels`,
   decode_bytes: (measured: number) => `so many pixels that decoding takes ${measured} bytes of memory`,
+  block_visits: (measured: number) => `so many blocks and scans that decoding visits ${measured} blocks`,
 };
 
 /** Never says what was sent: a key that is nearly right is still a secret. */

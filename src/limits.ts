@@ -88,6 +88,21 @@ export const maxImagePixels = 50_000_000;
  * for up to about a megapixel; larger images are decoded at a reduced scale.
  */
 export const maxDecodeBytes = memoryBudget.decodeBytes;
+/**
+ * Visits of the average block, over all scans: decoders pay for each block in each scan, even where a scan codes it in
+ * no bits. libjpeg's progressive script makes 6, mozjpeg's at most about 12; 32 leaves room and ends scan bombs.
+ */
+export const maxVisitsPerBlock = 32;
+/**
+ * Visits of blocks in one image: 16 MiB hold a bit for each of 100 million, seconds of CPU that cannot be interrupted.
+ * 50 megapixels at 4:4:4 have 2.3 million blocks, 28 million visits with mozjpeg's script.
+ */
+export const maxBlockVisits = 32_000_000;
+/**
+ * Bytes of Huffman tables. Building the tree of a 22-byte table costs microseconds, so that 16 MiB of them would cost
+ * seconds. 32 scans with eight full tables each, more than any encoder writes, need 70 KB.
+ */
+export const maxHuffmanTableBytes = 128 * 1024;
 
 /** Predictions returned when the caller does not say. */
 export const defaultTopK = 5;

@@ -33,7 +33,7 @@ export interface DecodedImage extends DecoderChoice {
  * segments than those of the image are passed over, Exif's orientation excepted. A file must be complete up to its EOI
  * marker; what follows it is ignored.
  * @param targetOf the size to which an image of this size will be resized: no more pixels than that are needed
- * Throws unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes) or empty_body; nothing else. What
+ * Throws unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits) or empty_body; nothing else. What
  * is too large is refused before anything is allocated.
  */
 export function decodeJpeg(

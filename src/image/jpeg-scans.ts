@@ -2,6 +2,8 @@
  * Walks a JPEG behind its header and checks everything that decoders trust: tables, scan scripts, restart markers, the
  * end of the data, and how much work it asks for. Nothing is decoded here. Pure.
  */
+import { ClassifierError } from "../errors.ts";
+import { maxBlockVisits, maxHuffmanTableBytes, maxVisitsPerBlock } from "../limits.ts";
 import { type BlockGrid, blockGrids, mcuGrid, paddedBlocks } from "./block-grid.ts";
 import type { JpegHeader } from "./jpeg-header.ts";
 import { checkScanScript, parseScan, type Scan, type ScanState } from "./jpeg-scan-header.ts";
@@ -19,19 +21,6 @@ import {
   readHuffmanTables,
   readQuantisationTables,
 } from "./jpeg-tables.ts";
-
-/**
- * Visits of the average block, over all scans. Decoders pay for each block in each scan, even where a scan codes it in
- * no bits, and cannot be interrupted. libjpeg's progressive script makes 6, mozjpeg's at most about 12; 32 leaves room
- * and ends scan bombs.
- */
-export const maxVisitsPerBlock = 32;
-
-/**
- * Bytes of Huffman tables. Building the tree of a 19-byte table costs microseconds, so that 16 MiB of them would cost
- * seconds. 32 scans with eight full tables each, more than any encoder writes, need 70 KB.
- */
-export const maxHuffmanTableBytes = 128 * 1024;
 
 /** One scan, and what stands before it. Offsets count bytes of the file. */
 export interface CodedScan extends Scan {
@@ -59,7 +48,7 @@ export interface CheckedJpeg {
   readonly scans: readonly CodedScan[];
 }
 
-/** Throws image_undecodable; the file must be complete up to its EOI marker. */
+/** Throws image_undecodable, image_too_large (block_visits); the file must be complete up to its EOI marker. */
 export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
   const grids = blockGrids(header);
   const frameBlocks = grids.reduce((sum, grid) => sum + paddedBlocks(grid), 0);
@@ -102,7 +91,7 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
         checkScanScript(scan, header, state);
         const { mcus, blocks } = scanSize(scan, header, grids);
         visits += blocks;
-        if (visits > maxVisitsPerBlock * frameBlocks) throw undecodable("it repeats its scans far too often");
+        refuseScanBomb(visits, frameBlocks);
         const data = entropyCodedEnd(bytes, segment.end);
         scans.push({
           ...scan,
@@ -126,6 +115,18 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
         sawFrame = true;
     }
   }
+}
+
+/** Both before anything is decoded: a decoder cannot be interrupted. */
+function refuseScanBomb(visits: number, frameBlocks: number): void {
+  if (visits > maxVisitsPerBlock * frameBlocks) throw undecodable("it repeats its scans far too often");
+  if (visits <= maxBlockVisits) return;
+  throw new ClassifierError({
+    code: "image_too_large",
+    unit: "block_visits",
+    measured: visits,
+    limit: maxBlockVisits,
+  });
 }
 
 function scanSize(

@@ -5,9 +5,9 @@ import { dcOnlyCostBytes, scaledCostBytes } from "../../src/image/decode-cost.ts
 import { type JpegHeader, parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
 import { maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
+import { writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
 import { decodeWithin, newScaledDecoder } from "../support/image-decoders.ts";
 import { reasonOf } from "../support/image-errors.ts";
-import { writeJpeg } from "../support/image-jpeg-writer.ts";
 
 const MiB = 2 ** 20;
 const kinds = {

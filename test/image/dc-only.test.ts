@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
+import { type JpegSpec, writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
 import { dcOnly, jpegJs, scaledTo } from "../support/image-decoders.ts";
 import { reasonOf } from "../support/image-errors.ts";
-import { type JpegSpec, writeJpeg } from "../support/image-jpeg-writer.ts";
 import { blockMeans, gradient, largestDifference, sharpRgb } from "../support/image-reference.ts";
 
 const ycc = (...factors: [number, number][]) => factors.map(([h, v], i) => ({ id: i + 1, h, v }));

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
+import { type JpegSpec, writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
 import { jpegJs, scaledTo } from "../support/image-decoders.ts";
-import { type JpegSpec, writeJpeg } from "../support/image-jpeg-writer.ts";
 import { gradient, largestDifference, naiveRgb, sharpCmyk, sharpRgb } from "../support/image-reference.ts";
 
 /** Levels between two inverse DCTs, and jpeg-js cutting off where libjpeg rounds; three channels mix in YCbCr. */

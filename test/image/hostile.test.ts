@@ -1,121 +1,188 @@
+/** Nothing that a stranger sends brings the decoders down: docs/hostile-input.md. */
 import fc from "fast-check";
-import { describe, expect, test } from "vitest";
-import { dcOnly, decodeWithin, jpegJs, scaledTo } from "../support/image-decoders.ts";
+import { beforeAll, describe, expect, test } from "vitest";
+import { exifOrientation } from "../../src/image/exif.ts";
+import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
+import { checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/limits.ts";
+import { type Attempt, attemptEveryWay } from "../../tools/fuzz/attempt.ts";
+import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../../tools/fuzz/bombs.ts";
+import { listedChoices, seededChoices } from "../../tools/fuzz/choices.ts";
+import { hostileFile } from "../../tools/fuzz/generate.ts";
+import { segment } from "../../tools/fuzz/jpeg-writer.ts";
+import { mutationFamilies } from "../../tools/fuzz/mutations.ts";
+import { fuzzPreprocessing } from "../../tools/fuzz/preprocessing.ts";
+import { largeSeeds, type SeedFile, smallSeeds } from "../../tools/fuzz/seeds.ts";
+import { concat } from "../../tools/fuzz/segments.ts";
+import { corpusFile } from "../support/hostile-corpus.ts";
+import { dcOnly, decodeWithin, jpegJs, newScaledDecoder, scaledTo } from "../support/image-decoders.ts";
 import { outcomeOf, reasonOf } from "../support/image-errors.ts";
-import { segment, writeJpeg } from "../support/image-jpeg-writer.ts";
-import { gradient } from "../support/image-reference.ts";
 
-const limits = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20 };
-const decode = (bytes: Uint8Array) => decodeWithin(bytes, limits);
-/** Each on its own: the front door would send these small files to jpeg-js alone. */
-const decoders: [string, (bytes: Uint8Array) => unknown][] = [
-  ["the front door", decode],
-  ["jpeg-js", jpegJs],
-  ["the scaled decoder at 1/1", (bytes) => scaledTo(bytes, 8)],
-  ["the scaled decoder at 1/8", (bytes) => scaledTo(bytes, 1)],
-  ["the DC-only decoder", dcOnly],
-];
-const outcomes = ["decoded", "empty_body", "image_undecodable", "unsupported_image", "image_too_large"];
+const scaled = newScaledDecoder();
+const attempts = (bytes: Uint8Array) => attemptEveryWay(bytes, { scaled, preprocessing: fuzzPreprocessing });
+const faultsOf = (all: readonly Attempt[]) => all.filter(({ fault }) => fault !== undefined);
+const limits = { maxPixels: 50_000_000, maxDecodeBytes: 24 * 2 ** 20 };
+const frontDoor = (bytes: Uint8Array) => decodeWithin(bytes, limits, { width: 64, height: 64 });
 
-async function specimens(): Promise<Map<string, Uint8Array>> {
-  const image = () => gradient(40, 24);
-  const written = {
-    baseline: image().jpeg(),
-    progressive: image().jpeg({ progressive: true }),
-    grey: image().toColourspace("b-w").jpeg(),
-    cmyk: image().toColourspace("cmyk").jpeg(),
-  };
-  const all = new Map<string, Uint8Array>();
-  for (const [name, pipeline] of Object.entries(written)) {
-    all.set(name, new Uint8Array(await pipeline.toBuffer()));
-  }
-  const components = [1, 2, 3].map((id) => ({ id, h: 1, v: 1 }));
-  all.set("restarts", writeJpeg({ width: 40, height: 24, components, restartInterval: 4 }));
-  all.set("scans", writeJpeg({ width: 40, height: 24, components, scans: [[0], [1], [2]] }));
-  return all;
-}
+const checked = (bytes: Uint8Array) => checkJpeg(bytes, parseJpegHeader(bytes));
+const checkedFixture = (file: string) => checked(corpusFile(file));
 
-const files = await specimens();
+const small = await smallSeeds();
+const sound = small.filter(({ name }) => !["arithmetic-coded", "12-bit"].includes(name));
+const seedNamed = (name: string) => small.find((seed) => seed.name === name)!.bytes;
 
-describe.each([...files])("a damaged %s file", (_, bytes) => {
-  test("cut short after any byte is refused as a client's mistake", () => {
-    for (let length = 0; length < bytes.length; length++) {
-      const outcome = outcomeOf(() => decode(bytes.slice(0, length)));
-      const expected = length === 0 ? "empty_body" : length === 1 ? "unsupported_image" : "image_undecodable";
-      expect([length, outcome]).toEqual([length, expected]);
-    }
-    for (const [, each] of decoders) expect(outcomeOf(() => each(bytes))).toBe("decoded");
+describe("a sound file of every kind", () => {
+  test.each(sound.map(({ name, bytes }) => [name, bytes] as const))("%s is decoded", (_, bytes) => {
+    expect(attempts(bytes)[0]).toMatchObject({ way: "front door", outcome: "decoded" });
   });
 
-  test.each(decoders)("with flipped bits, by %s: decoded or refused, never anything else", (_, each) => {
-    const flips = fc.array(fc.nat(bytes.length * 8 - 1), { minLength: 1, maxLength: 8 });
-    fc.assert(
-      fc.property(flips, (positions) => {
-        const damaged = bytes.slice();
-        for (const position of positions) damaged[position >> 3]! ^= 1 << (position & 7);
-        expect(outcomes).toContain(outcomeOf(() => each(damaged)));
-      }),
-      { numRuns: 300 },
-    );
-  });
-
-  test.each(decoders)("with a run of other bytes, by %s: decoded or refused", (_, each) => {
-    const splice = fc.tuple(fc.nat(bytes.length), fc.nat(20), fc.uint8Array({ maxLength: 20 }));
-    fc.assert(
-      fc.property(splice, ([at, removed, added]) => {
-        const damaged = Uint8Array.from([
-          ...bytes.subarray(0, at),
-          ...added,
-          ...bytes.subarray(at + removed),
-        ]);
-        expect(outcomes).toContain(outcomeOf(() => each(damaged)));
-      }),
-      { numRuns: 150 },
-    );
-  });
-});
-
-test("any bytes behind a start-of-image marker are decoded or refused", () => {
-  fc.assert(
-    fc.property(fc.uint8Array({ maxLength: 400 }), (tail) => {
-      expect(outcomes).toContain(outcomeOf(() => decode(Uint8Array.from([0xff, 0xd8, 0xff, ...tail]))));
-    }),
-    { numRuns: 500 },
+  test.each(small.map(({ name, bytes }) => [name, bytes] as const))(
+    "%s, cut short after any byte, is refused as a client's mistake",
+    (_, bytes) => {
+      for (let length = 0; length < bytes.length; length++) {
+        const outcome = outcomeOf(() => frontDoor(bytes.slice(0, length)));
+        const allowed = length === 0 ? ["empty_body"] : ["image_undecodable", "unsupported_image"];
+        expect(allowed, `${length} bytes`).toContain(outcome);
+      }
+    },
   );
 });
 
-describe("a file made to keep the decoder busy is refused before decoding", () => {
-  test("thousands of progressive scans that code nothing", () => {
-    const progressive = files.get("progressive")!;
-    const scan = [...segment(0xda, [1, 1, 0, 1, 63, 0x01]), 0];
-    const at = progressive.length - 2;
-    const bomb = Uint8Array.from([
-      ...progressive.subarray(0, at),
-      ...Array.from({ length: 5000 }, () => scan).flat(),
-      ...progressive.subarray(at),
-    ]);
-    expect(reasonOf(() => decode(bomb))).toMatchObject({ detail: "it repeats its scans far too often" });
+describe("hostile files are decoded or refused, whichever decoder they go to", () => {
+  let large: SeedFile[];
+  beforeAll(async () => {
+    large = await largeSeeds();
   });
 
-  test("thousands of Huffman tables", () => {
-    const table = segment(0xc4, [0x13, ...new Array<number>(15).fill(0), 1, 0]);
-    const baseline = files.get("baseline")!;
-    const bomb = Uint8Array.from([
-      ...baseline.subarray(0, 2),
-      ...Array.from({ length: 10_000 }, () => table).flat(),
-      ...baseline.subarray(2),
+  test("1,500 files of one seed", () => {
+    const faults: unknown[] = [];
+    const outcomes = new Set<string>();
+    for (let index = 0; index < 1500; index++) {
+      const { bytes, from, mutations } = hostileFile(seededChoices(8, index), [...small, ...large]);
+      const all = attempts(bytes);
+      for (const { outcome } of all) outcomes.add(outcome);
+      for (const fault of faultsOf(all)) faults.push({ index, from, mutations, ...fault });
+    }
+    expect(faults).toEqual([]);
+    expect([...outcomes].sort()).toEqual([
+      "decoded",
+      "image_too_large",
+      "image_undecodable",
+      "unsupported_image",
     ]);
-    expect(reasonOf(() => decode(bomb))).toMatchObject({
-      detail: "it has far more Huffman tables than scans",
+    // About 15 s alone; other suites may share the cores.
+  }, 240_000);
+
+  test.each(Object.keys(mutationFamilies))("%s: any choices, the simplest that fails", (family) => {
+    const members = mutationFamilies[family]!;
+    const choices = fc.array(fc.nat(), { minLength: 1, maxLength: 40 });
+    fc.assert(
+      fc.property(fc.constantFrom(...sound), fc.constantFrom(...members), choices, (seed, mutation, list) => {
+        const bytes = mutation.apply(seed.bytes, listedChoices(list), small[0]!.bytes);
+        expect(faultsOf(attempts(Uint8Array.from(bytes)))).toEqual([]);
+      }),
+      { numRuns: 60, seed: 8 },
+    );
+  });
+
+  test("any bytes behind a start-of-image marker", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (tail) => {
+        expect(faultsOf(attempts(Uint8Array.from([0xff, 0xd8, 0xff, ...tail])))).toEqual([]);
+      }),
+      { numRuns: 500, seed: 8 },
+    );
+  });
+
+  test("any bytes as Exif cost the orientation at most", () => {
+    fc.assert(
+      fc.property(fc.uint8Array({ maxLength: 400 }), (tiff) => {
+        expect(exifOrientation(Uint8Array.from([0x49, 0x49, 0x2a, 0, ...tiff]))).toBeGreaterThanOrEqual(1);
+        expect(exifOrientation(tiff)).toBeLessThanOrEqual(8);
+      }),
+      { numRuns: 500, seed: 8 },
+    );
+  });
+});
+
+describe("a file made to keep a decoder busy is refused before it is decoded", () => {
+  test("12 MiB that visit each block of 50 megapixels 32 times: with the count and the limit", () => {
+    const blocks = 4 * 1024 * 763;
+    expect(reasonOf(() => frontDoor(dcRefinementBomb(32)))).toEqual({
+      code: "image_too_large",
+      unit: "block_visits",
+      measured: blocks * Math.ceil((maxBlockVisits + 1) / blocks),
+      limit: maxBlockVisits,
     });
   });
 
+  test("33 scans that code nothing, at any size; 32 are decoded", () => {
+    expect(reasonOf(() => frontDoor(acRefinementBomb(33, 64, 64)))).toMatchObject({
+      detail: "it repeats its scans far too often",
+    });
+    for (const each of [jpegJs, (bytes: Uint8Array) => scaledTo(bytes, 8), dcOnly]) {
+      expect(outcomeOf(() => each(acRefinementBomb(32, 64, 64)))).toBe("decoded");
+    }
+  });
+
+  test("thousands of Huffman tables", () => {
+    expect(reasonOf(() => frontDoor(huffmanTableBomb(maxHuffmanTableBytes + 100)))).toMatchObject({
+      detail: "it has far more Huffman tables than scans",
+    });
+    expect(outcomeOf(() => frontDoor(huffmanTableBomb(maxHuffmanTableBytes - 100)))).toBe("decoded");
+  });
+
+  test("50 megapixels at 4:4:4 in twelve scans, as mozjpeg writes at most, are not", () => {
+    const scans = 12;
+    const frame = 3 * Math.ceil(8192 / 8) * Math.ceil(6100 / 8);
+    expect(frame * scans).toBeLessThanOrEqual(maxBlockVisits);
+  });
+
   test("a megabyte of comments is passed over", () => {
-    const baseline = files.get("baseline")!;
+    const bytes = seedNamed("baseline 4:2:0");
     const comments = Array.from({ length: 16 }, () =>
       segment(0xfe, new Array<number>(65533).fill(65)),
     ).flat();
-    const padded = Uint8Array.from([...baseline.subarray(0, 2), ...comments, ...baseline.subarray(2)]);
-    expect(decode(padded).image).toEqual(decode(baseline).image);
+    const padded = concat(bytes.subarray(0, 2), comments, bytes.subarray(2));
+    expect(frontDoor(padded).image).toEqual(frontDoor(bytes).image);
   });
 });
+
+describe("the scaled decoder", () => {
+  test("decodes the next image as ever after one that trapped it", () => {
+    const decoder = newScaledDecoder();
+    const good = checked(seedNamed("progressive 4:2:0"));
+    const before = decoder.decode(good, 8).data.slice();
+    const trap = checkedFixture("wrong-restart-number.jpg");
+    for (const eighths of [8, 4, 2, 1] as const) {
+      expect(causeOf(() => decoder.decode(trap, eighths))).toBeInstanceOf(WebAssembly.RuntimeError);
+      expect(decoder.decode(good, 8).data).toEqual(before);
+    }
+  });
+
+  test("keeps nothing of images that trapped it: its largest memory stays what the first one took", () => {
+    const decoder = newScaledDecoder();
+    const trap = checkedFixture("wrong-restart-number.jpg");
+    expect(causeOf(() => decoder.decode(trap, 8))).toBeInstanceOf(WebAssembly.RuntimeError);
+    const first = decoder.largestMemoryBytes;
+    for (let i = 0; i < 300; i++) causeOf(() => decoder.decode(trap, 8));
+    expect(decoder.largestMemoryBytes).toBe(first);
+  });
+
+  test("shows the part that is there of a file that was cut and given an end", () => {
+    const whole = seedNamed("baseline 4:4:4");
+    const cut = concat(whole.subarray(0, whole.length - 40), [0xff, 0xd9]);
+    expect(outcomeOf(() => scaledTo(cut, 8))).toBe("decoded");
+    expect(outcomeOf(() => jpegJs(cut))).toBe("image_undecodable");
+    expect(outcomeOf(() => dcOnly(cut))).toBe("image_undecodable");
+  });
+});
+
+function causeOf(run: () => unknown): unknown {
+  try {
+    run();
+    return undefined;
+  } catch (error) {
+    return (error as Error).cause;
+  }
+}

@@ -2,9 +2,9 @@ import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { jpegJsCostBytes } from "../../src/image/decode-cost.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
+import { segment, writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
 import { decodeWithin } from "../support/image-decoders.ts";
 import { reasonOf } from "../support/image-errors.ts";
-import { segment, writeJpeg } from "../support/image-jpeg-writer.ts";
 import { gradient } from "../support/image-reference.ts";
 
 const limits = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20 };

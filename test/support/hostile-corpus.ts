@@ -1,0 +1,21 @@
+/** The files of test/fixtures/hostile, and what becomes of them. */
+import { readdirSync, readFileSync } from "node:fs";
+import path from "node:path";
+
+const folder = path.join(import.meta.dirname, "..", "fixtures", "hostile");
+
+export interface CorpusEntry {
+  readonly file: string;
+  /** Of the way that a request takes: "decoded", or the code of the refusal. */
+  readonly outcome: string;
+  readonly decoder?: string;
+  readonly detail?: string;
+}
+
+export const corpus = JSON.parse(
+  readFileSync(path.join(folder, "corpus.json"), "utf8"),
+) as readonly CorpusEntry[];
+
+export const corpusFile = (file: string) => new Uint8Array(readFileSync(path.join(folder, file)));
+
+export const corpusFiles = () => readdirSync(folder).filter((file) => file.endsWith(".jpg"));

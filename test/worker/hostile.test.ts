@@ -1,0 +1,46 @@
+/** Hostile JPEGs over HTTP: no 5xx, no memory kept, and the next sound image is answered as ever. */
+import path from "node:path";
+import { expect, test } from "vitest";
+import { fuzzInWorkerd } from "../../tools/fuzz/workerd/run.ts";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { silentProgress } from "../../tools/terminal/progress.ts";
+import { corpus, corpusFile } from "../support/hostile-corpus.ts";
+import { TestWorker } from "../support/worker.ts";
+
+const MiB = 2 ** 20;
+
+test("150 hostile files, a sound image after every ten", async () => {
+  const bundle = { folder: path.join(projectFolder, "dist"), script: "index.js" };
+  const run = { count: 150, seed: 8, hangMs: 60_000, goodEvery: 10, bundle };
+  const { outcomes, faults, memory } = await fuzzInWorkerd(run, silentProgress);
+  expect(faults).toEqual([]);
+  expect(outcomes.get("sound image after it")).toEqual(new Map([["right", 15]]));
+  expect([...(outcomes.get("HTTP")?.values() ?? [])].reduce((a, b) => a + b, 0)).toBe(150);
+  expect(outcomes.get("HTTP")?.get("200")).toBeGreaterThan(10);
+  const { first, last } = memory;
+  expect(last!.heapBytes - first!.heapBytes).toBeLessThanOrEqual(16 * MiB);
+  // The largest decoder memory is of the largest file yet, within the budget of one decode.
+  expect(last!.wasmBytes - first!.wasmBytes).toBeLessThanOrEqual(24 * MiB);
+});
+
+test("the corpus: each file is answered with its status and its reason", async () => {
+  const statuses: Record<string, number> = {
+    decoded: 200,
+    image_too_large: 413,
+    unsupported_image: 415,
+    image_undecodable: 422,
+  };
+  const worker = await TestWorker.start();
+  try {
+    for (const { file, outcome } of corpus) {
+      const { status, json } = await worker.classify(corpusFile(file));
+      expect([file, status, json.code]).toEqual([
+        file,
+        statuses[outcome],
+        outcome === "decoded" ? undefined : outcome,
+      ]);
+    }
+  } finally {
+    await worker.close();
+  }
+});

@@ -1,0 +1,67 @@
+/** Restart intervals and markers that do not go together. */
+import { pick } from "../choices.ts";
+import { segment } from "../jpeg-writer.ts";
+import type { Mutation } from "../mutation.ts";
+import { inserted, piecesWith, repeated, replaced } from "../segments.ts";
+
+/** Offsets of the RSTn markers in the file's scans. */
+function restartMarkers(bytes: Uint8Array): number[] {
+  const found: number[] = [];
+  for (const { dataStart, end } of piecesWith(bytes, 0xda)) {
+    for (let at = bytes.indexOf(0xff, dataStart); at >= 0 && at < end; at = bytes.indexOf(0xff, at + 1)) {
+      const next = bytes[at + 1] ?? 0;
+      if (next >= 0xd0 && next <= 0xd7) found.push(at);
+    }
+  }
+  return found;
+}
+
+export const restarts: readonly Mutation[] = [
+  {
+    name: "other restart interval",
+    apply(bytes, choices) {
+      const places = piecesWith(bytes, 0xda, 0xc0, 0xc2);
+      if (places.length === 0) return bytes;
+      const interval = pick(choices, [0, 1, 2, 3, 255, 65_535]);
+      return inserted(bytes, pick(choices, places).start, segment(0xdd, [interval >> 8, interval & 255]));
+    },
+  },
+  {
+    name: "restart interval of a wrong length",
+    apply(bytes, choices) {
+      const [scan] = piecesWith(bytes, 0xda);
+      const body = new Array<number>(choices.below(5)).fill(1);
+      return scan ? inserted(bytes, scan.start, segment(0xdd, body)) : bytes;
+    },
+  },
+  {
+    name: "wrong restart number",
+    apply(bytes, choices) {
+      const markers = restartMarkers(bytes);
+      if (markers.length === 0) return bytes;
+      const out = bytes.slice();
+      out[pick(choices, markers) + 1] = 0xd0 + choices.below(8);
+      return out;
+    },
+  },
+  {
+    name: "restart marker removed",
+    apply(bytes, choices) {
+      const markers = restartMarkers(bytes);
+      if (markers.length === 0) return bytes;
+      const at = pick(choices, markers);
+      return replaced(bytes, at, at + 2, []);
+    },
+  },
+  {
+    name: "restart markers in image data",
+    apply(bytes, choices) {
+      const scans = piecesWith(bytes, 0xda);
+      if (scans.length === 0) return bytes;
+      const { dataStart, end } = pick(choices, scans);
+      const marker = [0xff, 0xd0 + choices.below(8)];
+      const times = pick(choices, [1, 2, 8, 1000, 100_000]);
+      return inserted(bytes, dataStart + choices.below(end - dataStart + 1), repeated(marker, times));
+    },
+  },
+];

@@ -1,0 +1,77 @@
+/** A JPEG cut into its segments, for mutation: forgiving, since mutations are applied one upon the other. */
+
+/** [start, end) of the file; a scan's header and its entropy-coded data are one piece. */
+export interface Piece {
+  readonly marker: number;
+  readonly start: number;
+  /** Behind the length field; of a scan, the entropy-coded data begins at `dataStart`. */
+  readonly body: number;
+  readonly dataStart: number;
+  readonly end: number;
+}
+
+const scanMarker = 0xda;
+const isBare = (marker: number) => (marker >= 0xd0 && marker <= 0xd9) || marker === 1;
+const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
+
+/** The pieces up to where the structure breaks off. */
+export function piecesOf(bytes: Uint8Array): Piece[] {
+  const pieces: Piece[] = [];
+  for (let at = bytes.indexOf(0xff); at >= 0 && at + 1 < bytes.length; ) {
+    const marker = bytes[at + 1]!;
+    if (marker === 0 || marker === 0xff) {
+      at = bytes.indexOf(0xff, at + 1);
+      continue;
+    }
+    const length = isBare(marker) ? 0 : ((bytes[at + 2] ?? 0) << 8) | (bytes[at + 3] ?? 0);
+    const dataStart = Math.min(bytes.length, at + 2 + length);
+    const end = marker === scanMarker ? scanEnd(bytes, dataStart) : dataStart;
+    pieces.push({ marker, start: at, body: Math.min(end, at + (isBare(marker) ? 2 : 4)), dataStart, end });
+    at = bytes.indexOf(0xff, end);
+  }
+  return pieces;
+}
+
+function scanEnd(bytes: Uint8Array, start: number): number {
+  for (let at = bytes.indexOf(0xff, start); at >= 0; at = bytes.indexOf(0xff, at + 1)) {
+    const next = bytes[at + 1];
+    if (next !== undefined && next !== 0 && next !== 0xff && !isRestart(next)) return at;
+  }
+  return bytes.length;
+}
+
+export const piecesWith = (bytes: Uint8Array, ...markers: number[]) =>
+  piecesOf(bytes).filter(({ marker }) => markers.includes(marker));
+
+/** Frame headers that a file may be given: baseline, extended, progressive, and those that are refused. */
+export const frameMarkers = [0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc9, 0xca, 0xcb, 0xf7] as const;
+
+export function concat(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
+  let at = 0;
+  for (const part of parts) {
+    out.set(part, at);
+    at += part.length;
+  }
+  return out;
+}
+
+/** `bytes` with [start, end) replaced. */
+export function replaced(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  by: Uint8Array | readonly number[],
+): Uint8Array {
+  return concat(bytes.subarray(0, start), by, bytes.subarray(Math.max(start, end)));
+}
+
+export const inserted = (bytes: Uint8Array, at: number, added: Uint8Array | readonly number[]) =>
+  replaced(bytes, at, at, added);
+
+/** One part, again and again. */
+export function repeated(part: Uint8Array | readonly number[], times: number): Uint8Array {
+  const out = new Uint8Array(part.length * times);
+  for (let i = 0; i < times; i++) out.set(part, i * part.length);
+  return out;
+}
