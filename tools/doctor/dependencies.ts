@@ -58,15 +58,11 @@ async function versionIn(folder: string): Promise<string | undefined> {
 
 /** Installed is not enough: scripts that npm skipped, another platform's binary, an old libc. */
 async function programFinding(folder: string, program: "workerd" | "wrangler"): Promise<Finding> {
-  const file = path.join(
-    folder,
-    "node_modules",
-    program,
-    "bin",
-    program === "wrangler" ? "wrangler.js" : "workerd",
-  );
+  // Not by Node: workerd's install script may have put the binary itself in the place of its launcher.
+  const file = path.join(folder, "node_modules", ".bin", program);
   try {
-    const { stdout } = await run(process.execPath, [file, "--version"], { timeout: programTimeoutMs });
+    const options = { timeout: programTimeoutMs, shell: process.platform === "win32" };
+    const { stdout } = await run(file, ["--version"], options);
     return ok(
       `${program} runs: ${stdout
         .trim()
@@ -75,11 +71,8 @@ async function programFinding(folder: string, program: "workerd" | "wrangler"): 
         ?.replace(/^workerd /, "")}`,
     );
   } catch (error) {
-    const why =
-      error instanceof Error ? error.message.split("\n").find((line) => /error/i.test(line)) : undefined;
-    return broken(
-      `${program} does not run${why ? `: ${why.trim().slice(0, 200)}` : ""}`,
-      `rm -rf node_modules && ${reinstall}`,
-    );
+    const lines = error instanceof Error ? error.message.split("\n") : [];
+    const why = lines.find((line) => /error|ENOENT|EACCES/i.test(line))?.trim() ?? "it did not answer";
+    return broken(`${program} does not run: ${why.slice(0, 200)}`, `rm -rf node_modules && ${reinstall}`);
   }
 }
