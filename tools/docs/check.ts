@@ -14,6 +14,7 @@ export const reasons: ReadonlySet<string> = new Set([
   "needs the network",
   "needs files of yours",
   "takes many minutes",
+  "is a step of CI",
 ]);
 
 /** Links to pages and headings of the project, pictures too; scripts that package.json does not have. */

@@ -68,6 +68,10 @@ export function readPage(file: string, text: string): Page {
 function blocksOf(page: string, tokens: readonly Token[]): CommandBlock[] {
   const visible = tokens.filter(({ type }) => type !== "space");
   return visible.flatMap((token, i) => {
+    // A block may stand in a list, with the comment and the answer beside it there.
+    if (token.type === "list")
+      return (token.items as Token[]).flatMap((item) => blocksOf(page, childrenOf(item)));
+    if (token.type === "blockquote") return blocksOf(page, childrenOf(token));
     if (token.type !== "code" || token.lang !== "sh") return [];
     const before = visible[i - 1];
     const after = visible[i + 1];
@@ -76,6 +80,8 @@ function blocksOf(page: string, tokens: readonly Token[]): CommandBlock[] {
     return [{ page, commands: commandsOf(token.text), reason, answer }];
   });
 }
+
+const childrenOf = (token: Token): readonly Token[] => ("tokens" in token ? (token.tokens ?? []) : []);
 
 /** One command a line; a backslash goes on in the next, `#` begins a comment. */
 export function commandsOf(block: string): string[] {

@@ -41,10 +41,7 @@ export async function runBlocks(
         if (server === undefined && needsServer(line)) server = await startServer(folder, port);
         let fault: string | undefined;
         if (!isServer(line) && line !== "") {
-          const { code, stdout, output } = await runLine(
-            line.replaceAll(documentedServer, `127.0.0.1:${port}`),
-            folder,
-          );
+          const { code, stdout, output } = await runLine(withPorts(line, port), folder);
           if (code !== 0) fault = `exit code ${code}\n${output.slice(-4000)}`;
           else if (answer !== undefined && i === commands.length - 1) fault = answerFault(answer, stdout);
         }
@@ -58,6 +55,12 @@ export async function runBlocks(
     await remove();
   }
 }
+
+const withPorts = (command: string, port: number) =>
+  command
+    .replaceAll(documentedServer, `127.0.0.1:${port}`)
+    // Whatever else runs on this machine must not be found at the documented port.
+    .replace(/^npm run doctor$/, `npm run doctor -- --port ${port}`);
 
 /** The dependencies are those of the project: installing them is what whoever runs this has done. */
 const withoutInstall = (command: string) => command.replace(/^npm ci\s*(&&\s*|$)/, "");
