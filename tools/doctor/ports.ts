@@ -23,8 +23,11 @@ async function serverFinding(port: number): Promise<Finding> {
 
 async function inspectorFinding(port: number): Promise<Finding> {
   if (await isFree(port)) return ok(`port ${port} (inspector) is free`);
+  const who = await holder(port);
+  if (/^workerd/.test(who))
+    return ok(`port ${port} (inspector) is held by ${who}: npm start, or another Worker`);
   return warning(
-    `port ${port} (inspector) is held by ${await holder(port)}: wrangler takes another one`,
+    `port ${port} (inspector) is held by ${who}: wrangler takes another one`,
     "nothing, unless you debug: wrangler then prints the inspector's port",
   );
 }
