@@ -137,6 +137,24 @@ const configSchema = z.object({
   RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
 });
 
+/** A variable that does not hold, and what it should be. Never repeats the value: it may be a secret. */
+export interface VariableFault {
+  readonly variable: string;
+  readonly expected: string;
+}
+
+/** Names of all variables that the Worker reads. */
+export const variableNames: readonly string[] = Object.keys(configSchema.shape);
+
+/** Every variable at fault, for who looks before a deploy does. */
+export function variableFaults(variables: Readonly<Record<string, unknown>>): VariableFault[] {
+  const { error } = configSchema.safeParse({ ...variables });
+  return (error?.issues ?? []).map((issue) => ({
+    variable: String(issue.path[0] ?? "a variable"),
+    expected: issue.message.replace(/^expected /, ""),
+  }));
+}
+
 /** @throws ClassifierError misconfigured, for the first variable or binding at fault */
 export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {

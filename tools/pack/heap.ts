@@ -29,10 +29,27 @@ export function predictHeapBytes(
   size: number,
   shardBytes: number,
 ): number {
-  const weights = weightBytes(net, precision) / MiB;
-  const loadingMiB = copiesOfLastShard * Math.min(weights, shardBytes / MiB);
-  const runningMiB = activationMiBAt224 * (size / 224) ** 2;
-  const used = runtimeMiB + layerMiB * convolutions(net).length + weights + Math.max(loadingMiB, runningMiB);
+  return predictHeapOf({
+    layers: convolutions(net).length,
+    weightBytes: weightBytes(net, precision),
+    size,
+    shardBytes,
+  });
+}
+
+/** The same from the counts alone, for a pack that is made already. */
+export function predictHeapOf(pack: {
+  readonly layers: number;
+  readonly weightBytes: number;
+  /** Pixels of the input's side. */
+  readonly size: number;
+  /** Bytes of the last shard, at most. */
+  readonly shardBytes: number;
+}): number {
+  const weights = pack.weightBytes / MiB;
+  const loadingMiB = copiesOfLastShard * Math.min(weights, pack.shardBytes / MiB);
+  const runningMiB = activationMiBAt224 * (pack.size / 224) ** 2;
+  const used = runtimeMiB + layerMiB * pack.layers + weights + Math.max(loadingMiB, runningMiB);
   let heap = initialMiB;
   while (heap < used) heap *= growth;
   return Math.round(heap * MiB);

@@ -47,6 +47,7 @@ export function performanceDocument(results: Results): string {
       : []),
     ...section(
       "Measure it yourself",
+      "<!-- command: takes many minutes -->",
       "```sh\nnpm run bench               # about a quarter of an hour\nnpm run bench -- --quick    # about three minutes\nnpm run bench -- --write-docs\n```",
       "Raw rounds are in `bench-results/`. Leave the machine alone meanwhile.",
     ),

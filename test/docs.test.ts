@@ -1,0 +1,42 @@
+/** README and docs against the project: links, headings, scripts, flags, settings. test/worker/docs.test.ts runs them. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { optionalBindings } from "../src/bindings.ts";
+import { variableNames } from "../src/config.ts";
+import { checkCommands, checkPages } from "../tools/docs/check.ts";
+import { readPages } from "../tools/docs/pages.ts";
+
+const root = path.join(import.meta.dirname, "..");
+const pages = await readPages(root);
+
+/** Named in the docs, and not here yet. */
+const toCome =
+  /docs\/images\/page-(light|dark)\.png|(transfer-learning|page|faults)\.md|no script (head|soak|fuzz)$/;
+
+test("every link leads to a file and a heading, every script that is named exists", async () => {
+  expect(pages.length).toBeGreaterThan(10);
+  expect(pages.flatMap(({ links }) => links).length).toBeGreaterThan(80);
+  const faults = await checkPages(root, pages);
+  expect(faults.filter((fault) => !toCome.test(fault))).toEqual([]);
+});
+
+test("every command is known, with flags that its help lists and files that exist", async () => {
+  const blocks = pages.flatMap((page) => page.blocks);
+  expect(blocks.length).toBeGreaterThan(20);
+  expect(await checkCommands(root, blocks)).toEqual([]);
+}, 300_000);
+
+test("README's table of settings has every variable and binding of the Worker, and no other", async () => {
+  const readme = await readFile(path.join(root, "README.md"), "utf8");
+  const section = readme.slice(readme.indexOf("## Configure"), readme.indexOf("## Questions"));
+  const documented = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+  const bindings = ["MODELS", "IMAGES", ...optionalBindings.map(({ name }) => name)];
+  expect(documented.toSorted()).toEqual([...bindings, ...variableNames].toSorted());
+});
+
+test("wrangler.toml names every variable that is no secret", async () => {
+  const toml = await readFile(path.join(root, "wrangler.toml"), "utf8");
+  const named = [...toml.matchAll(/^(?:# )?([A-Z_]+) = /gm)].map(([, name]) => name);
+  expect(named.toSorted()).toEqual(variableNames.filter((name) => name !== "API_KEYS").toSorted());
+});

@@ -1,0 +1,23 @@
+/** Every command of README and docs that can be run here, run: `npm run docs:check` as a test. */
+import { expect, test } from "vitest";
+import { readPages } from "../../tools/docs/pages.ts";
+import { runBlocks } from "../../tools/docs/run.ts";
+import { projectFolder } from "../../tools/store/local-bucket.ts";
+
+const blocks = (await readPages(projectFolder)).flatMap((page) => page.blocks);
+
+test("what the docs tell a reader to run does what they say", async () => {
+  const outcomes = await runBlocks(projectFolder, blocks);
+  expect(outcomes.length).toBeGreaterThan(8);
+  expect(outcomes.filter(({ fault }) => fault !== undefined)).toEqual([]);
+}, 500_000);
+
+test("an answer that the page shows otherwise, and a command that fails, are told with its output", async () => {
+  const block = { page: "page.md", reason: undefined };
+  const outcomes = await runBlocks(projectFolder, [
+    { ...block, commands: ["echo '{\"b\": 1}'"], answer: '{"a": 1}' },
+    { ...block, commands: ["npm run model -- info nix"], answer: undefined },
+  ]);
+  expect(outcomes[0]?.fault).toMatch(/the answer has no a; the answer has b/);
+  expect(outcomes[1]?.fault).toMatch(/^exit code 1\n[\s\S]*there is no pack nix/);
+});

@@ -1,0 +1,42 @@
+/** `npm run doctor`: what on this machine keeps the project from working, and how to mend it. */
+import path from "node:path";
+import { Command } from "commander";
+import { examine, type Section } from "./doctor/examine.ts";
+import { sectionText, summaryText } from "./doctor/report.ts";
+import { runCommand } from "./terminal/fail.ts";
+import { parsePort } from "./terminal/options.ts";
+
+await runCommand(async () => {
+  const program = new Command("npm run doctor --")
+    .description(
+      "Check this machine, the packs and the bucket; say how to mend what is broken. Exit code 1 then.",
+    )
+    .option("--remote", "check the bucket in your Cloudflare account too")
+    .option("--port <port>", "port that npm start shall listen on", parsePort, 8787)
+    .option("--json", "print one JSON document on stdout (with npm: npm run --silent doctor -- --json)")
+    .parse();
+  const options = program.opts<{ remote?: boolean; port: number; json?: boolean }>();
+  const patient = {
+    folder: path.join(import.meta.dirname, ".."),
+    port: options.port,
+    inspectorPort: 9229,
+    remote: options.remote ?? false,
+    env: process.env,
+  };
+  const sections: Section[] = [];
+  const terminal = process.stdout.isTTY;
+  for await (const section of examine(patient)) {
+    sections.push(section);
+    if (!options.json) console.log(sectionText(section, terminal));
+  }
+  const broken = sections.some(({ findings }) => findings.some(({ level }) => level === "broken"));
+  console.log(
+    options.json
+      ? JSON.stringify({ well: !broken, checks: sections }, null, 2)
+      : `\n${summaryText(sections)}`,
+  );
+  if (broken) process.exitCode = 1;
+});
+
+// A connection that does not close must not keep a finished command from ending.
+setTimeout(() => process.exit(), 2_000).unref();
