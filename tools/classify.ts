@@ -5,7 +5,7 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { createTestHarness } from "wrangler";
 import type { Prediction } from "../src/model/scores.ts";
-import { offlineEnv, projectFolder } from "./store/local-bucket.ts";
+import { embeddedEnv, projectFolder } from "./store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { type PackBucket, pushPack } from "./store/push.ts";
 import { renderPredictions } from "./terminal/bars.ts";
@@ -57,7 +57,7 @@ async function classifyAll(
   model: string,
   topK: number | undefined,
 ): Promise<Answer[]> {
-  Object.assign(process.env, offlineEnv);
+  Object.assign(process.env, embeddedEnv);
   const pack = await readLocalPack(await findPackFolder(model));
   const workers = [
     { configPath: path.join(projectFolder, "wrangler.toml"), vars: { MODEL_NAME: pack.manifest.name } },

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Command } from "commander";
 import { ScaledDecoder } from "../src/image/scaled-decoder.ts";
-import { buildOurs } from "./bench/workerd/bundle.ts";
+import { buildOurs } from "./workerd/bundle.ts";
 import { attemptEveryWay } from "./fuzz/attempt.ts";
 import { keepFindings } from "./fuzz/keep.ts";
 import { fuzzInNode } from "./fuzz/node/run.ts";

@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { createTestHarness } from "wrangler";
 import { audit } from "./browser/audit.ts";
 import { launchChromium } from "./browser/chromium.ts";
-import { offlineEnv, projectFolder } from "./store/local-bucket.ts";
+import { embeddedEnv, projectFolder } from "./store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { type PackBucket, pushPack } from "./store/push.ts";
 import { runCommand } from "./terminal/fail.ts";
@@ -55,7 +55,7 @@ const shots: readonly Shot[] = [
 ];
 
 await runCommand(async () => {
-  Object.assign(process.env, offlineEnv);
+  Object.assign(process.env, embeddedEnv);
   const server = createTestHarness({
     root: projectFolder,
     workers: [{ configPath: path.join(projectFolder, "wrangler.toml") }],

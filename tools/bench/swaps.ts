@@ -6,7 +6,7 @@ import { createTestHarness } from "wrangler";
 import { type Label, manifestVersion } from "../../src/model/manifest.ts";
 import type { PackBucket } from "../store/bucket.ts";
 import { makeLive, readCurrent } from "../store/current.ts";
-import { offlineEnv } from "../store/local-bucket.ts";
+import { embeddedEnv } from "../store/local-bucket.ts";
 import type { LocalPack } from "../store/local-pack.ts";
 import { projectFolder } from "../store/platform-config.ts";
 import type { BenchContext } from "./context.ts";
@@ -15,7 +15,7 @@ const swapTimeoutMs = 60_000;
 
 /** Bytes of ORT's heap after each of `times` swaps. */
 export async function measureSwaps(context: BenchContext, times: number): Promise<number[]> {
-  Object.assign(process.env, offlineEnv);
+  Object.assign(process.env, embeddedEnv);
   const { pack } = context.model;
   const vars = { MODEL_NAME: pack.manifest.name, MODEL_REFRESH_SECONDS: 1 };
   const worker = { configPath: "wrangler.toml", prebuiltWorkerDir: context.ourBundle.folder, vars };

@@ -14,6 +14,9 @@ export const offlineEnv: Readonly<Record<string, string>> = {
   WRANGLER_HIDE_BANNER: "true",
 };
 
+/** The same for a Worker within a command: what wrangler tells of it would go to stdout, between the results. */
+export const embeddedEnv: Readonly<Record<string, string>> = { ...offlineEnv, WRANGLER_LOG: "warn" };
+
 export interface LocalBucketOptions {
   /** Name of the bucket, when it is not wrangler.toml's. */
   readonly bucket?: string;
