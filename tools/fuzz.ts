@@ -4,7 +4,6 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { Command } from "commander";
 import { ScaledDecoder } from "../src/image/scaled-decoder.ts";
-import { buildOurs } from "./workerd/bundle.ts";
 import { attemptEveryWay } from "./fuzz/attempt.ts";
 import { keepFindings } from "./fuzz/keep.ts";
 import { fuzzInNode } from "./fuzz/node/run.ts";
@@ -17,6 +16,7 @@ import { parseCount } from "./terminal/options.ts";
 import { table } from "./terminal/output.ts";
 import { userPath } from "./terminal/paths.ts";
 import { createProgress } from "./terminal/progress.ts";
+import { buildOurs } from "./workerd/bundle.ts";
 
 interface Options {
   count: number;

@@ -2,12 +2,12 @@
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { seedPack } from "../../workerd/bucket-state.ts";
-import type { Bundle } from "../../workerd/bundle.ts";
-import { DevWorker } from "../../workerd/dev-worker.ts";
 import { projectFolder } from "../../store/local-bucket.ts";
 import { packsFolder } from "../../store/local-pack.ts";
 import type { Progress } from "../../terminal/progress.ts";
+import { seedPack } from "../../workerd/bucket-state.ts";
+import type { Bundle } from "../../workerd/bundle.ts";
+import { DevWorker } from "../../workerd/dev-worker.ts";
 import { seededChoices } from "../choices.ts";
 import { hostileFile } from "../generate.ts";
 import { largeSeeds, type SeedFile, smallSeeds } from "../seeds.ts";
