@@ -61,14 +61,15 @@ export async function classify(image, wanted) {
   try {
     const headers = { ...authorization(), "Content-Type": "image/jpeg" };
     const response = await fetch(pathOf(wanted), { method: "POST", body: image, headers });
-    const body = await response.json();
+    // What stands between may answer in HTML: its status still tells.
+    const body = await response.json().catch(() => ({ code: "no_json", detail: response.statusText }));
     const shared = {
       status: response.status,
       ms: performance.now() - startedMs,
       cache: response.headers.get("X-Cache") ?? "",
       serverTiming: response.headers.get("Server-Timing") ?? "",
     };
-    if (response.ok) return { ...shared, answer: body };
+    if (response.ok && body.predictions) return { ...shared, answer: body };
     const retryAfterSeconds = Number(response.headers.get("Retry-After") ?? Number.NaN);
     return { ...shared, problem: { ...body, retryAfterSeconds } };
   } catch (error) {

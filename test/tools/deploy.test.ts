@@ -163,10 +163,11 @@ describe("deploy with the real wrangler, on an API of our own", () => {
   let server: Server;
   let requests: string[];
   let buckets: Set<string>;
+  let pages: string[];
   let run: RunWrangler;
 
   beforeEach(async () => {
-    [requests, buckets] = [[], new Set()];
+    [requests, buckets, pages] = [[], new Set(), []];
     server = createServer((request, response) => {
       const chunks: Buffer[] = [];
       request.on("data", (chunk: Buffer) => chunks.push(chunk));
@@ -228,6 +229,12 @@ describe("deploy with the real wrangler, on an API of our own", () => {
         return { result: { deployments: [] } };
       case "GET /accounts/acc/workers/subdomain":
         return { result: { subdomain: "me" } };
+      case `POST ${script}/assets-upload-session`: {
+        const { manifest } = JSON.parse(body) as { manifest: Record<string, unknown> };
+        pages.push(...Object.keys(manifest));
+        // Nothing is new: the token that a finished upload gives.
+        return { result: { jwt: "assets", buckets: [] } };
+      }
       case `PUT ${script}`:
         expect(body).toContain(`{"name":"MODEL_NAME","type":"plain_text","text":"${model}"}`);
         return { result: { id: "edge-resnet", startup_time_ms: 10 } };
@@ -253,6 +260,7 @@ describe("deploy with the real wrangler, on an API of our own", () => {
       expect(io.said).toContain("curl https://edge-resnet.me.workers.dev/readyz");
     }
     expect(requests.filter((route) => route.startsWith("PUT"))).toHaveLength(2);
+    expect(pages).toContain("/index.html");
   });
 
   test("a dry run asks the API nothing, and builds the Worker", async () => {

@@ -28,7 +28,7 @@ const others: ReadonlySet<string> = new Set([
 ]);
 /** Scripts of one command with options, and scripts with subcommands. */
 const withSubcommands: ReadonlySet<string> = new Set(["model", "head"]);
-const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack"]);
+const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack", "audit"]);
 
 /** The commands of one line. @throws Error for one that is not known */
 export function invocationsOf(line: string): Invocation[] {
@@ -61,6 +61,8 @@ function parseNpm(all: readonly string[]): Invocation {
 }
 
 function parseNpx([tool = "", ...rest]: readonly string[]): Invocation {
+  // The project's Node, where the one outside is older.
+  if (tool === "node") return describe("node", rest, undefined);
   if (tool === "vitest") return describe("npx vitest", rest, ["npx", "vitest", "--help"]);
   if (tool !== "wrangler") throw new Error(`no known command: npx ${tool}`);
   const sub: string[] = [];

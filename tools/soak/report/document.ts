@@ -44,7 +44,7 @@ export function soakDocument(results: SoakResults): string {
       "an overload that refuses nothing or answers nothing; a first request after it that is not 200",
       "an image of 16 MiB, which needs nearly all room there is, that is not answered 200 afterwards: somebody's room was not given back",
     ]),
-    "```sh\nnpm run soak                    # ten minutes\nnpm run soak -- --quick         # one\nnpm run soak -- --write-docs    # this page, from the last run\n```",
+    "<!-- command: takes many minutes -->\n\n```sh\nnpm run soak                    # ten minutes\nnpm run soak -- --quick         # one\nnpm run soak -- --write-docs    # this page, from the last run\n```",
   ];
   return `${paragraphs.join("\n\n")}\n`;
 }
