@@ -147,6 +147,35 @@ describe("an image", () => {
     expect(complaints).toEqual([expect.stringContaining("415")]);
   });
 
+  test("is told of in the page's words when the server is busy, stands behind a broken proxy, or is not reached", async () => {
+    await open();
+    const busy = { code: "overloaded", detail: "64 requests wait." };
+    await page.route("**/v1/classify*", (route) =>
+      route.fulfill({ status: 503, headers: { "Retry-After": "2" }, json: busy }),
+    );
+    await give("drop", [await jpeg("ship")]);
+    const words = () => card().locator(".problem").textContent();
+    expect(await words()).toBe(
+      "The server has much to do. Try again in 2 s.64 requests wait. · 503 overloaded",
+    );
+    await page.unroute("**/v1/classify*");
+    await page.route("**/v1/classify*", (route) =>
+      route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }),
+    );
+    await give("drop", [await jpeg("ship")]);
+    await page.locator(".problem").nth(1).waitFor();
+    expect(await words()).toMatch(/^The server cannot answer right now.*502 no_json$/);
+    await page.unroute("**/v1/classify*");
+    await page.context().setOffline(true);
+    await give("drop", [await jpeg("ship")]);
+    await page.locator(".problem").nth(2).waitFor();
+    expect(await words()).toMatch(/^No answer came. Are you online/);
+    // And once it is there again, so is the answer.
+    await page.context().setOffline(false);
+    await give("drop", [await jpeg("ship")]);
+    expect(await best().textContent()).toBe("ship");
+  });
+
   test("in another format is refused with a hint, and answered once the browser makes it a JPEG", async () => {
     await open();
     const png = { name: "ship.png", type: "image/png", bytes: await sharp(ship).png().toBuffer() };
