@@ -27,7 +27,7 @@ export interface EmbedOptions {
 
 /** A failure as data: what the HTTP API has in its problem details. */
 export interface Failure {
-  /** As in the table of errors in the README: image_undecodable, overloaded, ... */
+  /** As in the table of codes in docs/http.md: image_undecodable, overloaded, ... */
   readonly code: string;
   /** Status that the HTTP API answers with: 4xx is the caller's, 503 passes. */
   readonly status: number;
