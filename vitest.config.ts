@@ -9,6 +9,8 @@ export default defineConfig({
           include: ["test/**/*.test.ts"],
           exclude: ["test/worker/**", "test/page/**"],
           testTimeout: 60_000,
+          // Vitest would leave one core idle, which on two cores means one file at a time.
+          maxWorkers: "100%",
         },
       },
       {
