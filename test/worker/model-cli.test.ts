@@ -201,7 +201,8 @@ describe("a push that is killed", () => {
   };
   const puts = 6;
 
-  test.each(Array.from({ length: puts }, (_, cut) => cut))(
+  // Before the first write, after it, and before the last one, which makes the push live; each takes a while.
+  test.each([0, 1, puts - 1])(
     "after %i uploads: what was live still serves, and the next push needs only the rest",
     async (cut) => {
       expect(await pushUntil(cut)).toMatchObject({ signal: "SIGKILL" });
