@@ -1,20 +1,20 @@
 /** The isolate's own memory: least recently used results go first, bounded by bytes. */
+import { ByteLru } from "../byte-lru.ts";
 import { type CachedResult, resultBytes } from "./result.ts";
 import type { CacheTier } from "./tiers.ts";
 
 export class MemoryTier implements CacheTier {
   readonly name = "memory";
-  // A Map keeps insertion order: the first key is the least recently used.
-  readonly #results = new Map<string, CachedResult>();
+  readonly #results: ByteLru<CachedResult>;
   readonly #maxBytes: number;
-  #bytes = 0;
 
   constructor(maxBytes: number) {
+    this.#results = new ByteLru(maxBytes);
     this.#maxBytes = maxBytes;
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#results.bytes;
   }
 
   get size(): number {
@@ -22,31 +22,12 @@ export class MemoryTier implements CacheTier {
   }
 
   async get(key: string): Promise<CachedResult | undefined> {
-    const result = this.#results.get(key);
-    if (result) {
-      this.#results.delete(key);
-      this.#results.set(key, result);
-    }
-    return result;
+    return this.#results.get(key);
   }
 
   async put(key: string, result: CachedResult): Promise<void> {
     const bytes = entryBytes(key, result);
-    if (bytes > this.#maxBytes) return;
-    this.#delete(key);
-    this.#results.set(key, result);
-    this.#bytes += bytes;
-    for (const oldest of this.#results.keys()) {
-      if (this.#bytes <= this.#maxBytes) break;
-      this.#delete(oldest);
-    }
-  }
-
-  #delete(key: string): void {
-    const result = this.#results.get(key);
-    if (!result) return;
-    this.#results.delete(key);
-    this.#bytes -= entryBytes(key, result);
+    if (bytes <= this.#maxBytes) this.#results.put(key, result, bytes);
   }
 }
 

@@ -1,18 +1,16 @@
 /** Decoded heads in the isolate's memory: the least recently used go first, bounded by bytes. */
+import { ByteLru } from "../byte-lru.ts";
 import type { Head } from "./head.ts";
 
 export class DecodedHeads {
-  // A Map keeps insertion order: the first key is the least recently used.
-  readonly #heads = new Map<string, { readonly head: Head; readonly bytes: number }>();
-  readonly #maxBytes: number;
-  #bytes = 0;
+  readonly #heads: ByteLru<Head>;
 
   constructor(maxBytes: number) {
-    this.#maxBytes = maxBytes;
+    this.#heads = new ByteLru(maxBytes);
   }
 
   get bytes(): number {
-    return this.#bytes;
+    return this.#heads.bytes;
   }
 
   get size(): number {
@@ -20,33 +18,14 @@ export class DecodedHeads {
   }
 
   get(key: string): Head | undefined {
-    const found = this.#heads.get(key);
-    if (!found) return undefined;
-    this.#heads.delete(key);
-    this.#heads.set(key, found);
-    return found.head;
+    return this.#heads.get(key);
   }
 
   /** @returns the head as it is kept */
   put(key: string, decoded: Head): Head {
     const head = withoutText(decoded);
-    const bytes = headBytes(head);
-    this.#delete(key);
-    this.#heads.set(key, { head, bytes });
-    this.#bytes += bytes;
-    // The newest stays in any case: it is in use.
-    for (const oldest of this.#heads.keys()) {
-      if (this.#bytes <= this.#maxBytes || this.#heads.size === 1) break;
-      this.#delete(oldest);
-    }
+    this.#heads.put(key, head, headBytes(head));
     return head;
-  }
-
-  #delete(key: string): void {
-    const found = this.#heads.get(key);
-    if (!found) return;
-    this.#heads.delete(key);
-    this.#bytes -= found.bytes;
   }
 }
 

@@ -77,7 +77,9 @@ async function train(typed: string, options: Options): Promise<void> {
   const name = options.name ?? nameOf(folder);
   const pack = await readLocalPack(await findPackFolder(options.model));
   const dataset = await readDataset(folder);
-  refuseOrSkip(dataset.problems, true);
+  // What cannot be mended by leaving it out is told before the features take their time; then the whole list is.
+  const hopeless = dataset.problems.some(({ canSkip }) => !canSkip);
+  refuseOrSkip(dataset.problems, !hopeless || (options.skipUnreadable ?? false));
   const { samples, problems } = await embed(dataset, pack, options.augment, progress);
   const skipped = [...dataset.problems, ...problems];
   refuseOrSkip(skipped, options.skipUnreadable ?? false);

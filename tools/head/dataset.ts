@@ -1,6 +1,5 @@
 /** A folder of labelled images: one folder a class. What does not fit is named; nothing is passed over in silence. */
-import type { Dirent } from "node:fs";
-import { readdir, readFile } from "node:fs/promises";
+import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { sha256Hex } from "../../src/sha256.ts";
 import { CommandError } from "../terminal/fail.ts";
@@ -41,7 +40,7 @@ export async function readDataset(folder: string): Promise<Dataset> {
   const classes: string[] = [];
   for (const entry of entries) {
     if (systemFile.test(entry.name)) ignored.push(entry.name);
-    else if (entry.isDirectory()) classes.push(entry.name);
+    else if (entry.isFolder) classes.push(entry.name);
     else
       problems.push({
         file: entry.name,
@@ -62,7 +61,10 @@ export async function readDataset(folder: string): Promise<Dataset> {
   return withoutDuplicates({ folder, classes, images, problems, ignored });
 }
 
-export async function readImage({ folder }: Dataset, { file }: { file: string }): Promise<Uint8Array> {
+export async function readImage(
+  { folder }: Pick<Dataset, "folder">,
+  { file }: Pick<LabelledImage, "file">,
+): Promise<Uint8Array> {
   return new Uint8Array(await readFile(path.join(folder, file)));
 }
 
@@ -78,7 +80,7 @@ async function readClass(
     const file = `${name}/${entry.name}`;
     if (systemFile.test(entry.name)) {
       ignored.push(file);
-    } else if (entry.isDirectory()) {
+    } else if (entry.isFolder) {
       problems.push({
         file,
         reason: "is a folder in a class's folder; expected JPEG files: move them up, or make it a class",
@@ -86,7 +88,7 @@ async function readClass(
       });
     } else {
       try {
-        images.push({ file, classIndex, sha256: await sha256Hex(await readImageBytes(folder, file)) });
+        images.push({ file, classIndex, sha256: await sha256Hex(await readImage({ folder }, { file })) });
       } catch (cause) {
         problems.push({ file, reason: `cannot be read (${codeOf(cause)})`, canSkip: true });
       }
@@ -100,10 +102,6 @@ async function readClass(
     });
   }
   return images;
-}
-
-async function readImageBytes(folder: string, file: string): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(path.join(folder, file)));
 }
 
 /** Equal images: of two classes they contradict each other; within one the first stays. */
@@ -129,16 +127,36 @@ function withoutDuplicates(dataset: Dataset): Dataset {
   return { ...dataset, images, problems };
 }
 
-async function list(folder: string): Promise<Dirent[]> {
+interface Entry {
+  readonly name: string;
+  readonly isFolder: boolean;
+}
+
+/** In the order of their names; links count as what they lead to. */
+async function list(folder: string): Promise<Entry[]> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
-    return entries.sort((a, b) => (a.name < b.name ? -1 : 1));
+    const kinds = entries.map(async (entry) => ({
+      name: entry.name,
+      isFolder: entry.isSymbolicLink()
+        ? await leadsToFolder(path.join(folder, entry.name))
+        : entry.isDirectory(),
+    }));
+    return (await Promise.all(kinds)).sort((a, b) => (a.name < b.name ? -1 : 1));
   } catch (cause) {
     throw new CommandError(
       `${folder} cannot be read (${codeOf(cause)}); expected a folder with one folder of JPEG files a class.`,
       { cause },
     );
   }
+}
+
+/** A link to nowhere is no folder: reading it as a file tells what is wrong. */
+function leadsToFolder(link: string): Promise<boolean> {
+  return stat(link).then(
+    (target) => target.isDirectory(),
+    () => false,
+  );
 }
 
 function codeOf(cause: unknown): string {

@@ -39,6 +39,14 @@ describe("a folder of labelled images", () => {
     expect({ problems, ignored }).toEqual({ problems: [], ignored: [] });
   });
 
+  test("takes a link to a folder for a class", async () => {
+    await put({ ...good, "cat/3.jpg": "e" });
+    await mkdir(path.join(folder, "set"));
+    for (const name of ["cat", "dog"]) await symlink(path.join("..", name), path.join(folder, "set", name));
+    const { classes, images, problems } = await readDataset(path.join(folder, "set"));
+    expect([classes, images.length, problems]).toEqual([["cat", "dog"], 5, []]);
+  });
+
   test("names an empty class, which cannot be left out", async () => {
     await mkdir(path.join(folder, "owl"));
     expect(await problems(good)).toEqual([

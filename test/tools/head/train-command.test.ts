@@ -1,6 +1,6 @@
 /** `npm run head -- train` on pictures that are drawn here, with the embedded model. */
 import { execFile } from "node:child_process";
-import { cp, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -106,6 +106,11 @@ describe("training a head", () => {
     expect(refused.stderr).toMatch(/cross\/readme.txt: .*expected a JPEG/);
     expect(refused.stderr).toMatch(/disc\/cut.jpg: .*cannot be decoded/);
     await expect(readFile(path.join(folder, "bad.head.json"))).rejects.toThrow(/ENOENT/);
+    // With what cannot be left out, everything that is known is named at once.
+    await mkdir(path.join(bad, "owl"));
+    const empty = await head("train", "bad", "--augment", "none");
+    expect(empty.stderr).toMatch(/owl\/: has no image/);
+    await rm(path.join(bad, "owl"), { recursive: true });
     const skipped = await head("train", "bad", "--augment", "none", "--skip-unreadable", "--json");
     expect((JSON.parse(skipped.stdout) as Report).training.skipped).toHaveLength(2);
   });
