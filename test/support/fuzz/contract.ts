@@ -4,9 +4,12 @@ import { problemSchema } from "../../../src/http/schemas/problem.ts";
 /** What a client can bring about; 5xx are for what lies behind the Worker, and named by the test where they may come. */
 const clientStatuses = [200, 304, 400, 401, 403, 404, 405, 413, 415, 422, 429, 508];
 
-/** Names that an answer may have: one more would be a header that somebody else has put in. */
+/**
+ * Names that an answer may have: one more would be a header that somebody else has put in.
+ * CF-Cache-Status is the asset server's, on the page's files.
+ */
 const headerNames = new Set([
-  ...["allow", "cache-control", "connection", "content-encoding", "content-length"],
+  ...["allow", "cache-control", "cf-cache-status", "connection", "content-encoding", "content-length"],
   ...["content-security-policy", "content-type", "date", "etag", "keep-alive", "permissions-policy"],
   ...["referrer-policy", "retry-after", "server-timing", "strict-transport-security"],
   ...["transfer-encoding", "vary", "www-authenticate", "x-cache", "x-content-type-options"],
