@@ -1,7 +1,7 @@
 /** Streams of bytes, bounded by counting. */
 import { ClassifierError } from "./errors.ts";
 import { freeBytes } from "./free-bytes.ts";
-import { settleWithin, timedOut } from "./timeout.ts";
+import { IdleTimer, timedOut } from "./timeout.ts";
 
 /** How slow a stream may be: `idleMs` without a byte, or this much behind `minBytesPerSecond`. */
 export interface Pace {
@@ -14,8 +14,9 @@ export interface Pace {
 const firstRoomBytes = 64 * 1024;
 
 /**
- * All bytes of a stream. Its chunks' memory goes as they are copied, not when the collector comes round: a body would
- * else stand in memory twice. So no chunk may share its buffer with what somebody still needs.
+ * All bytes of a stream, read straight to their place where it can do that; else its chunks' memory goes as they are copied,
+ * not when the collector comes round: a body would stand in memory twice. So no chunk may share its buffer with what
+ * somebody still needs.
  * @param expectedBytes what is announced: the room that is made at once
  * @throws ClassifierError image_too_large, body_interrupted
  */
@@ -25,16 +26,74 @@ export async function readStream(
   pace?: Pace,
   expectedBytes = firstRoomBytes,
 ): Promise<Uint8Array> {
-  let whole = new Uint8Array(Math.min(expectedBytes, maxBytes));
+  const first = new Uint8Array(Math.min(expectedBytes, maxBytes));
+  const reader = byteReader(stream);
+  return reader
+    ? fill(reader, first, maxBytes, pace)
+    : collect(chunksOf(stream, maxBytes, pace), first, maxBytes);
+}
+
+/** Of a byte stream, as bodies are; undefined for others. */
+function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  if (stream.locked) return undefined;
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch {
+    return undefined;
+  }
+}
+
+async function fill(
+  reader: ReadableStreamBYOBReader,
+  first: Uint8Array<ArrayBuffer>,
+  maxBytes: number,
+  pace?: Pace,
+): Promise<Uint8Array> {
+  let whole = first;
   let length = 0;
-  for await (const chunk of chunksOf(stream, maxBytes, pace)) {
+  const reads = new BoundedReads(maxBytes, pace);
+  try {
+    for (;;) {
+      const isFull = length === whole.length;
+      // Full may be all: one byte more tells, without room for more.
+      const { done, value } = await reads.next(
+        reader.read(isFull ? new Uint8Array(1) : whole.subarray(length)),
+      );
+      if (isFull) {
+        if (done) return whole;
+        whole = resized(whole, grown(whole.length, length + 1, maxBytes));
+        whole.set(value, length);
+      } else {
+        // A read takes the buffer away and gives it back as another object.
+        whole = new Uint8Array(value?.buffer as ArrayBuffer);
+        if (done) return resized(whole, length);
+      }
+      length = reads.bytes;
+    }
+  } finally {
+    reads.end(reader);
+  }
+}
+
+async function collect(
+  chunks: AsyncIterable<Uint8Array>,
+  first: Uint8Array<ArrayBuffer>,
+  maxBytes: number,
+): Promise<Uint8Array> {
+  let whole = first;
+  let length = 0;
+  for await (const chunk of chunks) {
     const needed = length + chunk.length;
-    if (needed > whole.length) whole = resized(whole, Math.min(maxBytes, Math.max(needed, 2 * whole.length)));
+    if (needed > whole.length) whole = resized(whole, grown(whole.length, needed, maxBytes));
     whole.set(chunk, length);
     length = needed;
     freeBytes(chunk);
   }
   return length === whole.length ? whole : resized(whole, length);
+}
+
+function grown(bytes: number, needed: number, maxBytes: number): number {
+  return Math.min(maxBytes, Math.max(needed, 2 * bytes));
 }
 
 /** The same bytes with more room, or less; the old buffer is freed at once. */
@@ -51,33 +110,69 @@ export async function* chunksOf(
   maxBytes: number,
   pace?: Pace,
 ): AsyncGenerator<Uint8Array, void, void> {
-  let bytes = 0;
   const reader = stream.getReader();
-  const nowMs = pace?.now ?? Date.now;
-  const startedMs = nowMs();
+  const reads = new BoundedReads(maxBytes, pace);
   try {
     for (;;) {
-      const outcome = await read(reader, bytes, pace?.idleMs);
-      if (outcome === timedOut) throw interrupted(bytes, `nothing came for ${pace?.idleMs} ms`);
-      if (outcome.done) return;
-      bytes += outcome.value.length;
-      if (bytes > maxBytes) throw tooManyBytes(bytes, maxBytes);
-      if (pace && nowMs() - startedMs > pace.idleMs + (1000 * bytes) / pace.minBytesPerSecond) {
-        throw interrupted(bytes, `it came slower than ${pace.minBytesPerSecond} bytes a second`);
-      }
-      yield outcome.value;
+      const { done, value } = await reads.next(reader.read());
+      if (done) return;
+      yield value;
     }
   } finally {
-    // Does nothing to a stream that has ended.
-    reader.cancel().catch(() => {});
+    reads.end(reader);
   }
 }
 
-async function read(reader: ReadableStreamDefaultReader<Uint8Array>, bytes: number, idleMs?: number) {
-  try {
-    return await (idleMs === undefined ? reader.read() : settleWithin(reader.read(), idleMs));
-  } catch (cause) {
-    throw interrupted(bytes, "the connection was lost", cause);
+type Read = { done: boolean; value?: Uint8Array | undefined };
+
+/** Reads of one stream, counted and timed. */
+class BoundedReads {
+  bytes = 0;
+  readonly #maxBytes: number;
+  readonly #pace: Pace | undefined;
+  readonly #timer: IdleTimer | undefined;
+  readonly #nowMs: () => number;
+  readonly #startedMs: number;
+
+  constructor(maxBytes: number, pace: Pace | undefined) {
+    this.#maxBytes = maxBytes;
+    this.#pace = pace;
+    this.#nowMs = pace?.now ?? Date.now;
+    this.#startedMs = this.#nowMs();
+    this.#timer = pace && new IdleTimer(pace.idleMs);
+  }
+
+  /** @throws ClassifierError image_too_large, body_interrupted */
+  async next<R extends Read>(reading: Promise<R>): Promise<R> {
+    const outcome = await this.#settled(reading);
+    if (outcome === timedOut) throw interrupted(this.bytes, `nothing came for ${this.#pace?.idleMs} ms`);
+    if (outcome.done) return outcome;
+    this.bytes += outcome.value?.length ?? 0;
+    if (this.bytes > this.#maxBytes) throw tooManyBytes(this.bytes, this.#maxBytes);
+    if (this.#isTooSlow()) {
+      throw interrupted(this.bytes, `it came slower than ${this.#pace?.minBytesPerSecond} bytes a second`);
+    }
+    return outcome;
+  }
+
+  /** Cancels the stream, which does nothing to one that has ended. */
+  end(reader: { cancel(): Promise<void> }): void {
+    this.#timer?.stop();
+    reader.cancel().catch(() => {});
+  }
+
+  async #settled<R>(reading: Promise<R>): Promise<R | typeof timedOut> {
+    try {
+      return await (this.#timer ? this.#timer.settle(reading) : reading);
+    } catch (cause) {
+      throw interrupted(this.bytes, "the connection was lost", cause);
+    }
+  }
+
+  #isTooSlow(): boolean {
+    if (!this.#pace) return false;
+    const { idleMs, minBytesPerSecond } = this.#pace;
+    return this.#nowMs() - this.#startedMs > idleMs + (1000 * this.bytes) / minBytesPerSecond;
   }
 }
 
@@ -89,7 +184,7 @@ export function tooManyBytes(measured: number, limit: number): ClassifierError {
   return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
 }
 
-/** A copy of the chunks, in one piece. Empties `chunks`. */
+/** A copy of the chunks, in one piece. Empties `chunks`; those that do not share their buffer with others are freed. */
 export function joinChunks(chunks: Uint8Array[]): Uint8Array {
   const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let offset = 0;
@@ -98,6 +193,7 @@ export function joinChunks(chunks: Uint8Array[]): Uint8Array {
     const chunk = chunks.shift()!;
     whole.set(chunk, offset);
     offset += chunk.length;
+    if (chunk.length === chunk.buffer.byteLength) freeBytes(chunk);
   }
   return whole;
 }

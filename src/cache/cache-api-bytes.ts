@@ -1,4 +1,5 @@
 /** Bytes that never change, in the Cache API of the data centre. */
+import { freeBytes } from "../free-bytes.ts";
 import { cacheUrl } from "./cache-api-tier.ts";
 
 export class CacheApiBytes {
@@ -18,7 +19,12 @@ export class CacheApiBytes {
   async put(key: string, bytes: Uint8Array): Promise<void> {
     const headers = { "Cache-Control": `public, max-age=${this.#ttlSeconds}, immutable` };
     // A copy: the caller frees its bytes as soon as the session is made.
-    await this.#cache.put(cacheUrl(key), new Response(bytes.slice(), { headers }));
+    const copy = bytes.slice();
+    try {
+      await this.#cache.put(cacheUrl(key), new Response(copy, { headers }));
+    } finally {
+      freeBytes(copy);
+    }
   }
 
   async delete(key: string): Promise<void> {

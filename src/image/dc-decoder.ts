@@ -2,6 +2,7 @@
  * A JPEG at an eighth of its size from its DC coefficients alone: one pixel for each 8x8 block, in a few MB at any size.
  * It is what an inverse DCT of 1x1 samples gives. Pure.
  */
+import { freeBytes } from "../free-bytes.ts";
 import { type BlockGrid, blockGrids } from "./block-grid.ts";
 import { hasColourTransform, rowToRgb } from "./colour.ts";
 import { readDcCoefficients } from "./dc-coefficients.ts";
@@ -30,6 +31,7 @@ export function decodeDcOnly(jpeg: CheckedJpeg): RgbImage {
     const rows = upsamplers.map((upsampler) => upsampler.row(y));
     rowToRgb(rows, colourTransform, data, y * width * 3);
   }
+  for (const upsampler of upsamplers) upsampler.free();
   return { width, height, data };
 }
 
@@ -44,10 +46,11 @@ function dcQuantisers({ header, scans }: CheckedJpeg): readonly number[] {
   return quantisers;
 }
 
-/** Block means as levels: a DC coefficient is eight times the mean of samples that are shifted by -128 (T.81 A.3). */
+/** Frees the plane. Block means as levels: a DC coefficient is eight times the mean of samples that are shifted by -128 (T.81 A.3). */
 function toSamples(plane: Int16Array, quantiser: number): Uint8ClampedArray {
   const samples = new Uint8ClampedArray(plane.length);
   for (let i = 0; i < plane.length; i++) samples[i] = ((plane[i]! * quantiser + 4) >> 3) + 128;
+  freeBytes(plane);
   return samples;
 }
 
@@ -97,6 +100,11 @@ class Upsampler {
       this.#row[x] = (sum + full / 2) / full;
     }
     return this.#row;
+  }
+
+  /** There are no rows afterwards. */
+  free(): void {
+    freeBytes(this.#samples);
   }
 }
 

@@ -14,7 +14,7 @@ export interface ModelOutput {
 }
 
 export interface LoadOptions {
-  /** The checked bytes of one shard. Called for shard i+1 while session i is made, never further ahead. */
+  /** The checked bytes of one shard. Called for the next shard while a session is made, never further ahead. */
   readonly readShard: (shard: Shard) => Promise<Uint8Array>;
   readonly runtime: Runtime;
   readonly onProgress?: (loadedShards: number) => void;
@@ -26,9 +26,9 @@ export interface LoadOptions {
 export interface LoadTimes {
   /** Making ORT's environment, while the first shard is read. */
   readonly startMs: number;
-  /** Waiting for each shard to be read and hashed. */
+  /** Waiting for each shard to be read and hashed, in the order of loading: the last shard first. */
   readonly readMs: readonly number[];
-  /** Making each session. */
+  /** Making each session, in the same order. */
   readonly sessionMs: readonly number[];
 }
 
@@ -45,7 +45,12 @@ export class ShardedSession {
     this.#runtime = runtime;
   }
 
-  /** Rejects with model_unavailable when a shard cannot be read or made a session; nothing stays behind. */
+  /**
+   * The last shard first: its layers have the largest tensors, and the many small ones of the shards before it fit into the
+   * holes that its making leaves in ORT's heap. Of all 120 orders of the embedded pack, the first shard first takes the
+   * most: 50 MiB in place of 38 (docs/model-packs.md).
+   * Rejects with model_unavailable when a shard cannot be read or made a session; nothing stays behind.
+   */
   static async load(manifest: Manifest, options: LoadOptions): Promise<ShardedSession> {
     const { readShard, runtime, onProgress, signal } = options;
     const sessions: Session[] = [];
@@ -56,17 +61,18 @@ export class ShardedSession {
     signal?.addEventListener("abort", () => void releaseAll(), { once: true });
     let next: Promise<Uint8Array> | undefined;
     try {
-      next = startRead(readShard, manifest.shards[0]);
+      const shards = manifest.shards.toReversed();
+      next = startRead(readShard, shards[0]);
       times.startMs = (await timed(() => startRuntime(runtime))).ms;
       signal?.throwIfAborted();
-      for (const [i, shard] of manifest.shards.entries()) {
+      for (const [i, shard] of shards.entries()) {
         const pending = next;
         const { value: bytes, ms: readMs } = await timed(async () => pending as Promise<Uint8Array>);
         times.readMs.push(readMs);
         signal?.throwIfAborted();
-        next = startRead(readShard, manifest.shards[i + 1]);
+        next = startRead(readShard, shards[i + 1]);
         const { value: session, ms: sessionMs } = await timed(() => createSession(runtime, shard, bytes));
-        sessions.push(session);
+        sessions.unshift(session);
         times.sessionMs.push(sessionMs);
         freeBytes(bytes);
         signal?.throwIfAborted();

@@ -178,7 +178,7 @@ describe("GET", () => {
 });
 
 describe("memory", () => {
-  test("ORT's heap is at most 56 MiB, and the same after 100 requests", async () => {
+  test("ORT's heap is at most 42 MiB, and the same after 100 requests", async () => {
     const heapBytes = async () => (await worker.get("/readyz")).json.wasm_heap_bytes as number;
     const before = await heapBytes();
     for (let i = 0; i < 100; i += 10) {
@@ -190,6 +190,7 @@ describe("memory", () => {
     }
     expect(await heapBytes()).toBe(before);
     expect(before).toBeGreaterThan(20 * MiB);
-    expect(before).toBeLessThanOrEqual(56 * MiB);
+    // 50 where the first shard is loaded first.
+    expect(before).toBeLessThanOrEqual(42 * MiB);
   });
 });

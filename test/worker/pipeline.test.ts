@@ -117,7 +117,7 @@ describe.sequential("the stand-in of resnet34-v1-7", () => {
     expect(report.mean_cosine).toBeGreaterThan(0.98);
   });
 
-  test("serves, with ImageNet's ids, within 56 MiB of WASM heap after 20 images", async () => {
+  test("serves, with ImageNet's ids, within 46 MiB of WASM heap after 20 images", async () => {
     const worker = await MeasuredWorker.start(out());
     try {
       const ship = new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", "ship.jpg")));
@@ -131,7 +131,7 @@ describe.sequential("the stand-in of resnet34-v1-7", () => {
         expect(predictions[0]?.id).toMatch(/^n\d{8}$/);
       }
       const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
-      expect(ready.wasm_heap_bytes).toBeLessThanOrEqual(56 * MiB);
+      expect(ready.wasm_heap_bytes).toBeLessThanOrEqual(46 * MiB);
     } finally {
       await worker.close();
     }
