@@ -31,17 +31,27 @@ export function newCard(file) {
   // What the browser cannot show stays without a preview; the server may read it all the same.
   preview.addEventListener("error", () => preview.remove());
   const caption = element("figcaption", "", file.name, " ", element("span", "quiet", sizeText(file.size)));
-  const answer = element("div", "answer", element("p", "working", "Waiting for the answer…"));
+  const answer = element("div", "answer");
+  answer.tabIndex = -1;
+  const wait = () => answer.replaceChildren(element("p", "working", "Waiting for the answer…"));
+  wait();
   const card = element("li", "card", element("figure", "", preview, caption), answer);
   return {
     card,
+    wait,
     /**
      * @param {Outcome} outcome
      * @param {Sent} sent
+     * @param {() => void} again sends it once more
      */
-    show(outcome, sent) {
+    show(outcome, sent, again) {
+      const retry = () => {
+        // The button goes away, and the focus must not go with it.
+        answer.focus();
+        again();
+      };
       answer.replaceChildren(
-        ...(outcome.answer ? right(outcome, outcome.answer, sent) : wrong(outcome, sent)),
+        ...(outcome.answer ? right(outcome, outcome.answer, sent) : wrong(outcome, sent, retry)),
       );
     },
     dispose() {
@@ -105,8 +115,14 @@ function curl({ file, blob, wanted }) {
   const copy = element("button", "", "Copy");
   copy.type = "button";
   copy.addEventListener("click", async () => {
-    await navigator.clipboard.writeText(line);
-    copy.textContent = "Copied";
+    try {
+      await navigator.clipboard.writeText(line);
+      copy.textContent = "Copied";
+    } catch {
+      // Not on http:// but for localhost, and not where the user forbids it.
+      getSelection()?.selectAllChildren(code);
+      copy.textContent = "Selected: copy it with Ctrl C";
+    }
   });
   const note = blob === file ? [] : [element("p", "quiet", "It sends the file as it is, not made smaller.")];
   return element("details", "", element("summary", "", "The same with curl"), code, copy, ...note);
@@ -115,16 +131,23 @@ function curl({ file, blob, wanted }) {
 /**
  * @param {Outcome} outcome
  * @param {Sent} sent
+ * @param {() => void} again
  */
-function wrong(outcome, { blob }) {
+function wrong(outcome, { file, blob }, again) {
   const { status, problem } = outcome;
   const detail = [problem?.detail, status === 0 ? undefined : `${status} ${problem?.code}`].filter(Boolean);
+  const retry = element("button", "", "Try again");
+  retry.type = "button";
+  retry.setAttribute("aria-label", `Try again: ${file.name}`);
+  retry.addEventListener("click", again);
   return [
     element(
       "div",
       "problem",
       element("strong", "", inWords(outcome, blob)),
       element("p", "detail", detail.join(" · ")),
+      // A missing key has a form of its own.
+      ...(status === 401 ? [] : [retry]),
     ),
   ];
 }

@@ -5,7 +5,12 @@ import { byId, percent } from "./elements.js";
 import { inWords } from "./problems.js";
 import { shrink } from "./shrink.js";
 
-/** @typedef {{file: File, view: ReturnType<typeof newCard>}} Job */
+/**
+ * @typedef {object} Job
+ * @property {File} file
+ * @property {ReturnType<typeof newCard>} view
+ * @property {"answered" | "cached" | "refused"} [end] what came of it so far
+ */
 
 const results = byId("results", HTMLElement);
 const cards = byId("cards", HTMLOListElement);
@@ -22,12 +27,12 @@ const waiting = [];
 let locked = [];
 /** @type {Job[]} */
 let shown = [];
-const counts = { answered: 0, cached: 0, failed: 0 };
 let working = false;
 
 /** @param {Iterable<File>} files */
 function add(files) {
   for (const file of files) {
+    /** @type {Job} */
     const job = { file, view: newCard(file) };
     cards.prepend(job.view.card);
     shown.push(job);
@@ -55,23 +60,38 @@ async function ask(job) {
   const wanted = { topK: Number(topK.value), head: head.value.trim() };
   const blob = shrinkFirst.checked ? await shrink(file) : file;
   const outcome = await classify(blob, wanted);
-  view.show(outcome, { file, blob, wanted });
+  view.show(outcome, { file, blob, wanted }, () => again(job));
+  if (!shown.includes(job)) return; // Cleared meanwhile.
   if (outcome.answer) {
     const [best] = outcome.answer.predictions;
-    counts.answered++;
-    if (outcome.cache === "HIT") counts.cached++;
+    job.end = outcome.cache === "HIT" ? "cached" : "answered";
     say(`${file.name}: ${best?.label}, ${percent(best?.score ?? 0)}`);
     nameModel(outcome.answer.model);
   } else if (outcome.status === 401) {
     locked.push(job);
     askForKey();
   } else {
-    counts.failed++;
+    job.end = "refused";
     say(`${file.name}: ${inWords(outcome, blob)}`);
   }
-  const { answered, cached, failed } = counts;
+  summarise();
+}
+
+/** With the options as they are now. @param {Job} job */
+function again(job) {
+  job.end = undefined;
+  job.view.wait();
+  summarise();
+  waiting.push(job);
+  void work();
+}
+
+function summarise() {
+  /** @param {Job["end"]} end */
+  const count = (end) => shown.filter((job) => job.end === end).length;
+  const [cached, refused] = [count("cached"), count("refused")];
   byId("summary", HTMLElement).textContent =
-    `${answered} answered, ${cached} from the cache${failed > 0 ? `; ${failed} refused` : ""}`;
+    `${count("answered") + cached} answered, ${cached} from the cache${refused > 0 ? `; ${refused} refused` : ""}`;
 }
 
 /** @param {string} text */
@@ -142,7 +162,7 @@ byId("clear", HTMLButtonElement).addEventListener("click", () => {
   waiting.length = 0;
   locked = [];
   shown = [];
-  Object.assign(counts, { answered: 0, cached: 0, failed: 0 });
+  summarise();
   showWhetherAnswered();
   byId("pick", HTMLInputElement).focus();
 });

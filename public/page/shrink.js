@@ -7,29 +7,35 @@ const quality = 0.92;
 /**
  * A small JPEG of an image, upright.
  * @param {Blob} file
- * @returns {Promise<Blob>} the file itself where it is small already, or where the browser cannot read it
+ * @returns {Promise<Blob>} the file itself where it is small already, or where the browser cannot make it smaller
  */
 export async function shrink(file) {
-  let bitmap;
   try {
-    bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+    return (await smaller(file)) ?? file;
   } catch {
+    // It cannot read the format, or has no memory for so many pixels: the server may do better.
     return file;
   }
+}
+
+/**
+ * @param {Blob} file
+ * @returns {Promise<Blob | null>}
+ */
+async function smaller(file) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
   const scale = Math.min(1, shortSide / Math.min(bitmap.width, bitmap.height));
-  if (scale === 1 && file.type === "image/jpeg") return file;
+  if (scale === 1 && file.type === "image/jpeg") return null;
   const canvas = document.createElement("canvas");
   canvas.width = Math.round(bitmap.width * scale);
   canvas.height = Math.round(bitmap.height * scale);
   const context = canvas.getContext("2d");
-  if (!context) return file;
+  if (!context) return null;
   // Where an image is transparent, JPEG has nothing: white, not black.
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";
   context.drawImage(bitmap, 0, 0, canvas.width, canvas.height);
   bitmap.close();
-  /** @type {Blob | null} */
-  const small = await new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
-  return small ?? file;
+  return new Promise((resolve) => canvas.toBlob(resolve, "image/jpeg", quality));
 }

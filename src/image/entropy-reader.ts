@@ -36,23 +36,46 @@ export class HuffmanDecoder {
 /** Coefficients of a block. */
 const blockLength = 64;
 
+/** Bits that are looked up at once to pass over AC coefficients: two or three of them, mostly. */
+const skipBits = 11;
+const skipMask = (1 << skipBits) - 1;
+/** Of a step: the block ends with it. */
+const endsBlock = 1 << 16;
+
 /** What passing over AC coefficients needs of a table: T.81 F.2.2.2, with nothing kept. */
 export class AcSkipper {
   readonly huffman: HuffmanDecoder;
-  /** As HuffmanDecoder.lookup: coefficients << 8 | bits of the code and of the value behind it. */
-  readonly steps: Uint16Array;
+  /**
+   * By the next skipBits bits: endsBlock, coefficients << 8, bits of the codes and of the values behind them; of as many whole
+   * codes and values as these bits hold, or of one whose value goes beyond. 0 where the first code is longer than lookupBits.
+   */
+  readonly steps = new Int32Array(1 << skipBits);
 
   constructor(table: HuffmanTable) {
     this.huffman = new HuffmanDecoder(table);
-    this.steps = this.huffman.lookup.map((entry) => (entry === 0 ? 0 : skipStep(entry & 255, entry >> 8)));
+    for (let bits = 0; bits <= skipMask; bits++) this.steps[bits] = this.#steps(bits);
+  }
+
+  #steps(bits: number): number {
+    let all = 0;
+    for (;;) {
+      const used = all & 255;
+      const entry = this.huffman.lookup[((bits << used) & skipMask) >> (skipBits - lookupBits)]!;
+      // Behind the known bits stand zeros, which may look like a code.
+      if (entry === 0 || used + (entry >> 8) > skipBits) return all;
+      const step = skipStep(entry & 255, entry >> 8);
+      if (used > 0 && used + (step & 255) > skipBits) return all;
+      all += step;
+      if ((all & endsBlock) !== 0 || (all & 255) >= skipBits) return all;
+    }
   }
 }
 
-/** Coefficients that a symbol passes over << 8 | its bits; the end of the block passes over all of them. */
+/** The step of one symbol, whose code has `codeBits`. */
 function skipStep(symbol: number, codeBits: number): number {
   const size = symbol & 15;
-  const coefficients = size === 0 && symbol !== 0xf0 ? blockLength : (symbol >> 4) + 1;
-  return (coefficients << 8) | (codeBits + size);
+  if (size === 0 && symbol !== 0xf0) return endsBlock | codeBits;
+  return (((symbol >> 4) + 1) << 8) | (codeBits + size);
 }
 
 export class EntropyReader {
@@ -119,9 +142,9 @@ export class EntropyReader {
         bits = (bits << 8) | byte;
         count += 8;
       }
-      let step = count >= lookupBits ? steps[(bits >>> (count - lookupBits)) & (steps.length - 1)]! : 0;
-      if (step === 0 || (step & 255) > count) {
-        // A long code, or the end of the data: the slow way.
+      let step = count >= skipBits ? steps[(bits >>> (count - skipBits)) & skipMask]! : 0;
+      if (step === 0 || (step & 255) > count || k + ((step >> 8) & 255) >= blockLength) {
+        // A long code, the end of the data, or several codes of which the last may be the next block's: one, the slow way.
         this.#bits = bits;
         this.#count = count;
         this.#at = at;
@@ -133,7 +156,8 @@ export class EntropyReader {
       } else {
         count -= step & 255;
       }
-      k += step >> 8;
+      if ((step & endsBlock) !== 0) break;
+      k += (step >> 8) & 255;
     }
     this.#bits = bits;
     this.#count = count;

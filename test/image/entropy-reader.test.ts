@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { readDcCoefficients } from "../../src/image/dc-coefficients.ts";
-import { EntropyReader, HuffmanDecoder } from "../../src/image/entropy-reader.ts";
+import { AcSkipper, EntropyReader, HuffmanDecoder } from "../../src/image/entropy-reader.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
 import { seededChoices } from "../../tools/fuzz/choices.ts";
@@ -19,6 +19,22 @@ describe("the reader of entropy-coded data", () => {
       fc.uint8Array({ minLength: 48, maxLength: 48 }),
     )
     .map(([wanted, symbols]) => ({ tableClass: "dc" as const, slot: 0, counts: fitted(wanted), symbols }));
+
+  /** Complete ones too, and symbols as files have them: short runs, small values, ends of blocks. */
+  const acTable = fc
+    .tuple(
+      fc.array(fc.nat(3), { minLength: 16, maxLength: 16 }),
+      fc.array(fc.oneof(fc.constantFrom(0x00, 0x01, 0x02, 0x11, 0xf0, 0x03), fc.nat(255)), {
+        minLength: 48,
+        maxLength: 48,
+      }),
+    )
+    .map(([wanted, symbols]) => ({
+      tableClass: "ac" as const,
+      slot: 0,
+      counts: fitted(wanted),
+      symbols: Uint8Array.from(symbols),
+    }));
 
   test("reads no byte outside its data, and at most as many symbols as it has bits", () => {
     fc.assert(
@@ -47,6 +63,36 @@ describe("the reader of entropy-coded data", () => {
     );
   });
 
+  test("passes over blocks as one that takes symbol for symbol does, wherever codes, values and blocks end", () => {
+    let blocks = 0;
+    fc.assert(
+      fc.property(acTable, fc.uint8Array({ minLength: 1, maxLength: 400 }), (huffman, noise) => {
+        // No markers: FF is always stuffed.
+        const data = Uint8Array.from([...noise].flatMap((byte) => (byte === 0xff ? [0xff, 0] : [byte])));
+        const skipper = new AcSkipper(huffman);
+        const [fast, slow] = [0, 1].map(() => new EntropyReader(data, 0, data.length)) as [
+          EntropyReader,
+          EntropyReader,
+        ];
+        for (;;) {
+          const outcomes = [
+            outcomeOf(() => fast.skipAc(skipper)),
+            outcomeOf(() => skipOneByOne(slow, skipper.huffman)),
+          ];
+          expect(outcomes[0]).toBe(outcomes[1]);
+          if (outcomes[0] !== "decoded") return;
+          blocks++;
+          // A DC value in between, as in a file.
+          const dc = [outcomeOf(() => fast.bits(3)), outcomeOf(() => slow.bits(3))];
+          expect(dc[0]).toBe(dc[1]);
+          if (dc[0] !== "decoded") return;
+        }
+      }),
+      { numRuns: 2000, seed: 12 },
+    );
+    expect(blocks).toBeGreaterThan(2000);
+  });
+
   test("the DC coefficients of a hostile file are read within its bytes, or it is refused", () => {
     for (let index = 0; index < 600; index++) {
       const { bytes } = hostileFile(seededChoices(5, index), small);
@@ -71,6 +117,17 @@ describe("the reader of entropy-coded data", () => {
     }
   });
 });
+
+/** T.81 figure F.13, with nothing kept. */
+function skipOneByOne(reader: EntropyReader, table: HuffmanDecoder): void {
+  for (let k = 1; k < 64; k++) {
+    const symbol = reader.symbol(table);
+    const size = symbol & 15;
+    if (size === 0 && symbol !== 0xf0) return;
+    k += symbol >> 4;
+    reader.bits(size);
+  }
+}
 
 /** Counts of codes that bits can tell apart, as jpeg-tables.ts lets pass. */
 function fitted(wanted: readonly number[]): Uint8Array {

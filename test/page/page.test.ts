@@ -87,6 +87,7 @@ const jpeg = async (name: string): Promise<Given> => ({
 });
 const card = (index = 0) => page.locator(".card").nth(index);
 const best = (index = 0) => card(index).locator(".best");
+const summary = () => page.locator("#summary").textContent();
 const fact = (term: string) => card().locator(`dt:text-is("${term}") + dd`);
 
 describe("an image", () => {
@@ -154,9 +155,11 @@ describe("an image", () => {
       route.fulfill({ status: 503, headers: { "Retry-After": "2" }, json: busy }),
     );
     await give("drop", [await jpeg("ship")]);
-    const words = () => card().locator(".problem").textContent();
+    const words = async () =>
+      (await card().locator(".problem strong, .problem .detail").allTextContents()).join(" | ");
+    await page.locator(".problem").waitFor();
     expect(await words()).toBe(
-      "The server has much to do. Try again in 2 s.64 requests wait. · 503 overloaded",
+      "The server has much to do. Try again in 2 s. | 64 requests wait. · 503 overloaded",
     );
     await page.unroute("**/v1/classify*");
     await page.route("**/v1/classify*", (route) =>
@@ -170,10 +173,17 @@ describe("an image", () => {
     await give("drop", [await jpeg("ship")]);
     await page.locator(".problem").nth(2).waitFor();
     expect(await words()).toMatch(/^No answer came. Are you online/);
-    // And once it is there again, so is the answer.
+    expect(await summary()).toBe("0 answered, 0 from the cache; 3 refused");
+    // And once it is there again, so is the answer, without the image being looked for again.
     await page.context().setOffline(false);
-    await give("drop", [await jpeg("ship")]);
+    await page.getByRole("button", { name: "Try again: ship.jpg" }).first().click();
     expect(await best().textContent()).toBe("ship");
+    expect(
+      await card()
+        .locator(".answer")
+        .evaluate((answer) => answer === document.activeElement),
+    ).toBe(true);
+    expect(await summary()).toMatch(/^1 answered, [01] from the cache; 2 refused$/);
   });
 
   test("in another format is refused with a hint, and answered once the browser makes it a JPEG", async () => {
@@ -182,8 +192,9 @@ describe("an image", () => {
     await give("drop", [png]);
     expect(await card().locator(".problem strong").textContent()).toContain("Turn on “Shrink first”");
     await page.locator("#shrink").check();
-    await give("drop", [png]);
+    await card().getByRole("button", { name: "Try again: ship.png" }).click();
     expect(await best().textContent()).toBe("ship");
+    expect(await summary()).toMatch(/^1 answered, [01] from the cache$/);
   });
 
   test("that is large is sent as it is, or far smaller with the switch on", async () => {
@@ -231,6 +242,19 @@ describe("an image", () => {
     const { predictions } = JSON.parse(stdout) as { predictions: { label: string; score: number }[] };
     expect(predictions.map(({ label }) => label)).toEqual(await card().locator(".label").allTextContents());
     expect(predictions).toHaveLength(3);
+  });
+
+  test("on plain HTTP, where pages may not write to the clipboard, has its curl line selected for copying", async () => {
+    await open();
+    await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
+    await give("drop", [await jpeg("ship")]);
+    await card().locator("summary", { hasText: "curl" }).click();
+    await card().locator("button", { hasText: "Copy" }).click();
+    await card().locator("button", { hasText: "Selected" }).waitFor();
+    expect(await page.evaluate(() => String(getSelection()))).toMatch(
+      /^curl --data-binary @'ship.jpg' 'http/,
+    );
+    expect(complaints).toEqual([]);
   });
 });
 
