@@ -9,7 +9,7 @@ import { shrink } from "./shrink.js";
  * @typedef {object} Job
  * @property {File} file
  * @property {ReturnType<typeof newCard>} view
- * @property {"answered" | "cached" | "refused"} [end] what came of it so far
+ * @property {"answered" | "cached" | "refused" | undefined} [end] what came of it so far
  */
 
 const results = byId("results", HTMLElement);
