@@ -188,12 +188,13 @@ export class ModelHost {
         wasm_heap_bytes: runtime.heapBytes(),
         runtime_starts: runtime.starts,
       };
-      const { startMs, readMs, sessionMs } = session.times;
+      const { startMs, readMs, sessionMs, warmUpMs } = session.times;
       const times = {
         ms: this.#now() - startedMs,
         start_ms: startMs,
         read_ms: readMs,
         session_ms: sessionMs,
+        warm_up_ms: warmUpMs,
       };
       log({ event: "model_loaded", model, version, ...facts, ...times });
       return this.#loaded;

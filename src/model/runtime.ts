@@ -14,6 +14,12 @@ export interface Session {
   readonly inputNames: readonly string[];
   readonly outputNames: readonly string[];
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
+  /**
+   * The isolate's first run, on zeros, its result dropped; nothing where one has been, or where a shape is not fixed. V8
+   * starts each WASM function in a quick and slow version and compiles those that are called often anew, meanwhile, on
+   * another thread: whoever runs a small graph early finds the kernels fast when the whole is run.
+   */
+  warmUp(): Promise<void>;
   /** Gives the session's memory back to ORT's allocator; the WASM heap itself never shrinks. */
   release(): Promise<void>;
 }
@@ -72,6 +78,7 @@ class OrtRuntime implements Runtime {
   #instance: ReplaceableInstance | undefined;
   #started: Promise<void> | undefined;
   #starts = 0;
+  #hasRun = false;
   /** A trap has left the environment in an unknown state: nothing of it is used any more. */
   #broken = false;
 
@@ -102,12 +109,18 @@ class OrtRuntime implements Runtime {
     const session = await this.#guarded(() => ort.InferenceSession.create(model, sessionOptions));
     const environment = this.#starts;
     const alive = () => environment === this.#starts && !this.#broken;
+    const run: Session["run"] = async (feeds) => {
+      if (!alive()) throw new Error("the session's environment is gone");
+      this.#hasRun = true;
+      return this.#guarded(() => session.run(feeds));
+    };
     return {
       inputNames: session.inputNames,
       outputNames: session.outputNames,
-      run: async (feeds) => {
-        if (!alive()) throw new Error("the session's environment is gone");
-        return this.#guarded(() => session.run(feeds));
+      run,
+      warmUp: async () => {
+        const feeds = this.#hasRun ? undefined : zeros(session.inputMetadata);
+        if (feeds) await run(feeds);
       },
       release: async () => {
         // What it points to is not its own any more.
@@ -159,6 +172,23 @@ class OrtRuntime implements Runtime {
       WebAssembly.instantiate = original;
     }
   }
+}
+
+/** Inputs of a session's declared types and shapes; undefined where one is not fixed, or of a type that no pack has. */
+function zeros(inputs: ort.InferenceSession["inputMetadata"]): Record<string, Tensor> | undefined {
+  const feeds: Record<string, Tensor> = {};
+  for (const input of inputs) {
+    if (!input.isTensor) return undefined;
+    const dims = input.shape.filter((dimension) => typeof dimension === "number");
+    if (dims.length < input.shape.length) return undefined;
+    const length = dims.reduce((product, dimension) => product * dimension, 1);
+    if (input.type === "float32")
+      feeds[input.name] = new ort.Tensor("float32", new Float32Array(length), dims);
+    else if (input.type === "uint8")
+      feeds[input.name] = new ort.Tensor("uint8", new Uint8Array(length), dims);
+    else return undefined;
+  }
+  return feeds;
 }
 
 /** ORT's own errors are plain ones. A trap, an abort, a full stack or a C++ exception that nobody caught is not. */

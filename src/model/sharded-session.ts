@@ -30,6 +30,8 @@ export interface LoadTimes {
   readonly readMs: readonly number[];
   /** Making each session, in the same order. */
   readonly sessionMs: readonly number[];
+  /** The first session's run on zeros. */
+  readonly warmUpMs: number;
 }
 
 export class ShardedSession {
@@ -54,7 +56,7 @@ export class ShardedSession {
   static async load(manifest: Manifest, options: LoadOptions): Promise<ShardedSession> {
     const { readShard, runtime, onProgress, signal } = options;
     const sessions: Session[] = [];
-    const times = { startMs: 0, readMs: [] as number[], sessionMs: [] as number[] };
+    const times = { startMs: 0, readMs: [] as number[], sessionMs: [] as number[], warmUpMs: 0 };
     // A session that cannot be released is lost with its environment: what made the load fail is the news.
     const releaseAll = () => Promise.allSettled(sessions.splice(0).map((session) => session.release()));
     // The request that loads may be gone for good: whoever takes over aborts, and so gives the memory back.
@@ -75,6 +77,8 @@ export class ShardedSession {
         sessions.unshift(session);
         times.sessionMs.push(sessionMs);
         freeBytes(bytes);
+        signal?.throwIfAborted();
+        if (i === 0) times.warmUpMs = (await timed(() => warmUp(session, shard))).ms;
         signal?.throwIfAborted();
         onProgress?.(i + 1);
       }
@@ -158,6 +162,14 @@ async function createSession(runtime: Runtime, shard: Shard, bytes: Uint8Array):
     );
   }
   return session;
+}
+
+async function warmUp(session: Session, shard: Shard): Promise<void> {
+  try {
+    await session.warmUp();
+  } catch (cause) {
+    throw modelUnavailable(`${shard.file} does not run in ONNX Runtime`, cause);
+  }
 }
 
 function sameNames(actual: readonly string[], expected: readonly string[]): boolean {

@@ -96,6 +96,26 @@ describe("ModelHost", () => {
     await expect(host.load(anchor)).resolves.toMatchObject({ shards: 3 });
   });
 
+  test("the last shard is read and warmed up first, the others come behind it; one that does not run is 503", async () => {
+    const created: number[] = [];
+    const warmed: number[] = [];
+    runtime.beforeCreate = async (shard) => void created.push(shard);
+    runtime.beforeWarmUp = async (shard) => {
+      warmed.push(shard);
+      expect(created).toEqual([2]);
+      throw new Error("unreachable");
+    };
+    const error = await host.load(anchor).catch((e: unknown) => e as ClassifierError);
+    expect((error as ClassifierError).message).toContain("shard-02.onnx does not run in ONNX Runtime");
+    expect(runtime.liveSessions).toBe(0);
+    created.length = 0;
+    runtime.beforeWarmUp = async (shard) => void warmed.push(shard);
+    await host.load(anchor);
+    expect(created).toEqual([2, 1, 0]);
+    expect(warmed).toEqual([2, 2]);
+    expect(log.at(-1)).toMatchObject({ event: "model_loaded", warm_up_ms: expect.any(Number) });
+  });
+
   test("when the request that loads goes away for good, the next one takes over and its sessions are released", async () => {
     vi.useFakeTimers({ shouldAdvanceTime: true });
     const gone = deferred();

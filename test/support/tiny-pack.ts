@@ -84,6 +84,7 @@ export class FakeRuntime implements Runtime {
   createdSessions = 0;
   beforeCreate: (shard: number) => Promise<void> = async () => {};
   beforeRun: () => Promise<void> = async () => {};
+  beforeWarmUp: (shard: number) => Promise<void> = async () => {};
   beforeRelease: () => Promise<void> = async () => {};
 
   starts = 1;
@@ -108,6 +109,7 @@ export class FakeRuntime implements Runtime {
           features: this.float32(new Float32Array(3), [1, 3]),
         };
       },
+      warmUp: () => this.beforeWarmUp(shard),
       release: async () => {
         await this.beforeRelease();
         this.liveSessions--;
