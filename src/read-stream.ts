@@ -64,8 +64,9 @@ async function fill(
         whole = resized(whole, grown(whole.length, length + 1, maxBytes));
         whole.set(value, length);
       } else {
-        // A read takes the buffer away and gives it back as another object.
-        whole = new Uint8Array(value?.buffer as ArrayBuffer);
+        // A read takes the buffer away and gives it back as another object; not so where somebody has cancelled the stream.
+        if (!value) throw interrupted(length, "the connection was lost");
+        whole = new Uint8Array(value.buffer);
         if (done) return resized(whole, length);
       }
       length = reads.bytes;

@@ -57,7 +57,7 @@ export function figures(results: Results): Figure[] {
       from: `caller's clock over the plain Worker's around session.run; by our Worker's own clock ${numberText(ownRatio ?? Number.NaN)}`,
       bar: 1.25,
       ifMissed:
-        "The caller's clock has HTTP, wrangler's proxy and decoding in it, about 20 ms beside the forward pass; by our Worker's own clock the bar is met. The plain Worker's default session options also make its forward pass a few percent faster than ours, which are chosen for the smaller heap; switching graph optimisation, arena and memory pattern on, one by one and together, gave between nothing and 4% in Node.",
+        "The caller's clock has HTTP, wrangler's proxy and decoding in it beside the forward pass. The plain Worker's default session options also make its forward pass a few percent faster than ours, which are chosen for the smaller heap; switching graph optimisation, arena and memory pattern on, one by one and together, gave between nothing and 4% in Node.",
       unit: "ratio",
       value: ratio(of("ours", small)?.median, bareRun),
     },
@@ -66,7 +66,7 @@ export function figures(results: Results): Figure[] {
       from: `medians of ${cold?.rounds ?? 0}`,
       bar: 0.7,
       ifMissed:
-        "Loading takes about 0.22 s; the first forward pass takes 0.19 or 0.38 s, seemingly by chance (we suspect V8's tiers of WebAssembly, and have not shown it), and so the whole is about 0.5 or 0.7 s, while the plain Worker is mostly at the upper end. Reads overlap sessions, ONNX Runtime starts while the first shard is read, and a large body is used to load and warm the model, which this figure's 53 kB body does not show.",
+        "Most of it is the first forward pass, in WebAssembly that V8 has not optimised yet. The first shard runs on zeros while the others load, so that V8 begins with it early, on another thread: where that thread has no core of its own, it gains less. Reads overlap sessions, and ONNX Runtime starts while the first shard is read.",
       unit: "ratio",
       value: ratio(cold?.median, of("plain-int8", metrics.cold)?.median),
     },
@@ -75,7 +75,7 @@ export function figures(results: Results): Figure[] {
       from: "both in Node, jpeg-js without resizing",
       bar: 0.08,
       ifMissed:
-        "It is within noise of the bar, run by run on either side: all of the entropy-coded data must be read even where only the DC coefficients are kept. WASM at 1/8 was tried and is no faster.",
+        "All of the entropy-coded data must be read even where only the DC coefficients are kept. WASM at 1/8 was tried and is no faster.",
       unit: "ratio",
       value: ratio(
         of("decode-ours", metrics.tensor("12mp"))?.median,
