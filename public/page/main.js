@@ -28,6 +28,8 @@ let locked = [];
 /** @type {Job[]} */
 let shown = [];
 let working = false;
+/** Keys given so far: a refusal of one that has been replaced meanwhile says nothing. */
+let keysGiven = 0;
 
 /** @param {Iterable<File>} files */
 function add(files) {
@@ -59,7 +61,12 @@ async function ask(job) {
   const { file, view } = job;
   const wanted = { topK: Number(topK.value), head: head.value.trim() };
   const blob = shrinkFirst.checked ? await shrink(file) : file;
+  const keysThen = keysGiven;
   const outcome = await classify(blob, wanted);
+  if (outcome.status === 401 && keysThen < keysGiven) {
+    waiting.push(job);
+    return;
+  }
   view.show(outcome, { file, blob, wanted }, () => again(job));
   if (!shown.includes(job)) return; // Cleared meanwhile.
   if (outcome.answer) {
@@ -114,15 +121,17 @@ function nameModel({ name, version, classes }) {
 }
 
 async function showModel() {
+  const keysThen = keysGiven;
   const { status, model } = await servedModel();
   if (model) nameModel(model);
-  else if (status === 401) askForKey();
+  else if (status === 401 && keysThen === keysGiven) askForKey();
 }
 
 keyForm.addEventListener("submit", (event) => {
   event.preventDefault();
   const input = byId("key", HTMLInputElement);
   useKey(input.value.trim());
+  keysGiven++;
   input.value = "";
   keyForm.hidden = true;
   waiting.push(...locked);

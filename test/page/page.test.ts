@@ -332,12 +332,23 @@ describe("a server with API keys", () => {
       await page.locator("#key").waitFor();
       await give("drop", [await jpeg("ship")]);
       expect(await card().locator(".problem strong").textContent()).toContain("asks for an API key");
+      // What the wrong key brings comes late for once, after the right one has been given.
+      let late = 0;
+      await page.route("**/v1/model", async (route) => {
+        if (late++ === 0) await new Promise((resolve) => setTimeout(resolve, 1500));
+        await route.continue();
+      });
       await page.locator("#key").fill("wrong-key-0123456789");
       await page.keyboard.press("Enter");
       await page.locator("#key-form:not([hidden])").waitFor();
+      const refused = page.waitForResponse(
+        (response) => response.url().endsWith("/v1/model") && !response.ok(),
+      );
       await page.locator("#key").fill(key);
       await page.keyboard.press("Enter");
       expect(await best().textContent()).toBe("ship");
+      await refused;
+      await page.waitForTimeout(100);
       expect(await page.locator("#key-form").isVisible()).toBe(false);
       expect(await card().locator("pre").textContent()).toContain('-H "Authorization: Bearer $KEY"');
       const kept = await page.evaluate(() => JSON.stringify([localStorage, sessionStorage, document.cookie]));
