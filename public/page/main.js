@@ -63,12 +63,12 @@ async function ask(job) {
   const blob = shrinkFirst.checked ? await shrink(file) : file;
   const keysThen = keysGiven;
   const outcome = await classify(blob, wanted);
+  if (!shown.includes(job)) return; // Cleared meanwhile.
   if (outcome.status === 401 && keysThen < keysGiven) {
     waiting.push(job);
     return;
   }
   view.show(outcome, { file, blob, wanted }, () => again(job));
-  if (!shown.includes(job)) return; // Cleared meanwhile.
   if (outcome.answer) {
     const [best] = outcome.answer.predictions;
     job.end = outcome.cache === "HIT" ? "cached" : "answered";

@@ -46,7 +46,10 @@ function dcQuantisers({ header, scans }: CheckedJpeg): readonly number[] {
   return quantisers;
 }
 
-/** Frees the plane. Block means as levels: a DC coefficient is eight times the mean of samples that are shifted by -128 (T.81 A.3). */
+/**
+ * Block means as levels: a DC coefficient is eight times the mean of samples that are shifted by -128 (T.81 A.3). Frees the
+ * plane.
+ */
 function toSamples(plane: Int16Array, quantiser: number): Uint8ClampedArray {
   const samples = new Uint8ClampedArray(plane.length);
   for (let i = 0; i < plane.length; i++) samples[i] = ((plane[i]! * quantiser + 4) >> 3) + 128;

@@ -46,8 +46,8 @@ const endsBlock = 1 << 16;
 export class AcSkipper {
   readonly huffman: HuffmanDecoder;
   /**
-   * By the next skipBits bits: endsBlock, coefficients << 8, bits of the codes and of the values behind them; of as many whole
-   * codes and values as these bits hold, or of one whose value goes beyond. 0 where the first code is longer than lookupBits.
+   * By the next skipBits bits: endsBlock, coefficients << 8, bits of the codes and of the values behind them; of as many codes
+   * as these bits hold whole; the last value may go beyond them. 0 where the first code is longer than lookupBits.
    */
   readonly steps = new Int32Array(1 << skipBits);
 
@@ -63,9 +63,7 @@ export class AcSkipper {
       const entry = this.huffman.lookup[((bits << used) & skipMask) >> (skipBits - lookupBits)]!;
       // Behind the known bits stand zeros, which may look like a code.
       if (entry === 0 || used + (entry >> 8) > skipBits) return all;
-      const step = skipStep(entry & 255, entry >> 8);
-      if (used > 0 && used + (step & 255) > skipBits) return all;
-      all += step;
+      all += skipStep(entry & 255, entry >> 8);
       if ((all & endsBlock) !== 0 || (all & 255) >= skipBits) return all;
     }
   }

@@ -4,6 +4,7 @@
  * nothing else. test/model/runtime.test.ts proves that the hook still holds for the pinned version.
  */
 import * as ort from "onnxruntime-web/wasm";
+import { maxWarmUpValues } from "../limits.ts";
 import { ReplaceableInstance } from "./replaceable-instance.ts";
 
 /** A tensor in JS memory: `data` (Float32Array or Uint8Array), `dims`, `type`. */
@@ -15,7 +16,7 @@ export interface Session {
   readonly outputNames: readonly string[];
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
   /**
-   * The isolate's first run, on zeros, its result dropped; nothing where one has been, or where a shape is not fixed. V8
+   * The isolate's first run, on zeros, its result dropped; nothing where one has been, where a shape is not fixed, or large. V8
    * starts each WASM function in a quick and slow version and compiles those that are called often anew, meanwhile, on
    * another thread: whoever runs a small graph early finds the kernels fast when the whole is run.
    */
@@ -174,7 +175,7 @@ class OrtRuntime implements Runtime {
   }
 }
 
-/** Inputs of a session's declared types and shapes; undefined where one is not fixed, or of a type that no pack has. */
+/** Inputs of a session's declared types and shapes; undefined where one is not fixed, too large, or of a type that no pack has. */
 function zeros(inputs: ort.InferenceSession["inputMetadata"]): Record<string, Tensor> | undefined {
   const feeds: Record<string, Tensor> = {};
   for (const input of inputs) {
@@ -182,6 +183,7 @@ function zeros(inputs: ort.InferenceSession["inputMetadata"]): Record<string, Te
     const dims = input.shape.filter((dimension) => typeof dimension === "number");
     if (dims.length < input.shape.length) return undefined;
     const length = dims.reduce((product, dimension) => product * dimension, 1);
+    if (length > maxWarmUpValues) return undefined;
     if (input.type === "float32")
       feeds[input.name] = new ort.Tensor("float32", new Float32Array(length), dims);
     else if (input.type === "uint8")

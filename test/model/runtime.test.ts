@@ -5,6 +5,8 @@ import { InferenceSession } from "onnxruntime-web/wasm";
 import { beforeAll, describe, expect, test, vi } from "vitest";
 import { createRuntime, type Runtime, type Tensor } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
+import type { Graph } from "../../tools/onnx/graph.ts";
+import { writeOnnx } from "../../tools/onnx/write.ts";
 import { type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
 
@@ -41,6 +43,35 @@ describe("the runtime with the pinned onnxruntime-web", () => {
     const attempts = [1, 2].map((seed) => runtime.createSession(new Uint8Array(100).fill(seed)));
     for (const attempt of attempts) await expect(attempt).rejects.toThrow(/ERROR_CODE|protobuf/i);
     expect(WebAssembly.instantiate).toBe(instantiate);
+  });
+
+  test.each([
+    ["larger than a shard's", [1, 100_000, 100_000]],
+    ["not fixed", [1, "N"]],
+  ])("a graph that declares an input %s is not run on zeros", async (_, dims) => {
+    const value = (name: string) => ({ name, dims, type: "float32" as const });
+    const identity = {
+      name: "",
+      op: "Identity",
+      domain: "",
+      inputs: ["x"],
+      outputs: ["y"],
+      attributes: new Map(),
+    };
+    const graph: Graph = {
+      name: "declared",
+      opset: 13,
+      nodes: [identity],
+      initializers: new Map(),
+      inputs: [value("x")],
+      outputs: [value("y")],
+    };
+    const run = vi.spyOn((InferenceSession as unknown as { prototype: InferenceSession }).prototype, "run");
+    const session = await runtime.createSession(writeOnnx(graph));
+    await session.warmUp();
+    expect(run).not.toHaveBeenCalled();
+    run.mockRestore();
+    await session.release();
   });
 
   test("the first model of the isolate has one shard run on zeros while it loads, the next one none", async () => {
