@@ -36,6 +36,7 @@ import {
   maxMemoryCacheBytes,
   maxSeenImages,
   maxWaitingRequests,
+  smallRequestBytes,
 } from "./limits.ts";
 import { CachedSource } from "./model/cached-source.ts";
 import { ModelHost } from "./model/model-host.ts";
@@ -133,6 +134,7 @@ function createServices(env: Env): Services {
   const convert = (bytes: Uint8Array) => toJpeg(bytes, env.IMAGES, maxInFlightBytes);
   const admission = new Admission({
     capacityBytes: maxInFlightBytes,
+    reservedBytes: smallRequestBytes,
     maxWaiting: maxWaitingRequests,
     maxWaitMs: maxAdmissionWaitMs,
     leaseMs: admissionLeaseMs,

@@ -25,12 +25,22 @@ export const memoryBudget = {
 
 /** Bytes of request bodies in flight. */
 export const maxInFlightBytes = memoryBudget.inFlightBytes;
-/** Bytes a request needs beside its body: the input tensor (0.6 MiB at 224) and its objects. */
-export const requestOverheadBytes = 1 * MiB;
+/** Bytes that scoring one image needs beside the image: the input tensor (0.57 MiB at 224 pixels) and objects. */
+export const requestOverheadBytes = 768 * 1024;
+/**
+ * Bytes in flight that only small requests may use, so that one upload of 16 MiB leaves room for them. A request is small
+ * if it fits in here: a body of up to 512 KiB with its overhead. It is what the largest image leaves of the room in flight.
+ */
+export const smallRequestBytes = requestOverheadBytes + 512 * 1024;
+/**
+ * Bytes of a request whose body has not begun to arrive: its first read buffer. 250 clients that send nothing fill the
+ * room in flight.
+ */
+export const firstReadBytes = 64 * 1024;
 /** Bytes of one image. A 24-megapixel phone photo is 5 to 12 MiB. */
 export const defaultMaxImageBytes = 16 * MiB;
-/** The most that MAX_IMAGE_BYTES may be set to: one image must fit what may be in flight. */
-export const maxImageBytesCeiling = maxInFlightBytes - requestOverheadBytes;
+/** The most that MAX_IMAGE_BYTES may be set to: one image must fit the room in flight, beside the reserve. */
+export const maxImageBytesCeiling = maxInFlightBytes - smallRequestBytes - requestOverheadBytes;
 /**
  * Bytes of body from which a cold isolate loads the model before it knows whether the cache has the answer: such a body
  * takes longer to come in than the model to load.
@@ -57,7 +67,7 @@ export const maxAdmissionWaitMs = 20_000;
 export const bodyIdleMs = 10_000;
 /** Slowest pace of a body, beyond the idle time: 16 MiB then take at most 2 minutes and a bit. */
 export const minBodyBytesPerSecond = 128 * 1024;
-/** Time after which a request's bytes count as given back: longer than any request lives. */
+/** Time without activity after which a request's bytes count as given back: longer than any request is idle. */
 export const admissionLeaseMs = 180_000;
 
 /** Images of one request: at 0.1 s each the last one is answered within a second. */

@@ -136,9 +136,8 @@ export class ClassifierApi implements ImageClassifier {
     const { config, classifier, admission } = services();
     const argument = imageArgument(image, config.maxImageBytes);
     facts.bytes = argument.memoryBytes;
-    const permit = await stages.time("wait", () =>
-      admission.acquire(argument.memoryBytes + requestOverheadBytes),
-    );
+    const bytes = argument.memoryBytes + requestOverheadBytes;
+    const permit = await stages.time("wait", () => admission.acquire({ bytes, maxBytes: bytes }));
     try {
       const pack = await stages.time("model", () => classifier.host.pack(anchor));
       await check?.(pack);

@@ -43,7 +43,9 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
   let bytes: Uint8Array | undefined;
   const packSoon = beginPack(c, classifier);
   preload(c, classifier, expectedBytes, () => bytes === undefined);
-  const permit = await stages.time("wait", () => admission.acquire(expectedBytes, request.signal));
+  const permit = await stages.time("wait", () =>
+    admission.acquire({ bytes: expectedBytes, maxBytes: expectedBytes }, request.signal),
+  );
   try {
     bytes = await stages.time("read", () => job.input.read(request, config.maxImageBytes));
     permit.shrinkTo(bytes.length + requestOverheadBytes);

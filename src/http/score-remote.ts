@@ -118,7 +118,9 @@ async function readAndScore(
   let bytes: Uint8Array | undefined;
   preload(c, classifier, expectedBytes, () => bytes === undefined);
   const permit = await stages
-    .time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal))
+    .time("wait", () =>
+      admission.acquire({ bytes: expectedBytes, maxBytes: expectedBytes }, c.req.raw.signal),
+    )
     .catch((error: unknown) => {
       image.cancel();
       throw error;

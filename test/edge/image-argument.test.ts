@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { imageArgument } from "../../src/edge/image-argument.ts";
 import { ClassifierError } from "../../src/errors.ts";
-import { maxImageBytesCeiling } from "../../src/limits.ts";
+import { maxImageBytesCeiling, numberArrayFactor } from "../../src/limits.ts";
 import { reasonOf } from "../support/image-errors.ts";
 
 describe("imageArgument", () => {
@@ -46,7 +46,7 @@ describe("imageArgument", () => {
     expect(reasonOf(() => imageArgument(new Uint8Array(11), 10))).toMatchObject({ measured: 11, limit: 10 });
     expect(reasonOf(() => imageArgument(new Array(2e6), 1e7))).toMatchObject({
       measured: 2e6,
-      limit: 1_980_643,
+      limit: Math.floor(maxImageBytesCeiling / numberArrayFactor),
     });
   });
 });

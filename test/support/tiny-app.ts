@@ -8,7 +8,7 @@ import { type Env, readConfig } from "../../src/config.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
-import { maxInFlightBytes } from "../../src/limits.ts";
+import { maxInFlightBytes, smallRequestBytes } from "../../src/limits.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
 import { BucketSource } from "../../src/model/source.ts";
 import { newScaledDecoder } from "./image-decoders.ts";
@@ -45,6 +45,7 @@ export class TinyApp {
       heads: new HeadStore({ source, bucket, refreshMs: config.modelRefreshMs, log }),
       admission: new Admission({
         capacityBytes: maxInFlightBytes,
+        reservedBytes: smallRequestBytes,
         maxWaiting: 64,
         maxWaitMs: 1000,
         leaseMs: 60_000,

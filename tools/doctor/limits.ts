@@ -1,7 +1,13 @@
 /** Whether what is here fits the Worker: each pack its share of the memory, the bundle Cloudflare's limit. */
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
-import { maxInFlightBytes, memoryBudget, requestOverheadBytes } from "../../src/limits.ts";
+import {
+  maxImageBytesCeiling,
+  maxInFlightBytes,
+  memoryBudget,
+  requestOverheadBytes,
+  smallRequestBytes,
+} from "../../src/limits.ts";
 import { predictHeapOf } from "../pack/heap.ts";
 import { readLocalPack } from "../store/local-pack.ts";
 import { packInfo } from "../store/pack-info.ts";
@@ -73,13 +79,15 @@ function imageFindings(folder: string): Finding[] {
   }
   // Unset or not valid: the default, or the check of settings tells.
   if (!Number.isFinite(bytes) || bytes <= 0) return [];
-  const atOnce = Math.floor(maxInFlightBytes / (bytes + requestOverheadBytes));
-  if (atOnce >= 1)
+  if (bytes <= maxImageBytesCeiling) {
+    const room = maxInFlightBytes - smallRequestBytes;
+    const atOnce = Math.floor(room / (bytes + requestOverheadBytes));
     return [ok(`MAX_IMAGE_BYTES is ${mebibytes(bytes)}: ${atOnce} such at a time in memory, others wait`)];
+  }
   return [
     warning(
       `MAX_IMAGE_BYTES is ${mebibytes(bytes)}, more than may be in flight`,
-      `set it to at most ${maxInFlightBytes - requestOverheadBytes}`,
+      `set it to at most ${maxImageBytesCeiling}`,
     ),
   ];
 }

@@ -120,7 +120,10 @@ class Annotation {
   /** Room for the image, or undefined when there is none soon. */
   async #permit(bytes: number): Promise<Permit | undefined> {
     try {
-      return await this.#services.admission.acquire(bytes, AbortSignal.timeout(cdnWaitMs));
+      return await this.#services.admission.acquire(
+        { bytes, maxBytes: bytes },
+        AbortSignal.timeout(cdnWaitMs),
+      );
     } catch {
       return undefined;
     }

@@ -40,7 +40,9 @@ async function classify(c: Context<AppEnv>, services: Services): Promise<Respons
   const scoring = beginScoring(c, services, wanted);
   let body: InputBody | undefined;
   preload(c, classifier, expectedBytes, () => body === undefined);
-  const permit = await stages.time("wait", () => admission.acquire(expectedBytes, c.req.raw.signal));
+  const permit = await stages.time("wait", () =>
+    admission.acquire({ bytes: expectedBytes, maxBytes: expectedBytes }, c.req.raw.signal),
+  );
   try {
     body = await stages.time("read", () => input.read());
     if ("images" in body) return c.json(await scoreImages(c, scoring, body.images, permit));
