@@ -18,7 +18,10 @@ export interface Permit {
   /**
    * Waits until the permit may hold `bytes` in total; resolves at once when there is room. Renews the lease, also when
    * the permit holds that much already.
-   * @throws ClassifierError overloaded, body_interrupted; RangeError when `bytes` exceeds the permit's upper bound
+   *
+   * Beyond the permit's upper bound (a body is longer than announced) it never waits, which might be for ever: it grows
+   * if there is room at once, and is refused otherwise.
+   * @throws ClassifierError overloaded, body_interrupted
    */
   growTo(bytes: number, signal?: AbortSignal): Promise<void>;
   /**
@@ -54,6 +57,9 @@ export interface AdmissionOptions {
   readonly leaseMs: number;
   readonly now?: () => number;
 }
+
+/** Bytes held, and the most that may be. */
+type Claim = Readonly<Demand>;
 
 interface Holder {
   bytes: number;
@@ -130,10 +136,9 @@ export class Admission {
       },
       growTo: async (bytes, signal) => {
         if (!this.#holders.has(holder)) throw this.#overloaded("the request was idle for too long");
-        if (!(bytes <= holder.maxBytes)) {
-          throw new RangeError(`cannot grow a permit to ${bytes} bytes; its bound is ${holder.maxBytes}`);
-        }
+        if (!(bytes >= 0)) throw new RangeError(`cannot grow a permit to ${bytes} bytes; expected 0 or more`);
         this.#renew(holder);
+        if (bytes > holder.maxBytes) this.#raise(holder, bytes);
         if (bytes > holder.bytes) await this.#claim(holder, bytes, signal);
       },
       shrinkTo: (bytes) => {
@@ -148,6 +153,13 @@ export class Admission {
         if (this.#remove(holder)) this.#serve();
       },
     };
+  }
+
+  #raise(holder: Holder, maxBytes: number): void {
+    if (!this.#isSafe(holder, { bytes: maxBytes, maxBytes })) {
+      throw this.#overloaded("there is no room for more than was announced");
+    }
+    holder.maxBytes = maxBytes;
   }
 
   /** Resolves as soon as the holder has `bytes`. */
@@ -223,7 +235,7 @@ export class Admission {
 
   /** @param isBehind whether others wait whose turn is before */
   #mayTake(holder: Holder, bytes: number, isBehind: boolean): boolean {
-    return (!isBehind || this.#fitsReserve(holder, bytes)) && this.#isSafe(holder, bytes);
+    return (!isBehind || this.#fitsReserve(holder, bytes)) && this.#isSafe(holder, { ...holder, bytes });
   }
 
   #fitsReserve(holder: Holder, bytes: number): boolean {
@@ -232,13 +244,11 @@ export class Admission {
     return sumOf(small) + bytes <= this.#options.reservedBytes;
   }
 
-  /** Whether all admitted requests can finish, one after the other, once `claimant` holds `bytes`. */
-  #isSafe(claimant: Holder, bytes: number): boolean {
+  /** Whether all admitted requests can finish, one after the other, once `claimant` is as it is `after`. */
+  #isSafe(claimant: Holder, after: Claim): boolean {
     const { capacityBytes, reservedBytes } = this.#options;
-    const unfinished = [...this.#holders]
-      .filter((holder) => holder !== claimant)
-      .concat({ ...claimant, bytes })
-      .sort((a, b) => needOf(a) - needOf(b));
+    const others: Claim[] = [...this.#holders].filter((holder) => holder !== claimant);
+    const unfinished = [...others, after].sort((a, b) => needOf(a) - needOf(b));
     let free = capacityBytes - sumOf(unfinished);
     let freeForLarge =
       capacityBytes - reservedBytes - sumOf(unfinished.filter((holder) => this.#isLarge(holder)));
@@ -255,7 +265,7 @@ export class Admission {
     return true;
   }
 
-  #isLarge({ maxBytes }: Holder): boolean {
+  #isLarge({ maxBytes }: Claim): boolean {
     return maxBytes > this.#options.reservedBytes;
   }
 
@@ -295,14 +305,14 @@ export class Admission {
   }
 }
 
-function sumOf(holders: Iterable<Holder>): number {
+function sumOf(claims: Iterable<Claim>): number {
   let sum = 0;
-  for (const { bytes } of holders) sum += bytes;
+  for (const { bytes } of claims) sum += bytes;
   return sum;
 }
 
 /** Bytes that a request may still ask for. */
-function needOf({ bytes, maxBytes }: Holder): number {
+function needOf({ bytes, maxBytes }: Claim): number {
   return maxBytes - bytes;
 }
 

@@ -59,7 +59,7 @@ async function convert(
   try {
     const output = await converter.input(streamOf(bytes)).output({ format: "image/jpeg", quality });
     // The pace lets go of a stream that nobody waits for any more.
-    return await readStream(output.image(), maxBytes, { idleMs, minBytesPerSecond: 1 });
+    return await readStream(output.image(), { maxBytes, pace: { idleMs, minBytesPerSecond: 1 } });
   } catch (cause) {
     if (cause instanceof ClassifierError) {
       // Reading speaks of the request's body; this is the binding's.

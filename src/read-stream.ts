@@ -1,36 +1,58 @@
 /** Streams of bytes, bounded by counting. */
 import { ClassifierError } from "./errors.ts";
 import { freeBytes } from "./free-bytes.ts";
+import { firstReadBytes } from "./limits.ts";
 import { IdleTimer, timedOut } from "./timeout.ts";
 
-/** How slow a stream may be: `idleMs` without a byte, or this much behind `minBytesPerSecond`. */
+/**
+ * How slow a stream may be: `idleMs` without a byte, or this much behind `minBytesPerSecond`. Only time in which the
+ * reader waits counts.
+ */
 export interface Pace {
   readonly idleMs: number;
   readonly minBytesPerSecond: number;
   readonly now?: () => number;
 }
 
-/** Bytes made room for when nothing is known of a stream's length; doubled as often as need be. */
-const firstRoomBytes = 64 * 1024;
+/** Accounts for the memory of what is read: admission.ts has the one of a request. */
+export interface Room {
+  readonly heldBytes: number;
+  /** Waits until `bytes` in total may be held. */
+  growTo(bytes: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** How a stream is to be read. */
+export interface Reading {
+  /** Bytes that may come. */
+  readonly maxBytes: number;
+  /** Bytes that are announced. More or fewer may come. */
+  readonly expectedBytes?: number | undefined;
+  readonly pace?: Pace | undefined;
+  /** Grows as bytes come. While it has to wait, nothing is read, and the sender is not timed. */
+  readonly room?: Room | undefined;
+  /** Aborts the wait for room. */
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
- * All bytes of a stream, read straight to their place where it can do that; else its chunks' memory goes as they are copied,
- * not when the collector comes round: a body would stand in memory twice. So no chunk may share its buffer with what
- * somebody still needs.
- * @param expectedBytes what is announced: the room that is made at once
- * @throws ClassifierError image_too_large, body_interrupted
+ * Bytes that are made room for at a time. A buffer that doubles would hold up to twice what has arrived, and while it
+ * is copied, three times.
  */
-export async function readStream(
-  stream: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  pace?: Pace,
-  expectedBytes = firstRoomBytes,
-): Promise<Uint8Array> {
-  const first = new Uint8Array(Math.min(expectedBytes, maxBytes));
+const segmentBytes = 256 * 1024;
+
+/**
+ * All bytes of a stream, in one piece. They are read into segments, which are joined at the end; the memory of each
+ * segment is freed as it is copied, so no chunk of the stream may share its buffer with what is still needed.
+ * Joining takes the bytes twice for a moment, which is synchronous: no image is decoded meanwhile, and the room for
+ * that (maxDecodeBytes) is larger than any body.
+ * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
+ */
+export async function readStream(stream: ReadableStream<Uint8Array>, reading: Reading): Promise<Uint8Array> {
   const reader = byteReader(stream);
-  return reader
-    ? fill(reader, first, maxBytes, pace)
-    : collect(chunksOf(stream, maxBytes, pace), first, maxBytes);
+  if (reader) return joinChunks(await readSegments(reader, reading));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(stream, reading)) chunks.push(chunk);
+  return joinChunks(chunks);
 }
 
 /** Of a byte stream, as bodies are; undefined for others. */
@@ -43,80 +65,57 @@ function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReade
   }
 }
 
-async function fill(
-  reader: ReadableStreamBYOBReader,
-  first: Uint8Array<ArrayBuffer>,
-  maxBytes: number,
-  pace?: Pace,
-): Promise<Uint8Array> {
-  let whole = first;
-  let length = 0;
-  const reads = new BoundedReads(maxBytes, pace);
+async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading): Promise<Uint8Array[]> {
+  const reads = new BoundedReads(reading);
+  const segments: Uint8Array[] = [];
+  let segment = new Uint8Array(0);
+  let filled = 0;
   try {
     for (;;) {
-      const isFull = length === whole.length;
-      // Full may be all: one byte more tells, without room for more.
-      const { done, value } = await reads.next(
-        reader.read(isFull ? new Uint8Array(1) : whole.subarray(length)),
-      );
-      if (isFull) {
-        if (done) return whole;
-        whole = resized(whole, grown(whole.length, length + 1, maxBytes));
-        whole.set(value, length);
-      } else {
-        // A read takes the buffer away and gives it back as another object; not so where somebody has cancelled the stream.
-        if (!value) throw interrupted(length, "the connection was lost");
-        whole = new Uint8Array(value.buffer);
-        if (done) return resized(whole, length);
+      if (filled === segment.length) {
+        if (filled > 0) segments.push(segment);
+        const bytes = nextSegmentBytes(reads.bytes, reading);
+        if (bytes > 1) await reads.makeRoom(reads.bytes + bytes);
+        segment = new Uint8Array(bytes);
+        filled = 0;
       }
-      length = reads.bytes;
+      const { done, value } = await reads.next(reader.read(segment.subarray(filled)));
+      // Where somebody else has cancelled the stream, the buffer does not come back.
+      if (!value) throw interrupted(reads.bytes, "the connection was lost");
+      // A read takes the buffer away and gives it back as another object.
+      segment = new Uint8Array(value.buffer);
+      filled += value.length;
+      if (!done) continue;
+      if (filled > 0) segments.push(new Uint8Array(segment.buffer.transfer(filled)));
+      return segments;
     }
   } finally {
     reads.end(reader);
   }
 }
 
-async function collect(
-  chunks: AsyncIterable<Uint8Array>,
-  first: Uint8Array<ArrayBuffer>,
-  maxBytes: number,
-): Promise<Uint8Array> {
-  let whole = first;
-  let length = 0;
-  for await (const chunk of chunks) {
-    const needed = length + chunk.length;
-    if (needed > whole.length) whole = resized(whole, grown(whole.length, needed, maxBytes));
-    whole.set(chunk, length);
-    length = needed;
-    freeBytes(chunk);
-  }
-  return length === whole.length ? whole : resized(whole, length);
-}
-
-function grown(bytes: number, needed: number, maxBytes: number): number {
-  return Math.min(maxBytes, Math.max(needed, 2 * bytes));
-}
-
-/** The same bytes with more room, or less; the old buffer is freed at once. */
-function resized({ buffer }: Uint8Array<ArrayBuffer>, bytes: number): Uint8Array<ArrayBuffer> {
-  return new Uint8Array(buffer.transfer(bytes));
+function nextSegmentBytes(readBytes: number, { maxBytes, expectedBytes = maxBytes }: Reading): number {
+  const limit = readBytes < expectedBytes ? Math.min(expectedBytes, maxBytes) : maxBytes;
+  // This may be all: the read of one more byte tells.
+  if (readBytes === limit || readBytes === expectedBytes) return 1;
+  return Math.min(readBytes === 0 ? firstReadBytes : segmentBytes, limit - readBytes);
 }
 
 /**
  * The chunks of a stream, counted; the stream is cancelled when they are no longer wanted.
- * @throws ClassifierError image_too_large, body_interrupted
+ * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
  */
 export async function* chunksOf(
   stream: ReadableStream<Uint8Array>,
-  maxBytes: number,
-  pace?: Pace,
+  reading: Reading,
 ): AsyncGenerator<Uint8Array, void, void> {
   const reader = stream.getReader();
-  const reads = new BoundedReads(maxBytes, pace);
+  const reads = new BoundedReads(reading);
   try {
     for (;;) {
       const { done, value } = await reads.next(reader.read());
       if (done) return;
+      await reads.makeRoomForChunks();
       yield value;
     }
   } finally {
@@ -126,32 +125,42 @@ export async function* chunksOf(
 
 type Read = { done: boolean; value?: Uint8Array | undefined };
 
-/** Reads of one stream, counted and timed. */
+/** Reads of one stream, counted, timed, and with room made for them. */
 class BoundedReads {
   bytes = 0;
-  readonly #maxBytes: number;
-  readonly #pace: Pace | undefined;
+  readonly #reading: Reading;
   readonly #timer: IdleTimer | undefined;
-  readonly #nowMs: () => number;
-  readonly #startedMs: number;
 
-  constructor(maxBytes: number, pace: Pace | undefined) {
-    this.#maxBytes = maxBytes;
-    this.#pace = pace;
-    this.#nowMs = pace?.now ?? Date.now;
-    this.#startedMs = this.#nowMs();
-    this.#timer = pace && new IdleTimer(pace.idleMs);
+  constructor(reading: Reading) {
+    this.#reading = reading;
+    const { pace } = reading;
+    this.#timer = pace && new IdleTimer(pace.idleMs, pace.now);
+  }
+
+  /** Waits for room for `bytes` in all. */
+  async makeRoom(bytes: number): Promise<void> {
+    const { room, signal } = this.#reading;
+    if (room && bytes > room.heldBytes) await room.growTo(bytes, signal);
+  }
+
+  /** Waits for room for what has come, in steps: chunks are small, and many. */
+  makeRoomForChunks(): Promise<void> {
+    const { room, maxBytes, expectedBytes = maxBytes } = this.#reading;
+    if (!room || this.bytes <= room.heldBytes) return Promise.resolve();
+    const inSteps = Math.ceil(this.bytes / segmentBytes) * segmentBytes;
+    return this.makeRoom(Math.max(this.bytes, Math.min(inSteps, expectedBytes)));
   }
 
   /** @throws ClassifierError image_too_large, body_interrupted */
   async next<R extends Read>(reading: Promise<R>): Promise<R> {
+    const { pace, maxBytes } = this.#reading;
     const outcome = await this.#settled(reading);
-    if (outcome === timedOut) throw interrupted(this.bytes, `nothing came for ${this.#pace?.idleMs} ms`);
+    if (outcome === timedOut) throw interrupted(this.bytes, `nothing came for ${pace?.idleMs} ms`);
     if (outcome.done) return outcome;
     this.bytes += outcome.value?.length ?? 0;
-    if (this.bytes > this.#maxBytes) throw tooManyBytes(this.bytes, this.#maxBytes);
-    if (this.#isTooSlow()) {
-      throw interrupted(this.bytes, `it came slower than ${this.#pace?.minBytesPerSecond} bytes a second`);
+    if (this.bytes > maxBytes) throw tooManyBytes(this.bytes, maxBytes);
+    if (pace && this.#isTooSlow(pace)) {
+      throw interrupted(this.bytes, `it came slower than ${pace.minBytesPerSecond} bytes a second`);
     }
     return outcome;
   }
@@ -170,10 +179,8 @@ class BoundedReads {
     }
   }
 
-  #isTooSlow(): boolean {
-    if (!this.#pace) return false;
-    const { idleMs, minBytesPerSecond } = this.#pace;
-    return this.#nowMs() - this.#startedMs > idleMs + (1000 * this.bytes) / minBytesPerSecond;
+  #isTooSlow({ idleMs, minBytesPerSecond }: Pace): boolean {
+    return (this.#timer?.waitedMs ?? 0) > idleMs + (1000 * this.bytes) / minBytesPerSecond;
   }
 }
 
@@ -185,16 +192,20 @@ export function tooManyBytes(measured: number, limit: number): ClassifierError {
   return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
 }
 
-/** A copy of the chunks, in one piece. Empties `chunks`; those that do not share their buffer with others are freed. */
+/** The chunks in one piece. Empties `chunks`; those that do not share their buffer with others are freed. */
 export function joinChunks(chunks: Uint8Array[]): Uint8Array {
+  const [only] = chunks;
+  if (only && chunks.length === 1 && only.length === only.buffer.byteLength) {
+    chunks.length = 0;
+    return only;
+  }
   const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
   let offset = 0;
-  while (chunks.length > 0) {
-    // Chunks are let go as they are copied, so that the body is not held twice.
-    const chunk = chunks.shift()!;
+  for (const chunk of chunks) {
     whole.set(chunk, offset);
     offset += chunk.length;
     if (chunk.length === chunk.buffer.byteLength) freeBytes(chunk);
   }
+  chunks.length = 0;
   return whole;
 }

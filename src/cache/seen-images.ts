@@ -3,6 +3,7 @@
  * nor their hash again. Bounded in the isolate; the Cache API keeps it for the data centre. Its failures are nobody's.
  */
 import { z } from "zod";
+import { type JsonLimits, parseJson } from "../bounded-json.ts";
 import { cacheRestMs } from "../limits.ts";
 import { Patience } from "../patience.ts";
 import { sha256Hex } from "../sha256.ts";
@@ -18,6 +19,9 @@ const seenSchema = z.object({
   etag: z.string().regex(strongETag).max(256).optional(),
   lastModified: z.string().regex(httpDate).optional(),
 });
+
+/** One object of three keys. */
+const jsonLimits: JsonLimits = { maxDepth: 1, maxStructure: 16 };
 
 export type SeenImage = Readonly<z.infer<typeof seenSchema>>;
 
@@ -65,7 +69,7 @@ export class SeenImages {
 
   async #read(key: string): Promise<SeenImage | undefined> {
     const bytes = await this.#options.store.get(key);
-    return bytes && seenSchema.parse(JSON.parse(new TextDecoder().decode(bytes)));
+    return bytes && seenSchema.parse(parseJson(bytes, jsonLimits));
   }
 
   #remember(key: string, seen: SeenImage): void {

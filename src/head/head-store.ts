@@ -4,6 +4,7 @@
  * it takes the place of the one before; where that fails, the one before stays. A first read that fails is forgotten: the
  * next request tries again.
  */
+import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { freeBytes } from "../free-bytes.ts";
 import {
   headMismatchRetrySeconds,
@@ -225,13 +226,17 @@ export class HeadStore {
   }
 }
 
+/** maxHeadHistory and maxHeadBackbones entries have about 15 brackets, commas and colons each. */
+const currentLimits: JsonLimits = { maxDepth: 16, maxStructure: 20_000 };
+
 function parseCurrent(name: string, bytes: Uint8Array): Pick<HeadCurrent, "name" | "live"> {
   const key = headCurrentKey(name);
   let json: unknown;
   try {
-    json = JSON.parse(new TextDecoder().decode(bytes));
+    json = parseJson(bytes, currentLimits);
   } catch (cause) {
-    throw headUnavailable(name, `${key} is not JSON; push the head again`, cause);
+    if (!(cause instanceof JsonError)) throw cause;
+    throw headUnavailable(name, `${key} ${cause.message}; push the head again`, cause);
   }
   const parsed = headCurrentSchema.safeParse(json);
   if (!parsed.success) {

@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { base64ToBytes } from "../base64.ts";
+import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { canonicalJson, labelsSchema, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";
@@ -73,7 +74,7 @@ export async function headVersion(file: object): Promise<string> {
 
 /** Reads a head file's bytes and checks them, its own hash included. Rejects with HeadFormatError. */
 export async function parseHead(bytes: Uint8Array): Promise<Head> {
-  const json = parseJson(bytes);
+  const json = parseFile(bytes);
   checkFormat(json);
   const parsed = headSchema.safeParse(json);
   if (!parsed.success) {
@@ -128,11 +129,15 @@ function dotRow(values: Float32Array, row: number, vector: Float32Array, size: n
   return sum;
 }
 
-function parseJson(bytes: Uint8Array): unknown {
+/** A file of 380 classes, the most that fit maxHeadBytes, has about 1,000 commas; matrices are base64. */
+const jsonLimits: JsonLimits = { maxDepth: 16, maxStructure: 20_000 };
+
+function parseFile(bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+    return parseJson(bytes, jsonLimits);
   } catch (cause) {
-    throw new HeadFormatError("it is not JSON", { cause });
+    if (!(cause instanceof JsonError)) throw cause;
+    throw new HeadFormatError(`it ${cause.message}`, { cause });
   }
 }
 

@@ -1,12 +1,16 @@
 /** An image as base64 in a JSON body, with what else the body says. */
 import { z } from "zod";
 import { base64ToBytes } from "../base64.ts";
+import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { ClassifierError } from "../errors.ts";
 import { freeBytes } from "../free-bytes.ts";
 import { jsonBodyFactor, maxJsonBodyBytes } from "../limits.ts";
 import { tooManyBytes } from "../read-stream.ts";
 import { bodyBytes, readBody } from "./body.ts";
 import type { ImageInput } from "./score-body.ts";
+
+/** Hugging Face's clients send two objects with a handful of keys. */
+const jsonLimits: JsonLimits = { maxDepth: 8, maxStructure: 64 };
 
 /** Hugging Face's shape. Numbers and words are checked where those of a query are. */
 const schema = z.object({
@@ -35,8 +39,11 @@ export function isJson(request: Request): boolean {
 export function jsonImage(onParameters: (parameters: ImageParameters) => void): ImageInput {
   return {
     memoryBytes: (request, maxImageBytes) => jsonBodyFactor * bodyBytes(request, maxBodyBytes(maxImageBytes)),
-    read: async (request, maxImageBytes) => {
-      const { inputs, parameters } = parse(await readBody(request, maxBodyBytes(maxImageBytes)));
+    read: async (request, maxImageBytes, permit) => {
+      const body = await readBody(request, maxBodyBytes(maxImageBytes), permit);
+      await permit.growTo(body.length * jsonBodyFactor, request.signal);
+      const { inputs, parameters } = parse(body);
+      freeBytes(body);
       onParameters({
         topK: parameters?.top_k == null ? undefined : String(parameters.top_k),
         functionToApply: parameters?.function_to_apply ?? undefined,
@@ -56,19 +63,21 @@ function maxBodyBytes(maxImageBytes: number): number {
 }
 
 function parse(body: Uint8Array): z.infer<typeof schema> {
-  let json: unknown;
-  const text = new TextDecoder().decode(body);
-  freeBytes(body);
-  try {
-    json = JSON.parse(text);
-  } catch {
-    throw invalid("body", text.slice(0, 100), "JSON, {inputs: base64, parameters?}");
-  }
-  const parsed = schema.safeParse(json);
+  const beginning = () => new TextDecoder().decode(body.subarray(0, 100));
+  const parsed = schema.safeParse(parseBody(body, beginning));
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   const parameter = issue?.path.join(".") || "body";
-  throw invalid(parameter, text.slice(0, 100), issue?.message.replace(/^expected /, "") ?? "another value");
+  throw invalid(parameter, beginning(), issue?.message.replace(/^expected /, "") ?? "another value");
+}
+
+function parseBody(body: Uint8Array, beginning: () => string): unknown {
+  try {
+    return parseJson(body, jsonLimits);
+  } catch (cause) {
+    if (!(cause instanceof JsonError)) throw cause;
+    throw invalid("body", beginning(), `JSON, {inputs: base64, parameters?}; the body ${cause.message}`);
+  }
 }
 
 function invalid(parameter: string, value: string, expected: string): ClassifierError {

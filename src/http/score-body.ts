@@ -1,11 +1,12 @@
 /** The way of every route that takes an image in its body: permit, bytes, pack, scores, and all given back. */
 import type { Context } from "hono";
+import type { Permit } from "../admission.ts";
 import type { Scored } from "../classify.ts";
 import { freeBytes } from "../free-bytes.ts";
-import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import { bodyBytes, readBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
+import { demandOf, makeRoomToScore } from "./room.ts";
 import { beginPack, noteScored, preload } from "./score-images.ts";
 import { anchorOf, type GetServices } from "./services.ts";
 
@@ -13,8 +14,11 @@ import { anchorOf, type GetServices } from "./services.ts";
 export interface ImageInput {
   /** Bytes of memory that reading it may take. Throws ClassifierError, before anything is read. */
   memoryBytes(request: Request, maxImageBytes: number): number;
-  /** The image. It is freed once it has been scored. */
-  read(request: Request, maxImageBytes: number): Promise<Uint8Array>;
+  /**
+   * The image. It is freed once it has been scored.
+   * @param permit grows as the body comes
+   */
+  read(request: Request, maxImageBytes: number, permit: Permit): Promise<Uint8Array>;
 }
 
 /** The body is the image. */
@@ -39,17 +43,16 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
   const { config, classifier, admission } = services();
   const { stages } = c.var;
   const { raw: request } = c.req;
-  const expectedBytes = job.input.memoryBytes(request, config.maxImageBytes) + requestOverheadBytes;
+  const demand = demandOf(job.input.memoryBytes(request, config.maxImageBytes));
   let bytes: Uint8Array | undefined;
   const packSoon = beginPack(c, classifier);
-  preload(c, classifier, expectedBytes, () => bytes === undefined);
-  const permit = await stages.time("wait", () =>
-    admission.acquire({ bytes: expectedBytes, maxBytes: expectedBytes }, request.signal),
-  );
+  preload(c, classifier, demand.maxBytes, () => bytes === undefined);
+  const permit = await stages.time("wait", () => admission.acquire(demand, request.signal));
   try {
-    bytes = await stages.time("read", () => job.input.read(request, config.maxImageBytes));
-    permit.shrinkTo(bytes.length + requestOverheadBytes);
-    c.var.facts.bytes = bytes.length;
+    bytes = await stages.time("read", () => job.input.read(request, config.maxImageBytes, permit));
+    const { length } = bytes;
+    c.var.facts.bytes = length;
+    await stages.time("wait", () => makeRoomToScore(permit, length, request.signal));
     const pack = await stages.time("model", () => packSoon);
     job.check?.(pack);
     const scored = await classifier.score(bytes, pack, stages, anchorOf(c));

@@ -7,6 +7,7 @@ import { freeBytes } from "../free-bytes.ts";
 import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import type { FunctionToApply } from "../model/scores.ts";
+import { nextTurn } from "../timeout.ts";
 import { type ClassifyAnswer, classificationOf, type Settled, settle, type Wanted } from "./answers.ts";
 import type { AppEnv } from "./context.ts";
 import { problemOf, toClassifierError } from "./problem.ts";
@@ -117,8 +118,10 @@ export async function scoreEach(
     freeBytes(bytes);
     heldBytes -= length;
     permit.shrinkTo(heldBytes + requestOverheadBytes);
+    // Decoding and inference do not yield: other requests go on between two images.
+    await nextTurn();
   }
-  // Each image has a fate of its own: one header cannot tell.
+  // Each image has its own status: one header cannot tell.
   c.header("X-Cache", undefined);
   return { results };
 }

@@ -2,7 +2,6 @@
 import type { Context } from "hono";
 import { conditionsFor, validatorsIn } from "../cache/seen-images.ts";
 import { freeBytes } from "../free-bytes.ts";
-import { requestOverheadBytes } from "../limits.ts";
 import type { AllowedHosts } from "../remote/allowed-hosts.ts";
 import { type OpenImage, openImage, parseImageUrl, type RemoteOptions } from "../remote/fetch-image.ts";
 import { refuseLoop } from "../remote/loops.ts";
@@ -11,6 +10,7 @@ import { sha256Hex } from "../sha256.ts";
 import type { ClassifyAnswer, Settled } from "./answers.ts";
 import { classificationETag, ifNoneMatch } from "./conditional.ts";
 import type { AppEnv } from "./context.ts";
+import { demandOf, makeRoomToScore } from "./room.ts";
 import { answerOf, preload, type Scoring, scoreImage } from "./score-images.ts";
 import { anchorOf, type Services } from "./services.ts";
 
@@ -114,21 +114,21 @@ async function readAndScore(
   const { admission, classifier, seenImages } = services;
   const { stages, facts } = c.var;
   const { scoring } = request;
-  const expectedBytes = image.expectedBytes + requestOverheadBytes;
+  const { signal } = c.req.raw;
+  const demand = demandOf(image.expectedBytes);
   let bytes: Uint8Array | undefined;
-  preload(c, classifier, expectedBytes, () => bytes === undefined);
+  preload(c, classifier, demand.maxBytes, () => bytes === undefined);
   const permit = await stages
-    .time("wait", () =>
-      admission.acquire({ bytes: expectedBytes, maxBytes: expectedBytes }, c.req.raw.signal),
-    )
+    .time("wait", () => admission.acquire(demand, signal))
     .catch((error: unknown) => {
       image.cancel();
       throw error;
     });
   try {
-    bytes = await stages.time("read", () => image.read());
-    permit.shrinkTo(bytes.length + requestOverheadBytes);
-    facts.bytes = bytes.length;
+    bytes = await stages.time("read", () => image.read(permit));
+    const { length } = bytes;
+    facts.bytes = length;
+    await stages.time("wait", () => makeRoomToScore(permit, length, signal));
     if (request.ifNoneMatch !== undefined) {
       const etag = etagOf(await sha256Hex(bytes), await scoring.settleFor(await scoring.live));
       if (ifNoneMatch(request.ifNoneMatch, etag)) return { etag };

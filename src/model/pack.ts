@@ -1,5 +1,6 @@
 /** Reads and checks a pack: what is live, what it holds, and each file against its hash. */
 import type { z } from "zod";
+import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { maxModelJsonBytes } from "../limits.ts";
 import type { Anchor } from "../single-flight.ts";
 import {
@@ -27,7 +28,7 @@ export interface Pack {
 /** The version of `name` that is live. Rejects with model_unavailable. */
 export async function readLiveVersion(source: PackSource, name: string): Promise<string> {
   const key = `${name}/current.json`;
-  const current = parse(key, currentSchema, parseJson(key, await source.read(key, maxModelJsonBytes)));
+  const current = parse(key, currentSchema, parseFile(key, await source.read(key, maxModelJsonBytes)));
   if (current.name !== name)
     throw modelUnavailable(`${key} names the model ${current.name}; expected ${name}`);
   return current.version;
@@ -41,7 +42,7 @@ export async function readPack(
   anchor: Anchor = noAnchor,
 ): Promise<Pack> {
   const key = `${name}/${version}/manifest.json`;
-  const json = parseJson(key, await source.read(key, maxModelJsonBytes));
+  const json = parseFile(key, await source.read(key, maxModelJsonBytes));
   checkFormat(key, json);
   const manifest = parse(key, manifestSchema, json);
   const actual = await versionOf(key, json as object);
@@ -52,7 +53,7 @@ export async function readPack(
   }
   const labelsKey = `${name}/${version}/${manifest.labels.file}`;
   const labelsBytes = await source.readChecked(labelsKey, manifest.labels, anchor);
-  const labels = parse(labelsKey, labelsSchema, parseJson(labelsKey, labelsBytes));
+  const labels = parse(labelsKey, labelsSchema, parseFile(labelsKey, labelsBytes));
   if (labels.length !== manifest.classes) {
     throw modelUnavailable(`${labelsKey} has ${labels.length} labels; expected ${manifest.classes}`);
   }
@@ -86,11 +87,15 @@ function checkFormat(key: string, json: unknown): void {
   );
 }
 
-function parseJson(key: string, bytes: Uint8Array): unknown {
+/** Six brackets, commas and colons a label: room for ImageNet-21k. A manifest of 64 shards has fewer than a thousand. */
+const jsonLimits: JsonLimits = { maxDepth: 32, maxStructure: 150_000 };
+
+function parseFile(key: string, bytes: Uint8Array): unknown {
   try {
-    return JSON.parse(new TextDecoder("utf-8", { fatal: true, ignoreBOM: false }).decode(bytes));
+    return parseJson(bytes, jsonLimits);
   } catch (cause) {
-    throw modelUnavailable(`${key} is not JSON; push the pack again`, cause);
+    if (!(cause instanceof JsonError)) throw cause;
+    throw modelUnavailable(`${key} ${cause.message}; push the pack again`, cause);
   }
 }
 

@@ -10,7 +10,7 @@ import {
   remoteHeadersMs,
   retryAfterSeconds,
 } from "../limits.ts";
-import { readStream } from "../read-stream.ts";
+import { type Room, readStream } from "../read-stream.ts";
 import { type AllowedHosts, whyNotAllowed } from "./allowed-hosts.ts";
 import { viaHeader } from "./loops.ts";
 import { cfImageOptions, type Renditions, renditionOf } from "./renditions.ts";
@@ -32,10 +32,13 @@ export interface OpenImage {
   readonly headers: Headers;
   /** True for 304: the validators that were sent still hold, and there is no body. */
   readonly notModified: boolean;
-  /** Bytes that the body occupies at most. */
+  /** Bytes of the body as announced, or else the most that it may have. */
   readonly expectedBytes: number;
-  /** @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable when there is nothing */
-  read(): Promise<Uint8Array>;
+  /**
+   * @param room grows as the body comes
+   * @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable when there is nothing
+   */
+  read(room?: Room): Promise<Uint8Array>;
   cancel(): void;
 }
 
@@ -130,11 +133,17 @@ function checked(
     notModified: status === 304,
     expectedBytes: announced ?? options.maxBytes,
     cancel: () => controller.abort(),
-    read: async () => {
-      const timer = setTimeout(() => controller.abort(), options.bodyMs ?? remoteBodyMs);
+    read: async (room) => {
+      const bodyMs = options.bodyMs ?? remoteBodyMs;
+      const timer = setTimeout(() => controller.abort(), bodyMs);
       try {
         const bytes = body
-          ? await readBounded(body, announced ?? options.maxBytes, options.bodyMs)
+          ? await readStream(body, {
+              maxBytes: options.maxBytes,
+              expectedBytes: announced,
+              pace: { idleMs: bodyMs, minBytesPerSecond: minBodyBytesPerSecond },
+              room,
+            })
           : new Uint8Array(0);
         if (bytes.length === 0) throw unreachable(`${url.host} answers with an empty body`);
         return bytes;
@@ -146,10 +155,6 @@ function checked(
       }
     },
   };
-}
-
-function readBounded(body: ReadableStream<Uint8Array>, maxBytes: number, bodyMs = remoteBodyMs) {
-  return readStream(body, maxBytes, { idleMs: bodyMs, minBytesPerSecond: minBodyBytesPerSecond });
 }
 
 /** Content-Length, where it is that of the bytes that will be read: a compressed body is larger than it says. */

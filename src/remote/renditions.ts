@@ -1,5 +1,6 @@
 /** Asking an image CDN for a small JPEG in place of the original, by host. Pure. */
 import { z } from "zod";
+import { type JsonLimits, parseJson } from "../bounded-json.ts";
 
 /**
  * By exact host (with its port, where it is not the default): "?w=512&fm=jpg" sets query parameters; "/cdn-cgi/image/width=512{path}"
@@ -16,12 +17,15 @@ const templateSchema = z.union([
 
 const renditionsSchema = z.record(z.string().regex(/^[a-z0-9.[\]:-]+$/), templateSchema);
 
+/** One object; two commas and colons a host. */
+const jsonLimits: JsonLimits = { maxDepth: 1, maxStructure: 2000 };
+
 /**
  * @param json a map of hosts to templates
  * @throws Error
  */
 export function parseRenditions(json: string): Renditions {
-  const parsed = renditionsSchema.safeParse(JSON.parse(json || "{}"));
+  const parsed = renditionsSchema.safeParse(parseJson(new TextEncoder().encode(json || "{}"), jsonLimits));
   if (!parsed.success) throw new Error("not a map of hosts to templates");
   return new Map(Object.entries(parsed.data));
 }

@@ -1,4 +1,5 @@
 import { describe, expect, test } from "vitest";
+import { Admission } from "../../src/admission.ts";
 import { base64ToBytes, bytesToBase64 } from "../../src/base64.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { isJson, jsonImage } from "../../src/http/json-image.ts";
@@ -7,7 +8,14 @@ import { maxJsonBodyBytes } from "../../src/limits.ts";
 const post = (body: string, type = "application/json") =>
   new Request("http://localhost/models/m", { method: "POST", body, headers: { "Content-Type": type } });
 
-const read = (body: string, maxBytes = 100) => jsonImage(() => {}).read(post(body), maxBytes);
+const permit = await new Admission({
+  capacityBytes: 1e8,
+  reservedBytes: 0,
+  maxWaiting: 0,
+  maxWaitMs: 1000,
+  leaseMs: 1e6,
+}).acquire({ bytes: 0, maxBytes: 1e8 });
+const read = (body: string, maxBytes = 100) => jsonImage(() => {}).read(post(body), maxBytes, permit);
 const reasonOf = (work: Promise<unknown>) =>
   work.then(
     () => expect.unreachable("it should have failed"),
@@ -31,7 +39,11 @@ describe("jsonImage", () => {
   test("gives the bytes, and the parameters as words", async () => {
     const seen: unknown[] = [];
     const body = { inputs: "/9j/", parameters: { top_k: 2, function_to_apply: "none" } };
-    const bytes = await jsonImage((given) => void seen.push(given)).read(post(JSON.stringify(body)), 3);
+    const bytes = await jsonImage((given) => void seen.push(given)).read(
+      post(JSON.stringify(body)),
+      3,
+      permit,
+    );
     expect(bytes).toEqual(Uint8Array.of(0xff, 0xd8, 0xff));
     expect(seen).toEqual([{ topK: "2", functionToApply: "none" }]);
   });
@@ -43,6 +55,8 @@ describe("jsonImage", () => {
 
   test.each([
     ["not JSON", "{", "body"],
+    ["nested arrays", "[".repeat(100), "body"],
+    ["many keys", `{"inputs":"/9j/"${',"a":0'.repeat(100)}}`, "body"],
     ["an array", "[]", "body"],
     ["no inputs", "{}", "inputs"],
     ["inputs of another kind", '{"inputs":[1]}', "inputs"],

@@ -162,7 +162,7 @@ describe("run, as of the Workers AI binding", () => {
       { method: "run", model: resnet50, as: "numbers" },
       new Uint8Array(2_000_000),
     );
-    expect(threw).toMatch(/^image_too_large: .*2000000 bytes; the limit is 1980643/);
+    expect(threw).toMatch(/^image_too_large: .*2000000 bytes; the limit is 1864135/);
   });
 });
 

@@ -1,19 +1,22 @@
 /** What a request to classify carries, by its Content-Type: raw bytes, multipart, or JSON. */
-import { ClassifierError } from "../../errors.ts";
+import type { Permit } from "../../admission.ts";
 import { freeBytes } from "../../free-bytes.ts";
-import { bodyIdleMs, jsonBodyFactor, maxJsonBodyBytes, minBodyBytesPerSecond } from "../../limits.ts";
-import { chunksOf } from "../../read-stream.ts";
-import { bodyBytes, readBody } from "../body.ts";
+import { jsonBodyFactor, maxJsonBodyBytes } from "../../limits.ts";
+import { chunksOf, tooManyBytes } from "../../read-stream.ts";
+import { bodyBytes, bodyReading, readBody } from "../body.ts";
 import { parseJsonInput } from "./json-image.ts";
 import { readImageParts } from "./multipart.ts";
 
 export type InputBody = { readonly images: readonly Uint8Array[] } | { readonly url: string };
 
 export interface Input {
-  /** Bytes that reading the body occupies at most. */
-  readonly expectedBytes: number;
-  /** @throws ClassifierError image_too_large, empty_body, body_interrupted, malformed_body, too_many_images */
-  read(): Promise<InputBody>;
+  /** Bytes of memory that reading the body takes at most. */
+  readonly memoryBytes: number;
+  /**
+   * @param permit grows as the body comes
+   * @throws ClassifierError image_too_large, empty_body, body_interrupted, malformed_body, too_many_images, overloaded
+   */
+  read(permit: Permit): Promise<InputBody>;
 }
 
 /**
@@ -27,19 +30,19 @@ export function inputOf(request: Request, maxImageBytes: number): Input {
   if (type === "multipart/form-data") return multipart(request, contentType, maxImageBytes);
   if (type === "application/json") return json(request, maxImageBytes);
   return {
-    expectedBytes: bodyBytes(request, maxImageBytes),
-    read: async () => ({ images: [await readBody(request, maxImageBytes)] }),
+    memoryBytes: bodyBytes(request, maxImageBytes),
+    read: async (permit) => ({ images: [await readBody(request, maxImageBytes, permit)] }),
   };
 }
 
 /** The limit holds for the whole body: all its images are in memory at once. */
 function multipart(request: Request, contentType: string, maxBytes: number): Input {
   return {
-    expectedBytes: bodyBytes(request, maxBytes),
-    read: async () => {
-      const pace = { idleMs: bodyIdleMs, minBytesPerSecond: minBodyBytesPerSecond };
+    memoryBytes: bodyBytes(request, maxBytes),
+    read: async (permit) => {
       const body = request.body as ReadableStream<Uint8Array>;
-      return { images: await readImageParts(chunksOf(body, maxBytes, pace), contentType) };
+      const chunks = chunksOf(body, bodyReading(request, maxBytes, permit));
+      return { images: await readImageParts(chunks, contentType) };
     },
   };
 }
@@ -50,22 +53,15 @@ const jsonFrameBytes = 4096;
 function json(request: Request, maxImageBytes: number): Input {
   const maxBytes = Math.min(maxJsonBodyBytes, Math.ceil(maxImageBytes / 3) * 4 + jsonFrameBytes);
   return {
-    expectedBytes: bodyBytes(request, maxBytes) * jsonBodyFactor,
-    read: async () => {
-      const bytes = await readBody(request, maxBytes);
-      const text = new TextDecoder().decode(bytes);
+    memoryBytes: bodyBytes(request, maxBytes) * jsonBodyFactor,
+    read: async (permit) => {
+      const bytes = await readBody(request, maxBytes, permit);
+      await permit.growTo(bytes.length * jsonBodyFactor, request.signal);
+      const input = parseJsonInput(bytes);
       freeBytes(bytes);
-      const input = parseJsonInput(text);
       if ("url" in input) return input;
       const { image } = input;
-      if (image.length > maxImageBytes) {
-        throw new ClassifierError({
-          code: "image_too_large",
-          unit: "bytes",
-          measured: image.length,
-          limit: maxImageBytes,
-        });
-      }
+      if (image.length > maxImageBytes) throw tooManyBytes(image.length, maxImageBytes);
       return { images: [image] };
     },
   };

@@ -1,6 +1,7 @@
 /** application/json with an image as base64, or with the URL of one. */
 import { z } from "zod";
 import { base64ToBytes } from "../../base64.ts";
+import { JsonError, type JsonLimits, parseJson } from "../../bounded-json.ts";
 import { ClassifierError } from "../../errors.ts";
 
 const expected = '{"image": base64 of a JPEG} or {"url": address of an image}';
@@ -9,9 +10,15 @@ const bodySchema = z.union([z.strictObject({ image: z.string() }), z.strictObjec
 
 export type JsonInput = { readonly image: Uint8Array } | { readonly url: string };
 
-/** @throws ClassifierError malformed_body, empty_body */
-export function parseJsonInput(text: string): JsonInput {
-  const parsed = bodySchema.safeParse(parseJson(text));
+/** The body is one object with one string: braces and a colon. The rest lets a body of another shape be told so. */
+const jsonLimits: JsonLimits = { maxDepth: 8, maxStructure: 64 };
+
+/**
+ * @param body UTF-8
+ * @throws ClassifierError malformed_body, empty_body
+ */
+export function parseJsonInput(body: Uint8Array): JsonInput {
+  const parsed = bodySchema.safeParse(parseBody(body));
   if (!parsed.success) throw malformed("it is JSON of another shape");
   if ("url" in parsed.data) return parsed.data;
   return { image: decodeBase64(parsed.data.image) };
@@ -33,11 +40,12 @@ export function decodeBase64(text: string): Uint8Array {
   return bytes;
 }
 
-function parseJson(text: string): unknown {
+function parseBody(body: Uint8Array): unknown {
   try {
-    return JSON.parse(text);
+    return parseJson(body, jsonLimits);
   } catch (cause) {
-    throw malformed("it is not JSON", cause);
+    if (cause instanceof JsonError) throw malformed(`it ${cause.message}`, cause);
+    throw cause;
   }
 }
 

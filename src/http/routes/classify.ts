@@ -1,12 +1,13 @@
 /** /v1/classify: images in, as bytes, multipart, JSON or by URL; their most probable classes out. */
 import type { Context, Hono } from "hono";
+import type { Permit } from "../../admission.ts";
 import { ClassifierError } from "../../errors.ts";
 import { freeBytes } from "../../free-bytes.ts";
-import { requestOverheadBytes } from "../../limits.ts";
 import type { Wanted } from "../answers.ts";
 import type { AppEnv } from "../context.ts";
 import { type InputBody, inputOf } from "../inputs/input.ts";
 import { parseFunctionToApply, parseHeadChoice, parseTopK } from "../query.ts";
+import { demandOf, makeRoomToScore } from "../room.ts";
 import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
 import { classifyRemote, remoteRequest, scoreRemote } from "../score-remote.ts";
 import type { GetServices, Services } from "../services.ts";
@@ -36,15 +37,13 @@ async function classify(c: Context<AppEnv>, services: Services): Promise<Respons
   const { stages } = c.var;
   const wanted = parseQuery(c);
   const input = inputOf(c.req.raw, config.maxImageBytes);
-  const expectedBytes = input.expectedBytes + requestOverheadBytes;
+  const demand = demandOf(input.memoryBytes);
   const scoring = beginScoring(c, services, wanted);
   let body: InputBody | undefined;
-  preload(c, classifier, expectedBytes, () => body === undefined);
-  const permit = await stages.time("wait", () =>
-    admission.acquire({ bytes: expectedBytes, maxBytes: expectedBytes }, c.req.raw.signal),
-  );
+  preload(c, classifier, demand.maxBytes, () => body === undefined);
+  const permit = await stages.time("wait", () => admission.acquire(demand, c.req.raw.signal));
   try {
-    body = await stages.time("read", () => input.read());
+    body = await stages.time("read", () => input.read(permit));
     if ("images" in body) return c.json(await scoreImages(c, scoring, body.images, permit));
   } finally {
     if (body && "images" in body) for (const bytes of body.images) freeBytes(bytes);
@@ -55,15 +54,15 @@ async function classify(c: Context<AppEnv>, services: Services): Promise<Respons
   return c.json(answer);
 }
 
-function scoreImages(
+async function scoreImages(
   c: Context<AppEnv>,
   scoring: Scoring,
   images: readonly Uint8Array[],
-  permit: Parameters<typeof scoreEach>[3],
+  permit: Permit,
 ) {
   const bytes = images.reduce((sum, { length }) => sum + length, 0);
   c.var.facts.bytes = bytes;
-  permit.shrinkTo(bytes + requestOverheadBytes);
+  await c.var.stages.time("wait", () => makeRoomToScore(permit, bytes, c.req.raw.signal));
   const [only] = images;
   return only && images.length === 1 ? scoreImage(c, scoring, only) : scoreEach(c, scoring, images, permit);
 }
