@@ -117,8 +117,13 @@ export const maxHuffmanTableBytes = 128 * 1024;
 /** Predictions returned when the caller does not say. */
 export const defaultTopK = 5;
 
-/** Bytes of manifest.json, current.json and labels.json: larger means that it is not ours. */
+/**
+ * Bytes of manifest.json, current.json or labels.json. ImageNet's 1000 labels take 50 KB; parsing JSON takes several
+ * times its size, and restBytes has to hold that.
+ */
 export const maxModelJsonBytes = 1 * MiB;
+/** UTF-16 code units of a label or of its id. ImageNet's longest label has 121. */
+export const maxLabelChars = 256;
 /** Values that a warm-up may make of zeros: a last shard takes 25,088 at 224 pixels, and a shape is what a file claims. */
 export const maxWarmUpValues = 1024 * 1024;
 /** Bytes of one shard: two of them stand in the JS heap while a model loads (DESIGN: at most 8 MiB). */
@@ -131,6 +136,13 @@ export const maxShards = 64;
  * its size of garbage: eight of this size in turns, more than are held, took the JS heap to 57 MiB; of 2 MiB, to 95.
  */
 export const maxHeadBytes = 1 * MiB;
+/** Temperatures of a head. The trainer fits 0.01 to 100; beyond 1000 times sharper or flatter, every answer is the same. */
+export const headTemperatureRange = { min: 1e-3, max: 1e3 } as const;
+/**
+ * Largest absolute value of a head's weights and biases. With 100,000 features of up to 1e20 each and the lowest
+ * temperature, a logit stays below 1e34, within float32 (3.4e38).
+ */
+export const maxHeadValue = 1e6;
 /** Bytes of decoded heads in the isolate, of restBytes: some seventy heads of ten classes, or four of the largest. */
 export const maxHeadMemoryBytes = 3 * MiB;
 /** Heads of which an isolate keeps what is live: at most about 4 KB each. */

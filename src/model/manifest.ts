@@ -3,7 +3,7 @@
  * The format is described in model-shards/README.md.
  */
 import { z } from "zod";
-import { maxShardBytes, maxShards } from "../limits.ts";
+import { maxLabelChars, maxModelJsonBytes, maxShardBytes, maxShards } from "../limits.ts";
 import { sha256Hex } from "../sha256.ts";
 
 /** The manifest format that this code reads and writes. */
@@ -62,7 +62,11 @@ export const manifestSchema = z
     input: z.strictObject({ name: z.string().min(1), shape: z.array(z.int().min(1)).length(4) }),
     preprocessing: preprocessingSchema,
     classes: z.int().min(1).max(100_000),
-    labels: z.strictObject({ file: fileName, bytes: z.int().min(1), sha256 }),
+    labels: z.strictObject({
+      file: fileName,
+      bytes: z.int().min(1).max(maxModelJsonBytes, `expected at most ${maxModelJsonBytes} bytes of labels`),
+      sha256,
+    }),
     /** Tensor names in the last shard. Logits [1, classes], raw. Features [1, size], pooled. */
     outputs: z.strictObject({ logits: z.string().min(1), features: z.string().min(1) }),
     feature_size: z.int().min(1).max(100_000),
@@ -83,10 +87,17 @@ export type Manifest = z.infer<typeof manifestSchema>;
 export type Preprocessing = z.infer<typeof preprocessingSchema>;
 export type Shard = z.infer<typeof shardSchema>;
 
-/** labels.json: entry i is class i. `id` is the WNID for ImageNet, the label itself where there is no other. */
-export const labelsSchema = z
-  .array(z.strictObject({ id: z.string().min(1), label: z.string().min(1) }))
-  .min(1);
+const labelText = z
+  .string()
+  .min(1, "expected a label that is not empty")
+  .max(maxLabelChars, `expected at most ${maxLabelChars} characters`)
+  // Labels end up in HTTP headers and in logs.
+  .regex(/^\P{Cc}*$/u, "expected text without control characters")
+  .refine((text) => text.isWellFormed(), "expected well-formed Unicode");
+
+/** labels.json: entry i is class i. `id` is the WNID for ImageNet; without another id it equals the label. */
+export const labelsSchema = z.array(z.strictObject({ id: labelText, label: labelText })).min(1);
+/** A class of a model or of a head. */
 export type Label = z.infer<typeof labelsSchema>[number];
 
 /** current.json: the live version, and the earlier ones newest first, for rollback. */

@@ -1,5 +1,7 @@
+import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ClassifierError } from "../../src/errors.ts";
+import { maxLabelChars, maxModelJsonBytes } from "../../src/limits.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { canonicalJson, manifestVersion } from "../../src/model/manifest.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
@@ -10,6 +12,10 @@ import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
 let bucket: MemoryBucket;
 let source: BucketSource;
 let manifest: Manifest;
+const labelled = (label: string) => [
+  { id: "no", label: "no" },
+  { id: "yes", label },
+];
 const key = (file: string) => `${tinyName}/${manifest.version}/${file}`;
 
 beforeEach(async () => {
@@ -71,6 +77,33 @@ describe("reading a pack", () => {
   ])("refuses %s, naming the field", async (_, change, field) => {
     bucket.json(key("manifest.json"), { ...manifest, ...change });
     expect(await unavailable(readPack(source, tinyName, manifest.version, () => {}))).toContain(field);
+  });
+
+  test("refuses a manifest whose labels are larger than the Worker reads, without reading them", async () => {
+    const bytes = maxModelJsonBytes + 1;
+    const large = await seedTinyPack(bucket, {
+      labels: { file: "labels.json", bytes, sha256: "0".repeat(64) },
+    });
+    const message = await unavailable(readPack(source, tinyName, large.version, () => {}));
+    expect(message).toContain(`labels.bytes: expected at most ${maxModelJsonBytes} bytes of labels`);
+    expect(bucket.gets.filter((get) => get.endsWith("labels.json"))).toEqual([]);
+  });
+
+  test.each<[string, unknown[], RegExp]>([
+    ["one label too few", [{ id: "no", label: "no" }], /has 1 labels; expected 2/],
+    ["one label too many", ["a", "b", "c"].map((id) => ({ id, label: id })), /has 3 labels; expected 2/],
+    ["a label that is too long", labelled("x".repeat(maxLabelChars + 1)), /1\.label: expected at most 256/],
+    ["a label with a line break", labelled("yes\r\nX: y"), /1\.label: .* without control characters/],
+    ["half of a surrogate pair", labelled("\ud83d"), /1\.label: .* well-formed Unicode/],
+    ["an empty label", labelled(""), /1\.label: /],
+  ])("refuses %s, naming the entry", async (_, labels, expected) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(labels));
+    const sha256 = createHash("sha256").update(bytes).digest("hex");
+    const { version } = await seedTinyPack(bucket, {
+      labels: { file: "labels.json", bytes: bytes.length, sha256 },
+    });
+    bucket.objects.set(`${tinyName}/${version}/labels.json`, bytes);
+    expect(await unavailable(readPack(source, tinyName, version, () => {}))).toMatch(expected);
   });
 
   test("refuses labels and shards whose bytes were changed, with both hashes", async () => {

@@ -2,8 +2,10 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { manifestVersion } from "../../src/model/manifest.ts";
 import { readLiveVersion, readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/model/source.ts";
+import { sha256Hex } from "../../src/sha256.ts";
 import { readCurrent } from "../../tools/store/current.ts";
 import { findPackFolder, type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
 import { pushPack } from "../../tools/store/push.ts";
@@ -87,8 +89,28 @@ describe("readLocalPack", () => {
   });
 
   test("names a file that was changed", async () => {
-    await writeFile(path.join(folder, "labels.json"), "[]");
+    await writeFile(path.join(folder, "labels.json"), " ".repeat(pack.manifest.labels.bytes));
     expect(await failure()).toMatch(/labels\.json has SHA-256 .* its manifest says/);
+    await writeFile(path.join(folder, "labels.json"), "[]");
+    expect(await failure()).toMatch(/labels\.json has 2 bytes; its manifest says/);
+  });
+
+  test.each<[string, object, RegExp]>([
+    ["a label that is too long", [{ id: "a", label: "x".repeat(257) }], /0\.label: expected at most 256/],
+    ["too few labels", [{ id: "a", label: "a" }], /has 1 labels; expected 10/],
+    ["a label in another form", ["a"], /cannot be served: 0: /],
+  ])("refuses %s, although the hash is right", async (_, labels, expected) => {
+    const bytes = new TextEncoder().encode(JSON.stringify(labels));
+    const { version: __, ...content } = {
+      ...pack.manifest,
+      labels: { file: "labels.json", bytes: bytes.length, sha256: await sha256Hex(bytes) },
+    };
+    await writeFile(path.join(folder, "labels.json"), bytes);
+    await writeFile(
+      path.join(folder, "manifest.json"),
+      JSON.stringify({ ...content, version: await manifestVersion(content) }),
+    );
+    expect(await failure()).toMatch(expected);
   });
 
   test("names a manifest that was edited", async () => {

@@ -10,7 +10,8 @@ const imageNetClasses = 1000;
 
 /**
  * @param file JSON (an array of strings, or of {id, label}), or text with one label a line; null for none.
- * @throws PackError when the file cannot be read or has another number of labels than the model has classes.
+ * @throws PackError when the file cannot be read, has another number of labels than the model has classes, or has a
+ * label that the Worker refuses.
  */
 export async function readLabels(file: string | null, classes: number): Promise<Label[]> {
   if (file === null && classes !== imageNetClasses) {
@@ -25,13 +26,20 @@ export async function readLabels(file: string | null, classes: number): Promise<
       },
     );
   });
-  const labels = text.trimStart().startsWith("[") ? parseJson(text, path) : parseLines(text);
+  const labels: readonly unknown[] = text.trimStart().startsWith("[")
+    ? parseJson(text, path)
+    : parseLines(text);
   if (labels.length !== classes) {
     throw new PackError(
       `${path} has ${labels.length} labels; expected ${classes}, one for each class of the model, in its order.`,
     );
   }
-  return labels;
+  const parsed = labelsSchema.safeParse(labels);
+  if (parsed.success) return parsed.data;
+  const issue = parsed.error.issues[0];
+  throw new PackError(
+    `${path}: entry ${issue?.path.join(".")}: ${issue?.message}; expected an array of strings or of {"id", "label"}, or one label a line.`,
+  );
 }
 
 function parseLines(text: string): Label[] {
@@ -44,22 +52,16 @@ function parseLines(text: string): Label[] {
   });
 }
 
-function parseJson(text: string, path: string): Label[] {
+function parseJson(text: string, path: string): unknown[] {
   let json: unknown;
   try {
     json = JSON.parse(text);
   } catch (cause) {
     throw new PackError(`${path} begins as JSON but does not parse.`, { cause });
   }
-  const entries = Array.isArray(json)
-    ? json.map((e) => (typeof e === "string" ? { id: e, label: e } : e))
-    : json;
-  const parsed = labelsSchema.safeParse(entries);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  throw new PackError(
-    `${path}: entry ${issue?.path.join(".")}: ${issue?.message}; expected an array of strings or of {"id", "label"}.`,
-  );
+  if (!Array.isArray(json))
+    throw new PackError(`${path} is JSON but not an array; expected one entry a class.`);
+  return json.map((entry: unknown) => (typeof entry === "string" ? { id: entry, label: entry } : entry));
 }
 
 /**

@@ -2,6 +2,7 @@
 import { createHash, randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { maxModelJsonBytes } from "../../src/limits.ts";
 import {
   canonicalJson,
   type Label,
@@ -25,7 +26,7 @@ export interface PackFiles {
 const manifestFile = "manifest.json";
 const labelsFile = "labels.json";
 
-/** @throws PackError when the result is no valid manifest, naming the field. */
+/** @throws PackError when the labels are too large, or the result is no valid manifest, naming the field. */
 export async function assemblePack(
   facts: PackFacts,
   labels: readonly Label[],
@@ -33,6 +34,11 @@ export async function assemblePack(
 ): Promise<PackFiles> {
   const files = new Map<string, Uint8Array>();
   const labelBytes = new TextEncoder().encode(`${canonicalJson(labelsSchema.parse(labels))}\n`);
+  if (labelBytes.length > maxModelJsonBytes) {
+    throw new PackError(
+      `the labels take ${labelBytes.length} bytes of JSON; expected at most ${maxModelJsonBytes}; shorten them.`,
+    );
+  }
   files.set(labelsFile, labelBytes);
   const shardEntries = shards.map(({ bytes, inputs, outputs }, index) => {
     const file = `shard-${String(index).padStart(2, "0")}.onnx`;

@@ -2,6 +2,7 @@
 import { access, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
 import {
+  labelsSchema,
   type Manifest,
   manifestFormat,
   manifestSchema,
@@ -54,6 +55,7 @@ export async function readLocalPack(folder: string): Promise<LocalPack> {
     { name: manifest.labels.file, bytes: manifest.labels.bytes, sha256: manifest.labels.sha256 },
   ];
   for (const file of files) await checkFile(folder, file);
+  await checkLabels(folder, manifest);
   const manifestFile = {
     name: "manifest.json",
     bytes: manifestBytes.length,
@@ -95,10 +97,33 @@ export async function findPackFolder(pack: string, packs = packsFolder): Promise
 
 async function checkFile(folder: string, file: PackFile): Promise<void> {
   const filePath = path.join(folder, file.name);
-  const actual = await sha256Hex(await readRequired(filePath));
+  const content = await readRequired(filePath);
+  if (content.length !== file.bytes) {
+    throw new CommandError(
+      `${filePath} has ${content.length} bytes; its manifest says ${file.bytes}; restore it (git checkout) or make the pack again`,
+    );
+  }
+  const actual = await sha256Hex(content);
   if (actual !== file.sha256) {
     throw new CommandError(
       `${filePath} has SHA-256 ${actual}; its manifest says ${file.sha256}; restore it (git checkout) or make the pack again`,
+    );
+  }
+}
+
+/** The Worker refuses labels that are not of this form: better here than after the push. */
+async function checkLabels(folder: string, manifest: Manifest): Promise<void> {
+  const labelsPath = path.join(folder, manifest.labels.file);
+  const parsed = labelsSchema.safeParse(parseJson(labelsPath, await readRequired(labelsPath)));
+  if (!parsed.success) {
+    const issue = parsed.error.issues[0];
+    throw new CommandError(
+      `${labelsPath} cannot be served: ${issue?.path.join(".") || "the document"}: ${issue?.message}; make the pack again with other labels`,
+    );
+  }
+  if (parsed.data.length !== manifest.classes) {
+    throw new CommandError(
+      `${labelsPath} has ${parsed.data.length} labels; expected ${manifest.classes}, one for each class; make the pack again`,
     );
   }
 }

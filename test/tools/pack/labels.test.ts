@@ -42,6 +42,12 @@ describe("labels", () => {
   test.each([
     ["too few", "cat\ndog", /has 2 labels; expected 3/],
     ["broken JSON", '["cat",', /begins as JSON but does not parse/],
+    [
+      "a label that is too long",
+      `cat\n${"x".repeat(257)}\ndog`,
+      /entry 1\.id: expected at most 256 characters/,
+    ],
+    ["a control character", "cat\nbell\u0007s\ndog", /entry 1\.id: expected text without control characters/],
     ["JSON of numbers", "[1,2,3]", /entry 0.*expected an array of strings/],
   ])("are refused: %s", async (_, text, message) => {
     await expect(readLabels(await labelsFile(text), 3)).rejects.toThrow(message);
