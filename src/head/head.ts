@@ -6,6 +6,7 @@ import { z } from "zod";
 import { base64ToBytes } from "../base64.ts";
 import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { freeBytes } from "../free-bytes.ts";
+import { headTemperatureRange, maxHeadValue } from "../limits.ts";
 import { canonicalJson, labelsSchema, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";
 import { sha256Hex } from "../sha256.ts";
@@ -15,6 +16,11 @@ export const headFormat = 1;
 
 /** Little-endian float32, row-major, as base64. */
 const matrix = z.base64();
+
+function boundedNumber(min: number, max: number) {
+  const expected = `expected ${min} to ${max}`;
+  return z.number().min(min, expected).max(max, expected);
+}
 
 export const headSchema = z.strictObject({
   format: z.literal(headFormat),
@@ -32,9 +38,9 @@ export const headSchema = z.strictObject({
   /** [classes, feature_size] */
   weights: matrix,
   /** [classes] */
-  bias: z.array(z.number()).min(1),
+  bias: z.array(boundedNumber(-maxHeadValue, maxHeadValue)).min(1),
   /** The logits are divided by it, so that the softmax is calibrated (Guo et al., 2017, section 4.2). */
-  temperature: z.number().positive(),
+  temperature: boundedNumber(headTemperatureRange.min, headTemperatureRange.max),
   /** How an image is told that is far from every class; null where the head was trained without it. */
   unknown: z
     .strictObject({
@@ -91,11 +97,28 @@ export async function parseHead(bytes: Uint8Array): Promise<Head> {
     throw new HeadFormatError(`bias has ${file.bias.length} numbers; expected ${classes}, one a label`);
   }
   const decode = (name: string, text: string) => decodeMatrix(name, text, classes * file.feature_size);
-  return {
-    file,
-    weights: decode("weights", file.weights),
-    centroids: file.unknown ? decode("unknown.centroids", file.unknown.centroids) : undefined,
-  };
+  const weights = decode("weights", file.weights);
+  if (weights.some((weight) => Math.abs(weight) > maxHeadValue)) {
+    throw new HeadFormatError(
+      `weights holds a value that is out of range; expected ${-maxHeadValue} to ${maxHeadValue}`,
+    );
+  }
+  const centroids = file.unknown ? decode("unknown.centroids", file.unknown.centroids) : undefined;
+  if (centroids) checkUnitRows("unknown.centroids", centroids, file.feature_size);
+  return { file, weights, centroids };
+}
+
+/** A longer row would give cosines over 1. Classes whose features cancel out have a mean of length 0. */
+function checkUnitRows(name: string, values: Float32Array, size: number): void {
+  for (let row = 0; row * size < values.length; row++) {
+    const vector = values.subarray(row * size, (row + 1) * size);
+    const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
+    if (length > 0 && Math.abs(length - 1) > 1e-3) {
+      throw new HeadFormatError(
+        `${name}: row ${row} has length ${Number(length.toPrecision(4))}; expected 1`,
+      );
+    }
+  }
 }
 
 /**

@@ -3,6 +3,8 @@ import type { Scored } from "../classify.ts";
 import { ClassifierError } from "../errors.ts";
 import { type Head, headLogits, nearestCosine } from "../head/head.ts";
 import type { HeadStore } from "../head/head-store.ts";
+import { headKey } from "../head/live-heads.ts";
+import { headUnavailable } from "../head/unavailable.ts";
 import type { Pack } from "../model/pack.ts";
 import { applyFunction, type FunctionToApply, l2Normalised, type Prediction, topK } from "../model/scores.ts";
 import type { Anchor } from "../single-flight.ts";
@@ -66,13 +68,24 @@ export interface ClassifyAnswer extends Answered {
   readonly unknown?: { readonly is_unknown: boolean; readonly cosine: number; readonly threshold: number };
 }
 
-/** @param settled for the pack that made the scores */
+/**
+ * @param settled for the pack that made the scores
+ * @throws ClassifierError head_unavailable when the head's logits overflow on these features
+ */
 export function classificationOf(scored: Scored, settled: Settled): ClassifyAnswer {
   const { head, k, functionToApply } = settled;
   const { model, image } = answered(scored);
   if (!head) return { model, image, predictions: predictionsOf(scored, k, functionToApply) };
   const { features } = scored.result;
-  const scores = applyFunction(headLogits(head, features), functionToApply);
+  const logits = headLogits(head, features);
+  if (!logits.every(Number.isFinite)) {
+    const { name, version } = head.file;
+    throw headUnavailable(
+      name,
+      `${headKey(name, version)} gives a score that is not finite; train the head again, or roll it back`,
+    );
+  }
+  const scores = applyFunction(logits, functionToApply);
   return {
     model,
     head: headOf(head),

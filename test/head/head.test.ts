@@ -60,7 +60,16 @@ describe("a head", () => {
     ["weights that are not finite", { weights: matrix([1, 2, 3, 4, Infinity, 6]) }, /weights .* not finite/],
     ["a bias too few", { bias: [1] }, /bias has 1 numbers; expected 2/],
     ["no label", { labels: [] }, /^labels: /],
-    ["a temperature of zero", { temperature: 0 }, /^temperature: /],
+    ["a temperature of zero", { temperature: 0 }, /^temperature: expected 0.001 to 1000/],
+    ["a temperature near zero", { temperature: 1e-320 }, /^temperature: expected 0.001 to 1000/],
+    ["a temperature without bound", { temperature: 1e9 }, /^temperature: expected 0.001 to 1000/],
+    ["a bias that overflows", { bias: [1e308, -1e308] }, /^bias.0: expected -1000000 to 1000000/],
+    ["a weight that overflows", { weights: matrix([1, 2, 3, 4, 1e30, 6]) }, /weights .* -1000000 to 1000000/],
+    [
+      "a class mean whose length is not 1",
+      { unknown: { centroids: matrix([1, 0, 0, 1e20, 0, 0]), threshold: 0.5 } },
+      /unknown.centroids: row 1 has length 100000000000000000000; expected 1/,
+    ],
   ])("is refused with %s", async (_, changes, expected) => {
     const file = await headFile(changes as Partial<HeadFile>);
     await expect(parseHead(encode(file))).rejects.toThrow(expected);

@@ -3,6 +3,7 @@ import { bytesToBase64 } from "../../src/base64.ts";
 import { type HeadFile, headVersion } from "../../src/head/head.ts";
 import type { Backbone } from "../../src/head/live-heads.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
+import { l2Normalised } from "../../src/model/scores.ts";
 import { Random } from "../pack/random.ts";
 
 export interface RandomHeadOptions {
@@ -24,12 +25,10 @@ export interface RandomHead {
 export async function randomHead(options: RandomHeadOptions): Promise<RandomHead> {
   const { name, backbone, seed, classes = 3, featureSize = 512, threshold } = options;
   const random = new Random(seed);
-  const matrix = (scale: number) =>
-    bytesToBase64(
-      new Uint8Array(
-        Float32Array.from({ length: classes * featureSize }, () => scale * random.normal()).buffer,
-      ),
-    );
+  const rows = () =>
+    Array.from({ length: classes }, () => Float32Array.from({ length: featureSize }, () => random.normal()));
+  const matrix = (vectors: readonly Float32Array[]) =>
+    bytesToBase64(new Uint8Array(Float32Array.from(vectors.flatMap((vector) => [...vector])).buffer));
   const content = {
     format: 1 as const,
     name,
@@ -39,10 +38,10 @@ export async function randomHead(options: RandomHeadOptions): Promise<RandomHead
     labels: Array.from({ length: classes }, (_, i) => ({ id: `${i}`, label: `${name} ${seed} ${i}` })),
     feature_size: featureSize,
     normalize: "l2" as const,
-    weights: matrix(1),
+    weights: matrix(rows()),
     bias: Array.from({ length: classes }, () => random.normal()),
     temperature: 0.7,
-    unknown: threshold === undefined ? null : { centroids: matrix(1 / Math.sqrt(featureSize)), threshold },
+    unknown: threshold === undefined ? null : { centroids: matrix(rows().map(l2Normalised)), threshold },
     training: { seed },
   };
   const file = { ...content, version: await headVersion(content) };

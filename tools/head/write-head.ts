@@ -1,6 +1,6 @@
 /** From what was trained to a head file: matrices as base64, the version from its content. */
 import { bytesToBase64 } from "../../src/base64.ts";
-import { type HeadFile, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
+import { type HeadFile, HeadFormatError, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
 import { canonicalJson } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
@@ -42,7 +42,10 @@ export async function headBytes(head: HeadContent): Promise<Uint8Array> {
       `the head has ${bytes.length} bytes; the Worker takes at most ${maxHeadBytes}: train with fewer classes, or with --no-unknown`,
     );
   }
-  await parseHead(bytes);
+  await parseHead(bytes).catch((cause: unknown) => {
+    if (!(cause instanceof HeadFormatError)) throw cause;
+    throw new CommandError(`the Worker would refuse this head: ${cause.message}`, { cause });
+  });
   return bytes;
 }
 
