@@ -1,7 +1,7 @@
 /** A bucket in memory that behaves as R2's binding does, for unit tests. The black-box tests use miniflare's R2. */
 import { createHash } from "node:crypto";
 import type { ObjectBucket } from "../../src/model/source.ts";
-import type { ListPage } from "../../tools/store/bucket.ts";
+import type { ListPage, PutOptions } from "../../tools/store/bucket.ts";
 import type { PackBucket } from "../../tools/store/push.ts";
 
 export class MemoryBucket implements ObjectBucket, PackBucket {
@@ -28,6 +28,7 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
     const bytes = this.objects.get(key);
     if (!bytes) return null;
     return {
+      etag: etagOf(bytes),
       size: bytes.length,
       text: async () => new TextDecoder().decode(bytes),
       arrayBuffer: async () => bytes.slice().buffer as ArrayBuffer,
@@ -51,17 +52,27 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
     return { objects: [], truncated: all.length > limit, delimitedPrefixes: all.slice(0, limit) };
   }
 
-  async put(key: string, value: Uint8Array | string, options?: { sha256?: string }) {
+  async put(key: string, value: Uint8Array | string, options?: PutOptions) {
     await this.beforePut(key);
+    if (options?.onlyIf && !holds(options.onlyIf, this.objects.get(key))) return null;
     const bytes = typeof value === "string" ? new TextEncoder().encode(value) : value;
     if (options?.sha256 && createHash("sha256").update(bytes).digest("hex") !== options.sha256) {
       throw new Error("put: The SHA-256 checksum you specified did not match what we received.");
     }
     this.objects.set(key, bytes);
     this.puts.push(key);
+    return { etag: etagOf(bytes) };
   }
 
   json(key: string, value: unknown): void {
     this.objects.set(key, new TextEncoder().encode(JSON.stringify(value)));
   }
+}
+
+const etagOf = (bytes: Uint8Array) => createHash("md5").update(bytes).digest("hex");
+
+function holds(onlyIf: NonNullable<PutOptions["onlyIf"]>, now: Uint8Array | undefined): boolean {
+  return "etagMatches" in onlyIf
+    ? now !== undefined && etagOf(now) === onlyIf.etagMatches
+    : now === undefined;
 }

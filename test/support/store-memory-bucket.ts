@@ -1,5 +1,5 @@
 /** A bucket in memory for looking at and tidying, as R2's binding is. */
-import type { ListPage, StoreBucket } from "../../tools/store/bucket.ts";
+import type { ListPage, PutOptions, StoreBucket } from "../../tools/store/bucket.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 
 /** Lists two objects a page, as R2 does a thousand, and can be killed before any write. */
@@ -7,9 +7,9 @@ export class StoreMemoryBucket extends MemoryBucket implements StoreBucket {
   readonly deletes: string[] = [];
   beforeWrite: () => void = () => {};
 
-  override async put(key: string, value: Uint8Array | string, options?: { sha256?: string }) {
+  override async put(key: string, value: Uint8Array | string, options?: PutOptions) {
     this.beforeWrite();
-    await super.put(key, value, options);
+    return super.put(key, value, options);
   }
 
   async delete(keys: string | string[]): Promise<void> {

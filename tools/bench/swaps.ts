@@ -5,7 +5,7 @@ import path from "node:path";
 import { createTestHarness } from "wrangler";
 import { type Label, manifestVersion } from "../../src/model/manifest.ts";
 import type { PackBucket } from "../store/bucket.ts";
-import { makeLive, readCurrent } from "../store/current.ts";
+import { makeLive } from "../store/current.ts";
 import { embeddedEnv } from "../store/local-bucket.ts";
 import type { LocalPack } from "../store/local-pack.ts";
 import { projectFolder } from "../store/platform-config.ts";
@@ -50,7 +50,7 @@ async function pushRelabelled(bucket: PackBucket, pack: LocalPack, number: numbe
     await bucket.put(`${name}/${version}/${shard.file}`, await read(shard.file));
   await bucket.put(`${name}/${version}/${file}`, renamed);
   await bucket.put(`${name}/${version}/manifest.json`, JSON.stringify({ ...manifest, version }));
-  await makeLive(bucket, name, version, await readCurrent(bucket, name));
+  await makeLive(bucket, name, version);
   return version;
 }
 

@@ -6,11 +6,19 @@ export interface ObjectHead {
   readonly checksums: { readonly sha256?: ArrayBuffer };
 }
 
+export interface PutOptions {
+  /** SHA-256 of the value in hex: R2 compares it with what arrives, and keeps it. */
+  readonly sha256?: string;
+  /** Write only over the content with this ETag, or only where there is no object yet. */
+  readonly onlyIf?: { readonly etagMatches: string } | { readonly etagDoesNotMatch: "*" };
+}
+
 /** What a push needs. */
 export interface PackBucket {
   head(key: string): Promise<ObjectHead | null>;
-  get(key: string): Promise<{ text(): Promise<string> } | null>;
-  put(key: string, value: Uint8Array | string, options?: { sha256?: string }): Promise<unknown>;
+  get(key: string): Promise<{ readonly etag: string; text(): Promise<string> } | null>;
+  /** Resolves with null when `onlyIf` does not hold; nothing is written then. */
+  put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<object | null>;
 }
 
 export interface ListedObject {
@@ -28,6 +36,7 @@ export interface ListPage {
 /** What looking at and tidying the bucket needs besides. */
 export interface StoreBucket extends PackBucket {
   get(key: string): Promise<{
+    readonly etag: string;
     readonly size: number;
     text(): Promise<string>;
     arrayBuffer(): Promise<ArrayBuffer>;

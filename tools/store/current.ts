@@ -2,34 +2,44 @@
 import { type Current, currentSchema } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { PackBucket } from "./bucket.ts";
+import { type Change, updateObject } from "./update-object.ts";
 
+/** @throws CommandError when it is there and not valid */
 export async function readCurrent(bucket: PackBucket, name: string): Promise<Current | undefined> {
   const object = await bucket.get(currentKey(name));
-  if (!object) return undefined;
-  const parsed = currentSchema.safeParse(parseJson(await object.text()));
-  if (!parsed.success) {
-    throw new CommandError(`${currentKey(name)} in the bucket is not of format 1; delete it and push again`);
-  }
-  return parsed.data;
+  return object ? parseCurrent(name, await object.text()) : undefined;
 }
 
-/** Makes `version` live, as the newest of the history. */
-export async function makeLive(
+/** Changes it as updateObject does: what another command writes at the same time is never lost. */
+export function updateCurrent<R>(
   bucket: PackBucket,
   name: string,
-  version: string,
-  before: Current | undefined,
-): Promise<void> {
-  const history = (before?.history ?? []).filter((entry) => entry.version !== version);
-  const pushed = { version, pushed_at: new Date().toISOString() };
-  await writeCurrent(bucket, { format: 1, name, version, history: [pushed, ...history] });
+  change: (before: Current | undefined) => Promise<Change<Current, R>>,
+): Promise<R> {
+  return updateObject(bucket, currentKey(name), (text) => parseCurrent(name, text), change);
 }
 
-export async function writeCurrent(bucket: PackBucket, current: Current): Promise<void> {
-  await bucket.put(currentKey(current.name), `${JSON.stringify(current, null, 2)}\n`);
+/**
+ * Makes `version` live, as the newest of the history.
+ * @returns the version that was live before; null when there was none, or it was the same one
+ */
+export function makeLive(bucket: PackBucket, name: string, version: string): Promise<string | null> {
+  return updateCurrent(bucket, name, async (before) => {
+    if (before?.version === version) return { next: undefined, report: null };
+    const history = (before?.history ?? []).filter((entry) => entry.version !== version);
+    const pushed = { version, pushed_at: new Date().toISOString() };
+    const next: Current = { format: 1, name, version, history: [pushed, ...history] };
+    return { next, report: before?.version ?? null };
+  });
 }
 
 const currentKey = (name: string) => `${name}/current.json`;
+
+function parseCurrent(name: string, text: string): Current {
+  const parsed = currentSchema.safeParse(parseJson(text));
+  if (parsed.success) return parsed.data;
+  throw new CommandError(`${currentKey(name)} in the bucket is not of format 1; delete it and push again`);
+}
 
 function parseJson(text: string): unknown {
   try {

@@ -11,6 +11,7 @@ import {
 import { headsFolder } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { listFolders, listObjects, type PackBucket, type StoreBucket } from "./bucket.ts";
+import { type Change, updateObject } from "./update-object.ts";
 
 export interface HeadVersionListing {
   readonly version: string;
@@ -66,17 +67,26 @@ export function withLive({ live, history }: HeadCurrent): HeadEntry[] {
   return [...history, ...live.filter(({ version }) => !listed.has(version))];
 }
 
+/** @throws CommandError when it is there and not valid */
 export async function readHeadCurrent(bucket: PackBucket, name: string): Promise<HeadCurrent | undefined> {
-  const key = headCurrentKey(name);
-  const object = await bucket.get(key);
-  if (!object) return undefined;
-  const parsed = headCurrentSchema.safeParse(parseJson(await object.text()));
-  if (parsed.success && parsed.data.name === name) return parsed.data;
-  throw new CommandError(`${key} in the bucket is not of format 1; delete it and push the head again`);
+  const object = await bucket.get(headCurrentKey(name));
+  return object ? parseHeadCurrent(name, await object.text()) : undefined;
 }
 
-export async function writeHeadCurrent(bucket: PackBucket, current: HeadCurrent): Promise<void> {
-  await bucket.put(headCurrentKey(current.name), `${JSON.stringify(current, null, 2)}\n`);
+/** Changes it as updateObject does: what another command writes at the same time is never lost. */
+export function updateHeadCurrent<R>(
+  bucket: PackBucket,
+  name: string,
+  change: (before: HeadCurrent | undefined) => Promise<Change<HeadCurrent, R>>,
+): Promise<R> {
+  return updateObject(bucket, headCurrentKey(name), (text) => parseHeadCurrent(name, text), change);
+}
+
+function parseHeadCurrent(name: string, text: string): HeadCurrent {
+  const parsed = headCurrentSchema.safeParse(parseJson(text));
+  if (parsed.success && parsed.data.name === name) return parsed.data;
+  const key = headCurrentKey(name);
+  throw new CommandError(`${key} in the bucket is not of format 1; delete it and push the head again`);
 }
 
 export function unknownHead(name: string, names: readonly string[]): CommandError {

@@ -1,5 +1,6 @@
 /** The bucket of wrangler's local storage: what `wrangler dev` serves from. */
 import path from "node:path";
+import { setTimeout as wait } from "node:timers/promises";
 import { getPlatformProxy } from "wrangler";
 import type { StoreBucket } from "./bucket.ts";
 import { bucketConfig, projectFolder, readProjectConfig, withConfigFile } from "./platform-config.ts";
@@ -38,9 +39,39 @@ export async function withLocalBucket<T>(
       persist: { path: path.join(persistTo, "v3") },
     });
     try {
-      return await work(proxy.env.MODELS);
+      return await work(patient(proxy.env.MODELS));
     } finally {
       await proxy.dispose();
     }
   });
+}
+
+/** Attempts at one operation while another process has the storage locked. */
+const maxLockedAttempts = 20;
+const lockedPauseMs = 25;
+
+/**
+ * The same bucket for several commands at once. Local storage is an SQLite file: while another process writes to it, an
+ * operation fails without effect, with an error that does not say so. R2 itself has no such lock.
+ */
+function patient(bucket: StoreBucket): StoreBucket {
+  async function attempt<T>(operation: () => Promise<T>): Promise<T> {
+    for (let attempts = 1; ; attempts++) {
+      try {
+        return await operation();
+      } catch (error) {
+        const locked = error instanceof Error && error.message.includes("Unspecified error (0)");
+        if (!locked || attempts === maxLockedAttempts) throw error;
+        // Two that meet must not meet again.
+        await wait(lockedPauseMs * (1 + Math.random()));
+      }
+    }
+  }
+  return {
+    head: (key) => attempt(() => bucket.head(key)),
+    get: (key) => attempt(() => bucket.get(key)),
+    put: (key, value, options) => attempt(() => bucket.put(key, value, options)),
+    list: (options) => attempt(() => bucket.list(options)),
+    delete: (keys) => attempt(() => bucket.delete(keys)),
+  };
 }

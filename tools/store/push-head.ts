@@ -16,7 +16,7 @@ import { CommandError } from "../terminal/fail.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { listModelNames, type StoreBucket } from "./bucket.ts";
 import { readCurrent } from "./current.ts";
-import { readHeadCurrent, writeHeadCurrent } from "./head-history.ts";
+import { updateHeadCurrent } from "./head-history.ts";
 import type { LocalHead } from "./local-head.ts";
 import { isThere } from "./push.ts";
 
@@ -49,12 +49,13 @@ export async function pushHead(
   if (!there) await bucket.put(key, content, { sha256 });
   progress.update(`push ${name}`, 1, 1);
   progress.stop();
-  const before = await readHeadCurrent(bucket, name);
-  const old = before && liveOn(before, backbone);
-  if (old?.version !== version || old.sha256 !== sha256) {
+  const replaced = await updateHeadCurrent(bucket, name, async (before) => {
+    const old = before && liveOn(before, backbone);
+    if (old?.version === version && old.sha256 === sha256) return { next: undefined, report: null };
     const entry = { version, backbone, bytes, sha256, pushed_at: new Date().toISOString() };
-    await writeHeadCurrent(bucket, await withEntry(bucket, name, entry, before));
-  }
+    const next = await withEntry(bucket, name, entry, before);
+    return { next, report: old && old.version !== version ? old.version : null };
+  });
   return {
     name,
     version,
@@ -62,7 +63,7 @@ export async function pushHead(
     backbone_is_live: (await readCurrent(bucket, backbone.name))?.version === backbone.version,
     uploaded: !there,
     bytes,
-    replaced: old && old.version !== version ? old.version : null,
+    replaced,
   };
 }
 

@@ -50,12 +50,12 @@ export async function pushPack(
   }
   progress.update(`push ${name}`, pack.files.length, pack.files.length);
   progress.stop();
-  const before = await readCurrent(bucket, name);
   const sent = { name, version, uploaded, uploadedBytes, skipped };
-  if (stage) return { ...sent, replaced: null, live: before?.version === version };
-  if (before?.version !== version) await makeLive(bucket, name, version, before);
-  const replaced = before && before.version !== version ? before.version : null;
-  return { ...sent, replaced, live: true };
+  if (stage) {
+    const live = (await readCurrent(bucket, name))?.version === version;
+    return { ...sent, replaced: null, live };
+  }
+  return { ...sent, replaced: await makeLive(bucket, name, version), live: true };
 }
 
 /** Whether the bucket holds the file under `key`, by size and by the hash that R2 kept. */

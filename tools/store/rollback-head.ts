@@ -8,7 +8,7 @@ import {
 } from "../../src/head/live-heads.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { StoreBucket } from "./bucket.ts";
-import { headNames, readHeadCurrent, unknownHead, withLive, writeHeadCurrent } from "./head-history.ts";
+import { headNames, unknownHead, updateHeadCurrent, withLive } from "./head-history.ts";
 import { isWhole } from "./rollback.ts";
 
 export interface HeadRollbackReport {
@@ -30,22 +30,25 @@ export async function rollbackHead(
   name: string,
   version?: string,
 ): Promise<HeadRollbackReport> {
-  const current = await readHeadCurrent(bucket, name);
-  if (!current) throw unknownHead(name, await headNames(bucket));
-  const entry = version === undefined ? before(current) : find(current, version);
-  const { backbone, bytes, sha256 } = entry;
-  const old = liveOn(current, backbone);
-  const report = { name, version: entry.version, backbone: backboneText(backbone) };
-  if (old?.version === entry.version) return { ...report, replaced: old.version, changed: false };
-  const key = headKey(name, entry.version);
-  if (!(await isWhole(bucket, key, { name: key, bytes, sha256 }))) {
-    throw new CommandError(
-      `${key} is missing, or not what was pushed; nothing was changed, push that head again to make it live`,
-    );
-  }
-  const others = current.live.filter((live) => live !== old);
-  await writeHeadCurrent(bucket, { ...current, live: [entry, ...others] });
-  return { ...report, replaced: old?.version ?? null, changed: true };
+  return updateHeadCurrent<HeadRollbackReport>(bucket, name, async (current) => {
+    if (!current) throw unknownHead(name, await headNames(bucket));
+    const entry = version === undefined ? before(current) : find(current, version);
+    const { backbone, bytes, sha256 } = entry;
+    const old = liveOn(current, backbone);
+    const facts = { name, version: entry.version, backbone: backboneText(backbone) };
+    if (old?.version === entry.version) {
+      return { next: undefined, report: { ...facts, replaced: old.version, changed: false } };
+    }
+    const key = headKey(name, entry.version);
+    if (!(await isWhole(bucket, key, { name: key, bytes, sha256 }))) {
+      throw new CommandError(
+        `${key} is missing, or not what was pushed; nothing was changed, push that head again to make it live`,
+      );
+    }
+    const others = current.live.filter((live) => live !== old);
+    const report = { ...facts, replaced: old?.version ?? null, changed: true };
+    return { next: { ...current, live: [entry, ...others] }, report };
+  });
 }
 
 function find(current: HeadCurrent, version: string): HeadEntry {

@@ -7,7 +7,7 @@ import { BucketSource } from "../../src/model/source.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { listModelNames, type StoreBucket } from "./bucket.ts";
-import { readCurrent, writeCurrent } from "./current.ts";
+import { updateCurrent } from "./current.ts";
 import { listModel, unknownModel } from "./history.ts";
 import type { PackFile } from "./local-pack.ts";
 import { isThere } from "./push.ts";
@@ -27,22 +27,26 @@ export async function rollback(
   version: string,
   progress: Progress,
 ): Promise<RollbackReport> {
-  const current = await readCurrent(bucket, name);
-  if (!current) throw unknownModel(name, await listModelNames(bucket));
-  if (current.version === version) return { name, version, replaced: version, changed: false };
-  const { versions } = await listModel(bucket, name);
-  if (!versions.some((listed) => listed.version === version && listed.objects > 0)) {
-    const others = versions
-      .filter(({ live, objects }) => !live && objects > 0)
-      .map((listed) => listed.version);
-    const here = others.length === 0 ? "there is no other version" : `here are: ${others.join(", ")}`;
-    throw new CommandError(`the bucket has no version ${version} of ${name} (${here}); nothing was changed`);
-  }
-  await checkWhole(bucket, await readManifest(bucket, name, version), progress);
-  const known = current.history.some((entry) => entry.version === version);
-  const added = known ? [] : [{ version, pushed_at: new Date().toISOString() }];
-  await writeCurrent(bucket, { ...current, version, history: [...added, ...current.history] });
-  return { name, version, replaced: current.version, changed: true };
+  return updateCurrent<RollbackReport>(bucket, name, async (current) => {
+    if (!current) throw unknownModel(name, await listModelNames(bucket));
+    if (current.version === version)
+      return { next: undefined, report: { name, version, replaced: version, changed: false } };
+    const { versions } = await listModel(bucket, name);
+    if (!versions.some((listed) => listed.version === version && listed.objects > 0)) {
+      const others = versions
+        .filter(({ live, objects }) => !live && objects > 0)
+        .map((listed) => listed.version);
+      const here = others.length === 0 ? "there is no other version" : `here are: ${others.join(", ")}`;
+      throw new CommandError(
+        `the bucket has no version ${version} of ${name} (${here}); nothing was changed`,
+      );
+    }
+    await checkWhole(bucket, await readManifest(bucket, name, version), progress);
+    const known = current.history.some((entry) => entry.version === version);
+    const added = known ? [] : [{ version, pushed_at: new Date().toISOString() }];
+    const next = { ...current, version, history: [...added, ...current.history] };
+    return { next, report: { name, version, replaced: current.version, changed: true } };
+  });
 }
 
 async function readManifest(bucket: StoreBucket, name: string, version: string): Promise<Manifest> {
