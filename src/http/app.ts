@@ -34,7 +34,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   const app = new Hono<AppEnv>();
   app.use(requestId());
   app.use(timing());
-  app.use(requestLog(log));
+  app.use(requestLog(log, services));
   app.use(analytics(options.analytics, log));
   app.use(securityHeaders());
   // Before the door: a browser sends no key with a preflight, and its page must be able to read a 401.

@@ -5,11 +5,14 @@ import type { ClassifierError } from "../errors.ts";
 import type { DecoderChoice } from "../image/choose-decoder.ts";
 import { Stages } from "../stages.ts";
 import type { AppEnv, RequestFacts } from "./context.ts";
+import type { GetServices } from "./services.ts";
 
 const maxLoggedPath = 200;
 
+/** Logs each request when its answer is ready, with what the isolate's requests still hold at that moment. */
 export function requestLog(
   log: (event: Readonly<Record<string, unknown>>) => void,
+  services: GetServices,
 ): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     const stages = new Stages();
@@ -38,6 +41,7 @@ export function requestLog(
       head: facts.head,
       ms: rounded(performance.now() - startedMs),
       stages_ms: stagesMs,
+      ...inFlight(services),
       ...failure(facts.error),
     });
   };
@@ -46,6 +50,16 @@ export function requestLog(
 function decoding(choice: DecoderChoice | undefined): Record<string, unknown> {
   if (!choice) return {};
   return { decoder: choice.decoder, scale: choice.eighths / 8, decode_cost_bytes: choice.costBytes };
+}
+
+/** Nothing where the deployment is misconfigured: then no request gets as far as holding anything. */
+function inFlight(services: GetServices): Record<string, number> {
+  try {
+    const { permits, heldBytes, waiting } = services().admission;
+    return { permits, permit_bytes: heldBytes, waiting };
+  } catch {
+    return {};
+  }
 }
 
 function failure(error: ClassifierError | undefined): Record<string, unknown> {

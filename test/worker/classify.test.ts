@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { maxInFlightBytes } from "../../src/limits.ts";
 import { embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
@@ -56,6 +57,7 @@ describe("a cold Worker", () => {
       model: { name: embeddedModel, version },
       shards: (await embeddedPack()).manifest.shards.length,
       wasm_heap_bytes: expect.any(Number),
+      in_flight: { permits: 0, permit_bytes: 0, capacity_bytes: maxInFlightBytes, waiting: 0 },
     });
     expect(headers.get("Cache-Control")).toBe("no-store");
   });
