@@ -89,8 +89,18 @@ export class SeenImages {
   }
 }
 
-/** The validators of a server's answer, for `put`. A weak ETag names no bytes, and then its date does not either. */
-export function validatorsIn(headers: Headers): Pick<SeenImage, "etag" | "lastModified"> {
+/**
+ * The validators of a server's answer, for `put`. None for a weak ETag, which identifies no exact bytes; a Last-Modified
+ * beside it does not either. None where Vary says that the URL alone does not determine the bytes.
+ * @param requestHeaders names of request headers whose values differ between requests for the same URL
+ */
+export function validatorsIn(
+  headers: Headers,
+  requestHeaders: readonly string[] = [],
+): Pick<SeenImage, "etag" | "lastModified"> {
+  const varying = ["*", ...requestHeaders.map((name) => name.toLowerCase())];
+  const vary = (headers.get("Vary") ?? "").split(",").map((name) => name.trim().toLowerCase());
+  if (vary.some((name) => varying.includes(name))) return {};
   const etag = headers.get("ETag");
   if (etag !== null) return strongETag.test(etag) && etag.length <= 256 ? { etag } : {};
   const lastModified = headers.get("Last-Modified");

@@ -139,7 +139,7 @@ function checked(
       try {
         const bytes = body
           ? await readStream(body, {
-              maxBytes: options.maxBytes,
+              maxBytes: announced ?? options.maxBytes,
               expectedBytes: announced,
               pace: { idleMs: bodyMs, minBytesPerSecond: minBodyBytesPerSecond },
               room,
@@ -149,7 +149,7 @@ function checked(
         return bytes;
       } catch (error) {
         controller.abort();
-        throw asRemote(error, url);
+        throw asRemote(error, url, announced);
       } finally {
         clearTimeout(timer);
       }
@@ -157,11 +157,20 @@ function checked(
   };
 }
 
-/** Content-Length, where it is that of the bytes that will be read: a compressed body is larger than it says. */
-function announcedBytes(headers: Headers): number | undefined {
+/**
+ * The length of the body as it is transferred, where the server announces it. A Content-Length beside a Transfer-Encoding
+ * means nothing (RFC 9112, 6.3): the chunks alone delimit the body.
+ */
+export function contentLength(headers: Headers): number | undefined {
   const value = headers.get("Content-Length");
+  if (value === null || headers.has("Transfer-Encoding")) return undefined;
+  return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+/** The announced length of the bytes that will be read: a compressed body is larger than its Content-Length. */
+function announcedBytes(headers: Headers): number | undefined {
   const encoding = headers.get("Content-Encoding") ?? "identity";
-  return value !== null && encoding === "identity" && /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+  return encoding === "identity" ? contentLength(headers) : undefined;
 }
 
 function refuseUnlessAllowed(url: URL, hosts: AllowedHosts): void {
@@ -171,11 +180,17 @@ function refuseUnlessAllowed(url: URL, hosts: AllowedHosts): void {
   throw new ClassifierError({ code: "host_not_allowed", host, variable: "ALLOWED_IMAGE_HOSTS", detail });
 }
 
-/** What reading says of a request's body is here the server's doing. */
-function asRemote(error: unknown, url: URL): unknown {
+/** An error of reading the body, in terms of the server that sent it. */
+function asRemote(error: unknown, url: URL, announced: number | undefined): unknown {
   const reason: Reason | undefined = error instanceof ClassifierError ? error.reason : undefined;
-  if (reason?.code !== "body_interrupted") return error;
-  return unavailable(`${url.host} broke off after ${reason.bytes} bytes: ${reason.detail}`, error);
+  if (reason?.code === "body_interrupted") {
+    return unavailable(`${url.host} broke off after ${reason.bytes} bytes: ${reason.detail}`, error);
+  }
+  if (reason?.code === "image_too_large" && announced !== undefined) {
+    const detail = `${url.host} sends more than the ${announced} bytes that its Content-Length announces`;
+    return unavailable(detail, error);
+  }
+  return error;
 }
 
 function unreachable(detail: string): ClassifierError {

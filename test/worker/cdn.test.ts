@@ -267,19 +267,80 @@ describe("an origin", () => {
     }
   });
 
-  test.each(["//evil.test/x.jpg", "/..%2f..%2fx.jpg", "/@evil.test/x.jpg", "/a/../../x.jpg"])(
-    "cannot be left by the path %s",
-    async (pathname) => {
-      const before = origin.requests.length;
-      const status = await new Promise<number>((resolve, reject) => {
-        const options = { host: worker.url.hostname, port: worker.url.port, path: `/cdn${pathname}` };
-        httpGet(options, (response) => {
-          response.resume();
-          resolve(response.statusCode ?? 0);
-        }).once("error", reject);
-      });
-      expect(status).toBe(404);
-      for (const { url } of origin.requests.slice(before)) expect(url).toMatch(/^\/base\//);
-    },
-  );
+  const statusOf = (path: string) =>
+    new Promise<number>((resolve, reject) => {
+      httpGet({ host: worker.url.hostname, port: worker.url.port, path }, (response) => {
+        response.resume();
+        resolve(response.statusCode ?? 0);
+      }).once("error", reject);
+    });
+
+  test.each([
+    ["/cdn//evil.test/x.jpg", 404],
+    ["/cdn/@evil.test/x.jpg", 404],
+    ["/cdn/a/../../x.jpg", 404],
+    ["/c%64n/x.jpg", 404],
+    ["/cdn/..%2f..%2fx.jpg", 400],
+    ["/cdn/..%5cx.jpg", 400],
+    ["/cdn/%252e%252e/x.jpg", 400],
+  ])("cannot be left by the path %s: %i", async (path, status) => {
+    const before = origin.requests.length;
+    expect(await statusOf(path)).toBe(status);
+    for (const { url } of origin.requests.slice(before)) expect(url).toMatch(/^\/base\//);
+  });
+
+  test("sets no policy for this host: the security headers are the Worker's, and so is CORS", async () => {
+    const theirs = {
+      "X-Frame-Options": "ALLOWALL",
+      "Content-Security-Policy": "default-src *",
+      "Access-Control-Allow-Origin": "*",
+      "Strict-Transport-Security": "max-age=0",
+      "Referrer-Policy": "unsafe-url",
+      "WWW-Authenticate": "Basic",
+      Refresh: "0; url=https://evil.test/",
+      "X-Foo": "bar",
+    };
+    origin.on("/base/policy.jpg", (_, response) =>
+      response.writeHead(200, { "Content-Type": "image/jpeg", ...theirs }).end(ship),
+    );
+    const { headers } = await cdn("/policy.jpg", { headers: { Origin: "https://site.example" } });
+    expect(headers.get("X-Image-Label")).toBe("ship");
+    expect(headers.get("X-Frame-Options")).toBe("DENY");
+    expect(headers.get("Content-Security-Policy")).toContain("frame-ancestors 'none'");
+    expect(headers.get("Strict-Transport-Security")).toBe("max-age=15552000");
+    expect(headers.get("Referrer-Policy")).toBe("no-referrer");
+    for (const name of ["Access-Control-Allow-Origin", "WWW-Authenticate", "Refresh", "X-Foo"])
+      expect([name, headers.get(name)]).toEqual([name, null]);
+  });
+});
+
+describe("an origin that gives each browser bytes of its own", () => {
+  const modified = "Mon, 01 Jun 2026 00:00:00 GMT";
+  const varying = (pathname: string, headers: Record<string, string>) =>
+    origin.on(pathname, (request, response) => {
+      const { "if-none-match": tag, "if-modified-since": date } = request.headers;
+      const all = { "Content-Type": "image/jpeg", Vary: "User-Agent", ...headers };
+      if ((tag ?? "none") === headers.ETag || date === modified) return response.writeHead(304, all).end();
+      return response.writeHead(200, all).end(request.headers["user-agent"] === "A" ? ship : frog);
+    });
+  const labelFor = async (pathname: string, agent: string) =>
+    (await cdn(pathname, { headers: { "User-Agent": agent } })).headers.get("X-Image-Label");
+  const jsonLabel = async (pathname: string) =>
+    JSON.parse((await cdn(pathname, { headers: { Accept: "application/json" } })).text).predictions[0].label;
+
+  test("and no ETag: the label is that of the bytes, for images and for JSON", async () => {
+    varying("/base/vary-date.jpg", { "Last-Modified": modified });
+    expect(await labelFor("/vary-date.jpg", "A")).toBe("ship");
+    expect(await jsonLabel("/vary-date.jpg")).toBe("frog");
+    expect(await labelFor("/vary-date.jpg", "B")).toBe("frog");
+    expect(await labelFor("/vary-date.jpg", "A")).toBe("ship");
+  });
+
+  test("under one ETag: the same", async () => {
+    varying("/base/vary-tag.jpg", { ETag: '"same"' });
+    expect(await labelFor("/vary-tag.jpg", "A")).toBe("ship");
+    expect(await labelFor("/vary-tag.jpg", "B")).toBe("frog");
+    expect(await jsonLabel("/vary-tag.jpg")).toBe("frog");
+    expect(await labelFor("/vary-tag.jpg", "A")).toBe("ship");
+  });
 });

@@ -2,10 +2,11 @@
 import type { Context, Hono } from "hono";
 import { accepts } from "hono/accepts";
 import type { Permit } from "../../admission.ts";
-import { conditionsFor, validatorsIn } from "../../cache/seen-images.ts";
+import { conditionsFor } from "../../cache/seen-images.ts";
 import { freeBytes } from "../../free-bytes.ts";
 import { cdnBufferMs, cdnClassifyMs, cdnWaitMs, requestOverheadBytes } from "../../limits.ts";
 import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
+import { contentLength } from "../../remote/fetch-image.ts";
 import { refuseLoop } from "../../remote/loops.ts";
 import { settleWithin, timedOut } from "../../timeout.ts";
 import type { ClassifyAnswer } from "../answers.ts";
@@ -14,11 +15,11 @@ import { setClassifyError, setImageHeaders } from "../cdn/image-headers.ts";
 import {
   askOrigin,
   clientHeaders,
-  contentLength,
   isAnswer,
   mayBeImage,
   originFailed,
   originUrl,
+  validatorsOf,
 } from "../cdn/origin.ts";
 import type { AppEnv } from "../context.ts";
 import { toClassifierError } from "../problem.ts";
@@ -91,7 +92,7 @@ class Annotation {
 
   /** The answer to an image that the origin names as it did before: its bytes are not needed for it. */
   async #known(response: Response): Promise<ClassifyAnswer | undefined> {
-    const { etag } = validatorsIn(response.headers);
+    const { etag } = validatorsOf(response);
     if (etag === undefined || ![200, 206, 304].includes(response.status)) return undefined;
     try {
       const seen = await this.#services.seenImages.get(this.#url.href);
@@ -160,7 +161,7 @@ class Annotation {
       const answer = await scoreImage(this.#c, this.#scoring, bytes);
       setImageHeaders(headers, answer);
       headers.set("X-Cache", this.#c.var.facts.cache ?? "MISS");
-      const seen = { sha256: answer.image.sha256, ...validatorsIn(response.headers) };
+      const seen = { sha256: answer.image.sha256, ...validatorsOf(response) };
       anchorOf(this.#c)(this.#services.seenImages.put(this.#url.href, seen));
     } catch (thrown) {
       const error = toClassifierError(thrown);

@@ -21,6 +21,6 @@ export const cdnDocs: readonly RouteDoc[] = [
       },
     },
     conditional: true,
-    errors: ["not_found", "upstream_unavailable", "loop_detected"],
+    errors: ["invalid_parameter", "not_found", "upstream_unavailable", "loop_detected"],
   },
 ];

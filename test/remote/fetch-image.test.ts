@@ -1,0 +1,43 @@
+/** Reading an image's server whose headers contradict its body. test/worker/remote.test.ts has servers of every other kind. */
+import { expect, test } from "vitest";
+import { ClassifierError } from "../../src/errors.ts";
+import { parseAllowedHosts } from "../../src/remote/allowed-hosts.ts";
+import { openImage } from "../../src/remote/fetch-image.ts";
+
+const maxBytes = 100;
+
+function open(bytes: number, headers: Record<string, string>) {
+  return openImage(new URL("https://images.example.com/a.jpg"), {
+    hosts: parseAllowedHosts("images.example.com"),
+    renditions: new Map(),
+    maxBytes,
+    fetch: async () => new Response(new Uint8Array(bytes), { headers }),
+  });
+}
+
+async function reasonOf(reading: Promise<unknown>) {
+  const error = await reading.catch((thrown: unknown) => thrown);
+  if (!(error instanceof ClassifierError)) throw new Error(`expected a ClassifierError, got ${error}`);
+  return error.reason;
+}
+
+test("a Content-Length beside Transfer-Encoding: chunked is ignored", async () => {
+  for (const announced of ["5", "100000"]) {
+    const image = await open(20, { "Content-Length": announced, "Transfer-Encoding": "chunked" });
+    expect(image.expectedBytes).toBe(maxBytes);
+    expect((await image.read()).length).toBe(20);
+  }
+});
+
+test("a chunked body over the limit is refused by the limit, not by its Content-Length", async () => {
+  const image = await open(maxBytes + 1, { "Content-Length": "5", "Transfer-Encoding": "chunked" });
+  expect(await reasonOf(image.read())).toMatchObject({ code: "image_too_large", limit: maxBytes });
+});
+
+test("a body longer than its Content-Length is the server's fault, and the error says so", async () => {
+  const image = await open(20, { "Content-Length": "5" });
+  expect(await reasonOf(image.read())).toMatchObject({
+    code: "upstream_unavailable",
+    detail: "images.example.com sends more than the 5 bytes that its Content-Length announces",
+  });
+});
