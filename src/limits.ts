@@ -57,6 +57,8 @@ export const maxJsonBodyBytes = Math.floor(maxImageBytesCeiling / jsonBodyFactor
 export const numberArrayFactor = 9;
 /** Bytes of an image that the middleware holds in another Worker's memory: many may be under way there at once. */
 export const defaultMiddlewareMaxBytes = 8 * MiB;
+/** Bytes of a body by which the middleware tells whether it is an image: prologs of SVG files have about 1 KiB. */
+export const imageStartBytes = 8 * 1024;
 /** Time that the middleware gives the classifier: a cold one answers in about a second, a busy one in several. */
 export const defaultClassifyTimeoutMs = 10_000;
 /** Requests that may wait, unread, for room. At 0.1 s each the last one waits about 6 s. */

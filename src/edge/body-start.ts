@@ -1,55 +1,89 @@
-/** A stream read into memory up to a bound; beyond it, the stream as it was. No tee: that buffers without one. */
+/** A body of which only the beginning has been read: enough to tell what it is, or all of it up to a bound. */
 
+/** The outcome of reading a body up to a bound. */
 export type ReadUpTo =
   | { readonly whole: true; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** All of the stream from its first byte; it fails where the source did, when that is `broken`. */
+  /** `broken`: the body failed before its end, and so does the stream. */
   | { readonly whole: false; readonly stream: ReadableStream<Uint8Array>; readonly broken: boolean };
 
-/** Never rejects. At most `maxBytes` and one chunk are held. */
-export async function readUpTo(source: ReadableStream<Uint8Array>, maxBytes: number): Promise<ReadUpTo> {
-  const reader = source.getReader();
-  const chunks: Uint8Array[] = [];
-  let bytes = 0;
-  for (;;) {
-    let outcome: Awaited<ReturnType<typeof reader.read>>;
+/** Reads a body chunk by chunk, and can give it back as a stream. Uses no tee(): that buffers without a bound. */
+export class BodyStart {
+  readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
+  readonly #chunks: Uint8Array[] = [];
+  #length = 0;
+  #ended = false;
+  #failure: { readonly error: unknown } | undefined;
+
+  /** Locks `body`. */
+  constructor(body: ReadableStream<Uint8Array>) {
+    this.#reader = body.getReader();
+  }
+
+  /** Bytes read so far. */
+  get length(): number {
+    return this.#length;
+  }
+
+  /** Whether nothing more comes: the body is complete, or it failed. */
+  get ended(): boolean {
+    return this.#ended;
+  }
+
+  /** Reads one more chunk. Never rejects: a failure ends the body. */
+  async readMore(): Promise<void> {
     try {
-      outcome = await reader.read();
+      const { done, value } = await this.#reader.read();
+      if (done) this.#ended = true;
+      else this.#append(value);
     } catch (error) {
-      const failing = { read: () => Promise.reject(error), cancel: async () => {} };
-      return { whole: false, stream: continued(chunks, failing), broken: true };
+      this.#ended = true;
+      this.#failure = { error };
     }
-    if (outcome.done) return { whole: true, bytes: concatenated(chunks, bytes) };
-    chunks.push(outcome.value);
-    bytes += outcome.value.length;
-    if (bytes > maxBytes) return { whole: false, stream: continued(chunks, reader), broken: false };
   }
-}
 
-type Reader = Pick<ReadableStreamDefaultReader<Uint8Array>, "read" | "cancel">;
+  /** A copy of the first `maxBytes` bytes, or of fewer when fewer have been read. */
+  first(maxBytes: number): Uint8Array<ArrayBuffer> {
+    const bytes = new Uint8Array(Math.min(maxBytes, this.#length));
+    let offset = 0;
+    for (const chunk of this.#chunks) {
+      if (offset === bytes.length) break;
+      const part = chunk.subarray(0, bytes.length - offset);
+      bytes.set(part, offset);
+      offset += part.length;
+    }
+    return bytes;
+  }
 
-/** `chunks`, then what the reader still has, asked for only when it is wanted. */
-function continued(chunks: Uint8Array[], reader: Reader): ReadableStream<Uint8Array> {
-  return new ReadableStream<Uint8Array>(
-    {
-      async pull(controller) {
-        const chunk = chunks.shift();
-        if (chunk) return controller.enqueue(chunk);
-        const { done, value } = await reader.read();
-        if (done) controller.close();
-        else controller.enqueue(value);
+  /** Reads to the end. Never rejects. Holds at most `maxBytes` and one chunk. */
+  async readUpTo(maxBytes: number): Promise<ReadUpTo> {
+    while (!this.#ended && this.#length <= maxBytes) await this.readMore();
+    if (this.#failure || this.#length > maxBytes) {
+      return { whole: false, stream: this.stream(), broken: this.#failure !== undefined };
+    }
+    const bytes = this.first(this.#length);
+    this.#chunks.length = 0;
+    return { whole: true, bytes };
+  }
+
+  /** The whole body from its first byte; what has not been read yet is read when it is wanted. */
+  stream(): ReadableStream<Uint8Array> {
+    return new ReadableStream<Uint8Array>(
+      {
+        pull: async (controller) => {
+          if (this.#chunks.length === 0 && !this.#ended) await this.readMore();
+          const chunk = this.#chunks.shift();
+          if (chunk) controller.enqueue(chunk);
+          else if (this.#failure) controller.error(this.#failure.error);
+          else controller.close();
+        },
+        cancel: (reason) => this.#reader.cancel(reason),
       },
-      cancel: (reason) => reader.cancel(reason),
-    },
-    { highWaterMark: 0 },
-  );
-}
-
-function concatenated(chunks: Uint8Array[], bytes: number): Uint8Array<ArrayBuffer> {
-  const whole = new Uint8Array(bytes);
-  let offset = 0;
-  for (let chunk = chunks.shift(); chunk; chunk = chunks.shift()) {
-    whole.set(chunk, offset);
-    offset += chunk.length;
+      { highWaterMark: 0 },
+    );
   }
-  return whole;
+
+  #append(chunk: Uint8Array): void {
+    this.#chunks.push(chunk);
+    this.#length += chunk.length;
+  }
 }

@@ -3,13 +3,14 @@
  * otherwise. For a plain fetch handler; hono.ts has the same for Hono.
  *
  * An image is held in memory up to `maxBytes`, never more: a larger one streams on unclassified, or is withheld where
- * `onError` is "closed".
+ * `onError` is "closed". With "closed" every body is looked at, whatever its headers say.
  */
-import { defaultClassifyTimeoutMs, defaultMiddlewareMaxBytes } from "../limits.ts";
+import { startsAsImage, startsAsText } from "../image/detect.ts";
+import { defaultClassifyTimeoutMs, defaultMiddlewareMaxBytes, imageStartBytes } from "../limits.ts";
 import { settleWithin, timedOut } from "../timeout.ts";
+import { BodyStart } from "./body-start.ts";
 import type { ClassifyOptions, ImageClassifier, Prediction } from "./contract.ts";
 import { imageHeaders, withheld } from "./image-response.ts";
-import { readUpTo } from "./read-up-to.ts";
 
 /** What the middleware calls: a service binding to `ClassifierService`, or anything that answers as it does. */
 export type ClassifierStub = Pick<ImageClassifier, "classify">;
@@ -27,7 +28,10 @@ export type ImagePolicy = (
 export interface ClassifyImagesOptions<Env = unknown> {
   /** The classifier, or where env has it. */
   readonly classifier: ClassifierStub | ((env: Env) => ClassifierStub);
-  /** Which responses are images to classify. Default: those of Content-Type image/jpeg. */
+  /**
+   * Which responses are images to classify. Default: those of Content-Type image/jpeg. With `onError` "closed" it can only
+   * add to the images that are recognised by their bytes or type.
+   */
   readonly match?: (request: Request, response: Response) => boolean;
   /** Number of predictions that the policy sees. Default: 5, or all where there are fewer. */
   readonly topK?: number;
@@ -37,8 +41,9 @@ export interface ClassifyImagesOptions<Env = unknown> {
   readonly annotate?: boolean;
   readonly policy?: ImagePolicy;
   /**
-   * What becomes of an image that could not be classified: "open" lets it through with X-Image-Classify-Error, "closed"
-   * withholds it with a 503. Default: open.
+   * What happens to an image that could not be classified: "open" lets it through with X-Image-Classify-Error, "closed"
+   * withholds it with a 503. With "closed", every response of any status whose bytes match an image format or whose type
+   * is image/* must be classified; docs/edge.md has the whole rule. Default: open.
    */
   readonly onError?: "open" | "closed";
   /** Bytes of an image up to which it is held in memory and classified. Default: 8 MiB. */
@@ -65,6 +70,7 @@ export function classifyImages<Env = unknown>(options: ClassifyImagesOptions<Env
 type Unclassified =
   | "image_too_large"
   | "partial_content"
+  | "content_encoding"
   | "image_interrupted"
   | "classifier_timeout"
   | "classifier_unavailable"
@@ -85,21 +91,29 @@ export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
   const timeoutMs = positiveInteger("timeoutMs", options.timeoutMs ?? defaultClassifyTimeoutMs);
 
   return async (request: Request, response: Response, env: Env): Promise<Response> => {
-    const { body } = response;
-    if (!body || !response.ok || request.method === "HEAD" || !match(request, response)) return response;
-    const unclassified = (code: Unclassified, rest: BodyInit | null) => {
-      if (onError === "closed") {
-        if (rest instanceof ReadableStream) rest.cancel().catch(() => {});
+    // A HEAD or a 304 shows no image.
+    if (!response.body || request.method === "HEAD") return response;
+    const isClosed = onError === "closed";
+    const isChosen = (isClosed || response.ok) && match(request, response);
+    if (!isClosed && !isChosen) return response;
+
+    const start = new BodyStart(response.body);
+    const unclassified = (code: Unclassified, body: BodyInit | null) => {
+      if (isClosed) {
+        if (body instanceof ReadableStream) body.cancel().catch(() => {});
         return withheld(code);
       }
-      return rebuilt(response, rest, imageHeaders(response.headers, { error: code }));
+      return rebuilt(response, body, imageHeaders(response.headers, { error: code }));
     };
-    // A part says nothing about the whole; what was announced as too large is not read at all.
-    if (response.status === 206) return unclassified("partial_content", body);
+    const content = isChosen ? "image" : await contentOf(response, start);
+    if (content === "no image") return new Response(start.stream(), response);
+    // A part says nothing about the whole; what is announced as too large is not read at all.
+    if (response.status === 206) return unclassified("partial_content", start.stream());
+    if (content === "encoded") return unclassified("content_encoding", start.stream());
     if (Number(response.headers.get("Content-Length")) > maxBytes)
-      return unclassified("image_too_large", body);
+      return unclassified("image_too_large", start.stream());
 
-    const read = await readUpTo(body, maxBytes);
+    const read = await start.readUpTo(maxBytes);
     if (!read.whole) {
       return unclassified(read.broken ? "image_interrupted" : "image_too_large", read.stream);
     }
@@ -118,6 +132,35 @@ export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
       return unclassified("policy_failed", bytes);
     }
   };
+}
+
+/**
+ * What a body is, by its type and its first bytes. Where those do not suffice, it counts as an image.
+ * "encoded": it has a Content-Encoding, and its bytes are not what a client sees after decoding.
+ */
+async function contentOf(
+  { status, headers }: Response,
+  start: BodyStart,
+): Promise<"image" | "encoded" | "no image"> {
+  if (/(^|,)\s*image\//i.test(headers.get("Content-Type") ?? "")) return "image";
+  if (status === 206 && !/^bytes 0-/i.test(headers.get("Content-Range") ?? "")) return "image";
+  let isImage = startsAsImage(start.first(imageStartBytes));
+  while (isImage === undefined && !start.ended && start.length < imageStartBytes) {
+    await start.readMore();
+    isImage = startsAsImage(start.first(imageStartBytes));
+  }
+  if (isImage ?? !start.ended) return "image";
+  return isReadable(headers, start.first(imageStartBytes)) ? "no image" : "encoded";
+}
+
+/**
+ * Whether these are the bytes that a client sees. The runtime decodes gzip and br of what it fetches, but not of responses
+ * made with encodeBody "manual", and no header tells them apart. Decoded text is text; encoded bytes hardly ever are.
+ */
+function isReadable(headers: Headers, start: Uint8Array): boolean {
+  const encoding = (headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();
+  if (encoding === "identity" || encoding === "") return true;
+  return /^(x-gzip|gzip|br)$/.test(encoding) && startsAsText(start);
 }
 
 async function classify<Env>(

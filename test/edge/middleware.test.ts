@@ -9,6 +9,7 @@ import {
   classifyImages,
 } from "../../src/edge/middleware.ts";
 import { never } from "../support/deferred.ts";
+import { imageFiles, latin1, otherFiles } from "../support/image-files.ts";
 
 const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xd9);
 let asked: { bytes: Uint8Array; topK: number | undefined; head: string | undefined }[];
@@ -92,6 +93,9 @@ describe("an image", () => {
   });
 });
 
+const snapshots = (response: () => Response, options: Options = {}, init: RequestInit = {}) =>
+  Promise.all([through(options, response, init), snapshot(response())]);
+
 describe("what is not classified", () => {
   test.each([
     ["text", () => new Response("hello"), {}],
@@ -99,16 +103,175 @@ describe("what is not classified", () => {
     ["an error", () => image({}, 404), {}],
     ["an answer without a body", () => new Response(null, { status: 204 }), {}],
     ["HEAD", () => new Response(null, { headers: { "Content-Type": "image/jpeg" } }), { method: "HEAD" }],
-  ])("%s passes as it is, even where the middleware is closed", async (_, respond, init) => {
-    const { headers, status } = await through({ onError: "closed" }, respond as () => Response, init);
-    expect(status).toBe((respond as () => Response)().status);
-    expect(Object.keys(headers).filter((name) => name.startsWith("x-image"))).toEqual([]);
+  ] as const)("%s passes as it is where the middleware is open", async (_, respond, init) => {
+    const [passed, original] = await snapshots(respond, {}, init);
+    expect(passed).toEqual(original);
     expect(asked).toEqual([]);
   });
 
   test("match chooses otherwise", async () => {
     const match = (request: Request) => request.url.endsWith(".jpg");
     await through({ match }, () => image({ "Content-Type": "application/octet-stream" }));
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe("closed", () => {
+  const closed = { onError: "closed" } as const;
+  const respond = (bytes: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}, status = 200) => {
+    return () => {
+      const response = new Response(bytes, { status, headers });
+      if (!("Content-Type" in headers)) response.headers.delete("Content-Type");
+      return response;
+    };
+  };
+  const types = { right: "image/png", wrong: "application/octet-stream", false: "text/html" };
+  const classified = { "x-image-label": "ship" };
+
+  describe.each(Object.entries(imageFiles))("%s", (_, bytes) => {
+    test.each(Object.entries(types))("with a %s type (%s) is classified", async (_, type) => {
+      expect((await through(closed, respond(bytes, { "Content-Type": type }))).headers).toMatchObject(
+        classified,
+      );
+      expect(asked[0]?.bytes).toEqual(bytes);
+    });
+
+    test("without a type, in an error, in pieces, is classified", async () => {
+      expect((await through(closed, respond(bytes))).headers).toMatchObject(classified);
+      const error = await through(closed, respond(bytes, {}, 404));
+      expect([error.status, error.headers["x-image-label"]]).toEqual([404, "ship"]);
+      const pieces = () =>
+        new Response(
+          new ReadableStream({
+            start(controller) {
+              for (const byte of bytes) controller.enqueue(Uint8Array.of(byte));
+              controller.close();
+            },
+          }),
+        );
+      expect(await through(closed, pieces)).toMatchObject({ headers: classified, body: bytes });
+    });
+
+    test("is withheld where the classifier refuses it, and in part", async () => {
+      answer = async () => ({ ok: false, error: { code: "unsupported_image", status: 415, detail: "" } });
+      const refused = await through(closed, respond(bytes));
+      expect([refused.status, JSON.parse(refused.text).reason]).toEqual([503, "unsupported_image"]);
+      const part = await through(closed, respond(bytes, { "Content-Range": "bytes 0-9/99" }, 206));
+      expect([part.status, JSON.parse(part.text).reason]).toEqual([503, "partial_content"]);
+    });
+
+    test("passes where it is open and not called a JPEG", async () => {
+      const make = respond(bytes, { "Content-Type": "application/octet-stream" });
+      const [passed, original] = await snapshots(make);
+      expect(passed).toEqual(original);
+    });
+  });
+
+  describe.each(Object.entries(otherFiles))("%s", (_, bytes) => {
+    test.each(["text/html", "application/octet-stream", undefined])(
+      "of type %s passes as it is",
+      async (type) => {
+        const headers = type === undefined ? {} : { "Content-Type": type };
+        for (const status of [200, 404, 500]) {
+          const [passed, original] = await snapshots(respond(bytes, headers, status), closed);
+          expect(passed).toEqual(original);
+        }
+        expect(asked).toEqual([]);
+      },
+    );
+
+    test.each(["image/jpeg", "image/svg+xml", "IMAGE/x-icon; a=b", "text/html, image/png"])(
+      "called %s is for the classifier to tell",
+      async (type) => {
+        await through(closed, respond(bytes, { "Content-Type": type }));
+        expect(asked).toHaveLength(2);
+      },
+    );
+  });
+
+  test.each([
+    ["the first bytes of text", "hello", { "Content-Range": "bytes 0-4/9" }, 206],
+    ["bytes of anything from the middle", "hello", { "Content-Range": "bytes 1-5/9" }, 503],
+    ["several parts", "--x\r\n", { "Content-Type": "multipart/byteranges; boundary=x" }, 503],
+    ["a part of who knows what", "hello", {}, 503],
+  ])("206, %s: %o gives %i", async (_, text, headers, status) => {
+    const { status: given } = await through(
+      closed,
+      respond(latin1(text), headers as Record<string, string>, 206),
+    );
+    expect(given).toBe(status);
+    expect(asked).toEqual([]);
+  });
+
+  test("a HEAD, a 304 and an empty body show no image, and pass", async () => {
+    const empty = respond(new Uint8Array(0), { "Content-Type": "text/html" });
+    expect(await through(closed, empty)).toMatchObject({ status: 200, text: "" });
+    const type = { headers: { "Content-Type": "image/jpeg" } };
+    expect(await through(closed, () => new Response(null, { status: 304, ...type }))).toMatchObject({
+      status: 304,
+    });
+    const head = await through(closed, () => new Response(null, type), { method: "HEAD" });
+    expect([head.status, head.headers["content-type"]]).toEqual([200, "image/jpeg"]);
+    expect(asked).toEqual([]);
+  });
+
+  test("an empty body called an image is the classifier's to refuse", async () => {
+    answer = async () => ({ ok: false, error: { code: "empty_body", status: 400, detail: "" } });
+    const { text } = await through(closed, respond(new Uint8Array(0), { "Content-Type": "image/jpeg" }));
+    expect(JSON.parse(text)).toMatchObject({ status: 503, reason: "empty_body" });
+  });
+
+  test.each([
+    ["identity", "\0asm", 200],
+    ["gzip", "<p>decoded by the runtime", 200],
+    ["br", "body { color: red }", 200],
+    ["gzip", "\x1f\x8b\x08\0\0\0\0\0", 503],
+    ["br", "\x0b\x03\x80\xff\xd8", 503],
+    ["deflate", "looks like text", 503],
+    ["zstd", "(\xb5/\xfd", 503],
+    ["gzip, br", "looks like text", 503],
+  ])("Content-Encoding %s of %j: %i, and nothing is classified", async (encoding, text, status) => {
+    const make = respond(latin1(text), { "Content-Encoding": encoding, "Content-Type": "text/html" });
+    const { status: given, text: body } = await through(closed, make);
+    expect([given, asked]).toEqual([status, []]);
+    if (status === 503) expect(JSON.parse(body).reason).toBe("content_encoding");
+  });
+
+  test("an image that the runtime has decoded is classified", async () => {
+    const { headers } = await through(closed, respond(imageFiles.JPEG!, { "Content-Encoding": "gzip" }));
+    expect(headers).toMatchObject(classified);
+  });
+
+  test("a prolog without end is taken for an image, whose root may yet be svg", async () => {
+    answer = async () => ({ ok: false, error: { code: "unsupported_image", status: 415, detail: "" } });
+    const endless = latin1(`<!-- ${" ".repeat(10_000)} --><svg/>`);
+    expect((await through(closed, respond(endless))).status).toBe(503);
+    const html = latin1(`<!doctype html><!-- ${" ".repeat(10_000)} --><svg/>`);
+    expect((await through(closed, respond(html))).body).toEqual(html);
+  });
+
+  test("a stream that is no image flows on as it comes", async () => {
+    let send = (_: string) => {};
+    const events = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        send = (text) => controller.enqueue(new TextEncoder().encode(text));
+      },
+    });
+    const handler = classifyImages({ classifier, ...closed })(() => new Response(events));
+    send("data: 1\n\n");
+    const { body } = await handler(new Request("http://localhost/"), {}, {});
+    const reader = body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: 1\n\n");
+    send("data: 2\n\n");
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: 2\n\n");
+  });
+
+  test("match adds to what is classified, and exempts nothing", async () => {
+    const match = (request: Request) => request.url.endsWith(".jpg");
+    await through({ ...closed, match }, () => new Response("hello"));
+    expect(asked).toHaveLength(2);
+    asked = [];
+    await through({ ...closed, match: () => false }, image);
     expect(asked).toHaveLength(2);
   });
 });

@@ -1,5 +1,6 @@
 /** classifyImages in a Worker of its own, in front of the classifier through a service binding. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { imageFiles } from "../support/image-files.ts";
 import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
 
 const consumer = "test/support/middleware-consumer/wrangler.toml";
@@ -47,10 +48,29 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
     expect(headers.get("ETag")).toBe('"e"');
   });
 
-  test("what is no image passes untouched", async () => {
-    const { headers, bytes } = await ask(`/${style}/closed`, ship, "application/octet-stream");
-    expect(bytes.equals(ship)).toBe(true);
-    expect([...headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
+  test("what is no image passes untouched, even where it is closed", async () => {
+    const html = new TextEncoder().encode("<!doctype html><p>hello");
+    for (const type of ["text/html", "application/octet-stream"]) {
+      const { status, headers, bytes } = await ask(`/${style}/closed`, html, type);
+      expect([status, bytes.equals(html), headers.get("Content-Type")]).toEqual([200, true, type]);
+      expect([...headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
+    }
+  });
+
+  test("an image under another type flows where it is open, and is classified where it is closed", async () => {
+    const open = await ask(`/${style}/open`, ship, "application/octet-stream");
+    expect([open.bytes.equals(ship), open.headers.get("X-Image-Label")]).toEqual([true, null]);
+    for (const type of ["application/octet-stream", "text/html", "image/png"]) {
+      const closed = await ask(`/${style}/closed`, ship, type);
+      expect([closed.bytes.equals(ship), closed.headers.get("X-Image-Label")]).toEqual([true, "ship"]);
+    }
+  });
+
+  test("an image of a format that the classifier does not read is withheld where it is closed", async () => {
+    for (const name of ["GIF", "SVG", "ICO", "JPEG XL"]) {
+      const closed = await ask(`/${style}/closed`, imageFiles[name]!, "application/octet-stream");
+      expect([closed.status, closed.json.reason]).toEqual([503, "unsupported_image"]);
+    }
   });
 
   test("an image over maxBytes streams on unclassified where it is open, and is withheld where it is closed", async () => {
