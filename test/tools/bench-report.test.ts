@@ -13,9 +13,8 @@ import { terminalReport } from "../../tools/bench/report/terminal.ts";
 import { unfairness } from "../../tools/bench/report/unfair.ts";
 import { metrics } from "../../tools/bench/subjects.ts";
 import { tableMarkdown } from "../../tools/measure/markdown.ts";
+import { type LineChart, lineSheet, logTicks } from "../../tools/plot/charts.ts";
 import { numberText } from "../../tools/plot/format.ts";
-import { binaryTicks, createScale, linearTicks, logTicks } from "../../tools/plot/scale.ts";
-import { lineSheet } from "../../tools/plot/sheet.ts";
 import { passing, rounds, withSamples } from "./bench-fixture.ts";
 
 describe("numbers", () => {
@@ -34,34 +33,41 @@ describe("numbers", () => {
   });
 });
 
+const chartOf = (curves: LineChart["curves"], kinds: Partial<LineChart> = {}) =>
+  lineSheet("t", [{ title: "t", xLabel: "x", yLabel: "y", x: "linear", y: "linear", curves, ...kinds }]);
+
+/** The values that are written into a drawing, with their places in pixels, in the order of the document. */
+function placedValues(svg: string): { value: number; fill: string; x: number; y: number }[] {
+  const shift = (text: string | undefined) =>
+    (/translate\((-?[\d.]+),(-?[\d.]+)\)/.exec(text ?? "") ?? [0, 0, 0]).slice(1).map(Number);
+  return [...svg.matchAll(/<g([^>]*aria-label="text"[^>]*)>(.*?)<\/g>/g)].flatMap(
+    ([, group = "", texts = ""]) =>
+      [...texts.matchAll(/<text transform="([^"]*)"[^>]*>([\d,.]+)</g)].map(([, place, text = ""]) => {
+        const [[dx = 0, dy = 0], [x = 0, y = 0]] = [shift(group), shift(place)];
+        const fill = /fill="(#\w+)"/.exec(group)?.[1] ?? "";
+        return { value: Number(text.replaceAll(",", "")), fill, x: x + dx, y: y + dy };
+      }),
+  );
+}
+
 describe("axes", () => {
-  test("a linear one starts at 0, ends at or beyond the largest value, and has few marks", () => {
-    expect(linearTicks(149)).toEqual([0, 50, 100, 150]);
-    expect(linearTicks(0.7)).toEqual([0, 0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7]);
-    expect(linearTicks(0)).toEqual([0, 1]);
-    for (let max = 0.001; max < 1e7; max *= 1.7) {
-      const ticks = linearTicks(max);
-      expect(ticks.at(-1)).toBeGreaterThanOrEqual(max * (1 - 1e-9));
-      expect(ticks.length).toBeLessThanOrEqual(8);
-    }
+  test("a logarithmic one encloses its values and takes none of 0", () => {
+    expect(logTicks("log", 0.1, 50)).toEqual([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]);
+    expect(logTicks("log", 7, 7)).toEqual([5, 10]);
+    expect(logTicks("log2", 1, 32)).toEqual([1, 2, 4, 8, 16, 32]);
+    expect(logTicks("log2", 3, 3)).toEqual([2, 4]);
+    expect(() => logTicks("log", 0, 1)).toThrow(RangeError);
   });
 
-  test("a logarithmic one encloses its values", () => {
-    expect(logTicks(0.1, 50)).toEqual([0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50]);
-    expect(logTicks(1, 1_000_000)).toEqual([1, 10, 100, 1000, 10_000, 100_000, 1_000_000]);
-    expect(logTicks(7, 7)).toEqual([5, 10]);
-    expect(binaryTicks(1, 32)).toEqual([1, 2, 4, 8, 16, 32]);
-    expect(binaryTicks(3, 3)).toEqual([2, 4]);
-  });
-
-  test("values go where they belong", () => {
-    const linear = createScale("linear", [100], [0, 200]);
-    expect([0, 50, 100].map(linear.at)).toEqual([0, 100, 200]);
-    const log = createScale("log", [1, 100], [0, 200]);
-    expect(log.at(10)).toBeCloseTo(100, 9);
-    const upwards = createScale("linear", [10], [210, 0]);
-    expect([upwards.at(0), upwards.at(10)]).toEqual([210, 0]);
-    expect(() => createScale("log", [0, 1], [0, 1])).toThrow(RangeError);
+  test("a linear one starts at 0", () => {
+    const svg = chartOf([{ name: "c", points: [50, 100].map((y) => ({ x: y, y })) }]);
+    const [half, whole] = placedValues(svg);
+    const zero = 2 * half!.y - whole!.y;
+    const ticks = [...svg.matchAll(/<text transform="translate\(64,([\d.]+)\)"[^>]*>0</g)].map(([, y]) =>
+      Number(y),
+    );
+    // A label stands 11 pixels over its point.
+    expect(ticks[0]! - zero).toBeCloseTo(11, 6);
   });
 });
 
@@ -106,32 +112,30 @@ describe("drawings", () => {
         { x: 2, y: y * 10 },
       ],
     }));
-    const chart = { title: "t", xLabel: "x", yLabel: "y", x: "linear", y: "linear", curves } as const;
-    const svg = lineSheet("t", [chart]);
-    const heightOf = (value: number) => Number(new RegExp(`y="([\\d.]+)"[^>]*>${value}<`).exec(svg)?.[1]);
-    expect(heightOf(170)).toBeLessThan(heightOf(160) - 11);
-    expect(svg).toMatch(/class="small fill1"[^>]*>170</);
+    const labels = placedValues(chartOf(curves));
+    const [lower, higher] = [160, 170].map((value) => labels.find((label) => label.value === value)!);
+    expect(higher!.y).toBeLessThan(lower!.y - 11);
+    expect(higher!.fill).not.toBe(lower!.fill);
   });
 
   test("a larger value stands higher, and no two labels are written over each other", () => {
     const points = Array.from({ length: 30 }, (_, i) => ({ x: i + 1, y: 50 + i }));
-    const chart = { title: "t", xLabel: "x", yLabel: "y", x: "linear", y: "linear" } as const;
-    const svg = lineSheet("t", [{ ...chart, curves: [{ name: "c", points }] }]);
-    const labels = [...svg.matchAll(/<text class="small fill0" x="([\d.]+)" y="([\d.]+)"[^>]*>(\d+)</g)];
-    const placed = labels.map(([, x, y, value]) => ({ x: Number(x), y: Number(y), value: Number(value) }));
+    const placed = placedValues(chartOf([{ name: "c", points }]));
     expect(placed.length).toBeGreaterThan(10);
     for (const [i, a] of placed.entries()) {
       for (const b of placed.slice(i + 1)) {
+        expect(b.y, `${a.value} and ${b.value}`).toBeLessThan(a.y);
         expect(Math.abs(a.x - b.x) >= 12 || Math.abs(a.y - b.y) >= 11, `${a.value} and ${b.value}`).toBe(
           true,
         );
       }
     }
-    const marks = [...svg.matchAll(/transform="translate\(([\d.]+) ([\d.]+)\)"/g)].map(([, , y]) =>
-      Number(y),
-    );
-    const heights = marks.slice(-points.length);
-    expect(heights).toEqual([...heights].sort((a, b) => b - a));
+  });
+
+  test("a dense curve has its highest point labelled alone", () => {
+    const points = [3, 9, 4].map((y, x) => ({ x, y }));
+    const placed = placedValues(chartOf([{ name: "c", points }], { dense: true }));
+    expect(placed.map(({ value }) => value)).toEqual([9]);
   });
 });
 

@@ -54,7 +54,7 @@ describe("training a head", () => {
     expect(written.file.labels.map(({ label }) => label)).toEqual(["cross", "disc", "stripes"]);
     expect(headLogits(written, new Float32Array(512)).every(Number.isFinite)).toBe(true);
     const picture = await readFile(path.join(folder, "signs.head.confusion.svg"), "utf8");
-    expect(picture).toContain("disc taken for disc");
+    expect(picture).toContain("disc classified as disc");
   });
 
   test("a head is evaluated on other photographs, as the Worker would score them", async () => {

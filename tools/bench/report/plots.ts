@@ -1,8 +1,6 @@
 /** The drawings of the documents, from the results. Pure. */
 
-import type { BarChart } from "../../plot/bar-chart.ts";
-import type { Curve, LineChart } from "../../plot/line-chart.ts";
-import { barSheet, lineSheet } from "../../plot/sheet.ts";
+import { type BarChart, barSheet, type Curve, type LineChart, lineSheet } from "../../plot/charts.ts";
 import { medians, type Series } from "../growth/series.ts";
 import type { GrowthName, Results } from "../results/results.ts";
 import { summarise } from "../results/samples.ts";

@@ -1,7 +1,6 @@
 /** The drawings of a soak. Pure. */
 import { isolateBytes as isolateLimit } from "../../../src/limits.ts";
-import type { Curve, LineChart } from "../../plot/line-chart.ts";
-import { lineSheet } from "../../plot/sheet.ts";
+import { type Curve, type LineChart, lineSheet } from "../../plot/charts.ts";
 import type { Stretch } from "../measure/latency.ts";
 import type { MemoryStretch } from "../measure/memory.ts";
 import type { Phase, SoakResults } from "../results.ts";

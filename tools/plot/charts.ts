@@ -1,0 +1,202 @@
+/** The charts of the documents: curves over two axes, and horizontal bars. */
+import * as Plot from "@observablehq/plot";
+import { drawSheet, halo, ink, titleMark } from "./draw.ts";
+import { numberText } from "./format.ts";
+
+interface Point {
+  readonly x: number;
+  readonly y: number;
+}
+
+export interface Curve {
+  readonly name: string;
+  readonly points: readonly Point[];
+}
+
+export interface LineChart {
+  readonly title: string;
+  readonly xLabel: string;
+  readonly yLabel: string;
+  /** "log2" has its ticks at powers of two. A linear axis starts at 0. */
+  readonly x: "linear" | "log" | "log2";
+  readonly y: "linear" | "log";
+  readonly curves: readonly Curve[];
+  /** Marks and labels only the highest point of each curve. */
+  readonly dense?: boolean;
+  /** A level to compare with, drawn as a dashed line. */
+  readonly limit?: { readonly y: number; readonly label: string };
+}
+
+export interface BarChart {
+  readonly title: string;
+  readonly unit: string;
+  /** `own` bars are this project's, in a colour of their own. */
+  readonly bars: readonly { readonly name: string; readonly value: number; readonly own: boolean }[];
+  /** A level to compare with, drawn as a dashed line. */
+  readonly limit?: { readonly value: number; readonly label: string };
+}
+
+/** Colour and symbol of each curve: colour alone would not tell them apart for everyone. */
+const series = [
+  { colour: ink.blue, symbol: "circle" },
+  { colour: ink.orange, symbol: "square" },
+  { colour: ink.green, symbol: "triangle" },
+  { colour: ink.violet, symbol: "diamond" },
+] as const;
+const maxLabels = 15;
+const axisStyle = {
+  color: ink.faint,
+  tickSize: 0,
+  text: numberText,
+  labelAnchor: "center",
+  labelArrow: "none",
+} as const;
+const limitLabel = { ...halo, fill: ink.faint, text: "label" } as const;
+const dashed = { stroke: ink.faint, strokeDasharray: "4 3" } as const;
+
+/** Draws line charts below each other. @returns an SVG document */
+export function lineSheet(title: string, charts: readonly LineChart[]): string {
+  return drawSheet(title, charts.map(lineChart));
+}
+
+/** Draws bar charts below each other. @returns an SVG document */
+export function barSheet(title: string, charts: readonly BarChart[]): string {
+  return drawSheet(title, charts.map(barChart));
+}
+
+function lineChart({ title, xLabel, yLabel, x, y, curves, dense, limit }: LineChart): Plot.PlotOptions {
+  const points = curves.flatMap((curve) => curve.points);
+  const xs = points.map((point) => point.x);
+  const ys = [...points, ...(limit ? [limit] : [])].map((point) => point.y);
+  const [xAxis, yAxis] = [axisOf(x, xs), axisOf(y, ys)];
+  const legendX = (i: number) =>
+    curves.slice(0, i).reduce((left, { name }) => left + 34 + 6.6 * name.length, 12);
+  return {
+    height: 314,
+    marginTop: 56,
+    marginRight: 24,
+    marginBottom: 48,
+    marginLeft: 64,
+    style: { fontSize: "12px" },
+    x: { ...xAxis.scale, label: xLabel, inset: 12 },
+    y: { ...yAxis.scale, label: yLabel, inset: 12 },
+    marks: [
+      titleMark(title, 0, -48),
+      Plot.gridY({ ticks: yAxis.ticks, stroke: ink.grid, strokeOpacity: 1 }),
+      Plot.axisX({ ...axisStyle, ticks: xAxis.ticks, labelOffset: 38 }),
+      Plot.axisY({ ...axisStyle, ticks: yAxis.ticks, labelOffset: 52 }),
+      ...curves.flatMap((curve, i) => {
+        const { colour, symbol } = series[i % series.length]!;
+        const marked = dense ? highest(curve.points) : curve.points;
+        const place = { frameAnchor: "top-left", dx: legendX(i), dy: -18 } as const;
+        return [
+          Plot.dot([curve.name], { ...place, r: 4, symbol, fill: colour }),
+          Plot.text([curve.name], { ...place, dx: place.dx + 10, fill: ink.text, lineAnchor: "middle" }),
+          Plot.lineY(curve.points, { x: "x", y: "y", stroke: colour, strokeWidth: 2 }),
+          Plot.dot(marked, { x: "x", y: "y", r: 4, symbol, fill: colour }),
+          ...labels(marked, curves, colour),
+        ];
+      }),
+      ...(limit
+        ? [
+            Plot.ruleY([limit.y], dashed),
+            Plot.text([limit], { ...limitLabel, y: "y", frameAnchor: "right", dy: -8 }),
+          ]
+        : []),
+    ],
+  };
+}
+
+function axisOf(kind: LineChart["x"], values: readonly number[]) {
+  const max = Math.max(...values);
+  if (kind === "linear") return { scale: { nice: true, domain: [0, max] }, ticks: 7 };
+  const ticks = logTicks(kind, Math.min(...values), max);
+  return { scale: { type: "log" as const, domain: [ticks[0], ticks.at(-1)] }, ticks };
+}
+
+/**
+ * Powers of two, or 1, 2 and 5 times powers of ten, that enclose the range from `min` to `max`.
+ * @throws RangeError when `min` is not over 0
+ */
+export function logTicks(kind: "log" | "log2", min: number, max: number): number[] {
+  if (!(min > 0)) throw new RangeError(`a logarithmic axis takes values over 0 only; received ${min}`);
+  const exponents = Array.from({ length: 61 }, (_, i) => i - 30);
+  const all =
+    kind === "log2"
+      ? exponents.map((exponent) => 2 ** exponent)
+      : exponents.flatMap((exponent) => [1, 2, 5].map((digit) => Number(`${digit}e${exponent}`)));
+  const first = all.findLastIndex((tick) => tick <= min);
+  return all.slice(first, all.findIndex((tick, i) => tick >= max && i > first) + 1);
+}
+
+function highest(points: readonly Point[]): Point[] {
+  const top = Math.max(...points.map(({ y }) => y));
+  return points.filter(({ y }) => y === top).slice(0, 1);
+}
+
+/** Values above the highest curve and below the lowest; those in between are left to the axis. */
+function labels(points: readonly Point[], curves: readonly Curve[], colour: string): Plot.Text[] {
+  const others = ({ x }: Point) => curves.flatMap((curve) => curve.points.filter((point) => point.x === x));
+  const every = Math.ceil(points.length / maxLabels);
+  const shown = points.filter((_, i) => i % every === 0);
+  const above = shown.filter((point) => others(point).every(({ y }) => y <= point.y));
+  const below = shown.filter(
+    (point) => !above.includes(point) && others(point).every(({ y }) => y >= point.y),
+  );
+  const text = { x: "x", y: "y", text: ({ y }: Point) => numberText(y), ...halo, fill: colour } as const;
+  return [Plot.text(above, { ...text, dy: -11 }), Plot.text(below, { ...text, dy: 12 })];
+}
+
+function barChart({ title, unit, bars, limit }: BarChart): Plot.PlotOptions {
+  const [marginTop, marginRight, marginBottom, marginLeft] = [40, 84, 34, 236];
+  return {
+    height: marginTop + 26 * bars.length + marginBottom + 8,
+    marginTop,
+    marginRight,
+    marginBottom,
+    marginLeft,
+    style: { fontSize: "12px" },
+    x: {
+      nice: true,
+      domain: [0, Math.max(0, ...bars.map(({ value }) => value), limit?.value ?? 0)],
+      ticks: 7,
+      label: unit,
+    },
+    y: { domain: bars.map(({ name }) => name), padding: 0.3, label: null },
+    marks: [
+      titleMark(title, 16 - marginLeft, -34),
+      Plot.gridX({ stroke: ink.grid, strokeOpacity: 1 }),
+      Plot.axisX({ ...axisStyle, labelAnchor: "right", labelOffset: 16 }),
+      Plot.axisY({ color: ink.text, tickSize: 0 }),
+      Plot.barX(bars, {
+        x: "value",
+        y: "name",
+        fill: ({ own }) => (own ? ink.orange : ink.blue),
+        fillOpacity: 0.85,
+        rx: 2,
+      }),
+      Plot.text(bars, {
+        x: "value",
+        y: "name",
+        text: ({ value }) => numberText(value),
+        textAnchor: "start",
+        dx: 6,
+        ...halo,
+        fill: ink.text,
+      }),
+      ...(limit
+        ? [
+            Plot.ruleX([limit.value], dashed),
+            Plot.text([limit], {
+              ...limitLabel,
+              x: "value",
+              frameAnchor: "top",
+              textAnchor: "start",
+              dx: 4,
+              dy: -12,
+            }),
+          ]
+        : []),
+    ],
+  };
+}
