@@ -255,7 +255,7 @@ describe("fetch", () => {
     expect(await failure(dead, "/nothing")).toBe(
       `model could not be downloaded:\n  ${dead}\n    refused the connection (ECONNREFUSED)\n` +
         `  ${origin}/nothing\n    answered 404 Not Found\n` +
-        "Run the same command again to go on from where it stopped, " +
+        "Run the same command again to resume, " +
         "or use a file of your own: npm run model -- pack path/to/file.onnx",
     );
   });

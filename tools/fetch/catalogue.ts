@@ -1,5 +1,6 @@
-/** The public models that `fetch` knows: where they are and what their bytes must be. */
+/** The public models that `fetch` can download: where they are, and which bytes they must have. */
 
+/** A public model, and how to recognise its file. */
 export interface CatalogueEntry {
   readonly name: string;
   /** Name of the file in the cache folder. */
@@ -8,11 +9,11 @@ export interface CatalogueEntry {
   readonly sha256: string;
   readonly licence: string;
   readonly description: string;
-  /** Where to download it, tried in this order. */
+  /** Mirrors, in the order in which they are tried. */
   readonly urls: readonly string[];
 }
 
-/** DESIGN: the classic model of onnx/models. A pinned revision first: a moved `main` costs a mirror, not the download. */
+/** The first URL names a pinned revision, so that the download still works when a `main` branch changes. */
 export const catalogue: readonly CatalogueEntry[] = [
   {
     name: "resnet34-v1-7",
@@ -29,6 +30,7 @@ export const catalogue: readonly CatalogueEntry[] = [
   },
 ];
 
+/** Returns the entry of that name, or undefined. */
 export function findInCatalogue(name: string): CatalogueEntry | undefined {
   return catalogue.find((entry) => entry.name === name);
 }

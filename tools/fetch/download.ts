@@ -1,179 +1,289 @@
-/**
- * One request for the rest of a file: from where its part file ends, by Range. Never writes more than the expected
- * bytes. Whether they are the right ones is for the caller to check.
- */
-import type { PartFile } from "./part-file.ts";
+/** Downloads one file over HTTP: resumes where it stopped, tries mirrors in turn, and accepts only the expected bytes. */
+import { createHash } from "node:crypto";
+import { createReadStream } from "node:fs";
+import { open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { pipeline } from "node:stream/promises";
+import { setTimeout as sleep } from "node:timers/promises";
+import { CommandError } from "../terminal/fail.ts";
 
-/** Why a mirror gave no file, in a few words. */
-export class MirrorError extends Error {
-  override readonly name = "MirrorError";
-  /** Whether the same mirror may be asked again, for the rest or from the start. */
+/** When a mirror is given up, and how soon it is asked again. */
+export interface DownloadOptions {
+  /** Time without a byte after which a mirror counts as hung. */
+  readonly stallMs: number;
+  /** Pause before the same mirror is asked again. */
+  readonly retryDelayMs: number;
+}
+
+/** What the downloaded file must be. */
+export interface ExpectedFile {
+  /** For messages. */
+  readonly name: string;
+  readonly bytes: number;
+  readonly sha256: string;
+}
+
+/** Requests to one mirror. Each must get further than the one before. */
+const maxAttemptsPerMirror = 20;
+
+/** A mirror did not deliver the file. */
+class MirrorError extends Error {
+  /** Whether another request to the same mirror may succeed. */
   readonly retry: boolean;
 
-  constructor(message: string, options: ErrorOptions & { retry?: boolean } = {}) {
+  constructor(message: string, { retry = false, ...options }: ErrorOptions & { retry?: boolean } = {}) {
     super(message, options);
-    this.retry = options.retry ?? false;
+    this.retry = retry;
   }
-}
-
-export interface DownloadOptions {
-  readonly expectedBytes: number;
-  /** Time without a byte after which the mirror counts as hung. */
-  readonly stallMs: number;
-  /** Called for each piece that is written: how much is here now, and how much of it just came. */
-  readonly onBytes: (have: number, received: number) => void;
 }
 
 /**
- * @throws MirrorError when the part file is not complete afterwards
- * @throws CommandError when it cannot be written
+ * One download. Unverified bytes are in `<target>.part`, and their source is in `<target>.part.json`, so that a later
+ * run can resume.
  */
-export async function downloadRest(url: string, part: PartFile, options: DownloadOptions): Promise<void> {
-  const { expectedBytes } = options;
-  let have = await part.size();
-  if (have > expectedBytes) {
-    await part.discard();
-    have = 0;
-  }
-  if (have === expectedBytes) return;
-  const watchdog = new Watchdog(options.stallMs);
-  try {
-    const response = await watchdog.guard(request(url, have, await part.etagOf(url), watchdog.signal));
-    const resumed = await checkResponse(response, have, part, expectedBytes);
-    await store(response, url, resumed ? have : 0, part, options, watchdog);
-  } finally {
-    watchdog.stop();
-  }
-}
+export class Download {
+  /** Bytes received by this run. */
+  receivedBytes = 0;
+  readonly #target: string;
+  readonly #part: string;
+  readonly #origin: string;
+  readonly #expected: ExpectedFile;
+  readonly #options: DownloadOptions;
+  readonly #onBytes: (have: number) => void;
 
-function request(url: string, have: number, etag: string | undefined, signal: AbortSignal) {
-  // A compressed answer would make ranges and lengths mean something else.
-  const headers: Record<string, string> = { "Accept-Encoding": "identity" };
-  if (have > 0) headers.Range = `bytes=${have}-`;
-  if (have > 0 && etag !== undefined) headers["If-Range"] = etag;
-  return fetch(url, { headers, signal, redirect: "follow" });
-}
-
-/** Whether the body goes on where the part file ends; otherwise it is the whole file. */
-async function checkResponse(
-  response: Response,
-  have: number,
-  part: PartFile,
-  expectedBytes: number,
-): Promise<boolean> {
-  if (response.status === 200) {
-    // Of a body compressed against our wish, the length says nothing.
-    const encoded = (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
-    if (!encoded) checkTotal(response.headers.get("Content-Length"), expectedBytes);
-    return false;
+  /** @param onBytes called with the size of the part file after each write */
+  constructor(
+    target: string,
+    expected: ExpectedFile,
+    options: DownloadOptions,
+    onBytes: (have: number) => void,
+  ) {
+    this.#target = target;
+    this.#part = `${target}.part`;
+    this.#origin = `${target}.part.json`;
+    this.#expected = expected;
+    this.#options = options;
+    this.#onBytes = onBytes;
   }
-  if (response.status === 206 && have > 0) {
-    const range = /^bytes (\d+)-\d+\/(\d+|\*)$/.exec(response.headers.get("Content-Range") ?? "");
-    if (!range) throw new MirrorError("answered 206 without a Content-Range");
-    checkTotal(range[2] === "*" ? null : (range[2] ?? null), expectedBytes);
-    if (Number(range[1]) !== have) {
-      throw new MirrorError(`answered with bytes from ${range[1]}; asked for those from ${have}`);
-    }
-    return true;
-  }
-  if (response.status === 416 && have > 0) {
-    checkTotal(
-      /^bytes \*\/(\d+)$/.exec(response.headers.get("Content-Range") ?? "")?.[1] ?? null,
-      expectedBytes,
-    );
-    await part.discard();
-    throw new MirrorError("refused to go on from a part of the file (416)", { retry: true });
-  }
-  throw new MirrorError(`answered ${response.status} ${response.statusText}`.trim());
-}
 
-function checkTotal(total: string | null, expectedBytes: number): void {
-  if (total === null || Number(total) === expectedBytes) return;
-  throw new MirrorError(`offers ${total} bytes; expected ${expectedBytes}`);
-}
-
-async function store(
-  response: Response,
-  url: string,
-  start: number,
-  part: PartFile,
-  options: DownloadOptions,
-  watchdog: Watchdog,
-): Promise<void> {
-  const { expectedBytes, onBytes } = options;
-  const handle = await part.open(start > 0 ? "append" : "anew", url, response.headers.get("ETag"));
-  let have = start;
-  try {
-    const reader = response.body?.getReader();
-    while (reader) {
-      const { done, value } = await watchdog.guard(reader.read());
-      if (done) break;
-      if (have + value.length > expectedBytes) {
-        await part.discard();
-        throw new MirrorError(`sends more than the expected ${expectedBytes} bytes`);
+  /**
+   * Downloads from the first mirror that serves the file.
+   * @returns the mirror that served the last byte
+   * @throws CommandError that names each mirror and its fault, or a disk that cannot be written
+   */
+  async run(urls: readonly string[]): Promise<string> {
+    const faults: string[] = [];
+    for (const url of urls) {
+      try {
+        await this.#fromMirror(url);
+        return url;
+      } catch (error) {
+        if (!(error instanceof MirrorError)) throw error;
+        faults.push(`  ${url}\n    ${error.message}`);
       }
-      await part.write(handle, value);
-      have += value.length;
-      onBytes(have, value.length);
     }
-  } finally {
-    await handle.close();
-  }
-  if (have < expectedBytes) {
-    throw new MirrorError(`ended after ${have} of ${expectedBytes} bytes`, { retry: true });
-  }
-}
-
-/** Aborts what makes no progress, and turns the platform's failures into a mirror's. */
-class Watchdog {
-  readonly #stallMs: number;
-  readonly #controller = new AbortController();
-
-  constructor(stallMs: number) {
-    this.#stallMs = stallMs;
+    // Node's fetch ignores HTTPS_PROXY unless it is told to use it.
+    const { HTTPS_PROXY, https_proxy, NODE_USE_ENV_PROXY } = process.env;
+    const unusedProxy = (HTTPS_PROXY || https_proxy) && !NODE_USE_ENV_PROXY;
+    throw new CommandError(
+      `${this.#expected.name} could not be downloaded:\n${faults.join("\n")}\n` +
+        "Run the same command again to resume" +
+        `${unusedProxy ? " (HTTPS_PROXY is set: NODE_USE_ENV_PROXY=1 makes Node use it)" : ""}, ` +
+        "or use a file of your own: npm run model -- pack path/to/file.onnx",
+    );
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  /** A part file of an earlier run or of another mirror may be wrong: the mirror then gets a second try from zero. */
+  async #fromMirror(url: string): Promise<void> {
+    const resumed = (await this.#size()) > 0;
+    await this.#complete(url);
+    if (resumed && (await this.#hash()) !== this.#expected.sha256) {
+      await this.#discard();
+      await this.#complete(url);
+    }
+    const actual = await this.#hash();
+    if (actual === this.#expected.sha256) return this.#finish();
+    await this.#discard();
+    throw new MirrorError(`serves another file: its SHA-256 is ${actual}; expected ${this.#expected.sha256}`);
   }
 
-  async guard<T>(step: Promise<T>): Promise<T> {
-    let stalled = false;
-    const timer = setTimeout(() => {
-      stalled = true;
-      this.#controller.abort();
-    }, this.#stallMs);
+  async #complete(url: string): Promise<void> {
+    let furthest = await this.#size();
+    for (let attempt = 1; ; attempt++) {
+      try {
+        return await this.#request(url);
+      } catch (error) {
+        const have = await this.#size();
+        const restarted = attempt === 1 && have === 0 && furthest > 0;
+        const mayRetry = error instanceof MirrorError && error.retry && attempt < maxAttemptsPerMirror;
+        if (!mayRetry || (have <= furthest && !restarted)) throw error;
+        furthest = have;
+      }
+      await sleep(this.#options.retryDelayMs);
+    }
+  }
+
+  /** Requests the bytes after the end of the part file and appends them. */
+  async #request(url: string): Promise<void> {
+    let have = await this.#size();
+    if (have > this.#expected.bytes) have = await this.#discard();
+    if (have === this.#expected.bytes) return;
+    const controller = new AbortController();
+    const { stallMs } = this.#options;
+    const stalled = new MirrorError(`sent nothing for ${stallMs / 1000} s`, { retry: true });
+    const timer = setTimeout(() => controller.abort(stalled), stallMs);
     try {
-      return await step;
+      const response = await fetch(url, {
+        headers: await this.#headers(url, have),
+        signal: controller.signal,
+      });
+      timer.refresh();
+      if (!(await this.#resumes(response, have))) have = 0;
+      await this.#append(response, url, have, () => timer.refresh());
     } catch (cause) {
-      if (stalled)
-        throw new MirrorError(`sent nothing for ${this.#stallMs / 1000} s`, { cause, retry: true });
-      throw new MirrorError(reasonOf(cause), { cause, retry: true });
+      if (cause instanceof CommandError || cause instanceof MirrorError) throw cause;
+      throw controller.signal.aborted ? stalled : new MirrorError(reasonOf(cause), { cause, retry: true });
     } finally {
       clearTimeout(timer);
+      // Closes the connection of a response that was not read to its end.
+      controller.abort();
     }
   }
 
-  /** Lets go of the connection. */
-  stop(): void {
-    this.#controller.abort();
+  async #headers(url: string, have: number): Promise<Record<string, string>> {
+    // Ranges and lengths of a compressed response would count other bytes.
+    const headers = { "Accept-Encoding": "identity" };
+    if (have === 0) return headers;
+    const text = await readFile(this.#origin, "utf8").catch(() => "{}");
+    const origin = parseOrigin(text);
+    const condition = origin.url === url && origin.etag ? { "If-Range": origin.etag } : {};
+    return { ...headers, Range: `bytes=${have}-`, ...condition };
+  }
+
+  /** Whether the response continues the part file. Otherwise it is the whole file. */
+  async #resumes({ status, statusText, headers }: Response, have: number): Promise<boolean> {
+    const [, start, total] =
+      /^bytes (?:(\d+)-\d+|\*)\/(\d+|\*)$/.exec(headers.get("Content-Range") ?? "") ?? [];
+    if (status === 200) {
+      const encoded = (headers.get("Content-Encoding") ?? "identity") !== "identity";
+      if (!encoded) this.#checkTotal(headers.get("Content-Length") ?? "*");
+      return false;
+    }
+    if (status === 206 && have > 0) {
+      if (start === undefined) throw new MirrorError("answered 206 without a Content-Range");
+      this.#checkTotal(total);
+      if (Number(start) === have) return true;
+      throw new MirrorError(`answered with bytes from ${start}; asked for those from ${have}`);
+    }
+    if (status === 416 && have > 0) {
+      this.#checkTotal(total);
+      await this.#discard();
+      throw new MirrorError("refused to resume the download (416)", { retry: true });
+    }
+    throw new MirrorError(`answered ${status} ${statusText}`.trim());
+  }
+
+  #checkTotal(total = "*"): void {
+    if (total === "*" || Number(total) === this.#expected.bytes) return;
+    throw new MirrorError(`offers ${total} bytes; expected ${this.#expected.bytes}`);
+  }
+
+  async #append(response: Response, url: string, start: number, onProgress: () => void): Promise<void> {
+    const { bytes } = this.#expected;
+    // A weak ETag promises equal meaning, not equal bytes.
+    const etag = response.headers.get("ETag")?.replace(/^W\/.*/, "");
+    let have = start;
+    const handle = await this.#onDisk(async () => {
+      if (etag) await writeFile(this.#origin, JSON.stringify({ url, etag }));
+      else if (start === 0) await rm(this.#origin, { force: true });
+      return open(this.#part, start > 0 ? "a" : "w");
+    });
+    try {
+      for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+        if (have + chunk.length > bytes) {
+          await this.#discard();
+          throw new MirrorError(`sends more than the expected ${bytes} bytes`);
+        }
+        await this.#onDisk(() => handle.appendFile(chunk));
+        have += chunk.length;
+        this.receivedBytes += chunk.length;
+        onProgress();
+        this.#onBytes(have);
+      }
+    } finally {
+      await handle.close();
+    }
+    if (have < bytes) throw new MirrorError(`ended after ${have} of ${bytes} bytes`, { retry: true });
+  }
+
+  /** Renames the verified file. Syncs first: after a power cut, the final name must not hold a file with gaps. */
+  async #finish(): Promise<void> {
+    await this.#onDisk(async () => {
+      const handle = await open(this.#part, "r+");
+      await handle.sync().finally(() => handle.close());
+      await rename(this.#part, this.#target);
+      await rm(this.#origin, { force: true });
+    });
+  }
+
+  async #size(): Promise<number> {
+    return (await sizeOf(this.#part)) ?? 0;
+  }
+
+  #hash(): Promise<string> {
+    return this.#onDisk(() => sha256OfFile(this.#part));
+  }
+
+  /** @returns the size of the part file that is now gone */
+  async #discard(): Promise<0> {
+    await Promise.all([this.#part, this.#origin].map((file) => rm(file, { force: true })));
+    return 0;
+  }
+
+  /** Another mirror cannot help where this machine's disk fails: such an error ends the command. */
+  async #onDisk<T>(work: () => Promise<T>): Promise<T> {
+    return work().catch((cause: NodeJS.ErrnoException) => {
+      throw new CommandError(
+        `${this.#part} cannot be read or written (${cause.code}); expected a folder with room for the model`,
+        { cause, fix: "choose another with --to" },
+      );
+    });
   }
 }
 
-/** `fetch failed` and `terminated` say nothing; their cause does. */
+/** Returns the size of a file in bytes, or undefined when there is none. */
+export async function sizeOf(file: string): Promise<number | undefined> {
+  return (await stat(file).catch(() => undefined))?.size;
+}
+
+/** Returns the SHA-256 of a file of any size, in hex. */
+export async function sha256OfFile(file: string): Promise<string> {
+  const hash = createHash("sha256");
+  await pipeline(createReadStream(file), hash);
+  return hash.digest("hex");
+}
+
+function parseOrigin(text: string): { readonly url?: string; readonly etag?: string } {
+  try {
+    return JSON.parse(text);
+  } catch {
+    // A run that was killed may have left half a file.
+    return {};
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ECONNREFUSED: "refused the connection",
+  ENOTFOUND: "has a host name that cannot be resolved",
+  EAI_AGAIN: "has a host name that cannot be resolved",
+  ECONNRESET: "cut the connection",
+  UND_ERR_SOCKET: "cut the connection",
+  UND_ERR_CONNECT_TIMEOUT: "cannot be reached in time",
+  ENETUNREACH: "cannot be reached (no network)",
+};
+
+/** The messages of fetch ("fetch failed", "terminated") give no reason; the code of a cause does. */
 function reasonOf(error: unknown): string {
-  const causes: Error[] = [];
-  for (let e = error; e instanceof Error && causes.length < 5; e = e.cause) causes.push(e);
-  const code = causes.map((e) => (e as NodeJS.ErrnoException).code).find((c) => typeof c === "string");
-  const known: Record<string, string> = {
-    ECONNREFUSED: "refused the connection",
-    ENOTFOUND: "has a host name that cannot be resolved",
-    EAI_AGAIN: "has a host name that cannot be resolved",
-    ECONNRESET: "cut the connection",
-    UND_ERR_SOCKET: "cut the connection",
-    UND_ERR_CONNECT_TIMEOUT: "cannot be reached in time",
-    ENETUNREACH: "cannot be reached (no network)",
-  };
-  const text = (code && known[code]) ?? causes.at(-1)?.message ?? String(error);
-  return code ? `${text} (${code})` : text;
+  const { code, message, cause } = error as NodeJS.ErrnoException;
+  if (cause instanceof Error && code === undefined) return reasonOf(cause);
+  return code === undefined ? message : `${reasons[code] ?? message} (${code})`;
 }

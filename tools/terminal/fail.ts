@@ -1,24 +1,30 @@
-/** How a command fails: one clear line on stderr, exit code 1; never a stack trace for what the user can mend. */
+/** How commands fail: one clear line on stderr and exit code 1. Stack traces are for faults of the program only. */
 
-/** What happened, what was expected, what to do. */
+/** A failure that the user can fix. Its message is `what` and `fix`, separated by a semicolon. */
 export class CommandError extends Error {
   override readonly name = "CommandError";
+  /** What happened, and what was expected. */
+  readonly what: string;
+  /** What to do next. Empty where `what` says it already. */
+  readonly fix: string;
+
+  constructor(what: string, { fix = "", ...options }: ErrorOptions & { readonly fix?: string } = {}) {
+    super(fix ? `${what}; ${fix}` : what, options);
+    this.what = what;
+    this.fix = fix;
+  }
 }
 
-/** Errors whose message is for the user: this one, and those of packing and of reading ONNX. */
+/** Names of the errors whose message is written for users. */
 const clearErrors: ReadonlySet<string> = new Set(["CommandError", "PackError", "OnnxError"]);
 
-/** Runs a command. Unknown failures keep their stack, since they are ours. */
+/** Runs a command. Prints the message of a clear error, and the stack of any other. */
 export async function runCommand(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const known = error instanceof Error && clearErrors.has(error.name);
-    process.stderr.write(`${known ? `error: ${(error as Error).message}` : stackOf(error)}\n`);
+    const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
+    process.stderr.write(`${clearErrors.has(name) ? `error: ${message}` : (stack ?? message)}\n`);
     process.exitCode = 1;
   }
-}
-
-function stackOf(error: unknown): string {
-  return error instanceof Error ? (error.stack ?? error.message) : String(error);
 }
