@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "commander";
 import { costTable } from "./bench/cost/cost-table.ts";
-import { parseAmount } from "./bench/cost/parse-amount.ts";
+
 import { unitCosts, unitCostsFromDocument } from "./bench/cost/unit-costs.ts";
 import { defaultWorkload } from "./bench/docs/scaling.ts";
 import { docsFolder, writeDocs } from "./bench/docs/write-docs.ts";
@@ -14,7 +14,7 @@ import { latestResults, readResults, saveResults } from "./bench/results/store.t
 import { runBench } from "./bench/run.ts";
 import { tableText } from "./measure/table.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
-import { parseShare } from "./terminal/options.ts";
+import { parseAmount, parseShare } from "./terminal/options.ts";
 import { userPath } from "./terminal/paths.ts";
 import { createProgress } from "./terminal/progress.ts";
 

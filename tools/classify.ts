@@ -1,17 +1,13 @@
-/** `npm run classify -- photo.jpg`: the same Worker, in workerd, for one answer a file. */
+/** `npm run classify -- photo.jpg`: sends files to the Worker, which runs inside this command. */
 import { readFile } from "node:fs/promises";
-import path from "node:path";
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { createTestHarness } from "wrangler";
 import type { Prediction } from "../src/model/scores.ts";
-import { embeddedEnv, projectFolder } from "./store/local-bucket.ts";
-import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
-import { type PackBucket, pushPack } from "./store/push.ts";
 import { renderPredictions } from "./terminal/bars.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
 import { parseCount } from "./terminal/options.ts";
-import { silentProgress } from "./terminal/progress.ts";
+import { userPath } from "./terminal/paths.ts";
+import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
 
 interface Answer {
   readonly file: string;
@@ -28,7 +24,7 @@ await runCommand(async () => {
   const program = new Command("npm run classify --")
     .description("Classify JPEG files with the Worker, on this machine.")
     .argument("<files...>", "JPEG files")
-    .option("--top-k <count>", "predictions a file", parseCount)
+    .option("--top-k <count>", "predictions per file", parseCount)
     .option("--model <name>", "pack to use: a name in model-shards, or a folder", "resnet34-cifar10")
     .option("--json", "print the Worker's answers as one JSON array")
     .parse();
@@ -41,10 +37,8 @@ await runCommand(async () => {
 });
 
 async function readImage(file: string): Promise<{ file: string; bytes: Uint8Array<ArrayBuffer> }> {
-  // npm runs scripts in the project's folder; paths are relative to where the user stands.
-  const resolved = path.resolve(process.env.INIT_CWD ?? ".", file);
   try {
-    return { file, bytes: new Uint8Array(await readFile(resolved)) };
+    return { file, bytes: new Uint8Array(await readFile(userPath(file))) };
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
@@ -57,26 +51,15 @@ async function classifyAll(
   model: string,
   topK: number | undefined,
 ): Promise<Answer[]> {
-  Object.assign(process.env, embeddedEnv);
-  const pack = await readLocalPack(await findPackFolder(model));
-  const workers = [
-    { configPath: path.join(projectFolder, "wrangler.toml"), vars: { MODEL_NAME: pack.manifest.name } },
-  ];
-  const server = createTestHarness({ root: projectFolder, workers });
-  try {
-    await server.listen();
-    const { MODELS } = await server.getWorker<{ MODELS: PackBucket }>().getEnv();
-    await pushPack(MODELS, pack, silentProgress);
+  return withEmbeddedWorker(model, async (harness) => {
     const answers: Answer[] = [];
     for (const { file, bytes } of images) {
       const query = topK === undefined ? "" : `?top_k=${topK}`;
-      const response = await server.fetch(`/v1/classify${query}`, { method: "POST", body: bytes });
+      const response = await harness.fetch(`/v1/classify${query}`, { method: "POST", body: bytes });
       answers.push({ file, status: response.status, body: (await response.json()) as Answer["body"] });
     }
     return answers;
-  } finally {
-    await server.close();
-  }
+  });
 }
 
 function print({ file, status, body }: Answer): void {

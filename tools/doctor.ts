@@ -1,4 +1,4 @@
-/** `npm run doctor`: what on this machine keeps the project from working, and how to mend it. */
+/** `npm run doctor`: finds what on this machine keeps the project from working, and how to fix it. */
 import path from "node:path";
 import { Command } from "commander";
 import { examine, type Section } from "./doctor/examine.ts";
@@ -9,10 +9,10 @@ import { parsePort } from "./terminal/options.ts";
 await runCommand(async () => {
   const program = new Command("npm run doctor --")
     .description(
-      "Check this machine, the packs and the bucket; say how to mend what is broken. Exit code 1 then.",
+      "Check this machine, the packs and the bucket, and say how to fix what is broken. The exit code is 1 if something is.",
     )
     .option("--remote", "check the bucket in your Cloudflare account too")
-    .option("--port <port>", "port that npm start shall listen on", parsePort, 8787)
+    .option("--port <port>", "port for npm start to listen on", parsePort, 8787)
     .option("--json", "print one JSON document on stdout (with npm: npm run --silent doctor -- --json)")
     .parse();
   const options = program.opts<{ remote?: boolean; port: number; json?: boolean }>();
@@ -38,5 +38,5 @@ await runCommand(async () => {
   if (broken) process.exitCode = 1;
 });
 
-// A connection that does not close must not keep a finished command from ending.
+// An open connection must not keep a finished command running.
 setTimeout(() => process.exit(), 2_000).unref();

@@ -1,18 +1,15 @@
-/** `npm run screenshots`: pictures of the page for the README, what axe-core says of it, and what it weighs. */
+/** `npm run screenshots`: takes pictures of the page for the README, audits it with axe-core, and prints its size. */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
-import { createTestHarness } from "wrangler";
 import { audit } from "./browser/audit.ts";
 import { launchChromium } from "./browser/chromium.ts";
-import { embeddedEnv, projectFolder } from "./store/local-bucket.ts";
-import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
-import { type PackBucket, pushPack } from "./store/push.ts";
+import { projectFolder } from "./store/local-bucket.ts";
 import { runCommand } from "./terminal/fail.ts";
 import { table } from "./terminal/output.ts";
-import { silentProgress } from "./terminal/progress.ts";
+import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
 
 const folder = path.join(projectFolder, "docs", "images");
 const example = (name: string) => path.join(projectFolder, "examples", "images", `${name}.jpg`);
@@ -24,52 +21,39 @@ interface Shot {
   readonly files: readonly (string | typeof notAnImage)[];
 }
 
-const desktop = { viewport: { width: 1000, height: 1060 }, deviceScaleFactor: 1.5 };
+const desktop = {
+  viewport: { width: 1000, height: 1060 },
+  deviceScaleFactor: 1.5,
+  colorScheme: "light",
+} as const;
+const phone = {
+  ...desktop,
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  hasTouch: true,
+  isMobile: true,
+} as const;
+const two = [example("frog"), example("ship")];
 const shots: readonly Shot[] = [
-  {
-    name: "page-light",
-    context: { ...desktop, colorScheme: "light" },
-    files: [example("frog"), example("ship")],
-  },
-  {
-    name: "page-dark",
-    context: { ...desktop, colorScheme: "dark" },
-    files: [example("frog"), example("ship")],
-  },
-  {
-    name: "page-phone",
-    context: {
-      viewport: { width: 390, height: 844 },
-      deviceScaleFactor: 2,
-      hasTouch: true,
-      isMobile: true,
-      colorScheme: "light",
-    },
-    files: [example("horse")],
-  },
+  { name: "page-light", context: desktop, files: two },
+  { name: "page-dark", context: { ...desktop, colorScheme: "dark" }, files: two },
+  { name: "page-phone", context: phone, files: [example("horse")] },
   {
     name: "page-error",
-    context: { ...desktop, viewport: { width: 1000, height: 760 }, colorScheme: "light" },
+    context: { ...desktop, viewport: { width: 1000, height: 760 } },
     files: [notAnImage],
   },
 ];
 
 await runCommand(async () => {
-  Object.assign(process.env, embeddedEnv);
-  const server = createTestHarness({
-    root: projectFolder,
-    workers: [{ configPath: path.join(projectFolder, "wrangler.toml") }],
-  });
   const browser = await launchChromium();
   try {
-    const { url } = await server.listen();
-    const { MODELS } = await server.getWorker<{ MODELS: PackBucket }>().getEnv();
-    await pushPack(MODELS, await readLocalPack(await findPackFolder("resnet34-cifar10")), silentProgress);
     await mkdir(folder, { recursive: true });
-    for (const shot of shots) await take(browser, url, shot);
+    await withEmbeddedWorker("resnet34-cifar10", async (_, url) => {
+      for (const shot of shots) await take(browser, url, shot);
+    });
   } finally {
     await browser.close();
-    await server.close();
   }
   await printSizes();
 });
@@ -103,7 +87,7 @@ async function axeText(page: Page): Promise<string> {
   return `axe-core: ${passes} rules pass, ${findings.length} do not${list.join("")}`;
 }
 
-/** What a browser has to fetch for the page. */
+/** Prints what a browser downloads for the page. */
 async function printSizes(): Promise<void> {
   const root = path.join(projectFolder, "public");
   const entries = await readdir(root, { recursive: true, withFileTypes: true });

@@ -1,7 +1,6 @@
-/** `npm start`: the pack into the local bucket, the Worker under wrangler dev, and a curl line that works. */
+/** `npm start`: pushes the pack into the local bucket, starts the Worker with wrangler dev, and prints a curl line to try. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { access } from "node:fs/promises";
-import { createServer } from "node:net";
 import path from "node:path";
 import { styleText } from "node:util";
 import { Command } from "commander";
@@ -10,9 +9,11 @@ import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { pushPack } from "./store/push.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
 import { parsePort } from "./terminal/options.ts";
+import { megabytes } from "./terminal/output.ts";
+import { isPortFree, localHost } from "./terminal/port.ts";
 import { createProgress } from "./terminal/progress.ts";
+import { wranglerCli } from "./workerd/bundle.ts";
 
-const host = "127.0.0.1";
 const startTimeoutMs = 60_000;
 const exampleImage = "examples/images/ship.jpg";
 
@@ -24,15 +25,22 @@ await runCommand(async () => {
     .parse();
   const { port, model } = program.opts<{ port: number; model: string }>();
   const pack = await readLocalPack(await findPackFolder(model));
-  await checkPortIsFree(port);
+  if (!(await isPortFree(port))) {
+    throw new CommandError(`port ${port} is in use by another program, or needs more rights`, {
+      fix: `stop it, or choose another: npm start -- --port ${port === 65_535 ? 8787 : port + 1}`,
+    });
+  }
   await access(path.join(projectFolder, exampleImage)).catch(() => {
-    throw new CommandError(`${exampleImage} is missing; restore it with git checkout ${exampleImage}`);
+    throw new CommandError(`${exampleImage} is missing`, {
+      fix: `restore it with git checkout ${exampleImage}`,
+    });
   });
 
   const report = await withLocalBucket((bucket) => pushPack(bucket, pack, createProgress()));
-  const megabytes = (report.uploadedBytes / 1e6).toFixed(1);
-  const pushed = report.uploaded === 0 ? "already in" : `${report.uploaded} files, ${megabytes} MB, put into`;
-  console.log(`${report.name} ${report.version}: ${pushed} the local bucket`);
+  const pushed = `${report.uploaded} files, ${megabytes(report.uploadedBytes)}, copied into`;
+  console.log(
+    `${report.name} ${report.version}: ${report.uploaded === 0 ? "already in" : pushed} the local bucket`,
+  );
 
   const wrangler = startWrangler(port, pack.manifest.name);
   await waitUntilReady(wrangler, port);
@@ -44,31 +52,9 @@ ${styleText("green", "ready")} ${styleText("bold", url)}   (Ctrl+C stops it)
 `);
 });
 
-async function checkPortIsFree(port: number): Promise<void> {
-  const server = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, host, resolve);
-    });
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "EADDRINUSE" ? "is in use by another program" : `cannot be listened on (${code})`;
-    throw new CommandError(
-      `port ${port} ${why}; stop it, or choose another: npm start -- --port ${port + 1}`,
-      {
-        cause,
-      },
-    );
-  } finally {
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
 function startWrangler(port: number, model: string): ChildProcess {
-  const cli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
-  const options = ["--port", String(port), "--ip", host, "--show-interactive-dev-session=false"];
-  const child = spawn(process.execPath, [cli, "dev", ...options, "--var", `MODEL_NAME:${model}`], {
+  const options = ["--port", String(port), "--ip", localHost, "--show-interactive-dev-session=false"];
+  const child = spawn(process.execPath, [wranglerCli, "dev", ...options, "--var", `MODEL_NAME:${model}`], {
     cwd: projectFolder,
     env: { ...process.env, ...offlineEnv },
     stdio: ["ignore", "inherit", "inherit"],
@@ -78,18 +64,18 @@ function startWrangler(port: number, model: string): ChildProcess {
   return child;
 }
 
-/** Ready means that the model is loaded: the first answer then takes no longer than the next. */
+/** Waits until the model is loaded, so that the first request is as fast as the next. */
 async function waitUntilReady(wrangler: ChildProcess, port: number): Promise<void> {
   const deadline = Date.now() + startTimeoutMs;
   let reason = "no answer";
   while (Date.now() < deadline && wrangler.exitCode === null) {
     try {
-      const response = await fetch(`http://${host}:${port}/readyz`);
-      // A 401 is a door locked with API_KEYS of .dev.vars: up, and for whoever has a key.
+      const response = await fetch(`http://${localHost}:${port}/readyz`);
+      // 401 means that .dev.vars sets API_KEYS: the Worker is up, for those who have a key.
       if (response.ok || response.status === 401) return;
       reason = ((await response.json()) as { detail?: string }).detail ?? `status ${response.status}`;
     } catch {
-      // Not listening yet.
+      // It does not listen yet.
     }
     await new Promise((resolve) => setTimeout(resolve, 200));
   }

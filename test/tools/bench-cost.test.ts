@@ -7,9 +7,9 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { costTable, sensitivityTable } from "../../tools/bench/cost/cost-table.ts";
 import { averageCpuMs, estimateMonth, type UnitCosts } from "../../tools/bench/cost/estimate.ts";
-import { parseAmount } from "../../tools/bench/cost/parse-amount.ts";
 import { unitCosts, unitCostsComment, unitCostsFromDocument } from "../../tools/bench/cost/unit-costs.ts";
 import { projectFolder } from "../../tools/store/platform-config.ts";
+import { parseAmount } from "../../tools/terminal/options.ts";
 import { passing } from "./bench-fixture.ts";
 
 const costs: UnitCosts = { missCpuMs: 100, hitCpuMs: 2, coldCpuMs: 1000, r2ReadsPerCold: 8, packBytes: 22e6 };

@@ -52,7 +52,7 @@ describe("the configuration under which a bucket is opened", () => {
 
   test("names what is missing in a wrangler.toml, or wrong", async () => {
     const nothing = { ...project, r2_buckets: [] };
-    expect(() => bucketNameOf(nothing)).toThrow(/wrangler.toml binds no bucket as MODELS; expected/);
+    expect(() => bucketNameOf(nothing)).toThrow(/wrangler.toml binds no bucket as MODELS; add/);
     const folder = await mkdtemp(path.join(tmpdir(), "config-"));
     await writeFile(path.join(folder, "wrangler.toml"), 'name = "x"\n[[r2_buckets]]\nbinding = 7\n');
     expect(() => readProjectConfig(folder)).toThrow(CommandError);

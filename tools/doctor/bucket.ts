@@ -1,4 +1,4 @@
-/** What the bucket would serve: current.json, its manifest, labels and every shard, as the Worker itself reads them. */
+/** Checks what the bucket would serve: current.json, manifest, labels and every shard, read as the Worker reads them. */
 import { existsSync } from "node:fs";
 import path from "node:path";
 import { ClassifierError } from "../../src/errors.ts";
@@ -10,8 +10,9 @@ import { readLocalPack } from "../store/local-pack.ts";
 import { bucketNameOf, readProjectConfig } from "../store/platform-config.ts";
 import { withRemoteBucket } from "../store/remote-bucket.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { broken, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { broken, brokenBy, type Finding, ok, type Patient, warning } from "./finding.ts";
 
+/** Checks the local bucket, and the one in the Cloudflare account on request. */
 export async function checkBucket({ folder, remote }: Patient): Promise<Finding[]> {
   let name: string;
   let bucket: string;
@@ -20,33 +21,20 @@ export async function checkBucket({ folder, remote }: Patient): Promise<Finding[
     name = String(project.vars.MODEL_NAME ?? "resnet34-cifar10");
     bucket = bucketNameOf(project);
   } catch (error) {
-    if (error instanceof CommandError)
-      return [broken("the bucket is not known: see wrangler.toml", "mend wrangler.toml first")];
-    throw error;
-  }
-  const findings = await localFindings(folder, name, bucket);
-  if (remote) findings.push(...(await remoteFindings(folder, name, bucket)));
-  return findings;
-}
-
-async function localFindings(folder: string, name: string, bucket: string): Promise<Finding[]> {
-  const persistTo = path.join(folder, ".wrangler", "state");
-  // Opening it would create it.
-  if (!existsSync(path.join(persistTo, "v3", "r2"))) return [ok("no local bucket yet: npm start makes it")];
-  return withLocalBucket((opened) => storedFindings(opened, folder, name, "local"), { bucket, persistTo });
-}
-
-async function remoteFindings(folder: string, name: string, bucket: string): Promise<Finding[]> {
-  try {
-    return await withRemoteBucket((opened) => storedFindings(opened, folder, name, "remote"), { bucket });
-  } catch (error) {
     if (!(error instanceof CommandError)) throw error;
-    const [what, ...mend] = error.message.split("; ");
-    return [broken(`remote bucket: ${what}`, mend.join("; ") || "npm run deploy")];
+    return [broken("wrangler.toml names no usable bucket", "fix wrangler.toml first")];
   }
+  const persistTo = path.join(folder, ".wrangler", "state");
+  // Opening a bucket that does not exist would create it.
+  const findings = existsSync(path.join(persistTo, "v3", "r2"))
+    ? await withLocalBucket((opened) => storedFindings(opened, folder, name, "local"), { bucket, persistTo })
+    : [ok("no local bucket yet: npm start creates it")];
+  if (!remote) return findings;
+  const ofRemote = withRemoteBucket((opened) => storedFindings(opened, folder, name, "remote"), { bucket });
+  return [...findings, ...(await ofRemote.catch((error) => [brokenBy(error)]))];
 }
 
-/** @param folder of the project, to compare with its pack of that name */
+/** @param folder the project's, whose pack of that name is compared with the live one */
 export async function storedFindings(
   bucket: StoreBucket,
   folder: string,
@@ -57,7 +45,7 @@ export async function storedFindings(
   const source = new BucketSource(bucket);
   const fault = (error: unknown) => {
     if (!(error instanceof ClassifierError)) throw error;
-    // The message says "push again" where that is the mend: it stands there once.
+    // The Worker's message may end in the same advice in general terms.
     return broken(`${place} bucket: ${error.message.replace(/; [^;]*push.*$/, "")}`, push);
   };
   try {
@@ -67,28 +55,12 @@ export async function storedFindings(
     for (const shard of manifest.shards)
       await readShard(source, manifest, shard).catch((error) => faults.push(fault(error)));
     if (faults.length > 0) return faults;
-    const whole = ok(
-      `${place} bucket: ${name} ${version} is live, ${manifest.shards.length} shards, every hash right`,
-    );
-    return [whole, ...(await otherVersion(folder, name, version, place, push))];
+    const whole = `${place} bucket: ${name} ${version} is live, ${manifest.shards.length} shards, every hash right`;
+    const pack = await readLocalPack(path.join(folder, "model-shards", name)).catch(() => undefined);
+    if (!pack || pack.manifest.version === version) return [ok(whole)];
+    const other = `${place} bucket serves ${name} ${version}; model-shards has ${pack.manifest.version}`;
+    return [ok(whole), warning(other, `${push}, or leave it as it is`)];
   } catch (error) {
     return [fault(error)];
   }
-}
-
-async function otherVersion(
-  folder: string,
-  name: string,
-  live: string,
-  place: string,
-  push: string,
-): Promise<Finding[]> {
-  const pack = await readLocalPack(path.join(folder, "model-shards", name)).catch(() => undefined);
-  if (!pack || pack.manifest.version === live) return [];
-  return [
-    warning(
-      `${place} bucket serves ${name} ${live}; model-shards has ${pack.manifest.version}`,
-      `${push}, or leave it so`,
-    ),
-  ];
 }

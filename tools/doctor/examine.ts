@@ -1,13 +1,13 @@
-/** Runs the checks, each on its own: one that cannot run is a finding like others. */
-import type { Check, Finding, Patient } from "./finding.ts";
-import { broken } from "./finding.ts";
+/** Runs the checks. A check that fails to run is a finding too, and the others still run. */
+import { broken, type Check, type Finding, type Patient } from "./finding.ts";
 
+/** The findings of one check. */
 export interface Section {
   readonly check: string;
   readonly findings: readonly Finding[];
 }
 
-/** Loaded when their turn comes: a package that is missing must not keep the others from telling so. */
+/** Imported one by one: a missing package must not stop the check that reports it. */
 export const checks: readonly (readonly [string, () => Promise<Check>])[] = [
   ["node", async () => (await import("./node.ts")).checkNode],
   ["dependencies", async () => (await import("./dependencies.ts")).checkDependencies],
@@ -18,6 +18,7 @@ export const checks: readonly (readonly [string, () => Promise<Check>])[] = [
   ["limits", async () => (await import("./limits.ts")).checkLimits],
 ];
 
+/** Runs one check after the other. */
 export async function* examine(patient: Patient, all = checks): AsyncGenerator<Section> {
   for (const [check, load] of all) yield { check, findings: await runCheck(patient, load) };
 }
@@ -27,6 +28,6 @@ async function runCheck(patient: Patient, load: () => Promise<Check>): Promise<r
     return await (await load())(patient);
   } catch (error) {
     const message = error instanceof Error ? (error.message.split("\n")[0] ?? error.name) : String(error);
-    return [broken(`this check could not run: ${message}`, "mend what is broken above, then run it again")];
+    return [broken(`this check could not run: ${message}`, "fix what is broken above, then run it again")];
   }
 }

@@ -1,4 +1,4 @@
-/** Whether what is here fits the Worker: each pack its share of the memory, the bundle Cloudflare's limit. */
+/** Checks Cloudflare's limits: each pack's share of the memory, the size of the bundle, the size of an image. */
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import {
@@ -13,34 +13,32 @@ import { readLocalPack } from "../store/local-pack.ts";
 import { packInfo } from "../store/pack-info.ts";
 import { readProjectConfig } from "../store/platform-config.ts";
 import { broken, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { packsIn } from "./packs.ts";
 
 const MiB = 2 ** 20;
 /** Cloudflare's limit of a Worker's files, uncompressed. */
 const maxBundleBytes = 64 * MiB;
 const mebibytes = (bytes: number) => `${(bytes / MiB).toFixed(1)} MiB`;
 
+/** Checks packs, bundle and image size against the limits. */
 export async function checkLimits({ folder }: Patient): Promise<Finding[]> {
-  return [...(await packFindings(folder)), ...(await bundleFindings(folder)), ...imageFindings(folder)];
-}
-
-/** Packs that are broken are told of by the check of packs. */
-async function packFindings(folder: string): Promise<Finding[]> {
-  const place = path.join(folder, "model-shards");
-  const entries = await readdir(place, { withFileTypes: true }).catch(() => []);
   const findings: Finding[] = [];
-  for (const entry of entries.filter((item) => item.isDirectory())) {
-    const pack = await readLocalPack(path.join(place, entry.name)).catch(() => undefined);
+  for (const place of await packsIn(folder, "model-shards")) {
+    // The check of packs reports those that cannot be read.
+    const pack = await readLocalPack(path.join(folder, place)).catch(() => undefined);
     if (pack) findings.push(heapFinding(await packInfo(pack)));
   }
-  return findings;
+  return [...findings, ...(await bundleFindings(folder)), ...imageFindings(folder)];
 }
 
+/** Predicts the WASM heap that a pack needs. */
 export function heapFinding(info: Awaited<ReturnType<typeof packInfo>>): Finding {
+  const shards = info.shards.map(({ bytes }) => bytes);
   const heap = predictHeapOf({
     layers: info.conv_layers,
-    weightBytes: info.shards.reduce((sum, { bytes }) => sum + bytes, 0),
+    weightBytes: shards.reduce((sum, bytes) => sum + bytes, 0),
     size: info.preprocessing.crop,
-    shardBytes: Math.max(...info.shards.map(({ bytes }) => bytes)),
+    shardBytes: Math.max(...shards),
   });
   const share = `about ${mebibytes(heap)} of WASM heap, of ${mebibytes(memoryBudget.modelBytes)}`;
   if (heap <= memoryBudget.modelBytes) return ok(`${info.name} fits the Worker: ${share}`);
@@ -55,19 +53,15 @@ export function heapFinding(info: Awaited<ReturnType<typeof packInfo>>): Finding
 async function bundleFindings(folder: string): Promise<Finding[]> {
   const dist = path.join(folder, "dist");
   const files = await readdir(dist).catch(() => []);
-  // Maps and the README that wrangler writes beside the bundle are not uploaded.
+  // Wrangler does not upload the source maps and the README that it writes beside the bundle.
   const uploaded = files.filter((file) => /\.(js|wasm)$/.test(file));
   if (uploaded.length === 0) return [];
   const sizes = await Promise.all(uploaded.map(async (file) => (await stat(path.join(dist, file))).size));
   const bytes = sizes.reduce((sum, size) => sum + size, 0);
   const what = `the bundle in dist has ${mebibytes(bytes)}, of ${mebibytes(maxBundleBytes)}`;
   if (bytes <= maxBundleBytes) return [ok(what)];
-  return [
-    broken(
-      `${what}: Cloudflare refuses it`,
-      "rm -r dist && npm run build; then see which import brought the rest",
-    ),
-  ];
+  const fix = "rm -r dist && npm run build; then see which import added the rest";
+  return [broken(`${what}: Cloudflare refuses it`, fix)];
 }
 
 function imageFindings(folder: string): Finding[] {
@@ -77,17 +71,12 @@ function imageFindings(folder: string): Finding[] {
   } catch {
     return [];
   }
-  // Unset or not valid: the default, or the check of settings tells.
-  if (!Number.isFinite(bytes) || bytes <= 0) return [];
-  if (bytes <= maxImageBytesCeiling) {
-    const room = maxInFlightBytes - smallRequestBytes;
-    const atOnce = Math.floor(room / (bytes + requestOverheadBytes));
-    return [ok(`MAX_IMAGE_BYTES is ${mebibytes(bytes)}: ${atOnce} such at a time in memory, others wait`)];
+  // Unset means the default. The check of settings reports an invalid value.
+  if (!(bytes > 0)) return [];
+  const what = `MAX_IMAGE_BYTES is ${mebibytes(bytes)}`;
+  if (bytes > maxImageBytesCeiling) {
+    return [warning(`${what}, more than may be in flight`, `set it to at most ${maxImageBytesCeiling}`)];
   }
-  return [
-    warning(
-      `MAX_IMAGE_BYTES is ${mebibytes(bytes)}, more than may be in flight`,
-      `set it to at most ${maxImageBytesCeiling}`,
-    ),
-  ];
+  const atOnce = Math.floor((maxInFlightBytes - smallRequestBytes) / (bytes + requestOverheadBytes));
+  return [ok(`${what}: memory holds ${atOnce} such images at a time, others wait`)];
 }

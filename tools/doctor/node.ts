@@ -1,4 +1,4 @@
-/** The Node that started npm, and the newer one that the project's scripts run in. */
+/** Checks two versions of Node: the one that started npm, and the newer one in which the project's scripts run. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { z } from "zod";
@@ -9,6 +9,7 @@ const packageSchema = z.object({
   devDependencies: z.object({ node: z.string() }),
 });
 
+/** @param inside version of the Node that runs this */
 export async function checkNode(patient: Patient, inside = process.versions.node): Promise<Finding[]> {
   const text = await readFile(path.join(patient.folder, "package.json"), "utf8");
   const { engines, devDependencies } = packageSchema.parse(JSON.parse(text));
@@ -19,11 +20,11 @@ export async function checkNode(patient: Patient, inside = process.versions.node
   ];
 }
 
-/** npm tells its own Node's version in its user agent: `npm/11.6.0 node/v20.20.0 linux x64`. */
+/** npm's user agent names the Node that runs npm: `npm/11.6.0 node/v20.20.0 linux x64`. */
 function outsideFinding(userAgent: string | undefined, least: string): Finding {
   const outside = /\bnode\/v(\d+\.\d+\.\d+)/.exec(userAgent ?? "")?.[1];
   if (outside === undefined) {
-    return ok("Node outside: not told (npm tells it when it starts this: npm run doctor)");
+    return ok("Node outside: unknown (only npm knows it; start this with npm run doctor)");
   }
   if (isAtLeast(outside, least)) return ok(`Node outside ${outside} (at least ${least})`);
   return broken(

@@ -1,68 +1,52 @@
-/** The packs of this machine: manifest, labels and every shard against its hash. */
+/** Checks the packs on this machine: manifest, labels and every shard against its hash. */
 import { execFile } from "node:child_process";
-import { access, readdir } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { readLocalPack } from "../store/local-pack.ts";
-import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
-import { broken, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { broken, brokenBy, type Finding, ok, type Patient, warning } from "./finding.ts";
 
-const run = promisify(execFile);
-/** Packs that serve, and where people keep others. */
-const places = ["model-shards", "models"];
-
+/** Checks every pack in model-shards, which serves, and in models, where people keep others. */
 export async function checkPacks({ folder }: Patient): Promise<Finding[]> {
-  const packs = (await Promise.all(places.map((place) => packFolders(folder, place)))).flat();
-  if (packs.length === 0) {
-    return [broken("model-shards holds no pack", "git checkout model-shards")];
-  }
-  const findings: Finding[] = [];
-  for (const pack of packs) findings.push(await packFinding(folder, pack));
-  return findings;
+  const packs = [...(await packsIn(folder, "model-shards")), ...(await packsIn(folder, "models"))];
+  if (packs.length === 0) return [broken("model-shards holds no pack", "git checkout model-shards")];
+  return Promise.all(packs.map((pack) => packFinding(folder, pack)));
 }
 
-async function packFolders(folder: string, place: string): Promise<string[]> {
+/** The folders in `place`, relative to the project's folder. */
+export async function packsIn(folder: string, place: string): Promise<string[]> {
   const entries = await readdir(path.join(folder, place), { withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isDirectory()).map((entry) => path.join(place, entry.name));
 }
 
 async function packFinding(folder: string, pack: string): Promise<Finding> {
-  const name = path.basename(pack);
   try {
     const { manifest, files } = await readLocalPack(path.join(folder, pack));
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const what = `${pack}: ${manifest.version}, ${manifest.shards.length} shards, ${megabytes(bytes)}, every hash right`;
-    if (manifest.name === name) return ok(what);
+    if (manifest.name === path.basename(pack)) return ok(what);
     return warning(
-      `${pack} holds a pack named ${manifest.name}: by that name it is not found`,
+      `${pack} holds a pack named ${manifest.name}: it is not found by that name`,
       `mv ${pack} ${path.join(path.dirname(pack), manifest.name)}`,
     );
   } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    // The message's own advice follows its last semicolon; here it is known which of the two it is.
-    return broken(
-      error.message.replace(/; (restore|make) .*$/, "").replace(`${folder}/`, ""),
-      await mendOf(folder, pack),
-    );
+    const finding = brokenBy(error, await fixOf(folder, pack));
+    return { ...finding, what: finding.what.replace(`${folder}/`, "") };
   }
 }
 
-/** What git has is restored; what was made here is made again. */
-async function mendOf(folder: string, pack: string): Promise<string> {
-  const tracked = await run("git", ["ls-files", "--error-unmatch", path.join(pack, "manifest.json")], {
-    cwd: folder,
-  }).then(
+/** A pack that git tracks can be restored. Any other must be packed again. */
+async function fixOf(folder: string, pack: string): Promise<string> {
+  const manifest = path.join(pack, "manifest.json");
+  const git = promisify(execFile)("git", ["ls-files", "--error-unmatch", manifest], { cwd: folder });
+  const tracked = await git.then(
     () => true,
     () => false,
   );
   if (tracked) return `git checkout -- ${pack}`;
-  const manifest = path.join(folder, pack, "manifest.json");
-  const made = await access(manifest).then(
-    () => true,
-    () => false,
-  );
-  return made
-    ? `make it again: npm run model -- pack (the .onnx file it was made of is "source" in ${pack}/manifest.json)`
+  return existsSync(path.join(folder, manifest))
+    ? `make it again: npm run model -- pack (the .onnx file it was made of is "source" in ${manifest})`
     : `rm -r ${pack}, or make it again: npm run model -- pack`;
 }

@@ -1,19 +1,18 @@
-/** The ports of `npm start`: free, or who holds them. */
+/** Checks the ports of `npm start`. */
 import { execFile } from "node:child_process";
-import { createServer } from "node:net";
 import { promisify } from "node:util";
+import { isPortFree } from "../terminal/port.ts";
 import { broken, type Finding, ok, type Patient, warning } from "./finding.ts";
 
-const run = promisify(execFile);
-const host = "127.0.0.1";
 const askTimeoutMs = 2_000;
 
+/** Checks that both ports are free, or names the program that holds them. */
 export async function checkPorts({ port, inspectorPort }: Patient): Promise<Finding[]> {
   return [await serverFinding(port), await inspectorFinding(inspectorPort)];
 }
 
 async function serverFinding(port: number): Promise<Finding> {
-  if (await isFree(port)) return ok(`port ${port} is free`);
+  if (await isPortFree(port)) return ok(`port ${port} is free`);
   if (await isOurWorker(port)) return ok(`port ${port}: the Worker runs there already (npm start)`);
   return broken(
     `port ${port} is held by ${await holder(port)}: npm start cannot listen there`,
@@ -22,37 +21,21 @@ async function serverFinding(port: number): Promise<Finding> {
 }
 
 async function inspectorFinding(port: number): Promise<Finding> {
-  if (await isFree(port)) return ok(`port ${port} (inspector) is free`);
+  const name = `port ${port} (inspector)`;
+  if (await isPortFree(port)) return ok(`${name} is free`);
   const who = await holder(port);
-  if (/^workerd/.test(who))
-    return ok(`port ${port} (inspector) is held by ${who}: npm start, or another Worker`);
+  if (who.startsWith("workerd")) return ok(`${name} is held by ${who}: npm start, or another Worker`);
   return warning(
-    `port ${port} (inspector) is held by ${who}: wrangler takes another one`,
+    `${name} is held by ${who}: wrangler takes another one`,
     "nothing, unless you debug: wrangler then prints the inspector's port",
   );
 }
 
-async function isFree(port: number): Promise<boolean> {
-  const server = createServer();
-  try {
-    await new Promise<void>((resolve, reject) => {
-      server.once("error", reject);
-      server.listen(port, host, resolve);
-    });
-    return true;
-  } catch {
-    return false;
-  } finally {
-    await new Promise((resolve) => server.close(resolve));
-  }
-}
-
 async function isOurWorker(port: number): Promise<boolean> {
   try {
-    const response = await fetch(`http://${host}:${port}/healthz`, {
-      signal: AbortSignal.timeout(askTimeoutMs),
-    });
-    // The header tells it from other servers that answer /healthz.
+    const signal = AbortSignal.timeout(askTimeoutMs);
+    const response = await fetch(`http://127.0.0.1:${port}/healthz`, { signal });
+    // Other servers answer /healthz too, but not with this header.
     const policy = response.headers.get("Content-Security-Policy") ?? "";
     return policy.startsWith("default-src 'none'") && (await response.text()).includes('"status":"ok"');
   } catch {
@@ -60,15 +43,10 @@ async function isOurWorker(port: number): Promise<boolean> {
   }
 }
 
-/** As lsof tells it, where there is one and it may look. */
+/** Asks lsof, which may be missing, and which sees only the user's own processes. */
 async function holder(port: number): Promise<string> {
-  try {
-    const { stdout } = await run("lsof", ["-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc"]);
-    const pid = /^p(\d+)$/m.exec(stdout)?.[1];
-    const name = /^c(.+)$/m.exec(stdout)?.[1];
-    if (pid !== undefined) return `${name ?? "a process"} (process ${pid})`;
-  } catch {
-    // No lsof here, or none of our own processes.
-  }
-  return "another program";
+  const args = ["-nP", `-iTCP:${port}`, "-sTCP:LISTEN", "-Fpc"];
+  const { stdout } = await promisify(execFile)("lsof", args).catch(() => ({ stdout: "" }));
+  const [, pid, name = "a process"] = /^p(\d+)$[\s\S]*?^c(.+)$/m.exec(stdout) ?? [];
+  return pid === undefined ? "another program" : `${name} (process ${pid})`;
 }

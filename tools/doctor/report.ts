@@ -1,30 +1,28 @@
-/** Findings for people: marks and colours on a terminal, words elsewhere. */
+/** Prints findings for people: marks and colours on a terminal, words elsewhere. */
 import { styleText } from "node:util";
 import type { Section } from "./examine.ts";
-import type { Finding } from "./finding.ts";
 
 const marks = { ok: ["✔", "green"], warning: ["!", "yellow"], broken: ["✖", "red"] } as const;
 
+/** Formats one check and its findings. */
 export function sectionText({ check, findings }: Section, terminal: boolean): string {
   const lines = findings.flatMap((finding) => {
-    const mark = markOf(finding.level, terminal);
+    const [mark, colour] = marks[finding.level];
+    const shown = terminal ? styleText(colour, mark) : finding.level.padEnd(7);
     const indent = " ".repeat(terminal ? 4 : 10);
-    const mend = finding.level === "ok" ? [] : [`${indent}mend: ${finding.mend}`];
-    return [`  ${mark} ${finding.what}`, ...mend];
+    return [
+      `  ${shown} ${finding.what}`,
+      ...(finding.level === "ok" ? [] : [`${indent}fix: ${finding.fix}`]),
+    ];
   });
   return [terminal ? styleText("bold", check) : check, ...lines].join("\n");
 }
 
+/** Counts what is not well. */
 export function summaryText(sections: readonly Section[]): string {
-  const count = (level: Finding["level"]) =>
-    sections.flatMap(({ findings }) => findings).filter((finding) => finding.level === level).length;
+  const levels = sections.flatMap(({ findings }) => findings.map(({ level }) => level));
+  const count = (level: string) => levels.filter((other) => other === level).length;
   const [warnings, faults] = [count("warning"), count("broken")];
-  const told = `${faults} broken, ${warnings} ${warnings === 1 ? "warning" : "warnings"}`;
-  return faults + warnings === 0 ? "all is well" : told;
-}
-
-function markOf(level: Finding["level"], terminal: boolean): string {
-  if (!terminal) return level.padEnd(7);
-  const [mark, colour] = marks[level];
-  return styleText(colour, mark);
+  if (faults + warnings === 0) return "all is well";
+  return `${faults} broken, ${warnings} ${warnings === 1 ? "warning" : "warnings"}`;
 }

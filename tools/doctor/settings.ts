@@ -1,64 +1,49 @@
-/** wrangler.toml and .dev.vars, by the very schema that the Worker reads them with. */
-import { access, readFile } from "node:fs/promises";
+/** Checks wrangler.toml and .dev.vars with the schema that the Worker itself uses. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { parseEnv } from "node:util";
 import { variableFaults, variableNames } from "../../src/config.ts";
-import { bucketNameOf, type ProjectConfig, readProjectConfig } from "../store/platform-config.ts";
-import { CommandError } from "../terminal/fail.ts";
-import { broken, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { bucketNameOf, readProjectConfig } from "../store/platform-config.ts";
+import { broken, brokenBy, type Finding, ok, type Patient, warning } from "./finding.ts";
 
+/** Checks the bucket binding, every variable, and that the model's pack is on this machine. */
 export async function checkSettings({ folder }: Patient): Promise<Finding[]> {
-  let project: ProjectConfig;
-  let bucket: string;
   try {
-    project = readProjectConfig(folder);
-    bucket = bucketNameOf(project);
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return [
-      broken(error.message.split("; ")[0] ?? error.message, "mend that line, or git checkout wrangler.toml"),
+    const project = readProjectConfig(folder);
+    const bucket = bucketNameOf(project);
+    const text = await readFile(path.join(folder, ".dev.vars"), "utf8").catch(() => "");
+    // Secrets: no finding may repeat a value.
+    const secrets: Readonly<Record<string, unknown>> = { ...parseEnv(text) };
+    const all = { ...project.vars, ...secrets };
+    const findings = [
+      ...variableFindings(project.vars, "wrangler.toml"),
+      ...variableFindings(secrets, ".dev.vars"),
+      ...modelFindings(folder, all.MODEL_NAME),
     ];
+    if (findings.length > 0) return findings;
+    const names = Object.keys(all);
+    return [ok(`bucket ${bucket}; ${names.length} variables, all valid (${names.join(", ")})`)];
+  } catch (error) {
+    return [brokenBy(error)];
   }
-  const secrets = await devVars(folder);
-  const findings = [
-    ...variableFindings(project.vars, "wrangler.toml"),
-    ...variableFindings(secrets, ".dev.vars"),
-    ...(await modelFindings(folder, { ...project.vars, ...secrets }.MODEL_NAME)),
-  ];
-  if (findings.length > 0) return findings;
-  const names = Object.keys({ ...project.vars, ...secrets });
-  return [ok(`bucket ${bucket}; ${names.length} variables, all valid (${names.join(", ")})`)];
-}
-
-/** What `npm start` reads besides; secrets, so that no value is ever repeated. */
-async function devVars(folder: string): Promise<Record<string, string | undefined>> {
-  const text = await readFile(path.join(folder, ".dev.vars"), "utf8").catch(() => "");
-  return { ...parseEnv(text) };
 }
 
 function variableFindings(variables: Readonly<Record<string, unknown>>, file: string): Finding[] {
   const faults = variableFaults(variables).map(({ variable, expected }) =>
-    broken(`${variable} in ${file} does not hold: the Worker answers 503`, `set it to ${expected}`),
+    broken(`${variable} in ${file} is not valid: the Worker answers 503`, `set it to ${expected}`),
   );
   const unknown = Object.keys(variables).filter((name) => !variableNames.includes(name));
-  return [
-    ...faults,
-    ...unknown.map((name) =>
-      warning(
-        `${name} in ${file} is no variable of the Worker's: it has no effect`,
-        `take it out, or write one of ${variableNames.join(", ")}`,
-      ),
-    ),
-  ];
+  const fix = `remove it, or write one of ${variableNames.join(", ")}`;
+  const warnings = unknown.map((name) =>
+    warning(`${name} in ${file} is no variable of the Worker's: it has no effect`, fix),
+  );
+  return [...faults, ...warnings];
 }
 
-async function modelFindings(folder: string, model: unknown): Promise<Finding[]> {
+function modelFindings(folder: string, model: unknown): Finding[] {
   if (typeof model !== "string" || variableFaults({ MODEL_NAME: model }).length > 0) return [];
-  const here = await access(path.join(folder, "model-shards", model, "manifest.json")).then(
-    () => true,
-    () => false,
-  );
-  if (here) return [];
+  if (existsSync(path.join(folder, "model-shards", model, "manifest.json"))) return [];
   return [
     warning(
       `MODEL_NAME is ${model}, and model-shards has no such pack: npm run deploy cannot push it`,

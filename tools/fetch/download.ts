@@ -198,7 +198,7 @@ export class Download {
       return open(this.#part, start > 0 ? "a" : "w");
     });
     try {
-      for await (const chunk of (response.body ?? []) as AsyncIterable<Uint8Array>) {
+      for await (const chunk of response.body ?? []) {
         if (have + chunk.length > bytes) {
           await this.#discard();
           throw new MirrorError(`sends more than the expected ${bytes} bytes`);

@@ -40,15 +40,16 @@ export async function readLocalPack(folder: string): Promise<LocalPack> {
   if (!parsed.success) {
     const issue = parsed.error.issues[0];
     throw new CommandError(
-      `${manifestPath} is not a manifest of format ${manifestFormat}: ${issue?.path.join(".")}: ${issue?.message}; make the pack again`,
+      `${manifestPath} is not a manifest of format ${manifestFormat}: ${issue?.path.join(".")}: ${issue?.message}`,
+      { fix: "make the pack again" },
     );
   }
   const manifest = parsed.data;
   const version = await manifestVersion(json as object);
   if (version !== manifest.version) {
-    throw new CommandError(
-      `${manifestPath} says version ${manifest.version} but hashes to ${version}; it was edited: make the pack again`,
-    );
+    throw new CommandError(`${manifestPath} says version ${manifest.version} but hashes to ${version}`, {
+      fix: "it was edited: make the pack again",
+    });
   }
   const files: PackFile[] = [
     ...manifest.shards.map(({ file, bytes, sha256 }) => ({ name: file, bytes, sha256 })),
@@ -95,6 +96,8 @@ export async function findPackFolder(pack: string, packs = packsFolder): Promise
   );
 }
 
+const restoreOrMake = "restore it (git checkout) or make the pack again";
+
 async function checkFile(folder: string, file: PackFile): Promise<void> {
   const filePath = path.join(folder, file.name);
   const content = await readRequired(filePath);
@@ -105,9 +108,9 @@ async function checkFile(folder: string, file: PackFile): Promise<void> {
   }
   const actual = await sha256Hex(content);
   if (actual !== file.sha256) {
-    throw new CommandError(
-      `${filePath} has SHA-256 ${actual}; its manifest says ${file.sha256}; restore it (git checkout) or make the pack again`,
-    );
+    throw new CommandError(`${filePath} has SHA-256 ${actual}; its manifest says ${file.sha256}`, {
+      fix: restoreOrMake,
+    });
   }
 }
 
@@ -133,10 +136,10 @@ async function readRequired(filePath: string): Promise<Uint8Array> {
     return await readFile(filePath);
   } catch (cause) {
     const missing = (cause as NodeJS.ErrnoException).code === "ENOENT";
-    throw new CommandError(
-      `${filePath} ${missing ? "is missing" : "cannot be read"}; restore it (git checkout) or make the pack again`,
-      { cause },
-    );
+    throw new CommandError(`${filePath} ${missing ? "is missing" : "cannot be read"}`, {
+      fix: restoreOrMake,
+      cause,
+    });
   }
 }
 
@@ -144,6 +147,6 @@ function parseJson(filePath: string, bytes: Uint8Array): unknown {
   try {
     return JSON.parse(new TextDecoder().decode(bytes));
   } catch (cause) {
-    throw new CommandError(`${filePath} is not JSON; make the pack again`, { cause });
+    throw new CommandError(`${filePath} is not JSON`, { fix: "make the pack again", cause });
   }
 }

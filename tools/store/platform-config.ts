@@ -28,10 +28,10 @@ export function readProjectConfig(folder = projectFolder): ProjectConfig {
     return unstable_readConfig({ config }, { hideWarnings: true });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandError(
-      `${config} cannot be used: ${message.replaceAll(/\s+/g, " ").trim()}; mend it, or git checkout wrangler.toml`,
-      { cause },
-    );
+    throw new CommandError(`${config} cannot be used: ${message.replaceAll(/\s+/g, " ").trim()}`, {
+      fix: "fix it, or git checkout wrangler.toml",
+      cause,
+    });
   }
 }
 
@@ -39,9 +39,9 @@ export function readProjectConfig(folder = projectFolder): ProjectConfig {
 export function bucketNameOf(project: ProjectConfig): string {
   const name = project.r2_buckets.find(({ binding }) => binding === bucketBinding)?.bucket_name;
   if (name !== undefined) return name;
-  throw new CommandError(
-    `wrangler.toml binds no bucket as ${bucketBinding}; expected [[r2_buckets]] with binding = "${bucketBinding}" and a bucket_name`,
-  );
+  throw new CommandError(`wrangler.toml binds no bucket as ${bucketBinding}`, {
+    fix: `add [[r2_buckets]] with binding = "${bucketBinding}" and a bucket_name, or git checkout wrangler.toml`,
+  });
 }
 
 /** A configuration of nothing but the bucket: opening it needs neither the Worker's code nor its variables. */

@@ -54,15 +54,15 @@ export function remoteFailure(error: unknown, bucket: string): unknown {
   if (known) return known;
   if (ourErrors.has(error.name)) return error;
   if (/\b10085\b|\b10006\b|bucket.{0,80}(not found|does not exist)/i.test(message)) {
-    return new CommandError(
-      `your account has no bucket ${bucket}; create it: npx wrangler r2 bucket create ${bucket} (npm run deploy does)`,
-      { cause: error },
-    );
+    return new CommandError(`your account has no bucket ${bucket}`, {
+      fix: `create it: npx wrangler r2 bucket create ${bucket} (npm run deploy does)`,
+      cause: error,
+    });
   }
-  return new CommandError(
-    `the remote bucket ${bucket} failed: ${message}; run the command again, WRANGLER_LOG=debug tells more`,
-    { cause: error },
-  );
+  return new CommandError(`the remote bucket ${bucket} failed: ${message}`, {
+    fix: "run the command again, WRANGLER_LOG=debug tells more",
+    cause: error,
+  });
 }
 
 async function withinTime<T>(opening: Promise<T>, bucket: string): Promise<T> {
@@ -71,9 +71,9 @@ async function withinTime<T>(opening: Promise<T>, bucket: string): Promise<T> {
     timer = setTimeout(() => {
       const seconds = connectTimeoutMs / 1000;
       reject(
-        new CommandError(
-          `no connection to the bucket ${bucket} after ${seconds} s; see wrangler's message above, or run again with WRANGLER_LOG=debug`,
-        ),
+        new CommandError(`no connection to the bucket ${bucket} after ${seconds} s`, {
+          fix: "see wrangler's message above, or run again with WRANGLER_LOG=debug",
+        }),
       );
     }, connectTimeoutMs);
   });

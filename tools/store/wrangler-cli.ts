@@ -91,23 +91,23 @@ const loginFailure =
 export function cloudflareFailure(message: string, cause?: unknown): CommandError | undefined {
   const options = cause === undefined ? {} : { cause };
   if (networkFailure.test(message)) {
-    return new CommandError(
-      "Cloudflare's API cannot be reached; check the network (proxy, firewall) and run the command again",
-      options,
-    );
+    return new CommandError("Cloudflare's API cannot be reached", {
+      ...options,
+      fix: "check the network (proxy, firewall) and run the command again",
+    });
   }
   if (/more than one account/i.test(message)) {
-    return new CommandError(
-      "you belong to several Cloudflare accounts; set account_id in wrangler.toml, or CLOUDFLARE_ACCOUNT_ID (npx wrangler whoami lists them)",
-      options,
-    );
+    return new CommandError("you belong to several Cloudflare accounts", {
+      ...options,
+      fix: "set account_id in wrangler.toml, or CLOUDFLARE_ACCOUNT_ID (npx wrangler whoami lists them)",
+    });
   }
   return loginFailure.test(message) ? notLoggedIn(options) : undefined;
 }
 
 function notLoggedIn(options: ErrorOptions = {}): CommandError {
-  return new CommandError(
-    "not logged in to Cloudflare; run npx wrangler login, or set CLOUDFLARE_API_TOKEN to a token that may edit Workers and R2",
-    options,
-  );
+  return new CommandError("not logged in to Cloudflare", {
+    ...options,
+    fix: "run npx wrangler login, or set CLOUDFLARE_API_TOKEN to a token that may edit Workers and R2",
+  });
 }

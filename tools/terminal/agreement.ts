@@ -1,7 +1,8 @@
-/** How far a pack agrees with its source, for people. */
+/** Prints how far a pack agrees with its source. */
 import type { Agreement } from "../pack/evaluate.ts";
 import { table } from "./output.ts";
 
+/** Formats an agreement as a table of two columns. */
 export function describeAgreement(agreement: Agreement): string {
   const { accuracy } = agreement;
   const rows = [

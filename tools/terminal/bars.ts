@@ -1,17 +1,17 @@
-/** Predictions as bars. */
+/** Prints predictions as bars. */
 import { styleText } from "node:util";
 import type { Prediction } from "../../src/model/scores.ts";
 
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 const maxLabelLength = 32;
 
-/** `fraction` (0..1) of `width` characters, to an eighth of a character. */
+/** Draws `fraction` (0 to 1) of `width` characters, to an eighth of a character. */
 export function bar(fraction: number, width: number): string {
   const units = Math.round(Math.min(1, Math.max(0, fraction)) * width * 8);
   return ("█".repeat(units >> 3) + eighths[units & 7]).padEnd(width);
 }
 
-/** One line a prediction: label, bar, percentage. */
+/** Returns one line per prediction: label, bar, percentage. */
 export function renderPredictions(predictions: readonly Prediction[], width = 40): string {
   const labels = predictions.map(({ label }) => shorten(label));
   const labelWidth = Math.max(...labels.map((label) => label.length));

@@ -1,6 +1,6 @@
-/** Reports that are free in form, for people: each value under its path. */
+/** Prints reports of any shape: each value with its path. */
 
-/** Rows of a table, the first one headed `title`; none where there is no report. */
+/** Returns rows of a table, the first one headed `title`. Returns none for a missing report. */
 export function leafRows(title: string, report: Readonly<Record<string, unknown>> | null): string[][] {
   if (report === null) return [];
   const lines = leaves(report, "").map(([key, value]) => `${key}: ${value}`);

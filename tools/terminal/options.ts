@@ -1,48 +1,52 @@
-/** Parsers of command line options, for commander. */
+/** Parsers of command line options, for commander. Each throws InvalidArgumentError for a value that it refuses. */
 import { InvalidArgumentError } from "commander";
 import { packNameSchema } from "../../src/model/manifest.ts";
 
+/** Parses a TCP port. */
 export function parsePort(value: string): number {
   return parseInteger(value, 1, 65_535);
 }
 
+/** Parses a small count. */
 export function parseCount(value: string): number {
   return parseInteger(value, 1, 100_000);
 }
 
-/** Folds of a cross-validation. */
+/** Parses the number of folds of a cross-validation. */
 export function parseFolds(value: string): number {
   return parseInteger(value, 2, 100);
 }
 
-/** Minutes, fractions too, up to a day. */
+/** Parses minutes, with fractions, up to a day. */
 export function parseMinutes(value: string): number {
-  const number = Number(value);
-  if (value.trim() !== "" && number > 0 && number <= 1440) return number;
-  throw new InvalidArgumentError("expected minutes, over 0 and up to 1440");
+  return parseNumber(value, (number) => number > 0 && number <= 1440, "minutes, over 0 and up to 1440");
 }
 
-/** 0 to 1. */
+/** Parses a share from 0 to 1. */
 export function parseShare(value: string): number {
-  const number = Number(value);
-  if (value.trim() !== "" && number >= 0 && number <= 1) return number;
-  throw new InvalidArgumentError("expected a share from 0 to 1");
+  return parseNumber(value, (number) => number >= 0 && number <= 1, "a share from 0 to 1");
 }
 
-/** Mebibytes, fractions too, as bytes. */
+/** Parses mebibytes, with fractions, and returns bytes. */
 export function parseMebibytes(value: string): number {
-  const number = Number(value);
-  if (value.trim() !== "" && number > 0 && number <= 1024) return Math.round(number * 2 ** 20);
-  throw new InvalidArgumentError("expected mebibytes, over 0");
+  const mebibytes = parseNumber(value, (number) => number > 0 && number <= 1024, "mebibytes, over 0");
+  return Math.round(mebibytes * 2 ** 20);
 }
 
-/** The name of a pack or a head, as its file takes it. */
+/** Parses a large count, which may have underscores or an exponent: `1_000_000`, `1e6`. */
+export function parseAmount(value: string): number {
+  const isAmount = (number: number) => Number.isInteger(number) && number >= 1 && number <= 1e12;
+  return parseNumber(value.replaceAll("_", ""), isAmount, "an integer from 1 to 1000000000000");
+}
+
+/** Parses the name of a pack or a head. */
 export function parseName(value: string): string {
   const parsed = packNameSchema.safeParse(value);
   if (parsed.success) return parsed.data;
   throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "expected another name");
 }
 
+/** Makes a parser that accepts one of some words. */
 export function choiceOf<const T extends string>(...choices: readonly T[]): (value: string) => T {
   return (value) => {
     const choice = choices.find((c) => c === value);
@@ -52,7 +56,12 @@ export function choiceOf<const T extends string>(...choices: readonly T[]): (val
 }
 
 function parseInteger(value: string, min: number, max: number): number {
+  const isValid = (number: number) => /^\d+$/.test(value) && number >= min && number <= max;
+  return parseNumber(value, isValid, `an integer from ${min} to ${max}`);
+}
+
+function parseNumber(value: string, isValid: (number: number) => boolean, expected: string): number {
   const number = Number(value);
-  if (/^\d+$/.test(value) && number >= min && number <= max) return number;
-  throw new InvalidArgumentError(`expected an integer from ${min} to ${max}`);
+  if (value.trim() !== "" && isValid(number)) return number;
+  throw new InvalidArgumentError(`expected ${expected}`);
 }

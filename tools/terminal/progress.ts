@@ -1,16 +1,20 @@
-/** Progress of long work: a bar on a terminal, plain lines elsewhere. Written to stderr: stdout is for results. */
+/** Shows the progress of long work: a bar on a terminal, plain lines elsewhere. Writes to stderr, since stdout is for results. */
 import { Presets, SingleBar } from "cli-progress";
 
+/** Shows how far the stages of some work are. */
 export interface Progress {
-  /** `done` of `total` steps of `stage`. */
+  /** Reports that `done` of `total` steps of `stage` are done. */
   update(stage: string, done: number, total: number): void;
+  /** Ends the display of the current stage. */
   stop(): void;
 }
 
+/** Chooses the display for a stream. */
 export function createProgress(stream: NodeJS.WriteStream = process.stderr): Progress {
   return stream.isTTY ? new BarProgress(stream) : new LineProgress(stream);
 }
 
+/** Shows nothing. */
 export const silentProgress: Progress = { update() {}, stop() {} };
 
 class BarProgress implements Progress {
@@ -41,7 +45,7 @@ class BarProgress implements Progress {
   }
 }
 
-/** A line at the start, at each quarter and at the end of a stage. */
+/** Prints a line at the start, at each quarter and at the end of a stage. */
 class LineProgress implements Progress {
   readonly #stream: NodeJS.WriteStream;
   #last = "";

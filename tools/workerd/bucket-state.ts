@@ -1,4 +1,4 @@
-/** Local storage with a seeded bucket, made once and copied for each Worker. */
+/** Fills local storage with a bucket, from which each Worker starts with a copy. */
 import { readFile } from "node:fs/promises";
 import { parseHead } from "../../src/head/head.ts";
 import { sha256Hex } from "../../src/sha256.ts";
@@ -8,20 +8,21 @@ import { pushPack } from "../store/push.ts";
 import { pushHead } from "../store/push-head.ts";
 import { silentProgress } from "../terminal/progress.ts";
 
+/** Makes the pack of a folder live. */
 export async function seedPack(stateFolder: string, packFolder: string): Promise<void> {
   const pack = await readLocalPack(packFolder);
   await withLocalBucket((bucket) => pushPack(bucket, pack, silentProgress), { persistTo: stateFolder });
 }
 
-/** A head, live on the version of the model that it names. */
+/** Makes a head live on the version of the model that it names. */
 export async function seedHead(stateFolder: string, content: Uint8Array): Promise<void> {
   const head = { head: await parseHead(content), content, sha256: await sha256Hex(content) };
   await withLocalBucket((bucket) => pushHead(bucket, head, silentProgress), { persistTo: stateFolder });
 }
 
-/** One file under one key. */
+/** Stores one file under a key. */
 export async function seedFile(stateFolder: string, key: string, file: string): Promise<void> {
   const bytes = await readFile(file);
-  // What put returns lives in workerd, which is gone by then.
+  // The result of put belongs to workerd, which has stopped by then.
   await withLocalBucket(async (bucket) => void (await bucket.put(key, bytes)), { persistTo: stateFolder });
 }

@@ -1,4 +1,4 @@
-/** Builds Workers as a deploy would, into folders of their own: `dist` may be another command's. */
+/** Builds Workers as a deploy does, into folders other than `dist`, which another command may be using. */
 import { execFile } from "node:child_process";
 import { rm } from "node:fs/promises";
 import path from "node:path";
@@ -12,15 +12,16 @@ export interface Bundle {
   readonly script: string;
 }
 
+/** Path of wrangler's command line program. */
 export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** This project's Worker. */
+/** Builds this project's Worker. */
 export async function buildOurs(folder: string): Promise<Bundle> {
   await build(["--config", path.join(projectFolder, "wrangler.toml")], folder);
   return { folder, script: "index.js" };
 }
 
-/** Builds what `options` name into an emptied folder. */
+/** Empties `folder` and builds the Worker that `options` name into it. */
 export async function build(options: readonly string[], folder: string): Promise<void> {
   await rm(folder, { recursive: true, force: true });
   const args = [wranglerCli, "deploy", "--dry-run", "--outdir", folder, ...options];

@@ -1,24 +1,25 @@
-/** A built Worker in a workerd of its own, under `wrangler dev`, whose inspector tells the isolate's memory. */
+/** Runs a built Worker in a workerd process of its own, with `wrangler dev`, and measures its memory and CPU. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { offlineEnv } from "../store/local-bucket.ts";
 import { readProjectConfig } from "../store/platform-config.ts";
+import { freePort } from "../terminal/port.ts";
 import { type Bundle, wranglerCli } from "./bundle.ts";
 import { type HeapUsage, Inspector } from "./inspector.ts";
 import { cpuMs, descendants, peakResidentBytes, residentBytes } from "./processes.ts";
 
+/** What to run, and with which bucket and variables. */
 export interface DevWorkerOptions {
   readonly bundle: Bundle;
-  /** Folder with the local storage to start from; it is copied, so that no cache outlives the Worker. */
+  /** Folder with the local storage to start from. It is copied, so that no cache outlives the Worker. */
   readonly stateFolder: string;
   readonly vars: Readonly<Record<string, string | number>>;
-  /** Takes the structured log lines as they come; they are then not kept, and logs() has none. */
+  /** Receives the structured log lines as they come. logs() then returns none. */
   readonly onLog?: (line: Readonly<Record<string, unknown>>) => void;
-  /** Ctrl-C in the terminal then stops the caller only, who is to close the Worker. */
+  /** Ctrl-C in the terminal then stops the caller only, which must close the Worker. */
   readonly ownProcessGroup?: boolean;
 }
 
@@ -26,6 +27,7 @@ const logStart = '{"event":';
 const startTimeoutMs = 60_000;
 const stopTimeoutMs = 15_000;
 
+/** A running Worker. Call close() to stop it and delete its storage. */
 export class DevWorker {
   readonly url: string;
   readonly inspectorPort: number;
@@ -46,7 +48,10 @@ export class DevWorker {
     this.url = `http://127.0.0.1:${ports.http}`;
   }
 
-  /** Resolves when /healthz answers: the script has been evaluated, nothing more. */
+  /**
+   * Resolves when /healthz answers: the script has been evaluated, and no model is loaded.
+   * @throws Error with the output of wrangler when it does not answer
+   */
   static async start(options: DevWorkerOptions): Promise<DevWorker> {
     const { bundle, stateFolder, vars, onLog, ownProcessGroup } = options;
     const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-worker-"));
@@ -70,7 +75,7 @@ export class DevWorker {
       stdio: ["ignore", "pipe", "pipe"],
       detached: ownProcessGroup ?? false,
     });
-    // Whoever starts it may die in between: no workerd is to outlive it.
+    // No workerd may outlive the process that started it.
     const stop = () => void child.kill("SIGINT");
     process.once("exit", stop);
     child.once("exit", () => process.off("exit", stop));
@@ -92,9 +97,9 @@ export class DevWorker {
     }
   }
 
-  /** The Worker's structured log lines of one event. */
+  /** Returns the Worker's structured log lines of one event. */
   async logs(event: string): Promise<Record<string, unknown>[]> {
-    // Lines travel through a pipe: those of an answered request may come after the answer.
+    // Lines come through a pipe, so those of a request may arrive after its answer.
     await new Promise((resolve) => setTimeout(resolve, 100));
     return this.#lines
       .filter((line) => line.startsWith(logStart))
@@ -102,6 +107,7 @@ export class DevWorker {
       .filter((line) => line.event === event);
   }
 
+  /** Returns the isolate's JS heap, as the inspector reports it. */
   async heapUsage(): Promise<HeapUsage> {
     const inspector = await Inspector.connect(this.inspectorPort);
     try {
@@ -111,24 +117,22 @@ export class DevWorker {
     }
   }
 
-  /** Most resident bytes that the Worker's process has had. Linux only. */
+  /** The largest resident size that the Worker's process has had, in bytes. Linux only. */
   async peakProcessBytes(): Promise<number | undefined> {
-    const pid = await this.#workerPid();
-    return pid === undefined ? undefined : peakResidentBytes(pid);
+    return peakResidentBytes(await this.#workerPid());
   }
 
-  /** Resident bytes of the Worker's process now. Linux only. */
+  /** The resident size of the Worker's process, in bytes. Linux only. */
   async processBytes(): Promise<number | undefined> {
-    const pid = await this.#workerPid();
-    return pid === undefined ? undefined : residentBytes(pid);
+    return residentBytes(await this.#workerPid());
   }
 
-  /** CPU that the Worker's process has had, all its threads. Linux only. */
+  /** CPU time of all threads of the Worker's process so far. Linux only. */
   async cpuMs(): Promise<number | undefined> {
-    const pid = await this.#workerPid();
-    return pid === undefined ? undefined : cpuMs(pid);
+    return cpuMs(await this.#workerPid());
   }
 
+  /** Stops the Worker and deletes its storage. */
   async close(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
       const exited = new Promise((resolve) => this.#child.once("exit", resolve));
@@ -152,17 +156,18 @@ export class DevWorker {
     }
   }
 
-  async #workerPid(): Promise<number | undefined> {
-    const pids = await descendants(this.#child.pid ?? 0, "workerd");
-    const peaks = await Promise.all(
-      pids.map(async (pid) => ({ pid, bytes: (await peakResidentBytes(pid)) ?? 0 })),
-    );
-    // wrangler runs a second workerd, its proxy, which is the smaller one.
-    return peaks.sort((a, b) => b.bytes - a.bytes)[0]?.pid;
+  /** wrangler runs a second workerd, its proxy, which is the smaller one. @returns 0 where /proc does not exist */
+  async #workerPid(): Promise<number> {
+    let [largest, largestBytes] = [0, 0];
+    for (const pid of await descendants(this.#child.pid ?? 0, "workerd")) {
+      const bytes = (await peakResidentBytes(pid)) ?? 0;
+      if (bytes > largestBytes) [largest, largestBytes] = [pid, bytes];
+    }
+    return largest;
   }
 }
 
-/** wrangler.toml for a bundle that is built already. */
+/** The settings of wrangler.toml, for a bundle that is already built. */
 function builtConfig({ folder, script }: Bundle, vars: DevWorkerOptions["vars"]) {
   const project = readProjectConfig() as ReturnType<typeof readProjectConfig> & {
     compatibility_flags?: string[];
@@ -178,15 +183,4 @@ function builtConfig({ folder, script }: Bundle, vars: DevWorkerOptions["vars"])
     r2_buckets: project.r2_buckets,
     vars: { ...project.vars, ...vars },
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once("error", reject);
-    server.listen(0, "127.0.0.1", () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }

@@ -1,12 +1,14 @@
-/** The isolate's JS heap, by the inspector's Runtime.getHeapUsage. It answers between synchronous work only. */
+/** Measures an isolate's JS heap with the inspector's Runtime.getHeapUsage, which answers only between synchronous work. */
 
+/** Sizes that the inspector reports. */
 export interface HeapUsage {
-  /** Bytes of live and not yet collected JS objects. */
+  /** Bytes of JS objects, including those that are not collected yet. */
   readonly usedSize: number;
-  /** Bytes of ArrayBuffers, WebAssembly memories excluded. */
+  /** Bytes of ArrayBuffers, without WebAssembly memories. */
   readonly backingStorageSize: number;
 }
 
+/** A connection to the inspector of one isolate. */
 export class Inspector {
   readonly #socket: WebSocket;
   readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
@@ -21,12 +23,14 @@ export class Inspector {
       this.#waiting.delete(id);
     });
     socket.addEventListener("close", () => {
-      for (const { reject } of this.#waiting.values()) reject(new Error("the inspector hung up"));
+      for (const { reject } of this.#waiting.values())
+        reject(new Error("the inspector closed the connection"));
     });
   }
 
+  /** @throws Error when the inspector refuses the connection */
   static async connect(port: number): Promise<Inspector> {
-    // wrangler refuses connections without an Origin. Node's WebSocket takes headers where the standard has protocols.
+    // wrangler requires an Origin. Node's WebSocket accepts headers in place of the standard's protocols.
     const options = { headers: { Origin: "http://127.0.0.1" } } as unknown as string[];
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, options);
     await new Promise((resolve, reject) => {
@@ -38,6 +42,7 @@ export class Inspector {
     return new Inspector(socket);
   }
 
+  /** Asks for the current sizes. */
   heapUsage(): Promise<HeapUsage> {
     const id = ++this.#lastId;
     const answer = Promise.withResolvers<unknown>();
@@ -46,12 +51,13 @@ export class Inspector {
     return answer.promise as Promise<HeapUsage>;
   }
 
+  /** Closes the connection. */
   close(): void {
     this.#socket.close();
   }
 }
 
-/** Largest usedSize + backingStorageSize seen while `work` runs. */
+/** Runs `work` and returns the largest usedSize + backingStorageSize in the meantime. */
 export async function peakJsBytes(port: number, work: () => Promise<void>, everyMs = 20): Promise<number> {
   const inspector = await Inspector.connect(port);
   let peak = 0;

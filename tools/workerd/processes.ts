@@ -1,15 +1,15 @@
-/** What Linux tells of a process. Elsewhere nothing is known: undefined. */
+/** Memory and CPU of processes, from /proc. Undefined on systems other than Linux. */
 import { readdir, readFile } from "node:fs/promises";
 
-/** Ticks a second of the times in /proc: 100 on every Linux that Node runs on (USER_HZ). */
+/** Ticks per second in /proc: 100 on every Linux that Node supports (USER_HZ). */
 const ticksPerSecond = 100;
 
-/** Most resident bytes that the process has had: VmHWM. */
+/** The largest resident size that the process has had, in bytes (VmHWM). */
 export function peakResidentBytes(pid: number): Promise<number | undefined> {
   return statusBytes(pid, /VmHWM:\s+(\d+) kB/);
 }
 
-/** Resident bytes of the process now: VmRSS. */
+/** The resident size of the process, in bytes (VmRSS). */
 export function residentBytes(pid: number): Promise<number | undefined> {
   return statusBytes(pid, /VmRSS:\s+(\d+) kB/);
 }
@@ -20,16 +20,16 @@ async function statusBytes(pid: number, line: RegExp): Promise<number | undefine
   return found ? Number(found[1]) * 1024 : undefined;
 }
 
-/** Milliseconds of CPU that all threads of the process have had, to 10 ms. */
+/** CPU time of all threads of the process in milliseconds, to 10 ms. */
 export async function cpuMs(pid: number): Promise<number | undefined> {
   const stat = await readFile(`/proc/${pid}/stat`, "utf8").catch(() => "");
-  // After the name, which may hold anything: state is field 3, utime 14, stime 15.
+  // The name, which may contain anything, ends in a parenthesis. After it: state is field 3, utime 14, stime 15.
   const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
   const ticks = Number(fields[11]) + Number(fields[12]);
   return Number.isNaN(ticks) ? undefined : (1000 * ticks) / ticksPerSecond;
 }
 
-/** The processes of that name among `pid` and its descendants. */
+/** Returns the processes of that name among `pid` and its descendants. */
 export async function descendants(pid: number, name: string): Promise<number[]> {
   const parents = new Map<number, { parent: number; name: string }>();
   for (const entry of await readdir("/proc").catch(() => [])) {

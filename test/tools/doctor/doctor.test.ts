@@ -48,7 +48,7 @@ const edit = async (file: string, from: string | RegExp, to: string) => {
 /** What is not well, in one line each. */
 const ills = (findings: readonly Finding[]) =>
   findings.flatMap((finding) =>
-    finding.level === "ok" ? [] : [`${finding.level}: ${finding.what} | ${finding.mend}`],
+    finding.level === "ok" ? [] : [`${finding.level}: ${finding.what} | ${finding.fix}`],
   );
 
 async function listen(): Promise<{ server: Server; port: number }> {
@@ -124,9 +124,7 @@ describe("settings", () => {
   test("no TOML, or no bucket: the file that is at fault", async () => {
     await edit("wrangler.toml", 'binding = "MODELS"', 'binding = "MODEL"');
     expect(ills(await checkSettings(patient))).toEqual([
-      expect.stringMatching(
-        /^broken: wrangler\.toml binds no bucket as MODELS \| mend that line, or git checkout/,
-      ),
+      expect.stringMatching(/^broken: wrangler\.toml binds no bucket as MODELS \| add .* or git checkout/),
     ]);
     await writeFile(path.join(folder, "wrangler.toml"), "name = [");
     expect(ills(await checkSettings(patient))).toEqual([
@@ -141,12 +139,12 @@ describe("settings", () => {
     const text = ills(await checkSettings(patient));
     expect(text).toEqual([
       expect.stringMatching(
-        /^broken: MAX_IMAGE_BYTES in wrangler\.toml does not hold.* \| set it to an integer from 1 to \d+$/,
+        /^broken: MAX_IMAGE_BYTES in wrangler\.toml is not valid.* \| set it to an integer from 1 to \d+$/,
       ),
       expect.stringMatching(
-        /^warning: MAX_IMAGE_BYTE in wrangler\.toml is no variable.* \| take it out, or write one of .*MAX_IMAGE_BYTES/,
+        /^warning: MAX_IMAGE_BYTE in wrangler\.toml is no variable.* \| remove it, or write one of .*MAX_IMAGE_BYTES/,
       ),
-      expect.stringMatching(/^broken: API_KEYS in \.dev\.vars does not hold.* \| set it to API keys/),
+      expect.stringMatching(/^broken: API_KEYS in \.dev\.vars is not valid.* \| set it to API keys/),
     ]);
     expect(text.join()).not.toContain("hunter2");
   });
@@ -189,7 +187,7 @@ describe("packs", () => {
   test("a pack under another name than its own, in models/ too", async () => {
     await cp(path.join(projectFolder, pack), path.join(folder, "models", "mine"), { recursive: true });
     expect(ills(await checkPacks(patient))).toEqual([
-      `warning: models/mine holds a pack named ${name}: by that name it is not found | mv models/mine models/${name}`,
+      `warning: models/mine holds a pack named ${name}: it is not found by that name | mv models/mine models/${name}`,
     ]);
   });
 });
@@ -264,10 +262,10 @@ test("a check that cannot run is a finding, and the others still run", async () 
     sections.push(section);
   }
   expect(ills(sections[0]!.findings)[0]).toMatch(
-    /^broken: this check could not run: Cannot find package 'zod' \| mend/,
+    /^broken: this check could not run: Cannot find package 'zod' \| fix/,
   );
   expect(sectionText(sections[0]!, false)).toMatch(
-    /^first\n {2}broken {2}this check .*\n {10}mend: mend what is broken/,
+    /^first\n {2}broken {2}this check .*\n {10}fix: fix what is broken/,
   );
   expect(sectionText(sections[1]!, true)).toContain("✔");
   expect(summaryText(sections)).toBe("1 broken, 0 warnings");
@@ -280,7 +278,7 @@ test("without node_modules the command itself says what is missing, in any Node"
   await expect(run).rejects.toMatchObject({
     code: 1,
     stderr: expect.stringMatching(
-      /broken {2}node_modules lacks commander, zod, wrangler, node\n +mend: npm ci/,
+      /broken {2}node_modules lacks commander, zod, wrangler, node\n +fix: npm ci/,
     ),
   });
 });
