@@ -1,4 +1,4 @@
-/** `npm run deploy`: the bucket, the pack into it, and the Worker, in your Cloudflare account. */
+/** `npm run deploy`: creates the bucket, pushes the pack and deploys the Worker to your Cloudflare account. */
 import { Command } from "commander";
 import { type DeployIo, deploy } from "./commands/deploy-steps.ts";
 import { findPackFolder } from "./store/local-pack.ts";
@@ -20,7 +20,9 @@ const io: DeployIo = {
 await runCommand(async () => {
   const project = readProjectConfig();
   const program = new Command("npm run deploy --")
-    .description("Create the bucket if need be, push the pack and deploy the Worker. Safe to run again.")
+    .description(
+      "Create the bucket if it does not exist, push the pack and deploy the Worker. Safe to run again.",
+    )
     .option("--model <name>", "pack to serve, a folder of model-shards", String(project.vars.MODEL_NAME))
     .option("--dry-run", "print each step and build the Worker; no network")
     .addHelpText("after", "\nExample:\n  npm run deploy -- --model resnet34-v1-7 --dry-run")
@@ -31,5 +33,5 @@ await runCommand(async () => {
   await deploy({ model, folder, bucket: bucketNameOf(project), dryRun }, io);
 });
 
-// A connection that does not close must not keep a finished command from ending.
+// An open connection must not keep a finished command running.
 setTimeout(() => process.exit(), 2_000).unref();

@@ -1,4 +1,4 @@
-/** `npm run docs:check`: every command of the docs, run or checked as far as it can be; links and answers too. */
+/** `npm run docs:check`: runs the documented commands that can run, and checks the others, links and answers. */
 import path from "node:path";
 import { styleText } from "node:util";
 import { Command } from "commander";
@@ -27,7 +27,8 @@ await runCommand(async () => {
   console.log(
     `${pages.length} pages: ${outcomes.length} commands run, ${failed.length} of them failed; ${unrun.length} checked by their flags; ${faults.length} other faults`,
   );
-  if (faults.length + failed.length > 0) throw new CommandError("the docs say what does not hold; see above");
+  if (faults.length + failed.length > 0)
+    throw new CommandError("the documentation has the faults above; correct the pages or the program");
 });
 
 async function runAll(blocks: Parameters<typeof runBlocks>[1]) {

@@ -56,7 +56,7 @@ describe("the configuration under which a bucket is opened", () => {
     const folder = await mkdtemp(path.join(tmpdir(), "config-"));
     await writeFile(path.join(folder, "wrangler.toml"), 'name = "x"\n[[r2_buckets]]\nbinding = 7\n');
     expect(() => readProjectConfig(folder)).toThrow(CommandError);
-    expect(() => readProjectConfig(folder)).toThrow(/wrangler\.toml cannot be used: .*binding.*; mend it/);
+    expect(() => readProjectConfig(folder)).toThrow(/wrangler\.toml cannot be used: .*binding.*; fix it/);
     await rm(folder, { recursive: true });
   });
 });

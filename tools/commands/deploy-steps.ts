@@ -1,4 +1,4 @@
-/** The steps of `npm run deploy`, with what they do to the world injected. */
+/** The steps of `npm run deploy`. Everything that reaches the outside is injected, so that tests can replace it. */
 import { styleText } from "node:util";
 import { type LocalPack, readLocalPack } from "../store/local-pack.ts";
 import type { PushReport } from "../store/push.ts";
@@ -7,17 +7,19 @@ import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
 import { describePush } from "./push.ts";
 
+/** What a deployment does outside this process. */
 export interface DeployIo {
   /** Runs wrangler and keeps what it prints. */
   capture(args: readonly string[]): Promise<WranglerResult>;
-  /** Runs wrangler on the terminal; `urls` are where the Worker then is. */
+  /** Runs wrangler on the terminal. `urls` are the addresses of the deployed Worker. */
   show(args: readonly string[]): Promise<{ readonly code: number; readonly urls: readonly string[] }>;
-  /** Fails when nobody is logged in. */
+  /** @throws CommandError when nobody is logged in */
   requireLogin(): Promise<void>;
   push(pack: LocalPack): Promise<PushReport>;
   say(line: string): void;
 }
 
+/** What to deploy. */
 export interface DeployPlan {
   readonly model: string;
   /** Folder of the pack. */
@@ -26,98 +28,47 @@ export interface DeployPlan {
   readonly dryRun: boolean;
 }
 
-interface Step {
-  readonly title: string;
-  /** The same by hand. */
-  readonly command: string;
-  readonly run: () => Promise<void>;
-  /** What a dry run does; nothing when left out. */
-  readonly rehearse?: () => Promise<void>;
-  /** Its command, where that is another. */
-  readonly rehearsal?: string;
-}
+/**
+ * Checks the pack, creates the bucket, pushes the pack and deploys the Worker. Safe to run again: finished steps find
+ * nothing to do. A dry run checks the pack and builds the Worker.
+ * @throws CommandError at the first step that fails
+ */
+export async function deploy({ model, folder, bucket, dryRun }: DeployPlan, io: DeployIo): Promise<void> {
+  if (!dryRun) await io.requireLogin();
+  let steps = 0;
+  const announce = (title: string, command: string) => io.say(`${++steps}/5 ${title}\n    $ ${command}`);
+  const indented = (text: string) => io.say(text.replaceAll(/^/gm, "    "));
 
-/** @throws CommandError at the first step that fails; running it again is safe, finished steps find nothing to do */
-export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
-  if (!plan.dryRun) await io.requireLogin();
-  const deployed: string[] = [];
-  let locked = false;
-  const steps = planSteps(plan, io, {
-    onUrls: (urls) => deployed.push(...urls),
-    onDoor: (isLocked) => {
-      locked = isLocked;
-    },
-  });
-  for (const [i, { title, command, run, rehearse, rehearsal }] of steps.entries()) {
-    io.say(`${i + 1}/${steps.length} ${title}\n    $ ${command}`);
-    if (plan.dryRun && rehearsal !== undefined) io.say(`    now, without the network:\n    $ ${rehearsal}`);
-    await (plan.dryRun ? rehearse?.() : run());
+  announce(`check the pack ${model}`, `npm run model -- info ${model}`);
+  const pack = await readLocalPack(folder);
+  if (pack.manifest.name !== model) {
+    throw new CommandError(`the pack in ${folder} is named ${pack.manifest.name}; expected ${model}`);
   }
-  io.say(plan.dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(deployed, locked));
-}
+  const bytes = pack.files.reduce((sum, file) => sum + file.bytes, 0);
+  indented(`${model} ${pack.manifest.version}: ${pack.files.length} files, ${megabytes(bytes)}, all whole`);
 
-interface Findings {
-  readonly onUrls: (urls: readonly string[]) => void;
-  /** Whether API keys are set. */
-  readonly onDoor: (locked: boolean) => void;
-}
-
-function planSteps(plan: DeployPlan, io: DeployIo, { onUrls, onDoor }: Findings): Step[] {
-  const { model, folder, bucket } = plan;
-  const variable = ["--var", `MODEL_NAME:${model}`];
-  const rehearsal = ["deploy", "--dry-run", "--outdir", "dist", ...variable];
   const create = ["r2", "bucket", "create", bucket];
-  let pack: LocalPack | undefined;
-  const check = async () => {
-    pack = await readLocalPack(folder);
-    if (pack.manifest.name !== model) {
-      throw new CommandError(`the pack in ${folder} is named ${pack.manifest.name}; expected ${model}`);
-    }
-    const bytes = pack.files.reduce((sum, file) => sum + file.bytes, 0);
-    io.say(
-      `    ${model} ${pack.manifest.version}: ${pack.files.length} files, ${megabytes(bytes)}, all whole`,
-    );
-  };
-  return [
-    {
-      title: `check the pack ${model}`,
-      command: `npm run model -- info ${model}`,
-      run: check,
-      rehearse: check,
-    },
-    {
-      title: `create the bucket ${bucket} if it is not there`,
-      command: `npx wrangler ${create.join(" ")}`,
-      run: async () => io.say(`    ${await createBucket(create, io)}`),
-    },
-    {
-      title: "push the pack; what the bucket holds already is skipped",
-      command: `npm run model -- push ${model} --remote`,
-      run: async () => {
-        if (!pack) throw new Error("the pack has not been read");
-        const text = describePush(await io.push(pack), `the remote bucket ${bucket}`);
-        io.say(text.replaceAll(/^/gm, "    "));
-      },
-    },
-    {
-      title: "look whether API keys lock the endpoint",
-      command: `npx wrangler ${listSecrets.join(" ")}`,
-      run: async () => {
-        const locked = await hasApiKeys(io);
-        onDoor(locked);
-        io.say(locked ? "    API_KEYS is set" : openWarning().replaceAll(/^/gm, "    "));
-      },
-    },
-    {
-      title: "deploy the Worker",
-      command: `npx wrangler deploy ${variable.join(" ")}`,
-      rehearsal: `npx wrangler ${rehearsal.join(" ")}`,
-      run: async () => onUrls((await succeed(io.show(["deploy", ...variable]), "deploy")).urls),
-      rehearse: async () => {
-        await succeed(io.show(rehearsal), "deploy --dry-run");
-      },
-    },
-  ];
+  announce(`create the bucket ${bucket} if it does not exist`, `npx wrangler ${create.join(" ")}`);
+  if (!dryRun) indented(await createBucket(create, io));
+
+  announce("push the pack; files that the bucket has are skipped", `npm run model -- push ${model} --remote`);
+  if (!dryRun) indented(describePush(await io.push(pack), `the remote bucket ${bucket}`));
+
+  announce("look whether API keys protect the endpoint", `npx wrangler ${listSecrets.join(" ")}`);
+  const locked = !dryRun && (await hasApiKeys(io));
+  if (!dryRun) indented(locked ? "API_KEYS is set" : openWarning());
+
+  const variable = ["--var", `MODEL_NAME:${model}`];
+  announce("deploy the Worker", `npx wrangler deploy ${variable.join(" ")}`);
+  if (dryRun) {
+    const build = ["deploy", "--dry-run", "--outdir", "dist", ...variable];
+    io.say(`    now, without the network:\n    $ npx wrangler ${build.join(" ")}`);
+    await succeed(io.show(build), "deploy --dry-run");
+    io.say("\ndry run: nothing was uploaded, created or deployed");
+  } else {
+    const { urls } = await succeed(io.show(["deploy", ...variable]), "deploy");
+    io.say(closing(urls, locked));
+  }
 }
 
 async function createBucket(args: readonly string[], io: DeployIo): Promise<string> {
@@ -126,22 +77,20 @@ async function createBucket(args: readonly string[], io: DeployIo): Promise<stri
   const message = `${stdout}\n${stderr}`;
   if (/already exists|\b10004\b/i.test(message)) return "already there";
   const line = /\[ERROR\]\s*(.*)/.exec(message)?.[1] ?? message.trim().split("\n").at(-1) ?? "";
-  const hint = /\b10042\b|enable R2/i.test(message) ? "enable R2 in the Cloudflare dashboard" : "mend that";
-  throw (
-    cloudflareFailure(message) ??
-    new CommandError(`wrangler ${args.join(" ")} failed: ${line}; ${hint} and run npm run deploy again`)
-  );
+  const hint = /\b10042\b|enable R2/i.test(message) ? "enable R2 in the Cloudflare dashboard" : "fix that";
+  const fix = `${hint} and run npm run deploy again`;
+  throw cloudflareFailure(message) ?? new CommandError(`wrangler ${args.join(" ")} failed: ${line}`, { fix });
 }
 
 const listSecrets = ["secret", "list", "--format", "json"];
 
-/** False also where it cannot be told: before the first deploy there is no Worker to ask about. */
+/** False also before the first deployment, when there is no Worker to ask about. */
 async function hasApiKeys(io: DeployIo): Promise<boolean> {
   const { code, stdout } = await io.capture(listSecrets);
   return code === 0 && /"name":\s*"API_KEYS"/.test(stdout);
 }
 
-/** An open endpoint spends the owner's money: it must not go unnoticed. */
+/** An open endpoint spends its owner's money, so the warning is loud. */
 function openWarning(): string {
   return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API_KEYS: everyone who knows its address spends your money.")}
 lock it (a key has at least 16 characters; openssl rand -hex 24 makes one):
@@ -151,16 +100,16 @@ lock it (a key has at least 16 characters; openssl rand -hex 24 makes one):
 async function succeed<T extends { readonly code: number }>(running: Promise<T>, what: string): Promise<T> {
   const result = await running;
   if (result.code === 0) return result;
-  throw new CommandError(
-    `wrangler ${what} failed with exit code ${result.code}; see its message above, then run npm run deploy again`,
-  );
+  throw new CommandError(`wrangler ${what} failed with exit code ${result.code}`, {
+    fix: "see its message above, then run npm run deploy again",
+  });
 }
 
 function closing(urls: readonly string[], locked: boolean): string {
   const key = locked ? '-H "Authorization: Bearer $KEY" ' : "";
   const url = urls[0] ?? "https://<your Worker>";
   return `
-deployed: ${urls.length === 0 ? "see wrangler's lines above for where" : urls.join(", ")}
+deployed: ${urls.length === 0 ? "see wrangler's output above for its address" : urls.join(", ")}
 
 check that the model loads:
   curl ${key}${url}/readyz

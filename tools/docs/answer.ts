@@ -1,6 +1,9 @@
-/** Compares an answer that a page shows with the real one: the same keys, whatever the values. */
+/** Compares the output that a page shows with the real one. Both must have the same keys and types. */
 
-/** @returns what differs, or undefined; `stdout` may have other lines before the JSON */
+/**
+ * Describes the difference, or returns undefined when there is none.
+ * @param stdout may have other lines before the JSON
+ */
 export function answerFault(documented: string, stdout: string): string | undefined {
   const expected: unknown = JSON.parse(documented);
   let actual: unknown;
@@ -19,7 +22,7 @@ function difference(expected: unknown, actual: unknown, at: string): string[] {
   if (Array.isArray(expected) && Array.isArray(actual)) return difference(expected[0], actual[0], `${at}[0]`);
   if (kind(expected) !== "object") return [];
   const [shown, given] = [expected as Record<string, unknown>, actual as Record<string, unknown>];
-  // {} stands for an object that the page does not write out.
+  // A page writes {} for an object that it does not show.
   if (Object.keys(shown).length === 0) return [];
   const missing = Object.keys(shown).filter((key) => !(key in given));
   const unshown = Object.keys(given).filter((key) => !(key in shown));

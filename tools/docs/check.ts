@@ -1,4 +1,4 @@
-/** What of the docs can be checked without running it: links, scripts, flags, files. Each fault is one line. */
+/** Checks what needs no running: links, scripts, flags and files. Each fault is one line. */
 import { execFile } from "node:child_process";
 import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -8,7 +8,7 @@ import { offlineEnv } from "../store/local-bucket.ts";
 import { type Invocation, invocationsOf } from "./command.ts";
 import type { CommandBlock, Page } from "./pages.ts";
 
-/** Why a block is not run; what stands in `<!-- command: ... -->`. */
+/** The reasons for which a block may not run, as `<!-- command: ... -->` gives them. */
 export const reasons: ReadonlySet<string> = new Set([
   "needs an account",
   "needs the network",
@@ -17,7 +17,7 @@ export const reasons: ReadonlySet<string> = new Set([
   "is a step of CI",
 ]);
 
-/** Links to pages and headings of the project, pictures too; scripts that package.json does not have. */
+/** Checks that links and pictures lead to a file and a heading, and that package.json has every script. */
 export async function checkPages(folder: string, pages: readonly Page[]): Promise<string[]> {
   const manifest = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8")) as {
     scripts: Record<string, string>;
@@ -40,7 +40,7 @@ function linkFault(folder: string, pages: readonly Page[], page: Page, link: str
   return `${page.file}: ${link}: ${file} has no such heading`;
 }
 
-/** Every command: known, its flags in the help of the very subcommand, the files that it names there. */
+/** Checks that every command is known, that its help lists its flags, and that the files it names exist. */
 export async function checkCommands(folder: string, blocks: readonly CommandBlock[]): Promise<string[]> {
   const helps = new Map<string, Promise<string>>();
   const helpOf = (command: readonly string[]) => {
@@ -51,44 +51,46 @@ export async function checkCommands(folder: string, blocks: readonly CommandBloc
   };
   const faults: string[] = [];
   for (const { page, commands, reason } of blocks) {
-    const fault = (text: string) => faults.push(`${page}: ${text}`);
     if (reason !== undefined && !reasons.has(reason)) {
-      fault(`"command: ${reason}" is no known reason; expected one of: ${[...reasons].join(", ")}`);
+      const expected = [...reasons].join(", ");
+      faults.push(`${page}: "command: ${reason}" is no known reason; expected one of: ${expected}`);
     }
     for (const line of commands) {
-      let invocations: Invocation[];
-      try {
-        invocations = invocationsOf(line);
-      } catch (error) {
-        fault((error as Error).message);
-        continue;
-      }
-      for (const invocation of invocations) {
-        for (const file of missingFiles(folder, invocation)) fault(`${line}: there is no ${file}`);
-        for (const flag of await unknownFlags(invocation, helpOf))
-          fault(`${line}: ${invocation.name} has no ${flag}`);
-      }
+      for (const fault of await commandFaults(folder, line, helpOf)) faults.push(`${page}: ${fault}`);
     }
   }
   return faults;
 }
 
-/** A word is one of the project's files when it begins with a folder of the project's. */
-function missingFiles(folder: string, { words }: Invocation): string[] {
+async function commandFaults(
+  folder: string,
+  line: string,
+  helpOf: (command: readonly string[]) => Promise<string>,
+): Promise<string[]> {
+  let invocations: Invocation[];
+  try {
+    invocations = invocationsOf(line);
+  } catch (error) {
+    return [(error as Error).message];
+  }
+  const faults: string[] = [];
+  for (const { name, words, flags, help: command } of invocations) {
+    faults.push(...missingFiles(folder, words).map((file) => `${line}: there is no ${file}`));
+    if (flags.length === 0 || command === undefined) continue;
+    const text = await helpOf(command);
+    const unknown = flags.filter((flag) => !new RegExp(`(^|[\\s,[])${flag}(?![\\w-])`, "m").test(text));
+    faults.push(...unknown.map((flag) => `${line}: ${name} has no ${flag}`));
+  }
+  return faults;
+}
+
+/** A word names a file of the project when it begins with one of the project's folders. */
+function missingFiles(folder: string, words: readonly string[]): string[] {
   const tops = readdirSync(folder);
   return words
     .flatMap((word) => word.replace(/^(\w+=)?@/, "").split("="))
     .filter((word) => word.includes("/") && tops.includes(word.split("/")[0] ?? ""))
     .filter((word) => !existsSync(path.join(folder, word)));
-}
-
-async function unknownFlags(
-  { flags, help: command }: Invocation,
-  helpOf: (command: readonly string[]) => Promise<string>,
-): Promise<string[]> {
-  if (flags.length === 0 || command === undefined) return [];
-  const text = await helpOf(command);
-  return flags.filter((flag) => !new RegExp(`(^|[\\s,[])${flag}(?![\\w-])`, "m").test(text));
 }
 
 function help(folder: string, [program = "", ...args]: readonly string[]): Promise<string> {

@@ -1,20 +1,23 @@
-/** A command of the docs, taken apart: which program, which of its subcommands, which flags and files. */
+/** Takes a documented command line apart: programs, subcommands, flags and files. */
+import { type ParseEntry, parse as parseShell } from "shell-quote";
 
+/** One program call of a command line. */
 export interface Invocation {
   /** `npm run model push`, `npx wrangler secret put`, `curl`, ... */
   readonly name: string;
   readonly flags: readonly string[];
-  /** Words that are no flags. */
+  /** Arguments that are not flags. */
   readonly words: readonly string[];
-  /** How its help is asked for; undefined where it has none that lists flags. */
+  /** The command that prints its help. Undefined where no help lists the flags. */
   readonly help: readonly string[] | undefined;
-  /** The npm script that it runs. */
-  readonly script: string | undefined;
 }
 
-/** Subcommands that are two words. */
+/** Words of wrangler that a subcommand follows. */
 const groups: ReadonlySet<string> = new Set(["secret", "r2", "kv", "deployments", "namespace", "bucket"]);
-/** Programs that have nothing to do with the project; their flags are not looked at. */
+/** Scripts of this project that have subcommands. */
+const withSubcommands: ReadonlySet<string> = new Set(["model", "head"]);
+const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack", "audit"]);
+/** Programs that do not belong to the project. Their flags are not checked. */
 const others: ReadonlySet<string> = new Set([
   "git",
   "cd",
@@ -26,70 +29,63 @@ const others: ReadonlySet<string> = new Set([
   "mv",
   "echo",
 ]);
-/** Scripts of one command with options, and scripts with subcommands. */
-const withSubcommands: ReadonlySet<string> = new Set(["model", "head"]);
-const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack", "audit"]);
 
-/** The commands of one line. @throws Error for one that is not known */
+/**
+ * Splits a line into the calls that it makes.
+ * @throws Error for a program that the documentation is not expected to use
+ */
 export function invocationsOf(line: string): Invocation[] {
-  return splitLine(line).map(parse);
+  const calls: string[][] = [[]];
+  // Keeps variables as they are written: they have no values here.
+  for (const word of parseShell(line, (name) => `$${name}`)) {
+    if (isControl(word)) calls.push([]);
+    else if (typeof word === "string") calls.at(-1)?.push(word);
+    else if ("op" in word && word.op === "glob") calls.at(-1)?.push(word.pattern);
+  }
+  return calls.map(invocationOf);
 }
 
-function parse(words: readonly string[]): Invocation {
+function isControl(word: ParseEntry): boolean {
+  return typeof word === "object" && "op" in word && ["&&", "|", ";"].includes(word.op);
+}
+
+function invocationOf(words: readonly string[]): Invocation {
   const [program = "", ...rest] = words;
-  if (program === "npm") return parseNpm(rest);
-  if (program === "npx") return parseNpx(rest);
+  if (program === "npm") return ofNpm(rest);
+  if (program === "npx") return ofNpx(rest);
   if (program === "curl") return describe("curl", rest, ["curl", "--help", "all"]);
-  if (program === "node") return describe("node", rest, undefined);
-  if (others.has(program)) return { ...describe(program, rest, undefined), flags: [] };
+  if (program === "node") return describe("node", rest);
+  if (others.has(program)) return { ...describe(program, rest), flags: [] };
   throw new Error(`no known command: ${words.join(" ")}`);
 }
 
-function parseNpm(all: readonly string[]): Invocation {
-  const args = all.filter((word) => word !== "--silent");
-  const [command = "", ...rest] = args;
-  if (npmCommands.has(command)) return describe(`npm ${command}`, rest, undefined);
+function ofNpm(all: readonly string[]): Invocation {
+  const [command = "", ...rest] = all.filter((word) => word !== "--silent");
+  if (npmCommands.has(command)) return describe(`npm ${command}`, rest);
   const direct = command === "start" || command === "test";
   if (!direct && command !== "run") throw new Error(`no known command: npm ${all.join(" ")}`);
   const script = direct ? command : (rest[0] ?? "");
   const dashes = rest.indexOf("--");
-  const own = dashes === -1 ? [] : rest.slice(dashes + 1);
-  const sub = withSubcommands.has(script) && own[0] !== undefined && !own[0].startsWith("-") ? [own[0]] : [];
-  const name = [direct ? "npm" : "npm run", script, ...sub].join(" ");
-  const help = own.length > 0 ? ["npm", "run", "--silent", script, "--", ...sub, "--help"] : undefined;
-  return { ...describe(name, own.slice(sub.length), help), script };
+  const args = dashes === -1 ? [] : rest.slice(dashes + 1);
+  const hasSubcommand = withSubcommands.has(script) && args[0] !== undefined && !args[0].startsWith("-");
+  const subcommand = hasSubcommand ? args.slice(0, 1) : [];
+  const name = [direct ? "npm" : "npm run", script, ...subcommand].join(" ");
+  const help = ["npm", "run", "--silent", script, "--", ...subcommand, "--help"];
+  return describe(name, args.slice(subcommand.length), args.length > 0 ? help : undefined);
 }
 
-function parseNpx([tool = "", ...rest]: readonly string[]): Invocation {
-  // The project's Node, where the one outside is older.
-  if (tool === "node") return describe("node", rest, undefined);
+function ofNpx([tool = "", ...rest]: readonly string[]): Invocation {
+  // npx node runs the project's Node where the installed one is older.
+  if (tool === "node") return describe("node", rest);
   if (tool === "vitest") return describe("npx vitest", rest, ["npx", "vitest", "--help"]);
   if (tool !== "wrangler") throw new Error(`no known command: npx ${tool}`);
-  const sub: string[] = [];
-  for (const word of rest) {
-    if (word.startsWith("-")) break;
-    sub.push(word);
-    if (!groups.has(word)) break;
-  }
-  return describe(`npx wrangler ${sub.join(" ")}`, rest.slice(sub.length), [
-    "npx",
-    "wrangler",
-    ...sub,
-    "--help",
-  ]);
+  const end = rest.findIndex((word) => !groups.has(word)) + 1;
+  const subcommand = rest.slice(0, end).filter((word) => !word.startsWith("-"));
+  const name = `npx wrangler ${subcommand.join(" ")}`;
+  return describe(name, rest.slice(subcommand.length), ["npx", "wrangler", ...subcommand, "--help"]);
 }
 
-function describe(name: string, args: readonly string[], help: readonly string[] | undefined): Invocation {
+function describe(name: string, args: readonly string[], help?: readonly string[]): Invocation {
   const flags = args.filter((word) => /^--?[a-z]/i.test(word)).map((flag) => flag.replace(/=.*$/, ""));
-  return { name, flags, words: args.filter((word) => !word.startsWith("-")), help, script: undefined };
-}
-
-/** Words by white space, quotes kept together; commands by `&&`, `|` and `;`. */
-function splitLine(line: string): string[][] {
-  const commands: string[][] = [[]];
-  for (const [raw] of line.matchAll(/(?:"[^"]*"|'[^']*'|[^\s"'])+/g)) {
-    if (raw === "&&" || raw === "|" || raw === ";") commands.push([]);
-    else commands.at(-1)?.push(raw.replaceAll(/["']/g, ""));
-  }
-  return commands;
+  return { name, flags, words: args.filter((word) => !word.startsWith("-")), help };
 }

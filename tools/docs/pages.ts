@@ -1,18 +1,20 @@
-/** The project's Markdown: which pages there are, their commands, links and headings. */
+/** Reads the project's Markdown: commands, links, headings and scripts of each page. */
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import GithubSlugger from "github-slugger";
 import { lexer, type Token, walkTokens } from "marked";
 
 /** A fenced `sh` block. */
 export interface CommandBlock {
   readonly page: string;
   readonly commands: readonly string[];
-  /** Why it is checked and not run: what a comment `<!-- command: ... -->` before it says. */
+  /** Why it is checked but not run: the text of a comment `<!-- command: ... -->` before it. */
   readonly reason: string | undefined;
-  /** The JSON block that follows it: what the last command answers. */
+  /** The JSON block that follows it, which shows the output of the last command. */
   readonly answer: string | undefined;
 }
 
+/** What the checks need of one page. */
 export interface Page {
   /** Relative to the project, with slashes. */
   readonly file: string;
@@ -25,50 +27,45 @@ export interface Page {
   readonly scripts: readonly string[];
 }
 
+/** Reads README, CONTRIBUTING and every page below docs, examples and model-shards. */
 export async function readPages(folder: string): Promise<Page[]> {
-  const files = [
-    "README.md",
-    "CONTRIBUTING.md",
-    ...(await markdownIn(folder, "docs")),
-    ...(await markdownIn(folder, "examples")),
-    ...(await markdownIn(folder, "model-shards")),
-  ];
+  const files = ["README.md", "CONTRIBUTING.md"];
+  for (const place of ["docs", "examples", "model-shards"]) {
+    const found = (await readdir(path.join(folder, place), { recursive: true })).toSorted();
+    files.push(...found.filter((file) => file.endsWith(".md")).map((file) => path.join(place, file)));
+  }
   return Promise.all(
-    files.map(async (file) => readPage(file, await readFile(path.join(folder, file), "utf8"))),
+    files.map(async (file) =>
+      readPage(file.replaceAll(path.sep, "/"), await readFile(path.join(folder, file), "utf8")),
+    ),
   );
 }
 
-async function markdownIn(folder: string, place: string): Promise<string[]> {
-  const files = await readdir(path.join(folder, place), { recursive: true });
-  return files
-    .filter((file) => file.endsWith(".md"))
-    .map((file) => path.posix.join(place, file.split(path.sep).join("/")))
-    .sort();
-}
-
+/** Reads one page. @param file its path relative to the project, with slashes */
 export function readPage(file: string, text: string): Page {
   const tokens = lexer(text);
   const links: string[] = [];
-  const headings: string[] = [];
+  const anchors = new Set<string>();
+  const slugger = new GithubSlugger();
   walkTokens(tokens, (token) => {
     if (token.type === "link" || token.type === "image") links.push(token.href);
-    if (token.type === "heading") headings.push(token.text);
-    if (token.type === "html") {
-      links.push(
-        ...[...token.text.matchAll(/\b(?:src|srcset|href)="([^"]+)"/g)].map((match) => match[1] as string),
-      );
-    }
+    // GitHub makes an anchor of the text of a link, without its target.
+    if (token.type === "heading") anchors.add(slugger.slug(token.text.replaceAll(/\[(.*?)\]\(.*?\)/g, "$1")));
+    if (token.type === "html") links.push(...allMatches(token.text, /\b(?:src|srcset|href)="([^"]+)"/g));
   });
-  const scripts = [...text.matchAll(/\bnpm run (?:--silent )?([a-z][\w:-]*)/g)].map(
-    (match) => match[1] as string,
-  );
-  return { file, blocks: blocksOf(file, tokens), links, anchors: anchorsOf(headings), scripts };
+  const scripts = allMatches(text, /\bnpm run (?:--silent )?([a-z][\w:-]*)/g);
+  return { file, blocks: blocksOf(file, tokens), links, anchors, scripts };
+}
+
+/** The first group of every match. */
+function allMatches(text: string, pattern: RegExp): string[] {
+  return [...text.matchAll(pattern)].map(([, group = ""]) => group);
 }
 
 function blocksOf(page: string, tokens: readonly Token[]): CommandBlock[] {
   const visible = tokens.filter(({ type }) => type !== "space");
   return visible.flatMap((token, i) => {
-    // A block may stand in a list, with the comment and the answer beside it there.
+    // A list item holds its own comment, block and answer.
     if (token.type === "list")
       return (token.items as Token[]).flatMap((item) => blocksOf(page, childrenOf(item)));
     if (token.type === "blockquote") return blocksOf(page, childrenOf(token));
@@ -83,26 +80,11 @@ function blocksOf(page: string, tokens: readonly Token[]): CommandBlock[] {
 
 const childrenOf = (token: Token): readonly Token[] => ("tokens" in token ? (token.tokens ?? []) : []);
 
-/** One command a line; a backslash goes on in the next, `#` begins a comment. */
+/** Returns one command per line. A backslash continues a line, and `#` begins a comment. */
 export function commandsOf(block: string): string[] {
   return block
     .replaceAll(/\\\n\s*/g, "")
     .split("\n")
     .map((line) => line.replace(/(^|\s+)#\s.*$/, "").trim())
     .filter(Boolean);
-}
-
-function anchorsOf(headings: readonly string[]): Set<string> {
-  const anchors = new Set<string>();
-  for (const heading of headings) {
-    const slug = heading
-      .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, "$1")
-      .toLowerCase()
-      .replaceAll(/[^\p{L}\p{N} _-]/gu, "")
-      .replaceAll(" ", "-");
-    let anchor = slug;
-    for (let n = 1; anchors.has(anchor); n++) anchor = `${slug}-${n}`;
-    anchors.add(anchor);
-  }
-  return anchors;
 }
