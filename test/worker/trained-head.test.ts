@@ -10,7 +10,7 @@ import { readDataset } from "../../tools/head/dataset.ts";
 import { embed } from "../../tools/head/embed.ts";
 import { plainView, type Sample } from "../../tools/head/rows.ts";
 import { trainHead } from "../../tools/head/train.ts";
-import { headBytes } from "../../tools/head/write-head.ts";
+import { headFile } from "../../tools/head/write-head.ts";
 import type { StoreBucket } from "../../tools/store/bucket.ts";
 import { readLocalHead } from "../../tools/store/local-head.ts";
 import { pushHead } from "../../tools/store/push-head.ts";
@@ -30,7 +30,7 @@ beforeAll(async () => {
   ({ samples } = await embed(dataset, pack, "flip", silentProgress));
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
   const { name, version } = pack.manifest;
-  const bytes = await headBytes({
+  const { bytes } = await headFile({
     ...trainHead(samples, options, silentProgress),
     name: "signs",
     backbone: { name, version },

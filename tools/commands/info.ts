@@ -1,34 +1,56 @@
-/** `info`: what a pack on this machine is. */
-import type { Command } from "commander";
+/** `model info` and `head info`: show what a local pack or head file contains. */
+import type { Command } from "@commander-js/extra-typings";
+import { backboneText } from "../../src/head/live-heads.ts";
+import { type LocalHead, readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { type PackInfo, packInfo } from "../store/pack-info.ts";
 import { leafRows } from "../terminal/leaves.ts";
-import { jsonOption, megabytes, type OutputOptions, printResult, table } from "../terminal/output.ts";
+import { jsonOption, kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
+import { examples } from "./shared.ts";
 
+/** Number of labels that `head info` lists. */
+const shownLabels = 20;
+
+/** Adds `model info <pack>`. */
 export function addInfo(program: Command): void {
   program
     .command("info")
     .summary("show what a pack is")
-    .description(
-      "Show what a pack on this machine is: layers, sizes, precision, agreement, where it came from.",
-    )
+    .description("Show a local pack: layers, sizes, precision, agreement with its source, origin.")
     .argument("<pack>", "folder of a pack, or the name of one in model-shards")
     .option(...jsonOption)
-    .addHelpText("after", "\nExample:\n  npm run model -- info resnet34-cifar10")
-    .action(async (name: string, options: OutputOptions) => {
+    .addHelpText("after", examples("npm run model -- info resnet34-cifar10"))
+    .action(async (name, options) => {
       const info = await packInfo(await readLocalPack(await findPackFolder(name)));
-      printResult(options, info, () => describeInfo(info));
+      printResult(options, info, () => describePack(info));
     });
 }
 
-export function describeInfo(info: PackInfo): string {
+/** Adds `head info <file>`. */
+export function addHeadInfo(program: Command): void {
+  program
+    .command("info")
+    .summary("show what a head is")
+    .description("Show a head file: classes, model, method, calibration, training.")
+    .argument("<file>", "head file")
+    .option(...jsonOption)
+    .addHelpText("after", examples("npm run head -- info pets.json"))
+    .action(async (file, options) => {
+      const local = await readLocalHead(file);
+      const { weights: _weights, bias: _bias, unknown, ...rest } = local.head.file;
+      const threshold = unknown && { threshold: unknown.threshold };
+      const document = { ...rest, unknown: threshold, bytes: local.content.length };
+      printResult(options, document, () => describeHead(local));
+    });
+}
+
+function describePack(info: PackInfo): string {
   const { source, input, preprocessing: pre } = info;
-  const url = source.url === undefined ? [] : [["", source.url]];
   const facts = [
     ["name", info.name],
     ["version", info.version],
     ["source", `${source.file}, ${megabytes(source.bytes)}`],
-    ...url,
+    ...(source.url === undefined ? [] : [["", source.url]]),
     ["", `SHA-256 ${source.sha256}`],
     ["licence", source.licence],
     ["input", `${input.name} [${input.shape.join(", ")}]`],
@@ -41,10 +63,23 @@ export function describeInfo(info: PackInfo): string {
     ["size", `${megabytes(info.bytes)} in all`],
   ];
   const shards = info.shards.map(({ file, bytes, nodes, conv_layers }) => [
-    file,
-    megabytes(bytes),
-    String(conv_layers),
-    String(nodes),
+    ...[file, megabytes(bytes), String(conv_layers), String(nodes)],
   ]);
   return `${table(facts)}\n\n${table([["shard", "size", "convolutions", "nodes"], ...shards], [1, 2, 3])}`;
+}
+
+function describeHead({ head: { file }, content }: LocalHead): string {
+  const shown = file.labels.slice(0, shownLabels).map(({ label }) => label);
+  const more = file.labels.length > shown.length ? `, and ${file.labels.length - shown.length} more` : "";
+  return table([
+    ["name", file.name],
+    ["version", file.version],
+    ["model", backboneText(file.backbone)],
+    ["classes", `${file.labels.length}: ${shown.join(", ")}${more}`],
+    ["method", `${file.method}, ${file.feature_size} features, normalize ${file.normalize}`],
+    ["temperature", String(file.temperature)],
+    ["unknown images", file.unknown ? `cosine under ${file.unknown.threshold}` : "not detected"],
+    ["size", kilobytes(content.length)],
+    ...leafRows("training", file.training),
+  ]);
 }

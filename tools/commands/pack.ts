@@ -1,34 +1,20 @@
-/** `pack`: an ONNX ResNet to a pack that serves. */
+/** `model pack`: converts an ONNX ResNet into a pack. */
 import { access } from "node:fs/promises";
 import path from "node:path";
-import type { Command } from "commander";
+import { type Command, Option } from "@commander-js/extra-typings";
 import { cacheFolder } from "../fetch/cache-folder.ts";
 import { findInCatalogue } from "../fetch/catalogue.ts";
-import { defaultShardBytes, type PackOptions, packModel } from "../pack/pack.ts";
+import { defaultShardBytes, type PackReport, packModel } from "../pack/pack.ts";
 import { packsFolder } from "../store/local-pack.ts";
 import { describeAgreement } from "../terminal/agreement.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { choiceOf, parseCount, parseMebibytes, parseName } from "../terminal/options.ts";
-import { jsonOption, megabytes, type OutputOptions, printResult, table } from "../terminal/output.ts";
+import { parseCount, parseMebibytes, parseName } from "../terminal/options.ts";
+import { jsonOption, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
+import { examples } from "./shared.ts";
 
-interface PackCommandOptions extends OutputOptions {
-  readonly name?: string;
-  readonly out?: string;
-  readonly labels?: string;
-  readonly precision: "int8" | "fp32";
-  readonly calibrate?: string;
-  readonly evaluate?: string;
-  readonly resize: "shortest-edge" | "stretch";
-  readonly resizeSize?: number;
-  readonly inputSize?: number;
-  readonly shardMib?: number;
-  readonly allowLarge?: boolean;
-  readonly licence?: string;
-  readonly url?: string;
-}
-
+/** Adds `pack <file.onnx>`. */
 export function addPack(program: Command): void {
   program
     .command("pack")
@@ -36,100 +22,88 @@ export function addPack(program: Command): void {
     .description(
       "Make a pack of an ONNX ResNet (v1: 18 to 152 of the ONNX model zoo, or as torchvision exports it): fold BatchNorm, quantise to int8, cut into shards, compare with the original.",
     )
-    .argument("<file.onnx>", "the model, in float32; or the name of one that was fetched, as resnet34-v1-7")
-    .option("--name <name>", "name of the pack; the file's without it", parseName)
-    .option("--out <folder>", "folder of the pack; model-shards/<name> without it")
-    .option("--labels <file>", "a label a line, or JSON; ImageNet's for 1000 classes without it")
-    .option("--precision <precision>", "int8 or fp32", choiceOf("int8", "fp32"), "int8")
-    .option(
-      "--calibrate <dir>",
-      "photographs that choose the activation ranges; without it, synthetic pictures",
+    .argument("<file.onnx>", "the float32 model, or the name of a fetched one such as resnet34-v1-7")
+    .option("--name <name>", "name of the pack (default: the file's name)", parseName)
+    .option("--out <folder>", "folder of the pack (default: model-shards/<name>)")
+    .option("--labels <file>", "one label per line, or JSON (default for 1000 classes: ImageNet's)")
+    .addOption(
+      new Option("--precision <precision>", "of weights and activations")
+        .choices(["int8", "fp32"] as const)
+        .default("int8" as const),
     )
+    .option("--calibrate <dir>", "photographs to choose activation ranges from (default: synthetic pictures)")
     .option("--evaluate <dir>", "other photographs, on which the pack is compared with the original")
-    .option(
-      "--resize <mode>",
-      "shortest-edge or stretch",
-      choiceOf("shortest-edge", "stretch"),
-      "shortest-edge",
+    .addOption(
+      new Option("--resize <mode>", "how an image is fitted before the crop")
+        .choices(["shortest-edge", "stretch"] as const)
+        .default("shortest-edge" as const),
     )
     .option(
       "--resize-size <pixels>",
-      "side after resizing, before the crop; input * 256 / 224 without it",
+      "side after resizing, before the crop (default: input * 256 / 224)",
       parseCount,
     )
-    .option("--input-size <pixels>", "input side, where the model leaves it free; 224 without it", parseCount)
-    .option("--shard-mib <mib>", "largest shard, at most 8; 5 MB without it", parseMebibytes)
+    .option("--input-size <pixels>", "input side, where the model leaves it free (default: 224)", parseCount)
+    .option("--shard-mib <mib>", "largest shard, at most 8 (default: 5 MB)", parseMebibytes)
     .option("--allow-large", "write a pack that does not fit the Worker's memory")
     .option("--licence <id>", "licence of the weights, for the manifest")
-    .option("--url <url>", "where the weights come from, for the manifest")
+    .option("--url <url>", "source of the weights, for the manifest")
     .option(...jsonOption)
     .addHelpText(
       "after",
-      "\nExamples:\n  npm run model -- pack resnet34-v1-7\n  npm run model -- pack my-resnet.onnx --labels labels.txt --calibrate photos --licence MIT",
+      examples(
+        "npm run model -- pack resnet34-v1-7",
+        "npm run model -- pack my-resnet.onnx --labels labels.txt --calibrate photos --licence MIT",
+      ),
     )
-    .action(async (file: string, options: PackCommandOptions) => {
+    .action(async (argument, options) => {
+      const fetched = await fetchedModel(argument);
+      const file = fetched?.file ?? userPath(argument);
+      const typed = (folder: string | undefined) => (folder === undefined ? undefined : userPath(folder));
+      const name =
+        options.name ??
+        path
+          .basename(file)
+          .replace(/\.onnx$/i, "")
+          .toLowerCase();
       const progress = createProgress();
-      const report = await packModel(await toPackOptions(file, options), (stage, done, total) =>
-        progress.update(stage, done, total),
+      const report = await packModel(
+        {
+          ...options,
+          file,
+          name,
+          out: typed(options.out) ?? path.join(packsFolder, name),
+          labels: typed(options.labels),
+          calibrateDir: typed(options.calibrate),
+          evaluateDir: typed(options.evaluate),
+          shardBytes: options.shardMib ?? defaultShardBytes,
+          licence: options.licence ?? fetched?.licence,
+          url: options.url ?? fetched?.url,
+        },
+        progress.update.bind(progress),
       ).finally(() => progress.stop());
-      const { manifest, agreement } = report;
-      const document = {
-        folder: report.folder,
-        name: manifest.name,
-        version: manifest.version,
-        architecture: report.architecture,
-        predicted_heap_bytes: report.predictedHeapBytes,
-        seconds: report.seconds,
-        agreement,
-      };
-      printResult(options, document, () => {
-        const bytes = manifest.shards.reduce((sum, shard) => sum + shard.bytes, 0);
-        const facts = table([
-          ["pack", `${manifest.name} ${manifest.version}, ${report.architecture}, ${manifest.precision}`],
-          ["folder", report.folder],
-          ["size", `${megabytes(bytes)} in ${manifest.shards.length} shards`],
-          ["WASM heap", `about ${Math.round(report.predictedHeapBytes / 2 ** 20)} MiB`],
-          ["took", `${report.seconds.toFixed(1)} s`],
-        ]);
-        const next = `\nserve it:  npm start -- --model ${manifest.name}\npush it:   npm run model -- push ${manifest.name} --remote`;
-        return `${facts}\n${describeAgreement(agreement)}\n${next}`;
-      });
+      const { manifest, predictedHeapBytes, ...rest } = report;
+      const { version } = manifest;
+      const document = { name, version, ...rest, predicted_heap_bytes: predictedHeapBytes };
+      printResult(options, document, () => describe(report));
     });
 }
 
-async function toPackOptions(argument: string, options: PackCommandOptions): Promise<PackOptions> {
-  const fetched = await fetchedModel(argument);
-  const file = fetched?.file ?? userPath(argument);
-  const name =
-    options.name ??
-    path
-      .basename(file)
-      .replace(/\.onnx$/i, "")
-      .toLowerCase();
-  const licence = options.licence ?? fetched?.licence;
-  const url = options.url ?? fetched?.url;
-  return {
-    file,
-    out: options.out === undefined ? path.join(packsFolder, name) : userPath(options.out),
-    name,
-    precision: options.precision,
-    resize: options.resize,
-    shardBytes: options.shardMib ?? defaultShardBytes,
-    ...(options.labels === undefined ? {} : { labels: userPath(options.labels) }),
-    ...(options.calibrate === undefined ? {} : { calibrateDir: userPath(options.calibrate) }),
-    ...(options.evaluate === undefined ? {} : { evaluateDir: userPath(options.evaluate) }),
-    ...(options.resizeSize === undefined ? {} : { resizeSize: options.resizeSize }),
-    ...(options.inputSize === undefined ? {} : { inputSize: options.inputSize }),
-    ...(options.allowLarge === undefined ? {} : { allowLarge: options.allowLarge }),
-    ...(licence === undefined ? {} : { licence }),
-    ...(url === undefined ? {} : { url }),
-  };
+function describe({ manifest, architecture, folder, predictedHeapBytes, seconds, agreement }: PackReport) {
+  const { name, version, precision, shards } = manifest;
+  const facts = table([
+    ["pack", `${name} ${version}, ${architecture}, ${precision}`],
+    ["folder", folder],
+    ["size", `${megabytes(shards.reduce((sum, { bytes }) => sum + bytes, 0))} in ${shards.length} shards`],
+    ["WASM heap", `about ${Math.round(predictedHeapBytes / 2 ** 20)} MiB`],
+    ["took", `${seconds.toFixed(1)} s`],
+  ]);
+  const next = `serve it:  npm start -- --model ${name}\npush it:   npm run model -- push ${name} --remote`;
+  return `${facts}\n${describeAgreement(agreement)}\n\n${next}`;
 }
 
-/** A model of the catalogue by its name, from where `fetch` puts it. */
-async function fetchedModel(
-  name: string,
-): Promise<{ file: string; licence: string; url: string | undefined } | undefined> {
+/** The file and the origin of a catalogue model, where `fetch` puts it; undefined for other names. */
+async function fetchedModel(name: string) {
   const entry = findInCatalogue(name);
   if (!entry) return undefined;
   const file = path.join(cacheFolder(), entry.file);

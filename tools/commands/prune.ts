@@ -1,48 +1,41 @@
-/** `prune`: old versions out of the bucket. */
-import type { Command } from "commander";
+/** `model prune`: deletes old versions from the bucket. */
+import type { Command } from "@commander-js/extra-typings";
 import { type PruneReport, prune } from "../store/prune.ts";
 import { parseCount } from "../terminal/options.ts";
-import { megabytes, printResult } from "../terminal/output.ts";
+import { megabytes } from "../terminal/output.ts";
 import { createProgress } from "../terminal/progress.ts";
-import { addBucketOptions, type BucketOptions, withBucket } from "./bucket-options.ts";
+import { bucketCommand, examples, runOnBucket } from "./shared.ts";
 
-interface PruneCommandOptions extends BucketOptions {
-  readonly keep: number;
-  readonly orphans?: boolean;
-  readonly dryRun?: boolean;
-}
-
+/** Adds `prune <name>`. */
 export function addPrune(program: Command): void {
-  addBucketOptions(program.command("prune"))
+  bucketCommand(program, "prune")
     .summary("delete old versions")
-    .description("Delete all versions of a model but the live one and the newest others. Never the live one.")
+    .description(
+      "Delete old versions of a model: all but the live one and the newest others. The live version is always kept.",
+    )
     .argument("<name>", "model")
-    .option("--keep <count>", "versions to keep, the live one among them", parseCount, 2)
-    .option("--orphans", "also delete what an interrupted push or prune left; not while a push is under way")
-    .option("--dry-run", "only say what would be deleted")
-    .addHelpText("after", "\nExample:\n  npm run model -- prune resnet34-v1-7 --keep 2 --remote")
-    .action((name: string, options: PruneCommandOptions) =>
-      withBucket(options, async (bucket, place) => {
-        const { keep, orphans = false, dryRun = false } = options;
-        const report = await prune(bucket, name, { keep, orphans, dryRun }, createProgress());
-        printResult(options, report, () => describe(report, place));
-      }),
-    );
+    .option("--keep <count>", "versions to keep, including the live one", parseCount, 2)
+    .option("--orphans", "also delete what interrupted pushes and prunes left; do not use during a push")
+    .option("--dry-run", "only show what would be deleted")
+    .addHelpText("after", examples("npm run model -- prune resnet34-v1-7 --keep 2 --remote"))
+    .action((name, options) => {
+      const { keep, orphans = false, dryRun = false } = options;
+      const request = { keep, orphans, dryRun };
+      return runOnBucket(options, (bucket) => prune(bucket, name, request, createProgress()), describe);
+    });
 }
 
 function describe(report: PruneReport, place: string): string {
   const { name, live, kept, deleted, deleted_objects, deleted_bytes, orphans, dry_run } = report;
-  const did = dry_run ? "would be deleted from" : "deleted from";
+  const size = `${deleted_objects} objects, ${megabytes(deleted_bytes)}`;
   const lines = [
     deleted.length === 0
       ? `${name}: nothing to delete from ${place}`
-      : `${name}: ${deleted.join(", ")} ${did} ${place}: ${deleted_objects} objects, ${megabytes(deleted_bytes)}`,
+      : `${name}: ${deleted.join(", ")} ${dry_run ? "would be " : ""}deleted from ${place}: ${size}`,
     `kept: ${kept.map((version) => (version === live ? `${version} (live)` : version)).join(", ")}`,
   ];
   if (orphans.length > 0) {
-    lines.push(
-      `in no history, from an interrupted push or prune: ${orphans.join(", ")}; --orphans deletes them`,
-    );
+    lines.push(`left by an interrupted push or prune: ${orphans.join(", ")}; --orphans deletes them`);
   }
   return lines.join("\n");
 }

@@ -1,30 +1,48 @@
-/** Cross-validation: every image scored by a head that was not trained on it. Pure. */
+/** Cross-validation: scores every image with a head that was not trained on it. Pure. */
 import { l2Normalised } from "../../src/model/scores.ts";
+import { Random } from "../pack/random.ts";
 import { LogisticProblem } from "./logistic.ts";
 import { logLoss, type Scored } from "./metrics.ts";
 import { apply, prototypes } from "./prototype.ts";
 import { plainView, rowsOf, type Sample } from "./rows.ts";
 
-/** Strengths that are tried, strongest first: each solution is a good start for the next. */
+/** Penalty strengths to try, strongest first: each solution is a good start for the next. */
 export const strengths: readonly number[] = [10, 3, 1, 0.3, 0.1, 0.03, 0.01, 0.003, 0.001];
 
+/** Logits of held-out images. */
 export interface HeldOut extends Scored {
-  /** Of the L2 penalty; undefined where the method has none. */
+  /** The chosen strength of the L2 penalty; undefined for methods without one. */
   readonly strength?: number;
 }
 
-interface Fold {
-  readonly trained: readonly Sample[];
-  /** Indices of the samples that were held out. */
-  readonly held: readonly number[];
-}
-
-/** Strengths without a better log-loss after which weaker ones are not tried: they take the solver longest. */
+/** Stop after this many strengths without a lower log-loss: weaker penalties take the solver longest. */
 const patience = 2;
 
 /**
- * Held-out logits at the strength whose mean held-out log-loss is lowest.
- * @param onStrength after each strength that was tried
+ * Assigns images to folds so that each class is spread evenly over them.
+ * @param classes Class index of each image.
+ * @returns Fold of each image, 0 to count - 1; the same for the same seed.
+ */
+export function stratifiedFolds(classes: readonly number[], count: number, seed: number): number[] {
+  const random = new Random(seed);
+  const folds = new Array<number>(classes.length).fill(0);
+  let next = 0;
+  for (const wanted of [...new Set(classes)].sort((a, b) => a - b)) {
+    const members = [...classes.keys()].filter((i) => classes[i] === wanted);
+    // Fisher-Yates shuffle.
+    for (let i = members.length - 1; i > 0; i--) {
+      const j = random.below(i + 1);
+      [members[i], members[j]] = [members[j]!, members[i]!];
+    }
+    // The count continues from class to class, so that the first folds do not get all remainders.
+    for (const member of members) folds[member] = next++ % count;
+  }
+  return folds;
+}
+
+/**
+ * Cross-validates the regression, and returns the logits at the penalty strength with the lowest mean log-loss.
+ * @param onStrength Called after each strength.
  */
 export function crossValidateLogistic(
   samples: readonly Sample[],
@@ -51,11 +69,11 @@ export function crossValidateLogistic(
     if (worse === 0) best = { strength, logits, loss };
     if (worse >= patience) break;
   }
-  if (!best) throw new Error("no strength was tried");
   onStrength(strengths.length, strengths.length);
-  return { strength: best.strength, logits: best.logits, classes };
+  return { strength: best!.strength, logits: best!.logits, classes };
 }
 
+/** Cross-validates class means: the logits are cosines. */
 export function crossValidatePrototypes(
   samples: readonly Sample[],
   classCount: number,
@@ -69,7 +87,8 @@ export function crossValidatePrototypes(
   return { logits, classes: samples.map(({ classIndex }) => classIndex) };
 }
 
-function splits(samples: readonly Sample[], foldOf: readonly number[]): Fold[] {
+/** For each fold, in order: the samples to train on, and the indices of those held out. */
+function splits(samples: readonly Sample[], foldOf: readonly number[]) {
   return [...new Set(foldOf)]
     .sort((a, b) => a - b)
     .map((fold) => ({

@@ -1,66 +1,92 @@
-/** A folder of labelled images: one folder a class. What does not fit is named; nothing is passed over in silence. */
+/** Reads a folder of labelled images, one folder per class, and reports every file that it cannot use. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
 import { sha256Hex } from "../../src/sha256.ts";
 import { CommandError } from "../terminal/fail.ts";
 
+/** One image file and its class. */
 export interface LabelledImage {
-  /** Relative to the folder: `class/file.jpg`. */
+  /** Relative to the dataset's folder: `class/file.jpg`. */
   readonly file: string;
   readonly classIndex: number;
   readonly sha256: string;
 }
 
+/** A folder of labelled images. */
 export interface Dataset {
   readonly folder: string;
-  /** Names of the folders, sorted. */
+  /** Names of the class folders, sorted. */
   readonly classes: readonly string[];
-  /** In the order of classes and names. */
+  /** Ordered by class, then by name. */
   readonly images: readonly LabelledImage[];
-  /** What cannot be trained on, and why. */
+  /** Entries that cannot be used for training, and why. */
   readonly problems: readonly Problem[];
-  /** Files that the system leaves behind, such as .DS_Store. */
+  /** Files of the operating system, such as .DS_Store. */
   readonly ignored: readonly string[];
 }
 
+/** An entry of the folder that cannot be used. */
 export interface Problem {
   readonly file: string;
   readonly reason: string;
-  /** Whether the rest can be used without this file. */
+  /** Whether training makes sense without this entry. */
   readonly canSkip: boolean;
 }
 
 const systemFile = /^(\..*|thumbs\.db|desktop\.ini)$/i;
 
-/** @throws CommandError where the folder cannot be read or has fewer than two classes */
+/**
+ * Reads the folder's classes and hashes its images.
+ * @throws CommandError when the folder cannot be read or has fewer than two class folders.
+ */
 export async function readDataset(folder: string): Promise<Dataset> {
-  const entries = await list(folder);
-  const ignored: string[] = [];
   const problems: Problem[] = [];
-  const classes: string[] = [];
-  for (const entry of entries) {
-    if (systemFile.test(entry.name)) ignored.push(entry.name);
-    else if (entry.isFolder) classes.push(entry.name);
-    else
-      problems.push({
-        file: entry.name,
-        reason: "stands beside the class folders; expected it in one of them",
-        canSkip: true,
-      });
-  }
+  const copies: Problem[] = [];
+  const report = (file: string, reason: string, canSkip = true) => problems.push({ file, reason, canSkip });
+  const { folders: classes, files, ignored } = await list(folder);
+  for (const file of files) report(file, "is not in a class folder; move it into one");
   if (classes.length < 2) {
     const found = classes.length === 0 ? "no folder" : `one folder, ${classes[0]}`;
     throw new CommandError(
-      `${folder} has ${found}; expected at least two, one a class, each with JPEG files of it.`,
+      `${folder} has ${found}; expected at least two, one per class, each with JPEG files of it.`,
     );
   }
   const images: LabelledImage[] = [];
+  const first = new Map<string, LabelledImage>();
   for (const [classIndex, name] of classes.entries()) {
-    images.push(...(await readClass(folder, name, classIndex, problems, ignored)));
+    const entries = await list(path.join(folder, name));
+    ignored.push(...entries.ignored.map((entry) => `${name}/${entry}`));
+    for (const entry of entries.folders) {
+      const hint = "expected JPEG files: move its files up, or make it a class";
+      report(`${name}/${entry}`, `is a folder inside a class folder; ${hint}`);
+    }
+    let readable = 0;
+    for (const entry of entries.files) {
+      const file = `${name}/${entry}`;
+      const bytes = await readImage({ folder }, { file }).catch((cause: unknown) => {
+        report(file, `cannot be read (${codeOf(cause)})`);
+      });
+      if (!bytes) continue;
+      readable++;
+      const image = { file, classIndex, sha256: await sha256Hex(bytes) };
+      const same = first.get(image.sha256);
+      if (!same) {
+        first.set(image.sha256, image);
+        images.push(image);
+      } else {
+        const canSkip = same.classIndex === classIndex;
+        const hint = canSkip ? "" : ", of another class: remove the wrong one";
+        copies.push({ file, reason: `is the same image as ${same.file}${hint}`, canSkip });
+      }
+    }
+    if (readable === 0) {
+      report(`${name}/`, "has no image; expected JPEG files: add some, or remove the folder", false);
+    }
   }
-  return withoutDuplicates({ folder, classes, images, problems, ignored });
+  return { folder, classes, images, problems: [...problems, ...copies], ignored };
 }
 
+/** Reads one image of a dataset. */
 export async function readImage(
   { folder }: Pick<Dataset, "folder">,
   { file }: Pick<LabelledImage, "file">,
@@ -68,95 +94,42 @@ export async function readImage(
   return new Uint8Array(await readFile(path.join(folder, file)));
 }
 
-async function readClass(
-  folder: string,
-  name: string,
-  classIndex: number,
-  problems: Problem[],
-  ignored: string[],
-): Promise<LabelledImage[]> {
-  const images: LabelledImage[] = [];
-  for (const entry of await list(path.join(folder, name))) {
-    const file = `${name}/${entry.name}`;
-    if (systemFile.test(entry.name)) {
-      ignored.push(file);
-    } else if (entry.isFolder) {
-      problems.push({
-        file,
-        reason: "is a folder in a class's folder; expected JPEG files: move them up, or make it a class",
-        canSkip: true,
-      });
-    } else {
-      try {
-        images.push({ file, classIndex, sha256: await sha256Hex(await readImage({ folder }, { file })) });
-      } catch (cause) {
-        problems.push({ file, reason: `cannot be read (${codeOf(cause)})`, canSkip: true });
-      }
-    }
-  }
-  if (images.length === 0) {
-    problems.push({
-      file: `${name}/`,
-      reason: "has no image; expected JPEG files: add some, or remove the folder",
-      canSkip: false,
-    });
-  }
-  return images;
+/**
+ * Fails if there are problems.
+ * @param skip Ignores problems of files that can be skipped.
+ * @throws CommandError that lists every problem.
+ */
+export function refuseOrSkip(problems: readonly Problem[], skip: boolean): void {
+  const fatal = skip ? problems.filter(({ canSkip }) => !canSkip) : problems;
+  if (fatal.length === 0) return;
+  const hint = fatal.every(({ canSkip }) => canSkip)
+    ? "\nFix or remove them, or skip them with --skip-unreadable."
+    : "";
+  throw new CommandError(
+    `${fatal.length} of the folder's entries cannot be used; nothing was written:\n${listed(fatal)}${hint}`,
+  );
 }
 
-/** Equal images: of two classes they contradict each other; within one the first stays. */
-function withoutDuplicates(dataset: Dataset): Dataset {
-  const problems = [...dataset.problems];
-  const first = new Map<string, LabelledImage>();
-  const images: LabelledImage[] = [];
-  for (const image of dataset.images) {
-    const known = first.get(image.sha256);
-    if (!known) {
-      first.set(image.sha256, image);
-      images.push(image);
-    } else if (known.classIndex === image.classIndex) {
-      problems.push({ file: image.file, reason: `is the same image as ${known.file}`, canSkip: true });
-    } else {
-      problems.push({
-        file: image.file,
-        reason: `is the same image as ${known.file}, of another class: remove the wrong one`,
-        canSkip: false,
-      });
-    }
-  }
-  return { ...dataset, images, problems };
+/** One line per problem. */
+export function listed(problems: readonly Problem[]): string {
+  return problems.map(({ file, reason }) => `  ${file}: ${reason}`).join("\n");
 }
 
-interface Entry {
-  readonly name: string;
-  readonly isFolder: boolean;
-}
-
-/** In the order of their names; links count as what they lead to. */
-async function list(folder: string): Promise<Entry[]> {
+/** Names in a folder, sorted. Links count as their targets; a broken link counts as a file, which reading reports. */
+async function list(folder: string): Promise<Record<"folders" | "files" | "ignored", string[]>> {
+  const names = { folders: [] as string[], files: [] as string[], ignored: [] as string[] };
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    const kinds = entries.map(async (entry) => ({
-      name: entry.name,
-      isFolder: entry.isSymbolicLink()
-        ? await leadsToFolder(path.join(folder, entry.name))
-        : entry.isDirectory(),
-    }));
-    return (await Promise.all(kinds)).sort((a, b) => (a.name < b.name ? -1 : 1));
+    for (const name of (await readdir(folder)).sort()) {
+      const isFolder = (await stat(path.join(folder, name)).catch(() => undefined))?.isDirectory();
+      names[systemFile.test(name) ? "ignored" : isFolder ? "folders" : "files"].push(name);
+    }
   } catch (cause) {
     throw new CommandError(
-      `${folder} cannot be read (${codeOf(cause)}); expected a folder with one folder of JPEG files a class.`,
+      `${folder} cannot be read (${codeOf(cause)}); expected a folder with one folder of JPEG files per class.`,
       { cause },
     );
   }
-}
-
-/** A link to nowhere is no folder: reading it as a file tells what is wrong. */
-function leadsToFolder(link: string): Promise<boolean> {
-  return stat(link).then(
-    (target) => target.isDirectory(),
-    () => false,
-  );
+  return names;
 }
 
 function codeOf(cause: unknown): string {

@@ -3,17 +3,19 @@
  * 7.5, with a line search that meets the weak Wolfe conditions by bisection (Lewis and Overton, 2013). Pure.
  */
 
-/** Value and gradient at `x`; the gradient is written into `gradient`. */
+/** Returns the value at `x` and writes the gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
+/** When to stop, and how much to remember. */
 export interface LbfgsOptions {
-  /** Largest component of the gradient at which it has converged. */
+  /** Converged once no component of the gradient is larger than this. */
   readonly tolerance: number;
   readonly maxIterations: number;
-  /** Pairs of steps and gradient changes that are remembered. */
+  /** Number of steps and gradient changes to remember. */
   readonly memory: number;
 }
 
+/** Where the minimisation ended. */
 export interface Minimum {
   readonly x: Float64Array;
   readonly value: number;
@@ -31,11 +33,12 @@ interface Pair {
 }
 
 const defaults: LbfgsOptions = { tolerance: 1e-6, maxIterations: 500, memory: 10 };
-/** Sufficient decrease and curvature, as Nocedal and Wright give them for quasi-Newton methods. */
+/** Wolfe conditions: Nocedal and Wright's values for quasi-Newton methods. */
 const decrease = 1e-4;
 const curvature = 0.9;
 const maxTrials = 60;
 
+/** Minimises `objective` from `start`. Check `converged`: the search also ends when no step improves the value. */
 export function minimise(
   objective: Objective,
   start: Float64Array,
@@ -49,8 +52,8 @@ export function minimise(
   let iterations = 0;
   for (; iterations < maxIterations && largest(gradient) > tolerance; iterations++) {
     const direction = descentDirection(gradient, pairs);
-    // The first step has no scale yet: one of length 1 at most.
-    const firstTrial = pairs.length === 0 ? Math.min(1, 1 / norm(gradient)) : 1;
+    // Nothing is known about the scale of the first step, so limit its length to 1.
+    const firstTrial = pairs.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(gradient, gradient))) : 1;
     const next = lineSearch(objective, { x, value, gradient }, direction, firstTrial);
     if (!next) break;
     const step = difference(next.x, x);
@@ -88,7 +91,7 @@ interface Point {
   readonly gradient: Float64Array<ArrayBuffer>;
 }
 
-/** Undefined where no step along `direction` lowers the function in a way that can be told in float64. */
+/** Undefined when no step along `direction` lowers the value measurably in float64. */
 function lineSearch(
   objective: Objective,
   from: Point,
@@ -118,14 +121,8 @@ function dot(a: Float64Array, b: Float64Array): number {
   return sum;
 }
 
-function norm(a: Float64Array): number {
-  return Math.sqrt(dot(a, a));
-}
-
 function largest(a: Float64Array): number {
-  let max = 0;
-  for (const component of a) max = Math.max(max, Math.abs(component));
-  return max;
+  return a.reduce((max, component) => Math.max(max, Math.abs(component)), 0);
 }
 
 function difference(a: Float64Array, b: Float64Array): Float64Array {

@@ -1,11 +1,12 @@
 /**
  * Multinomial logistic regression with an L2 penalty, on standardised features. Pure.
  * Minimises  sum_i w_i CE(softmax(W z_i + b), y_i) / sum_i w_i  +  strength / 2 |W|^2,  z the standardised features;
- * the bias is not penalised. The answer is folded back, so that it applies to the features as they are.
+ * the bias is not penalised. The result is converted back, so that it applies to the original features.
  */
 import { type Minimum, minimise, type Objective } from "./lbfgs.ts";
 import type { Rows } from "./rows.ts";
 
+/** A linear layer. */
 export interface Linear {
   /** [classes, size], row-major. */
   readonly weights: Float64Array;
@@ -13,11 +14,12 @@ export interface Linear {
   readonly bias: Float64Array;
 }
 
+/** A fitted layer and how the solver ended. */
 export interface LogisticFit extends Linear {
   readonly minimum: Minimum;
 }
 
-/** A problem made once and solved for several strengths, each from where the one before ended. */
+/** A regression that is set up once and solved for several strengths, each starting from the previous solution. */
 export class LogisticProblem {
   readonly #rows: Rows;
   readonly #classCount: number;
@@ -37,13 +39,16 @@ export class LogisticProblem {
     this.#start = new Float64Array(classCount * (rows.size + 1));
   }
 
-  /** @throws Error when the solver does not converge, which a convex function with a penalty should never do */
+  /**
+   * Fits the layer. The objective is strictly convex, so the solver should always converge.
+   * @throws Error when the solver does not converge.
+   */
   solve(strength: number): LogisticFit {
     const objective = crossEntropy(this.#standardised, this.#classCount, strength);
     const minimum = minimise(objective, this.#start);
     if (!minimum.converged) {
       throw new Error(
-        `the regression did not converge at strength ${strength}: gradient ${minimum.gradientNorm} after ${minimum.iterations} iterations`,
+        `the regression did not converge at strength ${strength}: its gradient is ${minimum.gradientNorm} after ${minimum.iterations} iterations; please report this with the head's images`,
       );
     }
     this.#start = minimum.x;
@@ -65,7 +70,10 @@ export class LogisticProblem {
   }
 }
 
-/** @param strength of the L2 penalty on the weights. Parameters: weights [classes, size], then bias [classes]. */
+/**
+ * The regression's objective, over the weights [classes, size] followed by the bias [classes].
+ * @param strength Of the L2 penalty on the weights.
+ */
 export function crossEntropy(rows: Rows, classCount: number, strength: number): Objective {
   const { features, classes, weights: rowWeights, size } = rows;
   const totalWeight = rowWeights.reduce((sum, weight) => sum + weight, 0);
@@ -102,7 +110,7 @@ export function crossEntropy(rows: Rows, classCount: number, strength: number): 
   };
 }
 
-/** Weighted mean and standard deviation of each feature; one that never changes gets a scale of 1. */
+/** Weighted mean and standard deviation of each feature. A constant feature gets a scale of 1. */
 function moments({ features, weights, size }: Rows): { mean: Float64Array; scale: Float64Array } {
   const mean = new Float64Array(size);
   const scale = new Float64Array(size);

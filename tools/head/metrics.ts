@@ -1,39 +1,40 @@
-/** How good predictions are. Pure. */
+/** Measures how good predictions are. Pure. */
 
-/** Held-out logits with the true class of each. */
+/** Logits [classes] of images, with the true class of each. */
 export interface Scored {
   readonly logits: readonly Float64Array[];
   readonly classes: readonly number[];
 }
 
+/** Quality of predictions. The field names are those of the head file. */
 export interface Metrics {
   readonly count: number;
   readonly correct: number;
   readonly accuracy: number;
-  /** 95% interval of the accuracy, by Wilson (1927). */
+  /** 95% confidence interval of the accuracy (Wilson, 1927). */
   readonly interval: readonly [number, number];
-  /** Mean negative log-likelihood, nats. */
+  /** Mean negative log-likelihood, in nats. */
   readonly log_loss: number;
-  /** Expected calibration error, 10 bins of equal width (Guo et al., 2017, section 2). */
+  /** Expected calibration error over 10 bins of equal width (Guo et al., 2017, section 2). */
   readonly ece: number;
   /** confusion[true][predicted] */
   readonly confusion: readonly (readonly number[])[];
-  /** Of each class; null where nothing was predicted to be of it. */
+  /** Per class; null for a class that was never predicted. */
   readonly precision: readonly (number | null)[];
   readonly recall: readonly number[];
 }
 
 const bins = 10;
 
-/** @param temperature that the logits are divided by */
+/** Computes all metrics of logits divided by `temperature`. */
 export function metricsOf({ logits, classes }: Scored, classCount: number, temperature: number): Metrics {
   const confusion = Array.from({ length: classCount }, () => new Array<number>(classCount).fill(0));
   const binned = Array.from({ length: bins }, () => ({ confidence: 0, correct: 0 }));
   for (const [i, row] of logits.entries()) {
     const probabilities = softmax(row, temperature);
-    const predicted = argmax(probabilities);
+    const confidence = Math.max(...probabilities);
+    const predicted = probabilities.indexOf(confidence);
     confusion[classes[i]!]![predicted]! += 1;
-    const confidence = probabilities[predicted]!;
     const bin = binned[Math.min(bins - 1, Math.floor(confidence * bins))]!;
     bin.confidence += confidence;
     bin.correct += predicted === classes[i] ? 1 : 0;
@@ -55,7 +56,7 @@ export function metricsOf({ logits, classes }: Scored, classCount: number, tempe
   };
 }
 
-/** Mean negative log-likelihood in nats of logits divided by `temperature`. */
+/** Mean negative log-likelihood, in nats, of logits divided by `temperature`. */
 export function logLoss({ logits, classes }: Scored, temperature: number): number {
   let sum = 0;
   for (const [i, row] of logits.entries()) {
@@ -66,12 +67,6 @@ export function logLoss({ logits, classes }: Scored, temperature: number): numbe
   return sum / logits.length;
 }
 
-export function argmax(values: ArrayLike<number>): number {
-  let best = 0;
-  for (let i = 1; i < values.length; i++) if (values[i]! > values[best]!) best = i;
-  return best;
-}
-
 function softmax(logits: Float64Array, temperature: number): Float64Array {
   const max = Math.max(...logits);
   const scores = logits.map((logit) => Math.exp((logit - max) / temperature));
@@ -79,13 +74,13 @@ function softmax(logits: Float64Array, temperature: number): Float64Array {
   return scores.map((score) => score / sum);
 }
 
-/** 95% score interval of a share: Wilson, 1927. */
+/** 95% score interval of a share (Wilson, 1927). */
 export function wilson(correct: number, count: number): [number, number] {
   const z = 1.96;
   const share = correct / count;
   const centre = share + z ** 2 / (2 * count);
   const reach = z * Math.sqrt((share * (1 - share)) / count + z ** 2 / (4 * count ** 2));
   const scale = 1 + z ** 2 / count;
-  // Rounding must not give a share beyond 0 or 1.
+  // Clamped, because rounding can leave 0..1.
   return [Math.max(0, (centre - reach) / scale), Math.min(1, (centre + reach) / scale)];
 }

@@ -1,15 +1,15 @@
 /**
- * Class means of normalised features, compared by cosine: the nearest-mean classifier of Mensink et al. (2013), and the
- * prototypes of Snell et al. (2017) with cosine in place of the Euclidean distance. Good from one photo a class. Pure.
+ * Class means of normalised features, compared by cosine: the nearest-mean classifier of Mensink et al. (2013), or the
+ * prototypes of Snell et al. (2017) with cosine instead of Euclidean distance. Works from one photo per class. Pure.
  */
 import { l2Normalised } from "../../src/model/scores.ts";
 import type { Linear } from "./logistic.ts";
 import type { Sample } from "./rows.ts";
 
-/** Temperature of cosines where there is nothing to fit it on: of the order that folds give. */
+/** Temperature of cosines when there are no folds to fit it on: the order of magnitude that folds give. */
 export const defaultCosineTemperature = 0.05;
 
-/** [classes, size]: the mean of each class's normalised features, again of length 1. An image counts once. */
+/** [classes, size]: the normalised mean of each class's normalised features. Every image has the same weight. */
 export function classMeans(samples: readonly Sample[], classCount: number): Float64Array {
   const size = samples[0]?.views[0]?.length ?? 0;
   const sums = new Float64Array(classCount * size);
@@ -27,12 +27,12 @@ export function classMeans(samples: readonly Sample[], classCount: number): Floa
   return sums;
 }
 
-/** Cosines as a linear layer on normalised features. */
+/** A linear layer that turns normalised features into cosines to the class means. */
 export function prototypes(samples: readonly Sample[], classCount: number): Linear {
   return { weights: classMeans(samples, classCount), bias: new Float64Array(classCount) };
 }
 
-/** Logits of a linear layer: [classes]. */
+/** Logits [classes] of a linear layer. */
 export function apply({ weights, bias }: Linear, features: Float32Array): Float64Array {
   const size = features.length;
   return bias.map((offset, c) => {

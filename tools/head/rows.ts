@@ -1,44 +1,40 @@
-/** Training rows: features with a class and a weight each. */
+/** Training data: images as features, and features as weighted rows. */
 
+/** Features with a class and a weight per row. */
 export interface Rows {
   /** [count, size], row-major. */
   readonly features: Float64Array;
   /** Class index of each row. */
   readonly classes: readonly number[];
-  /** Weight of each row; those of one image add up to 1, however many views it has. */
+  /** Weight of each row. The weights of one image's views add up to 1. */
   readonly weights: readonly number[];
   readonly size: number;
 }
 
-/** One image as the backbone sees it. */
+/** One image and its features. */
 export interface Sample {
   /** Path of the file, for messages. */
   readonly file: string;
   readonly sha256: string;
   readonly classIndex: number;
-  /** [feature_size] each; the first is of the plain image, as the Worker sees it, the others are augmentations. */
+  /** [feature_size] each: first the plain image as the Worker sees it, then its augmentations. */
   readonly views: readonly Float32Array[];
 }
 
-/** Every view of every sample, with the weight of an image shared out among its views. */
+/** One row per view; an image's weight is divided equally among its views. */
 export function rowsOf(samples: readonly Sample[]): Rows {
-  const size = samples[0]?.views[0]?.length ?? 0;
-  const count = samples.reduce((sum, { views }) => sum + views.length, 0);
-  const features = new Float64Array(count * size);
-  const classes: number[] = [];
-  const weights: number[] = [];
-  for (const { views, classIndex } of samples) {
-    for (const view of views) {
-      features.set(view, classes.length * size);
-      classes.push(classIndex);
-      weights.push(1 / views.length);
-    }
-  }
-  return { features, classes, weights, size };
+  const rows = samples.flatMap(({ views, classIndex }) =>
+    views.map((view) => ({ view, classIndex, weight: 1 / views.length })),
+  );
+  const size = rows[0]?.view.length ?? 0;
+  const features = new Float64Array(rows.length * size);
+  for (const [i, { view }] of rows.entries()) features.set(view, i * size);
+  const classes = rows.map(({ classIndex }) => classIndex);
+  return { features, classes, weights: rows.map(({ weight }) => weight), size };
 }
 
-/** The plain image of a sample. */
+/** Features of the plain image. */
 export function plainView({ file, views: [plain] }: Sample): Float32Array {
-  if (!plain) throw new Error(`${file} has no features`);
+  if (!plain) throw new Error(`${file} has no features; expected at least the plain view`);
   return plain;
 }

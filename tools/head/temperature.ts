@@ -1,12 +1,12 @@
-/** Calibration by one number: Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2. Pure. */
+/** Temperature scaling: Guo et al., On Calibration of Modern Neural Networks (2017), section 4.2. Pure. */
 import { logLoss, type Scored } from "./metrics.ts";
 
-/** Beyond these a head is either always sure or never. */
+/** Outside this range a head would be always certain or never. */
 const lowest = 0.01;
 const highest = 100;
 const golden = (Math.sqrt(5) - 1) / 2;
 
-/** The temperature with the lowest log-loss on held-out logits: golden section on its logarithm. */
+/** Finds the temperature with the lowest log-loss on held-out logits, by golden-section search over its logarithm. */
 export function fitTemperature(scored: Scored): number {
   const loss = (logTemperature: number) => logLoss(scored, Math.exp(logTemperature));
   let low = Math.log(lowest);

@@ -1,8 +1,12 @@
-/** Training a head: folds, regression or class means, calibration, threshold, metrics. No I/O but progress. */
+/** Trains a head: folds, regression or class means, calibration, rejection threshold, metrics. No I/O but progress. */
 import type { HeadFile } from "../../src/head/head.ts";
 import type { Progress } from "../terminal/progress.ts";
-import { crossValidateLogistic, crossValidatePrototypes, type HeldOut } from "./cross-validate.ts";
-import { smallestClass, stratifiedFolds } from "./folds.ts";
+import {
+  crossValidateLogistic,
+  crossValidatePrototypes,
+  type HeldOut,
+  stratifiedFolds,
+} from "./cross-validate.ts";
 import { type Linear, LogisticProblem } from "./logistic.ts";
 import { type Metrics, metricsOf } from "./metrics.ts";
 import { classMeans, defaultCosineTemperature, prototypes } from "./prototype.ts";
@@ -10,24 +14,26 @@ import { rowsOf, type Sample } from "./rows.ts";
 import { fitTemperature } from "./temperature.ts";
 import { learnUnknown, type UnknownRule } from "./unknown.ts";
 
-/** Strength of the penalty where there are too few images to choose it by folds. */
+/** Penalty strength when there are too few images to choose it by cross-validation. */
 const defaultStrength = 0.1;
 
+/** How to train. */
 export interface TrainOptions {
   readonly method: HeadFile["method"];
   readonly classCount: number;
   readonly folds: number;
   readonly seed: number;
-  /** Share of one's own images that may be called unknown; undefined: no rule. */
+  /** Share of your own images that may be called unknown; undefined: do not learn to reject images. */
   readonly unknownRate: number | undefined;
 }
 
+/** A trained head and how good it is. */
 export interface Trained extends Linear {
   readonly normalize: HeadFile["normalize"];
   readonly temperature: number;
-  /** Of the L2 penalty. */
+  /** Of the L2 penalty; undefined for prototypes. */
   readonly strength: number | undefined;
-  /** 0: too few images for folds, and so nothing is known of how good it is. */
+  /** 0 when there were too few images for cross-validation. */
   readonly folds: number;
   /** Of held-out images, at the temperature; undefined without folds. */
   readonly metrics: Metrics | undefined;
@@ -36,19 +42,22 @@ export interface Trained extends Linear {
   readonly unknown: (UnknownRule & { readonly centroids: Float64Array }) | undefined;
 }
 
+/** Trains on all samples; cross-validation provides the penalty, the temperature and the metrics. */
 export function trainHead(samples: readonly Sample[], options: TrainOptions, progress: Progress): Trained {
   const { method, classCount, unknownRate } = options;
   const foldOf = foldsOf(samples, options);
   const held = foldOf && crossValidate(samples, foldOf, options, progress);
   const strength = method === "logistic" ? (held?.strength ?? defaultStrength) : undefined;
   const temperature = held ? fitTemperature(held) : method === "logistic" ? 1 : defaultCosineTemperature;
-  const fit =
-    strength === undefined ? prototypes(samples, classCount) : regress(samples, classCount, strength);
+  const { weights, bias }: Linear =
+    strength === undefined
+      ? prototypes(samples, classCount)
+      : new LogisticProblem(rowsOf(samples), classCount).solve(strength);
   const rule =
     unknownRate === undefined || !foldOf ? undefined : learnUnknown(samples, classCount, foldOf, unknownRate);
   return {
-    weights: fit.weights,
-    bias: fit.bias,
+    weights,
+    bias,
     normalize: method === "logistic" ? "none" : "l2",
     temperature,
     strength,
@@ -59,7 +68,7 @@ export function trainHead(samples: readonly Sample[], options: TrainOptions, pro
   };
 }
 
-/** Metrics of the same regression on other features of the same images, by the same folds. Undefined without folds. */
+/** Cross-validated metrics of a regression on other features of the same images. Undefined without folds. */
 export function baselineMetrics(
   samples: readonly Sample[],
   options: TrainOptions,
@@ -71,7 +80,14 @@ export function baselineMetrics(
   return metricsOf(held, options.classCount, fitTemperature(held));
 }
 
-/** Each class must be in every fold. Undefined where a class has one image only. */
+/** Number of images of the smallest class. `classes` has the class index of each image. */
+export function smallestClass(classes: readonly number[]): number {
+  const counts = new Map<number, number>();
+  for (const c of classes) counts.set(c, (counts.get(c) ?? 0) + 1);
+  return Math.min(...counts.values());
+}
+
+/** Every class must be in every fold. Undefined when a class has one image only. */
 function foldsOf(samples: readonly Sample[], { folds, seed }: TrainOptions): number[] | undefined {
   const classes = samples.map(({ classIndex }) => classIndex);
   const count = Math.min(folds, smallestClass(classes));
@@ -85,10 +101,6 @@ function crossValidate(
   progress: Progress,
 ): HeldOut {
   if (method === "prototype") return crossValidatePrototypes(samples, classCount, foldOf);
-  const onStrength = (done: number, total: number) => progress.update("cross-validation", done, total);
+  const onStrength = progress.update.bind(progress, "cross-validation");
   return crossValidateLogistic(samples, classCount, foldOf, onStrength);
-}
-
-function regress(samples: readonly Sample[], classCount: number, strength: number): Linear {
-  return new LogisticProblem(rowsOf(samples), classCount).solve(strength);
 }

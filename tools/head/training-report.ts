@@ -1,58 +1,22 @@
-/** What a training found: for the head file, and for people. Pure. */
+/** Describes a training: the record in the head file, and text for the terminal. Pure. */
 import { numberText, shareText } from "../plot/format.ts";
-import { kilobytes } from "../terminal/output.ts";
-import type { Dataset, Problem } from "./dataset.ts";
+import { kilobytes, table } from "../terminal/output.ts";
+import { type Dataset, listed, type Problem } from "./dataset.ts";
 import type { Metrics } from "./metrics.ts";
-import { listed } from "./problems.ts";
-import { accuracyText, confusionText } from "./report.ts";
 import type { Sample } from "./rows.ts";
 import type { Trained } from "./train.ts";
 
-interface Outcome {
+/** The result of a training. */
+export interface Outcome {
   readonly trained: Trained;
   readonly skipped: readonly Problem[];
+  /** Of colour histograms, if they were asked for. */
   readonly baseline: Metrics | undefined;
   readonly dataset: Dataset;
 }
 
-interface Settings {
-  readonly seed: number;
-  readonly augment: string;
-}
-
-/** The head file's `training`: nothing of this machine in it, so that equal images give an equal file. */
-export function trainingRecord({
-  trained,
-  skipped,
-  baseline,
-  dataset,
-  samples,
-  options,
-}: Outcome & { readonly samples: readonly Sample[]; readonly options: Settings }): Record<string, unknown> {
-  const { metrics, uncalibrated, unknown, strength, folds } = trained;
-  return {
-    images: Object.fromEntries(
-      dataset.classes.map((name, c) => [name, samples.filter(({ classIndex }) => classIndex === c).length]),
-    ),
-    skipped: skipped.map(({ file, reason }) => `${file}: ${reason}`),
-    augmentation: options.augment,
-    seed: options.seed,
-    folds,
-    ...(strength === undefined ? {} : { l2_strength: strength }),
-    held_out: metrics ? { ...metrics, ece_uncalibrated: uncalibrated?.ece } : null,
-    ...(baseline ? { colour_histogram_accuracy: baseline.accuracy } : {}),
-    ...(unknown
-      ? {
-          unknown: {
-            own_called_unknown: unknown.own_called_unknown,
-            foreign_called_unknown: unknown.foreign_called_unknown,
-          },
-        }
-      : {}),
-  };
-}
-
-interface Written {
+/** What was written; `confusion` is the path of the picture. */
+export interface Written {
   readonly name: string;
   readonly version: string;
   readonly file: string;
@@ -60,54 +24,87 @@ interface Written {
   readonly confusion: string | null;
 }
 
-export function trainingText(
-  outcome: Outcome & { readonly written: Written; readonly requestedFolds: number },
-): string {
-  const { dataset, skipped, written } = outcome;
-  const parts = [
-    ...(dataset.ignored.length > 0 ? [`ignored files of the system: ${dataset.ignored.join(", ")}`] : []),
-    ...(skipped.length > 0 ? [`left out:\n${listed(skipped)}`] : []),
-    ...quality(outcome),
+/** The head file's `training` field. It says nothing about this machine, so equal images give an equal file. */
+export function trainingRecord(
+  { trained, skipped, baseline, dataset }: Outcome,
+  samples: readonly Sample[],
+  options: { readonly seed: number; readonly augment: string },
+): Record<string, unknown> {
+  const { metrics, uncalibrated, unknown, strength, folds } = trained;
+  const countOf = (c: number) => samples.filter(({ classIndex }) => classIndex === c).length;
+  return {
+    images: Object.fromEntries(dataset.classes.map((name, c) => [name, countOf(c)])),
+    skipped: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    augmentation: options.augment,
+    seed: options.seed,
+    folds,
+    ...(strength === undefined ? {} : { l2_strength: strength }),
+    held_out: metrics ? { ...metrics, ece_uncalibrated: uncalibrated?.ece } : null,
+    ...(baseline ? { colour_histogram_accuracy: baseline.accuracy } : {}),
+    ...(unknown ? { unknown: rejectionShares(unknown) } : {}),
+  };
+}
+
+function rejectionShares({ own_called_unknown, foreign_called_unknown }: NonNullable<Trained["unknown"]>) {
+  return { own_called_unknown, foreign_called_unknown };
+}
+
+/** Text for the terminal. */
+export function trainingText(outcome: Outcome, written: Written, requestedFolds: number): string {
+  const { dataset, skipped } = outcome;
+  return [
+    ...(dataset.ignored.length > 0 ? [`ignored system files: ${dataset.ignored.join(", ")}`] : []),
+    ...(skipped.length > 0 ? [`skipped:\n${listed(skipped)}`] : []),
+    ...quality(outcome, requestedFolds),
     `${written.file}: ${written.name} ${written.version}, ${kilobytes(written.bytes)}`,
     ...(written.confusion ? [`${written.confusion}: the table as a picture`] : []),
     `next: npm run head -- push ${written.file}`,
-  ];
-  return parts.join("\n");
+  ].join("\n");
 }
 
-function quality({
-  trained,
-  baseline,
-  dataset,
-  requestedFolds,
-}: Outcome & { readonly requestedFolds: number }): string[] {
+function quality({ trained, baseline, dataset }: Outcome, requestedFolds: number): string[] {
   const { metrics, uncalibrated, folds, strength, temperature, unknown } = trained;
   if (!metrics || !uncalibrated) {
-    return [
-      "a class has one image only: nothing could be held out, and so nothing is known of how good the head is",
-    ];
+    return ["a class has one image only, so no image could be held out: the head's accuracy is unknown"];
   }
-  const fewer = folds < requestedFolds ? `: as many as the smallest class has images` : "";
+  const fewer = folds < requestedFolds ? " (the smallest class has no more images)" : "";
+  const chance = numberText(Math.log(dataset.classes.length));
   return [
-    `${folds} folds${fewer}; each image was judged by a head that had not seen it`,
+    `${folds} folds${fewer}; each image was scored by a head that was not trained on it`,
     "",
     confusionText(dataset.classes, metrics),
     "",
     `accuracy       ${accuracyText(metrics)}`,
     ...(baseline ? [`colours alone  ${accuracyText(baseline)}`] : []),
-    `log-loss       ${numberText(metrics.log_loss)} nats; always guessing alike: ${numberText(Math.log(dataset.classes.length))}`,
+    `log-loss       ${numberText(metrics.log_loss)} nats; equal guesses: ${chance}`,
     `calibration    error ${shareText(uncalibrated.ece)} before, ${shareText(metrics.ece)} at temperature ${numberText(temperature)}`,
     ...(strength === undefined ? [] : [`penalty        ${strength}, by the lowest held-out log-loss`]),
-    ...(unknown ? [unknownText(unknown)] : []),
+    ...(unknown ? [`unknown        ${unknownText(unknown)}`] : []),
     "",
   ];
 }
 
-function unknownText({
-  threshold,
-  own_called_unknown: own,
-  foreign_called_unknown: foreign,
-}: NonNullable<Trained["unknown"]>): string {
-  const found = foreign === null ? "" : `; of a class left out: ${shareText(foreign)}`;
-  return `unknown        cosine under ${numberText(threshold)}: of one's own images ${shareText(own)}${found}`;
+function unknownText({ threshold, ...shares }: NonNullable<Trained["unknown"]>): string {
+  const { own_called_unknown: own, foreign_called_unknown: foreign } = shares;
+  const found = foreign === null ? "" : `, ${shareText(foreign)} of images of a class left out`;
+  return `cosine under ${numberText(threshold)} rejects ${shareText(own)} of your own images${found}`;
+}
+
+/** Accuracy with its count and confidence interval. */
+export function accuracyText({ accuracy, interval, correct, count }: Metrics): string {
+  const [low, high] = interval;
+  return `${shareText(accuracy)} (${correct} of ${count}; 95% interval ${shareText(low)} to ${shareText(high)})`;
+}
+
+/** Confusion matrix as a table: true classes in rows, predicted classes in columns. */
+export function confusionText(classes: readonly string[], { confusion, recall, precision }: Metrics): string {
+  const short = (name: string) => (name.length <= 12 ? name : `${name.slice(0, 11)}…`);
+  const head = ["true \\ predicted", ...classes.map(short), "recall", "precision"];
+  const rows = confusion.map((row, c) => [
+    short(classes[c]!),
+    ...row.map((count) => (count === 0 ? "·" : String(count))),
+    shareText(recall[c]!),
+    precision[c] == null ? "–" : shareText(precision[c]),
+  ]);
+  return table([head, ...rows], [...head.keys()].slice(1));
 }

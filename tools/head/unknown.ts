@@ -1,19 +1,19 @@
-/** Images far from every class: the cosine to the nearest class mean under which an image counts as unknown. Pure. */
-import { l2Normalised } from "../../src/model/scores.ts";
-import { apply, classMeans } from "./prototype.ts";
-import { plainView, type Sample } from "./rows.ts";
+/** Learns to reject images of unknown classes: those whose cosine to the nearest class mean is under a threshold. Pure. */
+import { crossValidatePrototypes } from "./cross-validate.ts";
+import type { Sample } from "./rows.ts";
 
+/** A learned threshold, and how often it rejects. */
 export interface UnknownRule {
   readonly threshold: number;
-  /** Share of held-out images of the own classes that are called unknown. */
+  /** Share of held-out images of the known classes that are called unknown. */
   readonly own_called_unknown: number;
-  /** Share of images that are called unknown when their own class is left out of the means; null with two classes. */
+  /** Share of images called unknown when their own class is left out of the means; null with two classes. */
   readonly foreign_called_unknown: number | null;
 }
 
 /**
- * Learns the threshold from folds: class means of the others, cosines of those held out.
- * @param rate share of one's own images that may be called unknown
+ * Learns the threshold from the cosines of held-out images to the class means of the other folds.
+ * @param rate Share of your own images that may be called unknown.
  */
 export function learnUnknown(
   samples: readonly Sample[],
@@ -21,25 +21,12 @@ export function learnUnknown(
   foldOf: readonly number[],
   rate: number,
 ): UnknownRule {
-  const own: number[] = [];
-  const foreign: number[] = [];
-  for (const fold of new Set(foldOf)) {
-    const means = classMeans(
-      samples.filter((_, i) => foldOf[i] !== fold),
-      classCount,
-    );
-    for (const sample of samples.filter((_, i) => foldOf[i] === fold)) {
-      const cosines = apply(
-        { weights: means, bias: new Float64Array(classCount) },
-        l2Normalised(plainView(sample)),
-      );
-      own.push(Math.max(...cosines));
-      foreign.push(Math.max(...cosines.filter((_, c) => c !== sample.classIndex)));
-    }
-  }
+  const { logits: cosines, classes } = crossValidatePrototypes(samples, classCount, foldOf);
+  const own = cosines.map((row) => Math.max(...row));
+  const foreign = cosines.map((row, i) => Math.max(...row.filter((_, c) => c !== classes[i])));
   const threshold = own.toSorted((a, b) => a - b)[Math.floor(rate * own.length)]!;
-  const under = (cosines: readonly number[]) =>
-    cosines.filter((cosine) => cosine < threshold).length / cosines.length;
+  const under = (values: readonly number[]) =>
+    values.filter((cosine) => cosine < threshold).length / values.length;
   return {
     threshold,
     own_called_unknown: under(own),

@@ -1,6 +1,6 @@
 /**
- * One image as the model sees it, and its augmentations: mirrored, and four windows of it. Flips and crops are made of
- * the decoded pixels, before preprocessing; the plain view is, bit for bit, the tensor that the Worker makes.
+ * Model inputs of one image and its augmentations: a mirror image and four crops. They are made from the decoded pixels,
+ * before preprocessing. The plain view is, bit for bit, the tensor that the Worker makes.
  */
 import { type DecodedImage, type DecodeOptions, decodeJpeg } from "../../src/image/decode.ts";
 import { preprocess } from "../../src/image/preprocess.ts";
@@ -8,13 +8,18 @@ import { resizedSize } from "../../src/image/resize.ts";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 
+/** What is added to the plain view: nothing, its mirror image, or that and four crops. */
 export const augmentations = ["none", "flip", "full"] as const;
 export type Augmentation = (typeof augmentations)[number];
 
-/** Share of each side that a window shows: less loses the object, more is hardly another image. */
-const windowShare = 0.8;
+/** Share of each side that a crop keeps. Less may lose the object; more hardly changes the image. */
+const cropShare = 0.8;
 
-/** Decoded once. @returns float32 [3, crop, crop] each, the plain image first. Throws what decodeJpeg throws. */
+/**
+ * Decodes an image once and makes its views.
+ * @returns float32 [3, crop, crop] each, the plain view first.
+ * @throws ClassifierError when the image cannot be decoded.
+ */
 export function viewsOf(
   bytes: Uint8Array,
   preprocessing: Preprocessing,
@@ -22,34 +27,23 @@ export function viewsOf(
   augmentation: Augmentation,
 ): Float32Array[] {
   const decoded = decodeJpeg(bytes, (fullSize) => resizedSize(fullSize, preprocessing), options);
-  const { image } = decoded;
-  const plain = preprocess(image, preprocessing, undefined, decoded);
+  const plain = preprocess(decoded.image, preprocessing, undefined, decoded);
   if (augmentation === "none") return [plain];
-  const { crop } = preprocessing;
-  const views = [plain, mirrored(plain, crop)];
+  const views = [plain, mirrored(plain, preprocessing.crop)];
   if (augmentation === "flip") return views;
-  for (const [i, [right, bottom]] of [
-    [0, 0],
-    [1, 0],
-    [0, 1],
-    [1, 1],
-  ].entries()) {
-    const view = windowOf(decoded, right!, bottom!, preprocessing);
-    // Every other window is mirrored: as much variety as with all of both, at half the price.
-    views.push(i % 2 === 0 ? view : mirrored(view, crop));
+  for (let corner = 0; corner < 4; corner++) {
+    const view = cornerView(decoded, corner & 1, corner >> 1, preprocessing);
+    // Mirroring every other crop adds as much variety as mirroring all, at half the cost.
+    views.push(corner % 2 === 0 ? view : mirrored(view, preprocessing.crop));
   }
   return views;
 }
 
-function windowOf(
-  decoded: DecodedImage,
-  right: number,
-  bottom: number,
-  preprocessing: Preprocessing,
-): Float32Array {
+/** A crop at the left (0) or right (1) and at the top (0) or bottom (1). */
+function cornerView(decoded: DecodedImage, right: number, bottom: number, preprocessing: Preprocessing) {
   const { image, eighths, orientation } = decoded;
-  const width = Math.max(1, Math.round(image.width * windowShare));
-  const height = Math.max(1, Math.round(image.height * windowShare));
+  const width = Math.max(1, Math.round(image.width * cropShare));
+  const height = Math.max(1, Math.round(image.height * cropShare));
   const cut = cutOut(image, right * (image.width - width), bottom * (image.height - height), width, height);
   const fullSize = { width: Math.ceil((width * 8) / eighths), height: Math.ceil((height * 8) / eighths) };
   return preprocess(cut, preprocessing, undefined, { fullSize, eighths, orientation });
@@ -65,7 +59,7 @@ function cutOut(image: RgbImage, left: number, top: number, width: number, heigh
 }
 
 /** A tensor [3, size, size] with its rows reversed. */
-export function mirrored(tensor: Float32Array, size: number): Float32Array {
+function mirrored(tensor: Float32Array, size: number): Float32Array {
   const turned = tensor.slice();
   for (let start = 0; start < turned.length; start += size) turned.subarray(start, start + size).reverse();
   return turned;

@@ -1,4 +1,4 @@
-/** From what was trained to a head file: matrices as base64, the version from its content. */
+/** Makes a head file: matrices as base64, the version from the content. */
 import { bytesToBase64 } from "../../src/base64.ts";
 import { type HeadFile, HeadFormatError, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
@@ -6,9 +6,10 @@ import { canonicalJson } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Linear } from "./logistic.ts";
 
+/** What goes into a head file. */
 export interface HeadContent extends Linear {
   readonly name: string;
-  readonly backbone: { readonly name: string; readonly version: string };
+  readonly backbone: HeadFile["backbone"];
   readonly method: HeadFile["method"];
   readonly classes: readonly string[];
   readonly featureSize: number;
@@ -18,8 +19,11 @@ export interface HeadContent extends Linear {
   readonly training: Readonly<Record<string, unknown>>;
 }
 
-/** Equal content gives equal bytes. @throws CommandError where the Worker would not take it */
-export async function headBytes(head: HeadContent): Promise<Uint8Array> {
+/**
+ * Makes the file; equal content gives equal bytes.
+ * @throws CommandError when the file is larger than the Worker accepts.
+ */
+export async function headFile(head: HeadContent): Promise<{ file: HeadFile; bytes: Uint8Array }> {
   const { unknown } = head;
   const content = {
     format: headFormat,
@@ -39,18 +43,18 @@ export async function headBytes(head: HeadContent): Promise<Uint8Array> {
   const bytes = new TextEncoder().encode(`${canonicalJson(file)}\n`);
   if (bytes.length > maxHeadBytes) {
     throw new CommandError(
-      `the head has ${bytes.length} bytes; the Worker takes at most ${maxHeadBytes}: train with fewer classes, or with --no-unknown`,
+      `the head has ${bytes.length} bytes; the Worker accepts at most ${maxHeadBytes}: train with fewer classes, or with --no-unknown`,
     );
   }
-  await parseHead(bytes).catch((cause: unknown) => {
+  const parsed = await parseHead(bytes).catch((cause: unknown) => {
     if (!(cause instanceof HeadFormatError)) throw cause;
     throw new CommandError(`the Worker would refuse this head: ${cause.message}`, { cause });
   });
-  return bytes;
+  return { file: parsed.file, bytes };
 }
 
-/** Little-endian, whatever this machine is. */
-function float32Base64(values: Float64Array): string {
+/** Values as little-endian float32 in base64, on any machine. */
+export function float32Base64(values: Float64Array): string {
   const view = new DataView(new ArrayBuffer(values.length * 4));
   for (const [i, value] of values.entries()) view.setFloat32(i * 4, value, true);
   return bytesToBase64(new Uint8Array(view.buffer));

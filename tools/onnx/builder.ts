@@ -1,49 +1,46 @@
-/** Builds a Graph node by node, and remembers each value's type and shape so that it can be cut anywhere. */
-import type { Attribute, Dimension, Graph, GraphNode, Tensor, ValueInfo } from "./graph.ts";
+/** Builds a graph node by node and remembers the type and shape of each value, so that it can be cut anywhere. */
+import type { Attribute, Graph, GraphNode, Tensor, ValueInfo } from "./graph.ts";
 
-export interface NodeOptions {
-  attributes?: Record<string, Attribute>;
-  domain?: string;
-}
-
-/** A graph whose every intermediate value has a known type and shape. */
+/** A graph in which the type and shape of every intermediate value is known. */
 export interface TypedGraph extends Graph {
   values: ReadonlyMap<string, ValueInfo>;
 }
 
+/** Collects nodes in topological order. Methods that add a value return its name. */
 export class GraphBuilder {
   readonly #nodes: GraphNode[] = [];
   readonly #initializers = new Map<string, Tensor>();
   readonly #values = new Map<string, ValueInfo>();
   readonly #inputs: ValueInfo[] = [];
 
-  /** Declares an input of the graph and returns its name. */
+  /** Declares an input of the graph. */
   input(value: ValueInfo): string {
     this.#inputs.push(value);
     this.#values.set(value.name, value);
     return value.name;
   }
 
-  /** Adds a constant, or finds the one of that name again, and returns its name. */
+  /** Adds a constant, or replaces the one of that name. */
   constant(name: string, tensor: Tensor): string {
     this.#initializers.set(name, tensor);
     return name;
   }
 
-  /** Adds a node with one output, which also names the node, and returns the output's name. */
-  node(op: string, inputs: readonly string[], output: ValueInfo, options: NodeOptions = {}): string {
-    this.#nodes.push({
-      name: output.name,
-      op,
-      domain: options.domain ?? "",
-      inputs,
-      outputs: [output.name],
-      attributes: new Map(Object.entries(options.attributes ?? {})),
-    });
-    this.#values.set(output.name, output);
-    return output.name;
+  /** Adds an ai.onnx node with one output, which also names the node. */
+  node(
+    op: string,
+    inputs: readonly string[],
+    output: ValueInfo,
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string {
+    const { name } = output;
+    const entries = new Map(Object.entries(attributes));
+    this.#nodes.push({ name, op, domain: "", inputs, outputs: [name], attributes: entries });
+    this.#values.set(name, output);
+    return name;
   }
 
+  /** Number of nodes added so far. */
   get nodeCount(): number {
     return this.#nodes.length;
   }
@@ -60,10 +57,7 @@ export class GraphBuilder {
     return found;
   }
 
-  dims(name: string): readonly Dimension[] {
-    return this.value(name).dims;
-  }
-
+  /** The graph, with these values as its outputs. */
   build(name: string, opset: number, outputs: readonly string[]): TypedGraph {
     return {
       name,
@@ -76,3 +70,33 @@ export class GraphBuilder {
     };
   }
 }
+
+/**
+ * Cuts nodes `from` (inclusive) to `to` (exclusive) out of a graph, with the constants that they use. The slice's inputs
+ * are the earlier values that it or a later slice needs, and its outputs those that a later slice or the caller needs.
+ * Whoever runs the slices in turn keeps only the last outputs, so a value that skips a slice is passed through it.
+ */
+export function sliceGraph(graph: TypedGraph, from: number, to: number): Graph {
+  const nodes = graph.nodes.slice(from, to);
+  const read = new Set(nodes.flatMap((node) => node.inputs));
+  const needed = new Set([
+    ...graph.nodes.slice(to).flatMap((node) => node.inputs),
+    ...namesOf(graph.outputs),
+  ]);
+  const earlier = new Set([...namesOf(graph.inputs), ...outputsOf(graph.nodes.slice(0, from))]);
+  const inputs = [...earlier].filter((name) => read.has(name) || needed.has(name));
+  const outputs = [...inputs, ...outputsOf(nodes)].filter((name) => needed.has(name));
+  const constants = [...read].filter((name) => graph.initializers.has(name));
+  const describe = (name: string) => graph.values.get(name)!;
+  return {
+    name: graph.name,
+    opset: graph.opset,
+    nodes,
+    initializers: new Map(constants.map((name) => [name, graph.initializers.get(name)!])),
+    inputs: inputs.map(describe),
+    outputs: outputs.map(describe),
+  };
+}
+
+const namesOf = (values: readonly ValueInfo[]) => values.map(({ name }) => name);
+const outputsOf = (nodes: readonly GraphNode[]) => nodes.flatMap((node) => node.outputs);

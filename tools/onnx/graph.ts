@@ -1,5 +1,6 @@
-/** An ONNX graph in memory: only what this project reads and writes. Pure data, no I/O. */
+/** An ONNX graph in memory: the parts that this project reads and writes. Plain data, no I/O. */
 
+/** Elements of a tensor with their type. */
 export type TensorData =
   | { type: "float32"; data: Float32Array }
   | { type: "int8"; data: Int8Array }
@@ -7,11 +8,13 @@ export type TensorData =
   | { type: "int32"; data: Int32Array }
   | { type: "int64"; data: BigInt64Array };
 
+/** The element types that this project handles. */
 export type ElementType = TensorData["type"];
 
 /** Constant tensor, row-major; `dims` is empty for a scalar. */
 export type Tensor = { dims: readonly number[] } & TensorData;
 
+/** Attribute of a node. */
 export type Attribute =
   | { kind: "int"; value: number }
   | { kind: "float"; value: number }
@@ -20,6 +23,7 @@ export type Attribute =
   | { kind: "floats"; value: readonly number[] }
   | { kind: "tensor"; value: Tensor };
 
+/** One operation. */
 export interface GraphNode {
   name: string;
   op: string;
@@ -31,23 +35,25 @@ export interface GraphNode {
   attributes: ReadonlyMap<string, Attribute>;
 }
 
-/** A dimension is a number, or the name of a free one. */
+/** A number, or the name of a dimension that is free. */
 export type Dimension = number | string;
 
+/** Name, type and shape of a value. */
 export interface ValueInfo {
   name: string;
   type: ElementType;
   dims: readonly Dimension[];
 }
 
+/** A model's graph. */
 export interface Graph {
   name: string;
   /** Version of the ai.onnx operator set. */
   opset: number;
-  /** In topological order, as ONNX demands. */
+  /** In topological order, as ONNX requires. */
   nodes: readonly GraphNode[];
   initializers: ReadonlyMap<string, Tensor>;
-  /** What a caller feeds: initialisers that the file also lists as inputs are not among them. */
+  /** Values that a caller provides; without initialisers, which a file may list as inputs too. */
   inputs: readonly ValueInfo[];
   outputs: readonly ValueInfo[];
 }
@@ -57,10 +63,12 @@ export function elementCount(dims: readonly number[]): number {
   return dims.reduce((product, dim) => product * dim, 1);
 }
 
+/** A float32 tensor. */
 export function floats(dims: readonly number[], data: Float32Array): Tensor {
   return { type: "float32", dims, data };
 }
 
+/** Attributes. */
 export const int = (value: number): Attribute => ({ kind: "int", value });
 export const float = (value: number): Attribute => ({ kind: "float", value });
 export const ints = (...value: number[]): Attribute => ({ kind: "ints", value });

@@ -1,29 +1,29 @@
-/** Bytes of an .onnx file -> Graph. No I/O. */
+/** Reads the bytes of an .onnx file into a Graph. No I/O. */
 import proto from "onnx-proto";
-import { OnnxError } from "./errors.ts";
+import { CommandError } from "../terminal/fail.ts";
 import type { Attribute, Graph, GraphNode, Tensor, ValueInfo } from "./graph.ts";
 import { decodeTensor, fromProtoType } from "./tensor-proto.ts";
 
 const { AttributeProto, ModelProto } = proto.onnx;
 const { AttributeType } = AttributeProto;
 
-/** Operator sets of ai.onnx that are read: BatchNormalization lost `is_test` in 7; 18 gave ReduceMean its axes as an input. */
+/** Supported ai.onnx operator sets: 7 removed BatchNormalization's `is_test`; 18 made ReduceMean's axes an input. */
 export const minOpset = 7;
 export const maxOpset = 18;
 
 /**
- * Reads a model. Initialisers that are also listed as graph inputs (IR 3 demanded it) count as initialisers only.
- * @throws OnnxError when the bytes are no ONNX model, or one of another operator set or element type.
+ * Reads a model. Initialisers that are also graph inputs, as IR 3 required, count as initialisers only.
+ * @throws CommandError when the bytes are not an ONNX model, or it has an unsupported operator set or element type.
  */
 export function readOnnx(bytes: Uint8Array): Graph {
   const model = decode(bytes);
   const graph = model.graph;
   if (graph == null || (graph.node?.length ?? 0) === 0) {
-    throw new OnnxError("The file holds no ONNX graph; expected a model saved as .onnx.");
+    throw new CommandError("The file holds no ONNX graph; expected a model saved as .onnx.");
   }
   const opset = Number(model.opsetImport.find((entry) => (entry.domain ?? "") === "")?.version ?? 0);
   if (opset < minOpset || opset > maxOpset) {
-    throw new OnnxError(
+    throw new CommandError(
       `The model uses operator set ${opset}; expected ${minOpset} to ${maxOpset}. Export it again with opset_version=17.`,
     );
   }
@@ -43,7 +43,12 @@ function decode(bytes: Uint8Array): proto.onnx.ModelProto {
   try {
     return ModelProto.decode(bytes);
   } catch (cause) {
-    throw new OnnxError("The file is not ONNX: it does not parse as a protobuf ModelProto.", { cause });
+    throw new CommandError(
+      "The file is not ONNX: it is not a protobuf ModelProto. Expected a model saved as .onnx.",
+      {
+        cause,
+      },
+    );
   }
 }
 
@@ -75,8 +80,8 @@ function readAttribute(attribute: proto.onnx.IAttributeProto, owner: string): At
     case AttributeType.TENSOR:
       return { kind: "tensor", value: decodeTensor(attribute.t ?? {}) };
     default:
-      throw new OnnxError(
-        `Node "${owner}" has the attribute "${attribute.name}" of a type that is not supported (${attribute.type}); supported are numbers, lists of numbers, strings and tensors.`,
+      throw new CommandError(
+        `Attribute "${attribute.name}" of node "${owner}" has the unsupported type ${attribute.type}; supported are numbers, lists of numbers, strings and tensors.`,
       );
   }
 }
@@ -84,7 +89,8 @@ function readAttribute(attribute: proto.onnx.IAttributeProto, owner: string): At
 function readValueInfo(value: proto.onnx.IValueInfoProto): ValueInfo {
   const name = value.name ?? "";
   const tensor = value.type?.tensorType;
-  if (tensor == null) throw new OnnxError(`"${name}" is not a tensor; expected only tensors in and out.`);
+  if (tensor == null)
+    throw new CommandError(`"${name}" is not a tensor; expected only tensors as inputs and outputs.`);
   const dims = (tensor.shape?.dim ?? []).map((dim) => dim.dimParam || Number(dim.dimValue ?? 0));
   return { name, type: fromProtoType(tensor.elemType ?? 0, name), dims };
 }

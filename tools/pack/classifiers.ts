@@ -1,22 +1,30 @@
-/** What is compared: the source file in onnxruntime-node, and a pack in onnxruntime-web, by the code that serves. */
+/** The two sides of a comparison: the source file in onnxruntime-node, and a pack in the Worker's own session. */
 import type { Manifest } from "../../src/model/manifest.ts";
 import { createRuntime, type Runtime } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
-import { PackError } from "./errors.ts";
+import { CommandError } from "../terminal/fail.ts";
 import { nativeSession } from "./native.ts";
 import { compileModule } from "./wasm.ts";
 
+/** Computes raw logits from a float32 tensor [3, size, size]. */
 export interface Classifier {
-  /** @param tensor float32 [3, size, size] */
   logits(tensor: Float32Array): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
-/** The float32 model, as the file has it. */
+/**
+ * The float32 model, as in its file.
+ * @throws CommandError when ONNX Runtime does not load it.
+ */
 export async function sourceClassifier(model: Uint8Array, size: number): Promise<Classifier> {
   const session = await nativeSession(model).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new PackError(`ONNX Runtime does not load the model: ${reason}`, { cause });
+    throw new CommandError(
+      `ONNX Runtime cannot load the model: ${reason}; check the file or export it again`,
+      {
+        cause,
+      },
+    );
   });
   return {
     async logits(tensor) {
@@ -27,19 +35,19 @@ export async function sourceClassifier(model: Uint8Array, size: number): Promise
   };
 }
 
-/** @param files Each shard's bytes by file name. */
+/**
+ * A pack.
+ * @param files Each shard's bytes by file name.
+ */
 export async function packClassifier(
   manifest: Manifest,
   files: ReadonlyMap<string, Uint8Array>,
 ): Promise<Classifier> {
-  const session = await ShardedSession.load(manifest, {
-    runtime: await nodeRuntime(),
-    readShard: async ({ file }) => {
-      const bytes = files.get(file);
-      if (bytes === undefined) throw new PackError(`The pack has no file ${file}.`);
-      // A copy: the loader may give the buffer away as soon as the session is made, and the file is still to be written.
-      return Uint8Array.from(bytes);
-    },
+  const session = await loadSession(manifest, (file) => {
+    const bytes = files.get(file);
+    if (bytes === undefined)
+      throw new CommandError(`the pack has no file ${file}; expected every shard of its manifest`);
+    return Promise.resolve(bytes);
   });
   return {
     logits: async (tensor) => (await session.run(tensor)).logits,
@@ -47,7 +55,19 @@ export async function packClassifier(
   };
 }
 
-/** ONNX Runtime Web in Node, with the WebAssembly that the Worker is deployed with. One for the whole process. */
+/** Loads a pack as the Worker does. `read` returns a file of the pack. */
+export async function loadSession(
+  manifest: Manifest,
+  read: (file: string) => Promise<Uint8Array>,
+): Promise<ShardedSession> {
+  return ShardedSession.load(manifest, {
+    runtime: await nodeRuntime(),
+    // Copied, because the session may free the buffer.
+    readShard: async ({ file }) => Uint8Array.from(await read(file)),
+  });
+}
+
+/** The Worker's ONNX Runtime Web, in Node. */
 export async function nodeRuntime(): Promise<Runtime> {
   return createRuntime(await compileModule("onnxruntime-web/ort-wasm-simd-threaded.wasm"));
 }

@@ -1,64 +1,167 @@
-/** The one walk over a ResNet that both the float and the quantised graph are written by. */
-import type { TypedGraph } from "../onnx/builder.ts";
-import type { Block, ConvLayer, ResNet } from "./resnet.ts";
+/** Writes a ResNet as an ONNX graph: the walk over the network, and the parts that all precisions share. */
+import { GraphBuilder, type TypedGraph } from "../onnx/builder.ts";
+import { type Dimension, float, floats, int, ints } from "../onnx/graph.ts";
+import { type Block, blockOutputName, type ConvLayer, poolName, type ResNet, type Window } from "./resnet.ts";
 
-/** Writes each part of the network; values are named by the caller. Every method returns the value it made. */
-export interface Emitter {
-  input(net: ResNet): string;
-  /** Calls `cut` where the layer itself may be cut, if anywhere. */
-  conv(layer: ConvLayer, x: string, cut: () => void): string;
-  maxPool(net: ResNet, x: string): string;
-  /** relu(branch + shortcut). */
-  add(block: Block, branch: string, shortcut: string): string;
-  /** Pooled features and logits. The features are among the outputs of whichever shard is the last. */
-  head(net: ResNet, x: string, cut: () => void): void;
-  /** Nodes written so far. */
-  readonly nodeCount: number;
-}
-
-/** A place at which a graph may be cut: before node `at`. */
+/** A place where a graph may be cut: before node `at`. */
 export interface Cut {
   at: number;
-  /** Between blocks one value crosses; inside a block, the shortcut crosses too. */
+  /** Between blocks, one value crosses the cut. Inside a block, the shortcut crosses it too. */
   insideBlock: boolean;
 }
 
-/** A graph together with where it may be cut. */
+/** A graph and where it may be cut. */
 export interface CuttableGraph {
   graph: TypedGraph;
   cuts: readonly Cut[];
 }
 
-/** Runs of outputs, channels or classes, into which a layer of so many bytes is divided so that it can be cut. */
-export function outputRuns(outputs: number, bytes: number, maxBytes: number): [from: number, to: number][] {
-  const count = Math.max(1, Math.min(outputs, Math.ceil(bytes / maxBytes)));
-  const start = (index: number) => Math.round((index * outputs) / count);
-  return Array.from({ length: count }, (_, index) => [start(index), start(index + 1)]);
+/** Shape and limits of a graph. */
+export interface GraphOptions {
+  /** Height and width of the input. */
+  size: number;
+  /** Default: 1. */
+  batch?: Dimension;
+  /** A float layer with more bytes of weights is written in parts, between which the graph may be cut. */
+  maxLayerBytes?: number;
+  /** Values to output besides logits and features. */
+  probes?: readonly string[];
 }
 
 /** Names of the outputs of every pack. */
 export const logitsName = "logits";
 export const featuresName = "features";
 
-/** Operator set of written graphs: 13 has QuantizeLinear per channel and MaxPool on u8, and every ORT since 1.6 reads it. */
-export const writtenOpset = 13;
+/** Operator set of written graphs. 13 has QuantizeLinear per channel and MaxPool on u8; ORT reads it since 1.6. */
+const writtenOpset = 13;
 
-export function emitResNet(net: ResNet, emitter: Emitter): Cut[] {
-  const cuts: Cut[] = [];
-  const cut = (insideBlock: boolean) => cuts.push({ at: emitter.nodeCount, insideBlock });
-  const cutInside = () => cut(true);
-  let x = emitter.maxPool(net, emitter.conv(net.stem, emitter.input(net), cutInside));
-  for (const block of net.blocks) {
-    cut(false);
-    const shortcut = block.downsample ? emitter.conv(block.downsample, x, cutInside) : x;
-    let branch = x;
-    block.convs.forEach((conv, index) => {
-      if (index > 0 || block.downsample) cutInside();
-      branch = emitter.conv(conv, branch, cutInside);
-    });
-    x = emitter.add(block, branch, shortcut);
+/**
+ * Writes the parts of a network in the order of computation. Methods return the name of the value they compute. A
+ * subclass decides how convolutions are written.
+ */
+export abstract class Emitter {
+  protected readonly builder = new GraphBuilder();
+  readonly #options: GraphOptions;
+  readonly #cuts: Cut[] = [];
+
+  constructor(options: GraphOptions) {
+    this.#options = options;
   }
-  cut(false);
-  emitter.head(net, x, cutInside);
-  return cuts;
+
+  /** Writes the whole network. */
+  write(net: ResNet): CuttableGraph {
+    let x = this.#maxPool(net, this.conv(net.stem, this.input(net)));
+    for (const block of net.blocks) {
+      this.#cut(false);
+      const shortcut = block.downsample ? this.conv(block.downsample, x) : x;
+      let branch = x;
+      for (const [index, conv] of block.convs.entries()) {
+        if (index > 0 || block.downsample) this.#cut(true);
+        branch = this.conv(conv, branch);
+      }
+      x = this.add(block, branch, shortcut);
+    }
+    this.#cut(false);
+    this.#head(net, x);
+    const outputs = [logitsName, featuresName, ...(this.#options.probes ?? [])];
+    return { graph: this.builder.build(net.input.name, writtenOpset, outputs), cuts: this.#cuts };
+  }
+
+  /** A convolution and its ReLU, if it has one. */
+  protected abstract conv(layer: ConvLayer, x: string): string;
+
+  protected input(net: ResNet): string {
+    const { size, batch = 1 } = this.#options;
+    return this.builder.input({ name: net.input.name, type: "float32", dims: [batch, 3, size, size] });
+  }
+
+  /** relu(branch + shortcut), in float32. */
+  protected add(block: Block, branch: string, shortcut: string): string {
+    const name = blockOutputName(block);
+    const value = this.builder.value(branch);
+    const sum = this.builder.node("Add", [branch, shortcut], { ...value, name: `${name}.sum` });
+    return this.builder.node("Relu", [sum], { ...value, name });
+  }
+
+  /**
+   * Divides the outputs of a float layer into runs so that none has more weights than the limit, and writes each with
+   * `write`, with a cut between them. Then concatenates them as `name`.
+   * @param bytes Of the layer's weights.
+   */
+  protected inRuns(
+    name: string,
+    dims: readonly Dimension[],
+    bytes: number,
+    write: (name: string, from: number, to: number) => string,
+    partName = name,
+  ): string {
+    const outputs = Number(dims[1]);
+    const limit = this.#options.maxLayerBytes ?? Number.POSITIVE_INFINITY;
+    const count = Math.max(1, Math.min(outputs, Math.ceil(bytes / limit)));
+    if (count === 1) return write(name, 0, outputs);
+    const start = (index: number) => Math.round((index * outputs) / count);
+    const parts = Array.from({ length: count }, (_, index) => {
+      if (index > 0) this.#cut(true);
+      return write(`${partName}.part${index}`, start(index), start(index + 1));
+    });
+    return this.builder.node("Concat", parts, { name, type: "float32", dims }, { axis: int(1) });
+  }
+
+  #cut(insideBlock: boolean): void {
+    this.#cuts.push({ at: this.builder.nodeCount, insideBlock });
+  }
+
+  /** MaxPool keeps the type of its input: float32, or u8 in a quantised graph. */
+  #maxPool({ pool }: ResNet, x: string): string {
+    const { type, dims } = this.builder.value(x);
+    const output = { name: poolName, type, dims: [dims[0]!, dims[1]!, ...spatial(dims, pool)] };
+    return this.builder.node("MaxPool", [x], output, windowAttributes(pool));
+  }
+
+  /** Pooled features [N, features] and raw logits [N, classes], float32 in every pack. */
+  #head({ dense }: ResNet, x: string): void {
+    const { builder } = this;
+    const type = "float32";
+    const batch = builder.value(x).dims[0] ?? 1;
+    const dims = [batch, dense.features];
+    const pooled = builder.node("GlobalAveragePool", [x], { name: "pooled", type, dims: [...dims, 1, 1] });
+    const features = builder.node("Flatten", [pooled], { name: featuresName, type, dims }, { axis: int(1) });
+    const attributes = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
+    const write = (name: string, from: number, to: number) => {
+      const rows = dense.weight.subarray(from * dense.features, to * dense.features);
+      const weight = builder.constant(`${name}.weight`, floats([to - from, dense.features], rows));
+      const bias = builder.constant(`${name}.bias`, floats([to - from], dense.bias.subarray(from, to)));
+      const output = { name, type, dims: [batch, to - from] } as const;
+      return builder.node("Gemm", [features, weight, bias], output, attributes);
+    };
+    this.inRuns(logitsName, [batch, dense.classes], dense.weight.byteLength, write, "dense");
+  }
+}
+
+/** Attributes of a Conv node. */
+export const convAttributes = (layer: ConvLayer) => windowAttributes(windowOf(layer));
+
+function windowAttributes({ kernel, strides, pads }: Window) {
+  return { kernel_shape: ints(...kernel), pads: ints(...pads), strides: ints(...strides) };
+}
+
+const windowOf = ({ dims: [, , height, width], strides, pads }: ConvLayer): Window => ({
+  ...{ kernel: [height, width], strides, pads },
+});
+
+/** Shape of a convolution's output, NCHW, with `outputs` channels. */
+export function convDims(
+  input: readonly Dimension[],
+  layer: ConvLayer,
+  outputs = layer.dims[0],
+): Dimension[] {
+  return [input[0] ?? 1, outputs, ...spatial(input, windowOf(layer))];
+}
+
+/** Height and width after a convolution or pooling. */
+function spatial(input: readonly Dimension[], { kernel, strides, pads }: Window): number[] {
+  return [0, 1].map((axis) => {
+    const padded = Number(input[axis + 2]) + pads[axis]! + pads[axis + 2]!;
+    return Math.floor((padded - kernel[axis]!) / strides[axis]!) + 1;
+  });
 }

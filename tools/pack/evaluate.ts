@@ -1,8 +1,9 @@
-/** How far a pack agrees with its float32 source, on images. */
+/** Measures how far a pack agrees with its float32 source on images. */
 import { softmax } from "../../src/model/scores.ts";
-import type { Classifier } from "./classifiers.ts";
-import { PackError } from "./errors.ts";
+import { CommandError } from "../terminal/fail.ts";
+import { type Classifier, packClassifier, sourceClassifier } from "./classifiers.ts";
 import type { ImageSet } from "./images.ts";
+import type { PackFiles } from "./write-pack.ts";
 
 /** Shares are 0 to 1. Field names are those of the manifest's quantisation report. */
 export interface Agreement {
@@ -19,55 +20,80 @@ export interface Agreement {
   /** Of the raw logits. */
   mean_cosine: number;
   worst_cosine: number;
-  /** The image of the worst cosine. */
+  /** The image with the worst cosine. */
   worst_image: string;
-  /** Where the class of every image is known. */
+  /** When the class of every image is known. */
   accuracy?: Accuracy;
 }
 
+/** Accuracy of both sides. */
 export interface Accuracy {
   source_top1: number;
   pack_top1: number;
-  /** Images that the float32 model gets right and the pack wrong. */
+  /** Images that the float32 model classifies correctly and the pack does not. */
   lost: number;
-  /** The other way round. */
+  /** Images that only the pack classifies correctly. */
   won: number;
 }
 
+/** What else to measure. */
 export interface EvaluateOptions {
-  /** Class of an image by its name. Null for an image means that its class is not known: PackError. */
+  /** Class of an image by its name, to measure accuracy. Null for an unknown class is an error. */
   classOf?: ((name: string) => number | null) | undefined;
   onImage?: ((done: number, total: number) => void) | undefined;
 }
 
+/**
+ * Compares a pack with the model that it was made from.
+ * @throws CommandError when the model cannot be loaded or the two do not match.
+ */
+export async function evaluatePack(
+  model: Uint8Array,
+  { manifest, files }: PackFiles,
+  images: ImageSet,
+  options: EvaluateOptions,
+): Promise<Agreement> {
+  const source = await sourceClassifier(model, manifest.preprocessing.crop);
+  try {
+    const pack = await packClassifier(manifest, files);
+    return await evaluate(source, pack, images, options).finally(() => pack.release());
+  } finally {
+    await source.release();
+  }
+}
+
+/**
+ * Compares two classifiers.
+ * @throws CommandError when they differ in classes, or the class of an image is unknown.
+ */
 export async function evaluate(
   source: Classifier,
   pack: Classifier,
   images: ImageSet,
   { classOf, onImage }: EvaluateOptions = {},
 ): Promise<Agreement> {
-  const results: Comparison[] = [];
+  const results: (LogitComparison & { name: string; truth: number | null })[] = [];
   for (let index = 0; index < images.count; index++) {
     const tensor = await images.tensor(index);
     const name = images.name(index);
     const [expected, actual] = [await source.logits(tensor), await pack.logits(tensor)];
     if (expected.length !== actual.length) {
-      throw new PackError(
-        `The source has ${expected.length} classes and the pack ${actual.length}; expected a pack of this very model.`,
+      throw new CommandError(
+        `The source has ${expected.length} classes and the pack ${actual.length}; expected the model that the pack was made from.`,
       );
     }
-    const comparison = compareLogits(expected, actual);
-    results.push({ ...comparison, name, truth: classOf ? knownClass(classOf, name) : null });
+    const truth = classOf ? knownClass(classOf, name) : null;
+    results.push({ ...compareLogits(expected, actual), name, truth });
     onImage?.(index + 1, images.count);
   }
   const worst = results.reduce((a, b) => (b.cosine < a.cosine ? b : a));
   const kls = results.map((result) => result.kl).sort((a, b) => a - b);
-  const share = (test: (result: Comparison) => boolean) => results.filter(test).length / results.length;
+  const count = (test: (result: (typeof results)[number]) => boolean) => results.filter(test).length;
   const agreement: Agreement = {
     images: results.length,
     on: images.kind,
-    top1: share((r) => r.sourceClass === r.packClass),
-    top5: share((r) => r.amongFive),
+    top1: count((r) => r.sourceClass === r.packClass) / results.length,
+    top5: count((r) => r.amongFive) / results.length,
     mean_kl: mean(kls),
     median_kl: kls[kls.length >> 1]!,
     max_kl: kls.at(-1)!,
@@ -79,64 +105,52 @@ export async function evaluate(
   return {
     ...agreement,
     accuracy: {
-      source_top1: share((r) => r.sourceClass === r.truth),
-      pack_top1: share((r) => r.packClass === r.truth),
-      lost: results.filter((r) => r.sourceClass === r.truth && r.packClass !== r.truth).length,
-      won: results.filter((r) => r.sourceClass !== r.truth && r.packClass === r.truth).length,
+      source_top1: count((r) => r.sourceClass === r.truth) / results.length,
+      pack_top1: count((r) => r.packClass === r.truth) / results.length,
+      lost: count((r) => r.sourceClass === r.truth && r.packClass !== r.truth),
+      won: count((r) => r.sourceClass !== r.truth && r.packClass === r.truth),
     },
   };
 }
 
-/** A cosine and a divergence of the raw logits of one image; `amongFive`: the first class is in the pack's first five. */
+/** Comparison of the raw logits of one image. */
 export interface LogitComparison {
   sourceClass: number;
   packClass: number;
+  /** Whether the source's first class is among the pack's first five. */
   amongFive: boolean;
   kl: number;
   cosine: number;
 }
 
-interface Comparison extends LogitComparison {
-  name: string;
-  truth: number | null;
-}
-
+/** Compares the logits [classes] of one image. */
 export function compareLogits(source: Float32Array, pack: Float32Array): LogitComparison {
-  const sourceClass = largest(source);
+  const [sourceClass, packClass] = [largest(source), largest(pack)];
   const [p, q] = [softmax(source), softmax(pack)];
   let [kl, dot, sourceSquares, packSquares] = [0, 0, 0, 0];
   for (let i = 0; i < source.length; i++) {
-    // A probability of zero adds nothing; one that underflowed in the pack is taken as the smallest number.
+    // A probability of 0 contributes nothing. One that underflows in the pack counts as the smallest number.
     if (p[i]! > 0) kl += p[i]! * (Math.log(p[i]!) - Math.log(Math.max(q[i]!, Number.MIN_VALUE)));
     dot += source[i]! * pack[i]!;
     sourceSquares += source[i]! ** 2;
     packSquares += pack[i]! ** 2;
   }
   const better = pack.filter((value) => value > pack[sourceClass]!).length;
-  return {
-    sourceClass,
-    packClass: largest(pack),
-    amongFive: better < 5,
-    kl: Math.max(0, kl),
-    cosine: dot / Math.sqrt(sourceSquares * packSquares),
-  };
+  const cosine = dot / Math.sqrt(sourceSquares * packSquares);
+  return { sourceClass, packClass, amongFive: better < 5, kl: Math.max(0, kl), cosine };
 }
 
 function knownClass(classOf: (name: string) => number | null, name: string): number {
   const index = classOf(name);
   if (index !== null) return index;
-  throw new PackError(
-    `The name ${name} tells no class; expected a label, a hyphen or underscore, and more, as in truck-0517.jpg.`,
+  throw new CommandError(
+    `The name ${name} does not start with a class; expected a label, a hyphen or underscore, and more, as in truck-0517.jpg.`,
   );
 }
 
 /** Index of the largest value. */
 function largest(values: Float32Array): number {
-  let index = 0;
-  values.forEach((value, i) => {
-    if (value > values[index]!) index = i;
-  });
-  return index;
+  return values.reduce((best, value, i) => (value > values[best]! ? i : best), 0);
 }
 
 function mean(values: readonly number[]): number {

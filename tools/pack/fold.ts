@@ -1,5 +1,6 @@
-/** BatchNorm folded into the convolution before it, in float64. */
+/** Folds BatchNorm into the convolution before it, in float64. */
 
+/** Parameters of a BatchNorm in inference, one value per channel. */
 export interface BatchNorm {
   gamma: Float32Array;
   beta: Float32Array;
@@ -9,9 +10,10 @@ export interface BatchNorm {
 }
 
 /**
- * Convolution weights and bias that give what convolution and BatchNorm gave: w' = w * gamma / sqrt(variance + epsilon),
- * b' = (b - mean) * gamma / sqrt(variance + epsilon) + beta, per output channel.
- * @param weight [outputs, ...], row-major; `bias` null means none.
+ * Weights and bias of one convolution that computes what convolution and BatchNorm compute, per output channel:
+ * w' = w * gamma / sqrt(variance + epsilon), b' = (b - mean) * gamma / sqrt(variance + epsilon) + beta.
+ * @param weight [outputs, ...], row-major.
+ * @param bias [outputs], or null for none.
  */
 export function foldBatchNorm(
   weight: Float32Array,

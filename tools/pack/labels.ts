@@ -1,17 +1,18 @@
-/** Labels of a pack: from a file, ImageNet's where the model has 1000 classes, or numbers. */
+/** Labels of a pack: from a file, ImageNet's for 1000 classes, or numbers. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { type Label, labelsSchema } from "../../src/model/manifest.ts";
-import { PackError } from "./errors.ts";
+import { CommandError } from "../terminal/fail.ts";
 
-/** Line i is class i: WNID, then the synonyms, as in the synset.txt of the ONNX model zoo. */
+/** Line i is class i: WNID, then the synonyms, as in synset.txt of the ONNX model zoo. */
 const imageNetFile = join(import.meta.dirname, "imagenet-labels.txt");
 const imageNetClasses = 1000;
 
 /**
- * @param file JSON (an array of strings, or of {id, label}), or text with one label a line; null for none.
- * @throws PackError when the file cannot be read, has another number of labels than the model has classes, or has a
- * label that the Worker refuses.
+ * Reads or makes the labels of a model.
+ * @param file JSON (an array of strings, or of {id, label}), or text with one label per line; null for none.
+ * @throws CommandError when the file cannot be read, does not have one label per class, or has a label that the Worker
+ *   refuses.
  */
 export async function readLabels(file: string | null, classes: number): Promise<Label[]> {
   if (file === null && classes !== imageNetClasses) {
@@ -19,26 +20,22 @@ export async function readLabels(file: string | null, classes: number): Promise<
   }
   const path = file ?? imageNetFile;
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    throw new PackError(
-      `The labels file ${path} cannot be read; expected text with one label a line, or JSON.`,
-      {
-        cause,
-      },
-    );
+    const message = `The labels file ${path} cannot be read; expected text with one label per line, or JSON.`;
+    throw new CommandError(message, { cause });
   });
   const labels: readonly unknown[] = text.trimStart().startsWith("[")
     ? parseJson(text, path)
     : parseLines(text);
   if (labels.length !== classes) {
-    throw new PackError(
+    throw new CommandError(
       `${path} has ${labels.length} labels; expected ${classes}, one for each class of the model, in its order.`,
     );
   }
   const parsed = labelsSchema.safeParse(labels);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
-  throw new PackError(
-    `${path}: entry ${issue?.path.join(".")}: ${issue?.message}; expected an array of strings or of {"id", "label"}, or one label a line.`,
+  throw new CommandError(
+    `${path}: entry ${issue?.path.join(".")}: ${issue?.message}; expected an array of strings or of {"id", "label"}, or one label per line.`,
   );
 }
 
@@ -57,17 +54,23 @@ function parseJson(text: string, path: string): unknown[] {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new PackError(`${path} begins as JSON but does not parse.`, { cause });
+    throw new CommandError(
+      `${path} begins as JSON but does not parse; fix it, or write one label per line.`,
+      {
+        cause,
+      },
+    );
   }
-  if (!Array.isArray(json))
-    throw new PackError(`${path} is JSON but not an array; expected one entry a class.`);
+  if (!Array.isArray(json)) {
+    throw new CommandError(`${path} is JSON but not an array; expected one entry per class.`);
+  }
   return json.map((entry: unknown) => (typeof entry === "string" ? { id: entry, label: entry } : entry));
 }
 
 /**
- * Reads the class of an image off its file name: the label, its first synonym or its id, then a hyphen or underscore,
- * as in `truck-0517.jpg` and `n01534433_junco.JPEG`.
- * @returns The class index, or null where no label fits. Of several the longest wins.
+ * Reads the class of an image from its file name: a label, its first synonym or its id, then a hyphen or underscore, as
+ * in `truck-0517.jpg` and `n01534433_junco.JPEG`.
+ * @returns A function that returns the class index, or null when no label matches. The longest match wins.
  */
 export function classFromName(labels: readonly Label[]): (fileName: string) => number | null {
   const keys = labels.flatMap(({ id, label }, index) =>
@@ -81,8 +84,6 @@ export function classFromName(labels: readonly Label[]): (fileName: string) => n
 }
 
 function slug(text: string): string {
-  return text
-    .toLowerCase()
-    .replace(/[^\p{L}\p{N}]+/gu, "-")
-    .replace(/^-|-$/g, "");
+  const words = text.toLowerCase().replace(/[^\p{L}\p{N}]+/gu, "-");
+  return words.replace(/^-|-$/g, "");
 }

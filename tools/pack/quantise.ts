@@ -2,13 +2,13 @@
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import type { ConvLayer } from "./resnet.ts";
 
-/** How an activation is stored in u8. A zero point of 0 makes the clip at level 0 a ReLU. */
+/** How an activation is stored in u8. With a zero point of 0, clipping at level 0 is a ReLU. */
 export interface ActivationRange {
   scale: number;
   zeroPoint: number;
 }
 
-/** A scale no smaller than this keeps biases and factors finite for a channel that is all zero. */
+/** Lower limit of a scale, so that biases and factors stay finite for a channel of zeros. */
 const smallestScale = 1e-8;
 
 /** The range [0, high]. */
@@ -16,7 +16,7 @@ export function rangeAfterRelu(high: number): ActivationRange {
   return { scale: Math.fround(Math.max(high / 255, smallestScale)), zeroPoint: 0 };
 }
 
-/** The range of normalised pixels, black to white in every channel; zero, which padding adds, is exact. */
+/** The range of normalised pixels, from black to white in every channel. Zero, which padding adds, is exact. */
 export function pixelRange({ mean, std }: Pick<Preprocessing, "mean" | "std">): ActivationRange {
   const low = Math.min(0, ...mean.map((m, c) => -m / std[c]!));
   const high = Math.max(0, ...mean.map((m, c) => (1 - m) / std[c]!));
@@ -24,14 +24,15 @@ export function pixelRange({ mean, std }: Pick<Preprocessing, "mean" | "std">): 
   return { scale, zeroPoint: Math.min(255, Math.max(0, Math.round(-low / scale))) };
 }
 
+/** Weights in 8 bits. */
 export interface QuantisedWeights {
-  /** [outputs, inputs, height, width] as the layer's, -127 to 127. */
+  /** [outputs, inputs, height, width], -127 to 127. */
   levels: Int8Array;
   /** Per output channel. */
   scales: Float32Array;
 }
 
-/** Symmetric, one scale an output channel: the one that just covers the largest weight. Clipping weights did not pay. */
+/** Quantises symmetrically. The scale of each output channel covers its largest weight: clipping weights does not pay. */
 export function quantiseWeights(layer: ConvLayer): QuantisedWeights {
   const [outputs] = layer.dims;
   const perOutput = layer.weight.length / outputs;

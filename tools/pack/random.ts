@@ -1,4 +1,4 @@
-/** Random numbers that are the same on every machine for the same seed. Not for secrets. */
+/** Pseudo-random numbers, the same on every machine for the same seed. Packs depend on the exact sequence. Not for secrets. */
 export class Random {
   #state: number;
   constructor(seed: number) {
@@ -14,6 +14,7 @@ export class Random {
     return ((t ^ (t >>> 14)) >>> 0) / 2 ** 32;
   }
 
+  /** Uniform in [low, high). */
   between(low: number, high: number): number {
     return low + (high - low) * this.uniform();
   }
@@ -23,7 +24,7 @@ export class Random {
     return Math.floor(this.uniform() * count);
   }
 
-  /** Standard normal, by Box and Muller. */
+  /** Standard normal, by the Box-Muller transform. */
   normal(): number {
     return Math.sqrt(-2 * Math.log(1 - this.uniform())) * Math.cos(2 * Math.PI * this.uniform());
   }

@@ -1,15 +1,16 @@
 /**
- * The u8 range of an activation that minimises the squared quantisation error over its histogram: clipping the rare
- * large values costs less than it gains in resolution for all others. The idea of the MSE calibrators of TensorRT and
- * OpenVINO; see also Banner et al. 2019 (arXiv 1810.05723).
+ * Finds the u8 range of an activation with the least squared quantisation error over its histogram. Clipping rare large
+ * values costs less than all others gain in resolution. The MSE calibrators of TensorRT and OpenVINO do the same; see
+ * also Banner et al. 2019 (arXiv 1810.05723).
  */
 import type { Histogram } from "./histogram.ts";
 import { type ActivationRange, rangeAfterRelu } from "./quantise.ts";
 
-/** Fractions of the largest value that are tried as clip. */
+/** Clips are tried from this fraction of the largest value up to all of it. */
 const smallestFraction = 0.1;
 const steps = 91;
 
+/** Tries every clip and returns the best range. */
 export function searchRange(histogram: Histogram): ActivationRange {
   let chosen = rangeAfterRelu(histogram.max);
   let lowest = squaredError(histogram, chosen);
@@ -21,7 +22,7 @@ export function searchRange(histogram: Histogram): ActivationRange {
   return chosen;
 }
 
-/** Sum of weight * (value - quantised value)^2, each bin at its centre. */
+/** Sum of weight * (value - quantised value)^2 over the bins, each at its centre. */
 export function squaredError({ counts, width }: Histogram, { scale, zeroPoint }: ActivationRange): number {
   let sum = 0;
   for (let i = 0; i < counts.length; i++) {

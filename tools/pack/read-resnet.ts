@@ -1,18 +1,18 @@
-/** Graph -> ResNet: recognises the family by its structure, never by its names. */
+/** Reads a graph as a ResNet. The structure decides, never the names. */
 import type { Graph, GraphNode } from "../onnx/graph.ts";
-import { PackError } from "./errors.ts";
+import { CommandError } from "../terminal/fail.ts";
 import { type ReadConv, readConv, readMaxPool } from "./read-conv.ts";
 import { readHead } from "./read-head.ts";
 import { type Block, type ConvLayer, type ResNet, stemName } from "./resnet.ts";
-import { simplify } from "./simplify.ts";
 import { refuse, Walker } from "./walker.ts";
 
 /**
- * @param graph As readOnnx gave it.
- * @throws PackError naming the node that does not belong in a ResNet v1, its operator and what is supported.
+ * Reads the whole network.
+ * @param graph As readOnnx returns it.
+ * @throws CommandError naming the node that does not belong in a ResNet v1, its operator and what is supported.
  */
 export function readResNet(graph: Graph): ResNet {
-  const walker = new Walker(simplify(graph));
+  const walker = new Walker(graph);
   const input = readInput(walker.graph);
   const stem = readConv(walker, walker.only(input.name, input.name), stemName);
   if (!stem.layer.relu) throw refuse(walker.only(stem.output, "stem"), "stands where Relu was expected");
@@ -40,28 +40,28 @@ export function readResNet(graph: Graph): ResNet {
   return { input, stem: stem.layer, pool, blocks, dense };
 }
 
-function readInput(graph: Graph): ResNet["input"] {
-  const [input, ...others] = graph.inputs;
+function readInput({ inputs }: Graph): ResNet["input"] {
+  const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
-    throw new PackError(`The model has ${graph.inputs.length} inputs; expected one image tensor [N,3,H,W].`);
+    throw new CommandError(`The model has ${inputs.length} inputs; expected one image tensor [N,3,H,W].`);
   }
-  const [, channels, height, width] = input.dims;
-  const shape = `[${input.dims.join(",")}]`;
-  if (input.type !== "float32" || input.dims.length !== 4 || channels !== 3) {
-    throw new PackError(`Input "${input.name}" is ${input.type} ${shape}; expected float32 [N,3,H,W].`);
+  const { name, type, dims } = input;
+  const [, channels, height, width] = dims;
+  const found = `Input "${name}" is ${type} [${dims.join(",")}]`;
+  if (type !== "float32" || dims.length !== 4 || channels !== 3) {
+    throw new CommandError(`${found}; expected float32 [N,3,H,W].`);
   }
   if (typeof height !== typeof width || (typeof height === "number" && height !== width)) {
-    throw new PackError(`Input "${input.name}" has shape ${shape}; expected a square image.`);
+    throw new CommandError(`${found}; expected a square image.`);
   }
-  return { name: input.name, size: typeof height === "number" && height > 0 ? height : null };
+  return { name, size: typeof height === "number" && height > 0 ? height : null };
 }
 
-/** A block whose convolutions halve the picture begins a stage. */
+/** A stage starts with a block that halves the image, or whose shortcut has a convolution. */
 function startsStage(walker: Walker, readers: readonly GraphNode[]): boolean {
-  return (
-    readers.some((node) => walker.isOp(node, "Conv") && (walker.ints(node, "strides", [1, 1])[0] ?? 1) > 1) ||
-    (readers.length === 2 && readers.every((node) => walker.isOp(node, "Conv")))
-  );
+  const convs = readers.filter((node) => walker.isOp(node, "Conv"));
+  const strideOf = (node: GraphNode) => walker.attribute(node, "ints", "strides", [1, 1])[0] ?? 1;
+  return convs.some((node) => strideOf(node) > 1) || (readers.length === 2 && convs.length === 2);
 }
 
 function readBlock(
@@ -70,44 +70,32 @@ function readBlock(
   readers: readonly GraphNode[],
   name: string,
 ): { block: Block; output: string } {
-  const [only, ...more] = readers;
-  if (only !== undefined && more.length === 0) {
-    throw refuse(only, "has no shortcut beside it; expected a residual block");
-  }
-  const paths = readers.map((node) => readPath(walker, node));
-  const [first, second, ...others] = paths;
-  const [odd] = others;
-  if (odd !== undefined)
-    throw refuse(
-      odd.start,
-      `is one reader too many of "${input}"; expected a residual branch and a shortcut`,
-    );
-  if (first === undefined || second === undefined) throw new Error("a block without two paths");
-  const [branch, shortcut] = first.convs.length >= second.convs.length ? [first, second] : [second, first];
+  if (readers.length === 1) throw refuse(readers[0]!, "has no shortcut beside it; expected a residual block");
+  const [first, second, extra] = readers.map((node) => readPath(walker, node));
+  if (extra)
+    throw refuse(extra.start, `is a third reader of "${input}"; expected a residual branch and a shortcut`);
+  const [branch, shortcut] =
+    first!.convs.length >= second!.convs.length ? [first!, second!] : [second!, first!];
   if (branch.add !== shortcut.add)
     throw refuse(branch.add, "does not join the two paths of a residual block");
-  if (branch.convs.length !== 2 && branch.convs.length !== 3) {
-    throw refuse(
-      branch.start,
-      `begins a branch of ${branch.convs.length} convolutions; expected 2 (basic) or 3 (bottleneck)`,
-    );
+  const { length } = branch.convs;
+  if (length !== 2 && length !== 3) {
+    const problem = `starts a branch of ${length} convolutions; expected 2 (basic) or 3 (bottleneck)`;
+    throw refuse(branch.start, problem);
   }
-  if (shortcut.convs.length > 1)
-    throw refuse(
-      shortcut.start,
-      `begins a shortcut of ${shortcut.convs.length} convolutions; expected none or one`,
-    );
+  if (shortcut.convs.length > 1) {
+    const problem = `starts a shortcut of ${shortcut.convs.length} convolutions; expected none or one`;
+    throw refuse(shortcut.start, problem);
+  }
   const convs = branch.convs.map(({ layer }, index) => ({ ...layer, name: `${name}.conv${index}` }));
-  convs.forEach((conv, index) => {
-    if (conv.relu === (index === convs.length - 1)) {
-      throw refuse(
-        branch.nodes[index]!,
-        conv.relu ? "is followed by Relu before the addition; expected it linear" : "is not followed by Relu",
-      );
-    }
-  });
+  for (const [index, { relu }] of convs.entries()) {
+    const isLast = index === convs.length - 1;
+    if (relu !== isLast) continue;
+    const problem = relu ? "has a Relu before the addition; expected none" : "has no Relu; expected one";
+    throw refuse(branch.nodes[index]!, problem);
+  }
   const projection = shortcut.convs[0]?.layer;
-  if (projection?.relu) throw refuse(shortcut.start, "has a Relu on the shortcut; expected it linear");
+  if (projection?.relu) throw refuse(shortcut.start, "has a Relu on the shortcut; expected none");
   const relu = walker.expect(walker.only(walker.output(branch.add), branch.add.name), "Relu");
   return {
     block: { name, convs, downsample: projection ? { ...projection, name: `${name}.downsample` } : null },
@@ -137,24 +125,20 @@ function readPath(walker: Walker, start: GraphNode): Path {
 }
 
 function checkChannels(stem: ConvLayer, blocks: readonly Block[], features: number): void {
-  let channels = stem.dims[0];
-  const check = (conv: ConvLayer, inputs: number) => {
-    if (conv.dims[1] !== inputs) {
-      throw new PackError(
-        `Node "${conv.source}" (Conv) takes ${conv.dims[1]} channels but is given ${inputs}. The file is damaged.`,
-      );
-    }
-    return conv.dims[0];
+  const damaged = (problem: string) =>
+    new CommandError(`${problem}. The file is damaged; download or export it again.`);
+  const after = (conv: ConvLayer, inputs: number) => {
+    const { source, dims } = conv;
+    if (dims[1] === inputs) return dims[0];
+    throw damaged(`Node "${source}" (Conv) takes ${dims[1]} channels but receives ${inputs}`);
   };
+  let channels = stem.dims[0];
   for (const { name, convs, downsample } of blocks) {
-    const branch = convs.reduce((inputs, conv) => check(conv, inputs), channels);
-    const shortcut = downsample ? check(downsample, channels) : channels;
-    if (branch !== shortcut)
-      throw new PackError(`Block ${name} adds ${branch} channels to ${shortcut}. The file is damaged.`);
+    const branch = convs.reduce((inputs, conv) => after(conv, inputs), channels);
+    const shortcut = downsample ? after(downsample, channels) : channels;
+    if (branch !== shortcut) throw damaged(`Block ${name} adds ${branch} channels to ${shortcut}`);
     channels = branch;
   }
   if (channels !== features)
-    throw new PackError(
-      `The classifier takes ${features} features but is given ${channels}. The file is damaged.`,
-    );
+    throw damaged(`The classifier takes ${features} features but receives ${channels}`);
 }

@@ -1,24 +1,24 @@
-/** ResNet v1 (He et al. 2015, arXiv 1512.03385) as the packer sees it, whichever exporter wrote it. */
+/** ResNet v1 (He et al. 2015, arXiv 1512.03385) as the packer sees it, independent of the exporter. */
 
-/** Convolution with BatchNorm folded in. */
-export interface ConvLayer {
-  /** Our own name, as `stage2.0.conv1`; the node's name in the source file is `source`. */
+/** Window of a pooling or convolution. */
+export interface Window {
+  kernel: readonly [number, number];
+  strides: readonly [number, number];
+  /** top, left, bottom, right. */
+  pads: readonly [number, number, number, number];
+}
+
+/** Convolution with BatchNorm folded in. The kernel's size is in `dims`. */
+export interface ConvLayer extends Omit<Window, "kernel"> {
+  /** Our own name, such as `stage2.0.conv1`. */
   name: string;
+  /** Name of the node in the source file. */
   source: string;
   /** [outputs, inputs, height, width], row-major. */
   weight: Float32Array;
   dims: readonly [number, number, number, number];
   bias: Float32Array;
-  strides: readonly [number, number];
-  /** top, left, bottom, right. */
-  pads: readonly [number, number, number, number];
   relu: boolean;
-}
-
-export interface Pooling {
-  kernel: readonly [number, number];
-  strides: readonly [number, number];
-  pads: readonly [number, number, number, number];
 }
 
 /** out = relu(convs(x) + (downsample ? downsample(x) : x)). */
@@ -29,6 +29,7 @@ export interface Block {
   downsample: ConvLayer | null;
 }
 
+/** The classifier. */
 export interface Dense {
   /** [classes, features], row-major. */
   weight: Float32Array;
@@ -37,44 +38,30 @@ export interface Dense {
   features: number;
 }
 
+/** A whole network. */
 export interface ResNet {
   input: {
     name: string;
-    /** Pixels of a side, null where the file leaves it free. */
+    /** Pixels per side; null when the file leaves it free. */
     size: number | null;
   };
   stem: ConvLayer;
-  pool: Pooling;
+  pool: Window;
   blocks: readonly Block[];
   dense: Dense;
 }
 
-/** Names of values in the graphs that are written; a convolution's output has the layer's name. */
+/** Names of values in written graphs. A convolution's output has the layer's name. */
 export const stemName = "stem";
 export const poolName = "pool";
 export const blockOutputName = (block: Block) => `${block.name}.out`;
 
 /** All convolutions in the order in which they are computed. */
-export function convolutions(net: ResNet): ConvLayer[] {
-  return [
-    net.stem,
-    ...net.blocks.flatMap((block) => [...(block.downsample ? [block.downsample] : []), ...block.convs]),
-  ];
+export function convolutions({ stem, blocks }: ResNet): ConvLayer[] {
+  return [stem, ...blocks.flatMap(({ downsample, convs }) => (downsample ? [downsample, ...convs] : convs))];
 }
 
-/** `resnet34`, or the number of layers where it is none of the published ones. */
+/** `resnet34`, or `resnet` and the number of layers for sizes that were not published. */
 export function architecture(net: ResNet): string {
-  const layers = 2 + net.blocks.reduce((sum, block) => sum + block.convs.length, 0);
-  return `resnet${layers}`;
-}
-
-/** Pixels of a side after a convolution or pooling. */
-export function outputSize(
-  size: number,
-  kernel: number,
-  stride: number,
-  padBefore: number,
-  padAfter: number,
-): number {
-  return Math.floor((size + padBefore + padAfter - kernel) / stride) + 1;
+  return `resnet${2 + net.blocks.reduce((sum, block) => sum + block.convs.length, 0)}`;
 }

@@ -1,21 +1,21 @@
 /**
- * Pictures made from nothing but a seed, to find activation ranges without photographs: dead leaves (Lee, Mumford and
- * Huang 2001: overlapping shapes with power-law sizes have the edge statistics of natural images), filled with
- * gradients and textured noise. Baradad et al. 2021 (arXiv 2106.05963) show that networks respond to such pictures
- * much as to photographs.
+ * Makes pictures from a seed, to find activation ranges without photographs: dead leaves filled with gradients and
+ * textured noise. Lee, Mumford and Huang (2001) show that overlapping shapes with power-law sizes have the edge
+ * statistics of natural images; Baradad et al. (2021, arXiv 2106.05963) that networks respond to such pictures much as
+ * to photographs.
  */
 import { Random } from "./random.ts";
 
-/** RGB pixels 0..255, interleaved, of a square picture. Equal arguments give equal pixels. */
+/** Interleaved RGB pixels, 0..255, of a square picture. Equal arguments give equal pixels. */
 export function syntheticPixels(size: number, seed: number): Uint8Array {
   const random = new Random(Math.imul(seed + 1, 0x9e3779b1));
   const canvas = new Float32Array(size * size * 3);
   const palette = Array.from({ length: 2 + random.below(6) }, () => randomColour(random));
   const pick = () => jitter(palette[random.below(palette.length)]!, random);
-  fill(canvas, size, () => true, new Paint(random, size, pick(), pick()));
+  fill(canvas, size, () => true, randomPaint(random, size, pick(), pick()));
   const leaves = random.below(3) === 0 ? random.below(8) : 10 + random.below(150);
   for (let leaf = 0; leaf < leaves; leaf++) {
-    fill(canvas, size, randomShape(random, size), new Paint(random, size, pick(), pick()));
+    fill(canvas, size, randomShape(random, size), randomPaint(random, size, pick(), pick()));
   }
   if (random.uniform() < 0.5) blur(canvas, size, 1 + random.below(2));
   const noise = random.uniform() < 0.5 ? random.between(0, 12) : 0;
@@ -26,7 +26,7 @@ export function syntheticPixels(size: number, seed: number): Uint8Array {
 
 type Colour = readonly [number, number, number];
 
-/** Mostly greyish, at times saturated: as in photographs, channels go together. */
+/** Mostly greyish, sometimes saturated: in photographs, channels are correlated. */
 function randomColour(random: Random): Colour {
   const brightness = random.between(0, 255);
   const spread = random.uniform() < 0.3 ? 90 : 30;
@@ -38,28 +38,20 @@ function jitter(colour: Colour, random: Random): Colour {
   return colour.map((value) => value + shift + 8 * random.normal()) as unknown as Colour;
 }
 
+/** Value of one channel at a pixel. */
+type Paint = (x: number, y: number, channel: number) => number;
+
 /** A linear gradient between two colours, with waves or grain on it. */
-class Paint {
-  readonly #from: Colour;
-  readonly #to: Colour;
-  readonly #x: number;
-  readonly #y: number;
-  readonly #offset: number;
-  readonly #texture: (x: number, y: number) => number;
-
-  constructor(random: Random, size: number, from: Colour, to: Colour) {
-    [this.#from, this.#to] = [from, to];
-    const angle = random.between(0, 2 * Math.PI);
-    const span = size * random.between(0.3, 2);
-    [this.#x, this.#y] = [Math.cos(angle) / span, Math.sin(angle) / span];
-    this.#offset = random.uniform();
-    this.#texture = randomTexture(random, size);
-  }
-
-  value(x: number, y: number, channel: number): number {
-    const t = Math.max(0, Math.min(1, this.#offset + x * this.#x + y * this.#y));
-    return this.#from[channel]! * (1 - t) + this.#to[channel]! * t + this.#texture(x, y);
-  }
+function randomPaint(random: Random, size: number, from: Colour, to: Colour): Paint {
+  const angle = random.between(0, 2 * Math.PI);
+  const span = size * random.between(0.3, 2);
+  const [perX, perY] = [Math.cos(angle) / span, Math.sin(angle) / span];
+  const offset = random.uniform();
+  const texture = randomTexture(random, size);
+  return (x, y, channel) => {
+    const t = Math.max(0, Math.min(1, offset + x * perX + y * perY));
+    return from[channel]! * (1 - t) + to[channel]! * t + texture(x, y);
+  };
 }
 
 function randomTexture(random: Random, size: number): (x: number, y: number) => number {
@@ -75,7 +67,7 @@ function randomTexture(random: Random, size: number): (x: number, y: number) => 
   return () => strength * random.between(-1, 1);
 }
 
-/** An ellipse, a rectangle or a half-plane strip, turned, of power-law size. */
+/** A rotated ellipse or rectangle of power-law size. */
 function randomShape(random: Random, size: number): (x: number, y: number) => boolean {
   const radius = size * Math.min(0.8, 0.03 / (1 - random.uniform()) ** 0.6);
   const [cx, cy] = [random.between(0, size), random.between(0, size)];
@@ -99,12 +91,12 @@ function fill(
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
       if (!inside(x, y)) continue;
-      for (let c = 0; c < 3; c++) canvas[(y * size + x) * 3 + c] = paint.value(x, y, c);
+      for (let c = 0; c < 3; c++) canvas[(y * size + x) * 3 + c] = paint(x, y, c);
     }
   }
 }
 
-/** Box blur along rows, then columns. */
+/** Box blur of rows, then of columns. */
 function blur(canvas: Float32Array, size: number, radius: number): void {
   for (const [along, across] of [
     [3, size * 3],

@@ -1,30 +1,34 @@
-/** Reads a simplified graph along its edges: who consumes a value, what its constants and attributes are; refuses with names. */
-import type { Graph, GraphNode, Tensor } from "../onnx/graph.ts";
-import { PackError } from "./errors.ts";
+/** Follows a graph along its edges, and refuses nodes with an error that names them. */
+import type { Attribute, Graph, GraphNode, Tensor } from "../onnx/graph.ts";
+import { CommandError } from "../terminal/fail.ts";
 
 const supported =
   "Supported is the ResNet v1 family (18, 34, 50, 101, 152) as in the ONNX model zoo (resnet*-v1-7) or as torchvision exports it.";
 
-/** The refusal of a node: its name, its operator, what is wrong with it, what is supported. */
-export function refuse(node: GraphNode, problem: string): PackError {
+type Kind = Attribute["kind"];
+type ValueOf<K extends Kind> = Extract<Attribute, { kind: K }>["value"];
+
+/** The error for an unsupported node: its name, its operator, what is wrong with it, what is supported. */
+export function refuse(node: GraphNode, problem: string): CommandError {
   const op = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
-  return new PackError(`Node "${node.name}" (${op}) ${problem}. ${supported}`);
+  return new CommandError(`Node "${node.name}" (${op}) ${problem}. ${supported}`);
 }
 
+/** A simplified graph: without the Constant, Identity and Dropout nodes that exporters add. */
 export class Walker {
   readonly #consumers = new Map<string, GraphNode[]>();
   readonly graph: Graph;
+
   constructor(graph: Graph) {
-    this.graph = graph;
-    for (const node of graph.nodes) {
+    this.graph = simplify(graph);
+    for (const node of this.graph.nodes) {
       for (const input of new Set(node.inputs)) {
-        const consumers = this.#consumers.get(input);
-        if (consumers === undefined) this.#consumers.set(input, [node]);
-        else consumers.push(node);
+        this.#consumers.set(input, [...this.consumers(input), node]);
       }
     }
   }
 
+  /** The nodes that read `value`. */
   consumers(value: string): readonly GraphNode[] {
     return this.#consumers.get(value) ?? [];
   }
@@ -35,70 +39,99 @@ export class Walker {
     return node !== undefined && others.length === 0 ? node : null;
   }
 
-  /** The one node that reads `value`. `after` names what made the value, for the message. */
+  /**
+   * The one node that reads `value`.
+   * @param after What computes the value, for the error.
+   * @throws CommandError unless exactly one node reads it.
+   */
   only(value: string, after: string): GraphNode {
-    const [node, ...others] = this.consumers(value);
+    const [node, second] = this.consumers(value);
     if (node === undefined) {
-      throw new PackError(
+      throw new CommandError(
         `The graph ends after "${after}"; expected a classifier that ends in Gemm. ${supported}`,
       );
     }
-    if (others[0] !== undefined) {
-      throw refuse(others[0], `reads "${value}" as "${node.name}" does; expected one reader there`);
-    }
+    if (second) throw refuse(second, `reads "${value}", as "${node.name}" does; expected one reader`);
     return node;
   }
 
+  /** Whether the node has one of these ai.onnx operators. */
   isOp(node: GraphNode, ...ops: string[]): boolean {
     return node.domain === "" && ops.includes(node.op);
   }
 
-  /** @throws PackError unless the node has one of the operators. */
+  /**
+   * Returns the node.
+   * @throws CommandError unless it has one of these operators.
+   */
   expect(node: GraphNode, ...ops: string[]): GraphNode {
     if (this.isOp(node, ...ops)) return node;
     throw refuse(node, `stands where ${ops.join(" or ")} was expected`);
   }
 
+  /** Name of the node's first output. */
   output(node: GraphNode): string {
     return node.outputs[0] ?? "";
   }
 
-  /** The node's input number `index` as a constant; null where it is left out. */
+  /**
+   * Input number `index` as a constant; null when it is left out.
+   * @throws CommandError when the input is computed.
+   */
   constant(node: GraphNode, index: number): Tensor | null {
     const name = node.inputs[index] ?? "";
     if (name === "") return null;
     const tensor = this.graph.initializers.get(name);
-    if (tensor === undefined)
-      throw refuse(node, `takes its input "${name}" from a computation; expected a constant`);
-    return tensor;
+    if (tensor !== undefined) return tensor;
+    throw refuse(node, `takes its input "${name}" from a computation; expected a constant`);
   }
 
-  /** The node's input number `index` as float32 constant. */
+  /**
+   * Input number `index` as a float32 constant.
+   * @throws CommandError when it is something else.
+   */
   floatConstant(node: GraphNode, index: number): { dims: readonly number[]; data: Float32Array } {
     const tensor = this.constant(node, index);
-    if (tensor?.type !== "float32") {
-      throw refuse(node, `has ${tensor?.type ?? "nothing"} as input ${index}; expected a float32 constant`);
+    if (tensor?.type === "float32") return tensor;
+    throw refuse(node, `has ${tensor?.type ?? "nothing"} as input ${index}; expected a float32 constant`);
+  }
+
+  /** Value of an attribute; `fallback` when the node has none of that name and kind. */
+  attribute<K extends Kind>(node: GraphNode, kind: K, name: string, fallback: ValueOf<K>): ValueOf<K> {
+    const attribute = node.attributes.get(name);
+    return attribute?.kind === kind ? (attribute.value as ValueOf<K>) : fallback;
+  }
+
+  /**
+   * Checks an attribute that is supported only with its default.
+   * @throws CommandError when the node sets another value.
+   */
+  requireDefault<K extends Kind>(node: GraphNode, kind: K, name: string, expected: ValueOf<K>): void {
+    const value = this.attribute(node, kind, name, expected);
+    if (String(value) !== String(expected)) throw refuse(node, `has ${name} ${value}; expected ${expected}`);
+  }
+}
+
+/**
+ * Turns Constant nodes into initialisers and removes Identity and Dropout: readers of their outputs then read their
+ * inputs. torchvision's exporter shares equal biases through Identity nodes.
+ */
+function simplify(graph: Graph): Graph {
+  const aliases = new Map<string, string>();
+  const initializers = new Map<string, Tensor>(graph.initializers);
+  const nodes: GraphNode[] = [];
+  const resolve = (name: string) => aliases.get(name) ?? name;
+  for (const node of graph.nodes) {
+    const [output] = node.outputs;
+    const constant = node.attributes.get("value");
+    if (node.op === "Constant" && output !== undefined && constant?.kind === "tensor") {
+      initializers.set(output, constant.value);
+    } else if ((node.op === "Identity" || node.op === "Dropout") && output !== undefined) {
+      aliases.set(output, resolve(node.inputs[0] ?? ""));
+    } else {
+      nodes.push({ ...node, inputs: node.inputs.map(resolve) });
     }
-    return tensor;
   }
-
-  int(node: GraphNode, name: string, fallback: number): number {
-    const attribute = node.attributes.get(name);
-    return attribute?.kind === "int" ? attribute.value : fallback;
-  }
-
-  float(node: GraphNode, name: string, fallback: number): number {
-    const attribute = node.attributes.get(name);
-    return attribute?.kind === "float" ? attribute.value : fallback;
-  }
-
-  ints(node: GraphNode, name: string, fallback: readonly number[]): readonly number[] {
-    const attribute = node.attributes.get(name);
-    return attribute?.kind === "ints" ? attribute.value : fallback;
-  }
-
-  string(node: GraphNode, name: string, fallback: string): string {
-    const attribute = node.attributes.get(name);
-    return attribute?.kind === "string" ? attribute.value : fallback;
-  }
+  const outputs = graph.outputs.map((output) => ({ ...output, name: resolve(output.name) }));
+  return { ...graph, nodes, initializers, outputs };
 }

@@ -1,10 +1,13 @@
-/** WebAssembly modules from npm packages, for Node; the Worker imports them statically. */
+/** Loads WebAssembly modules of npm packages in Node. The Worker imports them statically. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 
 const modules = new Map<string, Promise<WebAssembly.Module>>();
 
-/** @param specifier As in an import, for example `onnxruntime-web/ort-wasm-simd-threaded.wasm`. Compiled once. */
+/**
+ * Compiles a module, once per process.
+ * @param specifier As in an import, for example `onnxruntime-web/ort-wasm-simd-threaded.wasm`.
+ */
 export function compileModule(specifier: string): Promise<WebAssembly.Module> {
   let compiled = modules.get(specifier);
   if (compiled === undefined) {

@@ -1,5 +1,5 @@
-/** Shards, labels and facts -> a pack's folder. All or nothing: an interrupted write leaves what was there before. */
-import { createHash, randomUUID } from "node:crypto";
+/** Makes a pack's files of its parts, and writes them: all or nothing. */
+import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { maxModelJsonBytes } from "../../src/limits.ts";
@@ -11,65 +11,61 @@ import {
   manifestSchema,
   manifestVersion,
 } from "../../src/model/manifest.ts";
-import { PackError } from "./errors.ts";
+import { sha256Hex } from "../../src/sha256.ts";
+import { CommandError } from "../terminal/fail.ts";
 import type { ShardModel } from "./shard.ts";
 
 /** The manifest without what follows from the files: version, labels, shards. */
 export type PackFacts = Omit<Manifest, "version" | "labels" | "shards">;
 
-/** Files of a pack by name, manifest included. */
+/** Files of a pack by name, including the manifest. */
 export interface PackFiles {
   manifest: Manifest;
   files: ReadonlyMap<string, Uint8Array>;
 }
 
-const manifestFile = "manifest.json";
-const labelsFile = "labels.json";
-
-/** @throws PackError when the labels are too large, or the result is no valid manifest, naming the field. */
+/**
+ * Makes the files of a pack.
+ * @throws CommandError when the labels are too large or the manifest would be invalid, naming the field.
+ */
 export async function assemblePack(
   facts: PackFacts,
   labels: readonly Label[],
   shards: readonly ShardModel[],
 ): Promise<PackFiles> {
   const files = new Map<string, Uint8Array>();
+  const add = async (file: string, bytes: Uint8Array) => {
+    files.set(file, bytes);
+    return { file, bytes: bytes.byteLength, sha256: await sha256Hex(bytes) };
+  };
   const labelBytes = new TextEncoder().encode(`${canonicalJson(labelsSchema.parse(labels))}\n`);
   if (labelBytes.length > maxModelJsonBytes) {
-    throw new PackError(
+    throw new CommandError(
       `the labels take ${labelBytes.length} bytes of JSON; expected at most ${maxModelJsonBytes}; shorten them.`,
     );
   }
-  files.set(labelsFile, labelBytes);
-  const shardEntries = shards.map(({ bytes, inputs, outputs }, index) => {
+  const labelEntry = await add("labels.json", labelBytes);
+  const shardEntries: Manifest["shards"][number][] = [];
+  for (const [index, { bytes, inputs, outputs }] of shards.entries()) {
     const file = `shard-${String(index).padStart(2, "0")}.onnx`;
-    files.set(file, bytes);
-    return {
-      file,
-      bytes: bytes.byteLength,
-      sha256: sha256(bytes),
-      inputs: [...inputs],
-      outputs: [...outputs],
-    };
-  });
-  const content = {
-    ...facts,
-    labels: { file: labelsFile, bytes: labelBytes.byteLength, sha256: sha256(labelBytes) },
-    shards: shardEntries,
-  };
+    shardEntries.push({ ...(await add(file, bytes)), inputs: [...inputs], outputs: [...outputs] });
+  }
+  const content = { ...facts, labels: labelEntry, shards: shardEntries };
   const parsed = manifestSchema.safeParse({ ...content, version: await manifestVersion(content) });
   if (!parsed.success) {
     const issues = parsed.error.issues.map(
-      (issue) => `${issue.path.join(".") || "manifest"}: ${issue.message}`,
+      ({ path, message }) => `${path.join(".") || "manifest"}: ${message}`,
     );
-    throw new PackError(`The pack's manifest would not be valid: ${issues.join("; ")}.`);
+    throw new CommandError(`The pack's manifest would not be valid: ${issues.join("; ")}.`);
   }
-  files.set(manifestFile, new TextEncoder().encode(`${JSON.stringify(parsed.data, null, 2)}\n`));
+  files.set("manifest.json", new TextEncoder().encode(`${JSON.stringify(parsed.data, null, 2)}\n`));
   return { manifest: parsed.data, files };
 }
 
 /**
- * Writes to a temporary folder beside `folder`, then renames. A pack that was there is replaced.
- * @param write For tests: how one file is written.
+ * Writes to a temporary folder beside `folder`, then renames it. An existing pack is replaced; an interrupted write keeps
+ * it.
+ * @param write Writes one file; for tests.
  */
 export async function writePack(
   { files }: PackFiles,
@@ -78,7 +74,7 @@ export async function writePack(
 ): Promise<void> {
   const parent = dirname(folder);
   await mkdir(parent, { recursive: true });
-  // A leading dot makes it no pack's name. Not mkdtemp, which would keep the folder to this user alone.
+  // No pack's name starts with a dot. mkdtemp would restrict the folder to this user.
   const fresh = join(parent, `.${basename(folder)}-${randomUUID()}`);
   await mkdir(fresh);
   try {
@@ -89,7 +85,7 @@ export async function writePack(
   }
 }
 
-/** Between the two renames neither name is taken; if the second fails the old folder goes back. */
+/** Between the two renames the folder does not exist. If the second fails, the old folder is restored. */
 async function replaceFolder(fresh: string, folder: string): Promise<void> {
   const old = `${fresh}-old`;
   const replaced = await rename(folder, old).then(
@@ -106,8 +102,4 @@ async function replaceFolder(fresh: string, folder: string): Promise<void> {
     throw error;
   }
   if (replaced) await rm(old, { recursive: true });
-}
-
-function sha256(bytes: Uint8Array): string {
-  return createHash("sha256").update(bytes).digest("hex");
 }

@@ -39,7 +39,7 @@ const denseOperators: ReadonlySet<string> = new Set([
   "MatMulInteger",
 ]);
 
-/** @throws OnnxError when a shard is no ONNX model */
+/** @throws CommandError when a shard is not an ONNX model. */
 export async function packInfo(pack: LocalPack): Promise<PackInfo> {
   const { manifest, folder, files } = pack;
   const shards: ShardInfo[] = [];

@@ -15,16 +15,13 @@ export class CommandError extends Error {
   }
 }
 
-/** Names of the errors whose message is written for users. */
-const clearErrors: ReadonlySet<string> = new Set(["CommandError", "PackError", "OnnxError"]);
-
-/** Runs a command. Prints the message of a clear error, and the stack of any other. */
+/** Runs a command. Prints the message of a CommandError, and the stack of any other error. */
 export async function runCommand(main: () => Promise<void>): Promise<void> {
   try {
     await main();
   } catch (error) {
-    const { name, message, stack } = error instanceof Error ? error : new Error(String(error));
-    process.stderr.write(`${clearErrors.has(name) ? `error: ${message}` : (stack ?? message)}\n`);
+    const { message, stack } = error instanceof Error ? error : new Error(String(error));
+    process.stderr.write(`${error instanceof CommandError ? `error: ${message}` : (stack ?? message)}\n`);
     process.exitCode = 1;
   }
 }

@@ -2,7 +2,7 @@
 
 /** Options of every command that prints a result. */
 export interface OutputOptions {
-  readonly json?: boolean;
+  readonly json?: boolean | undefined;
 }
 
 /** The --json option, which every command shares. */

@@ -2,8 +2,7 @@ import { mkdir, mkdtemp, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readDataset } from "../../../tools/head/dataset.ts";
-import { refuseOrSkip } from "../../../tools/head/problems.ts";
+import { readDataset, refuseOrSkip } from "../../../tools/head/dataset.ts";
 
 let folder: string;
 beforeEach(async () => {
@@ -64,8 +63,8 @@ describe("a folder of labelled images", () => {
 
   test("names a file beside the classes and a folder within one", async () => {
     expect(await problems({ ...good, "notes.txt": "x", "dog/puppies/1.jpg": "e" })).toEqual([
-      { file: "notes.txt", reason: expect.stringMatching(/beside the class folders/), canSkip: true },
-      { file: "dog/puppies", reason: expect.stringMatching(/folder in a class's folder/), canSkip: true },
+      { file: "notes.txt", reason: expect.stringMatching(/is not in a class folder/), canSkip: true },
+      { file: "dog/puppies", reason: expect.stringMatching(/folder inside a class folder/), canSkip: true },
     ]);
   });
 

@@ -1,8 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { smallestClass, stratifiedFolds } from "../../../tools/head/folds.ts";
+import { stratifiedFolds } from "../../../tools/head/cross-validate.ts";
 import { logLoss, metricsOf, wilson } from "../../../tools/head/metrics.ts";
 import { classMeans, prototypes } from "../../../tools/head/prototype.ts";
 import { fitTemperature } from "../../../tools/head/temperature.ts";
+import { smallestClass } from "../../../tools/head/train.ts";
 import { learnUnknown } from "../../../tools/head/unknown.ts";
 import { Random } from "../../../tools/pack/random.ts";
 

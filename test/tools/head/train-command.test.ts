@@ -89,7 +89,7 @@ describe("training a head", () => {
     expect(refused.stderr).toMatch(/one image only.*--method prototype/);
     const { stdout, code } = await head("train", "few", "--method", "prototype");
     expect(code).toBe(0);
-    expect(stdout).toContain("nothing is known of how good the head is");
+    expect(stdout).toContain("the head's accuracy is unknown");
     const { file } = await parseHead(new Uint8Array(await readFile(path.join(folder, "few.head.json"))));
     expect(file).toMatchObject({ method: "prototype", normalize: "l2", unknown: null });
   });
@@ -117,7 +117,7 @@ describe("training a head", () => {
 
   test.each([
     [["--folds", "1"], /folds/],
-    [["--method", "svm"], /logistic or prototype/],
+    [["--method", "svm"], /Allowed choices are logistic, prototype/],
     [["--unknown-rate", "2"], /share from 0 to 1/],
     [["--name", "Pets & co"], /--name/],
     [["--model", "no-such"], /there is no pack no-such/],

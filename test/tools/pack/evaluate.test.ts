@@ -49,7 +49,7 @@ describe("agreement", () => {
 
   test("needs every class that it is to judge by", async () => {
     const attempt = evaluate(source, pack, images, { classOf: () => null });
-    await expect(attempt).rejects.toThrow(/The name cat-1\.jpg tells no class/);
+    await expect(attempt).rejects.toThrow(/The name cat-1\.jpg does not start with a class/);
   });
 
   test("reports progress image by image", async () => {

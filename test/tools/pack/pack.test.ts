@@ -142,7 +142,7 @@ describe("packing", () => {
     const out = path.join(folder, "refused", "pack");
     const attempt = packModel({ ...base, out, ...change });
     await expect(attempt).rejects.toThrow(message);
-    await expect(attempt).rejects.toMatchObject({ name: "PackError" });
+    await expect(attempt).rejects.toMatchObject({ name: "CommandError" });
     await expect(readdir(path.dirname(out))).rejects.toMatchObject({ code: "ENOENT" });
   });
 

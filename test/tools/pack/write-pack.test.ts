@@ -74,7 +74,7 @@ describe("a pack", () => {
   ])("that the Worker would refuse is not made: %s", async (_, change, message) => {
     const attempt = assemblePack({ ...facts, ...change }, labels, shards);
     await expect(attempt).rejects.toThrow(message);
-    await expect(attempt).rejects.toMatchObject({ name: "PackError" });
+    await expect(attempt).rejects.toMatchObject({ name: "CommandError" });
   });
 });
 
