@@ -69,6 +69,13 @@ export const maxAdmissionWaitMs = 20_000;
 export const bodyIdleMs = 10_000;
 /** Slowest pace of a body, beyond the idle time: 16 MiB then take at most 2 minutes and a bit. */
 export const minBodyBytesPerSecond = 128 * 1024;
+/** Time for which a client of /cdn/ may read nothing: the image that it is sent holds a place that others wait for. */
+export const sendIdleMs = 10_000;
+/**
+ * Slowest pace at which it reads, beyond the idle time: half a megabit a second, a poor mobile connection. 16 MiB then
+ * take at most 4.5 minutes.
+ */
+export const minSendBytesPerSecond = 64 * 1024;
 /** Time without activity after which a request's bytes count as given back: longer than any request is idle. */
 export const admissionLeaseMs = 180_000;
 

@@ -1,6 +1,7 @@
 /** GET /cdn/*: an image origin with labels in headers, whose images flow whatever happens. */
 import { createHash } from "node:crypto";
 import { get as httpGet } from "node:http";
+import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Origin } from "../support/origin.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
@@ -343,4 +344,51 @@ describe("an origin that gives each browser bytes of its own", () => {
     expect(await jsonLabel("/vary-tag.jpg")).toBe("frog");
     expect(await labelFor("/vary-tag.jpg", "A")).toBe("ship");
   });
+});
+
+test("a client that stops reading is cut off, and the room that it held is free: the largest image fits", async () => {
+  const largest = new Uint8Array(16 * 1024 * 1024);
+  largest.set(ship);
+  origin.image("/base/largest.jpg", largest);
+  // Fills the buffers of the client's connection, which would otherwise take most of the image.
+  const filler = Buffer.alloc(3 * 1024 * 1024);
+  origin.on("/base/filler", (_, response) =>
+    response.writeHead(200, { "Content-Type": "text/plain" }).end(filler),
+  );
+  const roomy = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") } });
+  const inFlight = async () => (await roomy.get("/readyz")).json.in_flight as Record<string, number>;
+  const idle = { permits: 0, permit_bytes: 0, waiting: 0 };
+  /** Label or error of the image, whose bytes come in any case. */
+  const outcome = async () => {
+    const response = await fetch(new URL("/cdn/largest.jpg", roomy.url));
+    sameBytes(new Uint8Array(await response.arrayBuffer()), largest);
+    return response.headers.get("X-Image-Label") ?? response.headers.get("X-Image-Classify-Error");
+  };
+  try {
+    expect(await outcome()).toBe("ship");
+    await expect.poll(inFlight).toMatchObject(idle);
+
+    const stalled = connect(Number(roomy.url.port), roomy.url.hostname);
+    stalled.on("error", () => {}).pause();
+    for (const path of ["/cdn/filler", "/cdn/largest.jpg"])
+      stalled.write(`GET ${path} HTTP/1.1\r\nHost: ${roomy.url.host}\r\n\r\n`);
+    const heldBytes = async () => (await inFlight()).permit_bytes;
+    await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
+    expect(await outcome()).toBe("overloaded");
+    expect((await roomy.classify(ship)).status).toBe(200);
+    // Waits until the stalled client is cut off.
+    const post = await roomy.classify(largest);
+    expect([post.status, post.json.code]).toEqual([200, undefined]);
+    await expect.poll(inFlight).toMatchObject(idle);
+    expect(await outcome()).toBe("ship");
+
+    let bytes = 0;
+    stalled.on("data", (data) => {
+      bytes += data.length;
+    });
+    await new Promise<void>((resolve) => stalled.once("close", resolve).resume());
+    expect(bytes).toBeLessThan(filler.length + largest.length);
+  } finally {
+    await roomy.close();
+  }
 });

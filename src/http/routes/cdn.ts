@@ -4,13 +4,28 @@ import { accepts } from "hono/accepts";
 import type { Permit } from "../../admission.ts";
 import { conditionsFor } from "../../cache/seen-images.ts";
 import { freeBytes } from "../../free-bytes.ts";
-import { cdnBufferMs, cdnClassifyMs, cdnWaitMs, requestOverheadBytes } from "../../limits.ts";
+import {
+  cdnBufferMs,
+  cdnClassifyMs,
+  cdnWaitMs,
+  minSendBytesPerSecond,
+  requestOverheadBytes,
+  sendIdleMs,
+} from "../../limits.ts";
+import { joinChunks } from "../../read-stream.ts";
 import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
 import { contentLength } from "../../remote/fetch-image.ts";
 import { refuseLoop } from "../../remote/loops.ts";
 import { settleWithin, timedOut } from "../../timeout.ts";
 import type { ClassifyAnswer } from "../answers.ts";
-import { bufferUpTo, send } from "../cdn/buffered-body.ts";
+import {
+  type BufferedBody,
+  bufferUpTo,
+  freeChunk,
+  hasGrown,
+  type Sending,
+  send,
+} from "../cdn/buffered-body.ts";
 import { setClassifyError, setImageHeaders } from "../cdn/image-headers.ts";
 import {
   askOrigin,
@@ -24,13 +39,19 @@ import {
 import type { AppEnv } from "../context.ts";
 import { toClassifierError } from "../problem.ts";
 import { parseTopK } from "../query.ts";
+import { demandOf } from "../room.ts";
 import { answerOf, beginScoring, type Scoring, scoreImage } from "../score-images.ts";
 import { classifyRemote } from "../score-remote.ts";
 import { anchorOf, type GetServices, type Services } from "../services.ts";
 
 export function addCdn(app: Hono<AppEnv>, services: GetServices): void {
   // HEAD too: the origin is then asked by HEAD.
-  app.get("/cdn/*", (c) => cdn(c, services()));
+  app.get("/cdn/*", (c) => {
+    const answer = cdn(c, services());
+    // Also when the client goes away: what the request holds is given back only by running to its end.
+    anchorOf(c)(answer.catch(() => {}));
+    return answer;
+  });
 }
 
 /** The answer has one prediction in headers, and as many in JSON as elsewhere; the query is the origin's. */
@@ -61,6 +82,13 @@ async function cdn(c: Context<AppEnv>, services: Services): Promise<Response> {
   return new Annotation(c, services, scoring, url).annotate(response);
 }
 
+const pace = { idleMs: sendIdleMs, minBytesPerSecond: minSendBytesPerSecond };
+
+/** Renews the permit's lease: the image is still on its way. */
+function renew(permit: Permit): void {
+  permit.shrinkTo(permit.heldBytes);
+}
+
 /** One image on its way through. */
 class Annotation {
   readonly #c: Context<AppEnv>;
@@ -85,9 +113,76 @@ class Annotation {
     const encoded = (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
     if (encoded) return this.#unclassified(response, headers, "content_encoding");
     if ((length ?? 0) > maxImageBytes) return this.#unclassified(response, headers, "image_too_large");
-    const permit = await this.#permit((length ?? maxImageBytes) + requestOverheadBytes);
+    const maxBytes = length ?? maxImageBytes;
+    const permit = await this.#permit(maxBytes);
     if (!permit) return this.#unclassified(response, headers, "overloaded");
-    return this.#classified(response, headers, permit);
+    try {
+      return await this.#annotated(response, headers, maxBytes, permit);
+    } catch (error) {
+      permit.release();
+      throw error;
+    }
+  }
+
+  /** Owns the permit, unless it rejects: whoever uses the bytes last frees them, and then releases it. */
+  async #annotated(
+    response: Response,
+    headers: Headers,
+    maxBytes: number,
+    permit: Permit,
+  ): Promise<Response> {
+    const body = response.body as ReadableStream<Uint8Array>;
+    const bounds = { maxBytes, withinMs: cdnBufferMs, permit };
+    const buffered = await bufferUpTo(body, bounds).catch((cause: unknown) => {
+      throw originFailed(`${this.#url.host} broke off`, cause);
+    });
+    const { rest } = buffered;
+    const length = contentLength(response.headers);
+    if (rest) return this.#sent(this.#sendUnscored(buffered, length, permit), headers, rest.reason);
+
+    const bytes = joinChunks(buffered.chunks);
+    this.#c.var.facts.bytes = bytes.length;
+    const neededBytes = bytes.length + requestOverheadBytes;
+    if (!(await hasGrown(permit, neededBytes, AbortSignal.timeout(cdnWaitMs)))) {
+      const sending = this.#sendUnscored({ chunks: [bytes] }, bytes.length, permit);
+      return this.#sent(sending, headers, "overloaded");
+    }
+    const scored = this.#score(bytes, response, headers).then(() => permit.shrinkTo(bytes.length));
+    const isLate = (await settleWithin(scored, cdnClassifyMs)) === timedOut;
+    const sending = send(
+      { chunks: [bytes] },
+      { length: bytes.length, pace, onProgress: () => renew(permit), onSent: () => {} },
+    );
+    const unused = Promise.all([sending.done, scored]);
+    anchorOf(this.#c)(
+      unused.then(() => {
+        freeBytes(bytes);
+        permit.release();
+      }),
+    );
+    return this.#sent(sending, headers, isLate ? "timeout" : undefined);
+  }
+
+  /** @param code why there are no labels, if there are none */
+  #sent({ readable }: Sending, headers: Headers, code: string | undefined): Response {
+    if (code !== undefined) this.#fail(headers, code);
+    // A copy: what scoring says after its time comes too late.
+    return new Response(readable, { status: 200, headers: new Headers(headers) });
+  }
+
+  /** The permit shrinks as the buffered chunks leave, and is released with the last one. */
+  #sendUnscored(buffered: BufferedBody, length: number | undefined, permit: Permit): Sending {
+    let heldBytes = buffered.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+    const update = () => (heldBytes > 0 ? permit.shrinkTo(heldBytes) : permit.release());
+    update();
+    const onSent = (chunk: Uint8Array) => {
+      heldBytes -= chunk.length;
+      freeChunk(chunk);
+      update();
+    };
+    const sending = send(buffered, { length, pace, onProgress: () => renew(permit), onSent });
+    anchorOf(this.#c)(sending.done);
+    return sending;
   }
 
   /** The answer to an image that the origin names as it did before: its bytes are not needed for it. */
@@ -113,46 +208,17 @@ class Annotation {
   }
 
   #unclassified(response: Response, headers: Headers, code: string): Response {
-    this.#c.var.facts.code = code;
-    setClassifyError(headers, code);
+    this.#fail(headers, code);
     return new Response(response.body, { status: response.status, headers });
   }
 
-  /** Room for the image, or undefined when there is none soon. */
-  async #permit(bytes: number): Promise<Permit | undefined> {
+  /** A permit that grows to the image's bytes and what scoring needs, or undefined when there is no room soon. */
+  async #permit(maxImageBytes: number): Promise<Permit | undefined> {
     try {
-      return await this.#services.admission.acquire(
-        { bytes, maxBytes: bytes },
-        AbortSignal.timeout(cdnWaitMs),
-      );
+      return await this.#services.admission.acquire(demandOf(maxImageBytes), AbortSignal.timeout(cdnWaitMs));
     } catch {
       return undefined;
     }
-  }
-
-  async #classified(response: Response, headers: Headers, permit: Permit): Promise<Response> {
-    const { maxImageBytes } = this.#services.config;
-    const body = response.body as ReadableStream<Uint8Array>;
-    const buffered = await bufferUpTo(body, maxImageBytes, cdnBufferMs).catch((cause: unknown) => {
-      permit.release();
-      throw originFailed(`${this.#url.host} broke off`, cause);
-    });
-    const { bytes, rest } = buffered;
-    permit.shrinkTo(bytes.length + requestOverheadBytes);
-    this.#c.var.facts.bytes = bytes.length;
-    const scored = rest ? this.#fail(headers, rest.reason) : this.#score(bytes, response, headers);
-    if ((await settleWithin(scored, cdnClassifyMs)) === timedOut) await this.#fail(headers, "timeout");
-    const { readable, bytesSent, allSent } = send(buffered, contentLength(response.headers));
-    anchorOf(this.#c)(allSent);
-    anchorOf(this.#c)(
-      // The bytes are in use until both are done: scoring may go on after its time.
-      Promise.all([bytesSent, scored]).then(() => {
-        freeBytes(bytes);
-        permit.release();
-      }),
-    );
-    // A copy: what scoring says after its time comes too late.
-    return new Response(readable, { status: 200, headers: new Headers(headers) });
   }
 
   /** Sets the headers. Never rejects. */
@@ -166,11 +232,11 @@ class Annotation {
     } catch (thrown) {
       const error = toClassifierError(thrown);
       if (error.reason.code === "internal") this.#c.var.facts.error = error;
-      await this.#fail(headers, error.reason.code);
+      this.#fail(headers, error.reason.code);
     }
   }
 
-  async #fail(headers: Headers, code: string): Promise<void> {
+  #fail(headers: Headers, code: string): void {
     this.#c.var.facts.code = code;
     setClassifyError(headers, code);
   }
