@@ -186,3 +186,33 @@ describe("application/json", () => {
     expect([answer.status, answer.json.code]).toEqual([413, "image_too_large"]);
   });
 });
+
+describe("JSON made to take memory", () => {
+  const keys = Array.from({ length: 420_000 }, (_, i) => `"${i.toString(36)}":0`).join();
+  const bombs: [string, string, RegExp][] = [
+    ["nested arrays", "[".repeat(1_300_000), /nests more than 8 levels deep/],
+    ["nested arrays after the image", `{"image":"","a":${"[".repeat(1_000_000)}`, /nests more than 8 levels/],
+    ["hundreds of thousands of arrays", `[${"[],".repeat(400_000)}[]]`, /more than 64 brackets/],
+    ["a hundred thousand keys", `{${keys.slice(0, 1_200_000)}}`, /more than 64 brackets/],
+  ];
+  test.each(bombs)("%s: 400 with the reason, before it is parsed", async (_, body, reason) => {
+    for (const path of ["/v1/classify", "/models/resnet34-cifar10"]) {
+      const headers = { "Content-Type": "application/json" };
+      const { status, json } = await worker.get(path, { method: "POST", body, headers });
+      expect([status, json.code]).toEqual([
+        400,
+        path === "/v1/classify" ? "malformed_body" : "invalid_parameter",
+      ]);
+      expect(json.detail).toMatch(reason);
+    }
+  });
+
+  test("a string full of brackets, quotes and backslashes is only a string", async () => {
+    const note = '[{"\\,:'.repeat(20_000);
+    const body = JSON.stringify({ inputs: base64(ship), note });
+    const headers = { "Content-Type": "application/json" };
+    const { status } = await worker.get("/models/resnet34-cifar10", { method: "POST", body, headers });
+    expect(status).toBe(200);
+    expect((await postJson({ image: note })).json.detail).toContain("not base64");
+  });
+});

@@ -6,10 +6,11 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 const MiB = 2 ** 20;
 let worker: TestWorker;
 let ship: Uint8Array;
+let bird: Uint8Array;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  ship = await exampleImage("ship");
+  [ship, bird] = await Promise.all([exampleImage("ship"), exampleImage("bird")]);
   worker = await TestWorker.start();
   expect((await worker.classify(ship)).status).toBe(200);
 });
@@ -19,11 +20,12 @@ afterAll(async () => {
   await worker?.close();
 });
 
-/** A client that announces a body and does not send it. */
-function announce(bytes: number): Promise<Socket> {
+/** Sends the head of a request and the beginning of its body. Whatever is answered is ignored. */
+function begin(announced: number, sent = new Uint8Array(0)): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
-      socket.write(`POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${bytes}\r\n\r\n`);
+      socket.write(`POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${announced}\r\n\r\n`);
+      socket.write(sent);
       sockets.push(socket);
       resolve(socket);
     });
@@ -32,22 +34,71 @@ function announce(bytes: number): Promise<Socket> {
   });
 }
 
+/** Sends the rest of a body at a pace, until the socket closes. */
+function drip(socket: Socket, bytes: number, bytesPerSecond: number): void {
+  let left = bytes;
+  const perTick = Math.ceil(bytesPerSecond / 10);
+  const timer = setInterval(() => {
+    socket.write(new Uint8Array(Math.min(left, perTick)));
+    left -= perTick;
+    if (left <= 0) clearInterval(timer);
+  }, 100);
+  socket.on("error", () => {});
+  socket.on("close", () => clearInterval(timer));
+}
+
+/** The same picture in a file of `bytes` that nobody has seen before. */
+function fresh(bytes: number): Uint8Array {
+  const file = new Uint8Array(bytes);
+  file.set(bird);
+  crypto.getRandomValues(file.subarray(bird.length, bird.length + 16));
+  return file;
+}
+
 const soon = () => new Promise((resolve) => setTimeout(resolve, 300));
 
-test("when all room is taken, 64 wait unread, the next is refused at once, and good answers flow when they are gone", async () => {
-  const holder = await announce(16 * MiB);
+test("50 slow clients and a large upload leave room for small images: all are answered", async () => {
+  const upload = await begin(16 * MiB);
+  drip(upload, 16 * MiB, 200 * 1024);
+  for (let i = 0; i < 50; i++) drip(await begin(2_000_000), 2_000_000, 3000);
   await soon();
-  const waiting = await Promise.all(Array.from({ length: 64 }, () => announce(2 * MiB)));
+  const statuses: number[] = [];
+  for (let i = 0; i < 4; i++) {
+    const answers = await Promise.all(Array.from({ length: 5 }, () => worker.classify(fresh(86_000))));
+    statuses.push(...answers.map(({ status }) => status));
+  }
+  expect(statuses).toEqual(new Array(20).fill(200));
+  // All at once they wait for each other, not for the slow ones.
+  const atOnce = await Promise.all(Array.from({ length: 20 }, () => worker.classify(fresh(86_000))));
+  expect(atOnce.map(({ status }) => status)).toEqual(new Array(20).fill(200));
+  for (const socket of sockets.splice(0)) socket.destroy();
+});
+
+test("when an upload has taken the room of large images, 64 wait unread, the next is refused at once, and small ones are answered", async () => {
+  await expect.poll(async () => (await worker.classify(fresh(15 * MiB))).status).toBe(200);
+  const upload = await begin(16 * MiB, new Uint8Array(15.5 * MiB));
+  await expect.poll(() => upload.writableLength).toBe(0);
   await soon();
-  const refused = await worker.classify(ship);
+  for (let i = 0; i < 64; i++) await begin(2 * MiB);
+  await soon();
+  const refused = await worker.classify(fresh(2 * MiB));
   expect(refused.status).toBe(503);
   expect(refused.json).toMatchObject({ code: "overloaded", measured: 64, limit: 64 });
   expect(refused.headers.get("Retry-After")).toMatch(/^[1-9]\d*$/);
+  expect((await worker.classify(fresh(86_000))).status).toBe(200);
   expect((await worker.get("/healthz")).status).toBe(200);
 
   // Locally a client that goes away is noticed when its turn comes; test/admission.test.ts has the signal.
-  for (const socket of [...waiting, holder]) socket.destroy();
+  for (const socket of sockets.splice(0)) socket.destroy();
   await soon();
-  expect((await worker.classify(ship)).status).toBe(200);
+  expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
   expect((await worker.classify(ship)).headers.get("X-Cache")).toBe("HIT");
+});
+
+test("an upload that was slower than others may be is cut off, and its room is free", async () => {
+  drip(await begin(16 * MiB), 16 * MiB, 3000);
+  await soon();
+  expect((await worker.classify(fresh(8 * MiB))).status).toBe(200);
+  // Two of the largest do not fit at once: the second waits until the slow one has been cut off.
+  expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
 });
