@@ -81,6 +81,8 @@ export const admissionLeaseMs = 180_000;
 
 /** Images of one request: at 0.1 s each the last one is answered within a second. */
 export const maxImagesPerRequest = 8;
+/** Pause between two images of one request: time for other requests to be read and answered, little beside an image. */
+export const betweenImagesMs = 10;
 /** Bytes of the headers of one part of a multipart body. */
 export const maxPartHeaderBytes = 8 * 1024;
 /** Redirects followed to a remote image, each checked as the first address was. */

@@ -16,9 +16,9 @@ export async function settleWithin<T>(promise: Promise<T>, timeoutMs: number): P
   }
 }
 
-/** Lets the event loop go round once: other requests go on, and what has arrived is read. */
-export function nextTurn(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
+/** Lets the event loop go round for `ms` milliseconds: other requests go on. 0 is one turn. */
+export function pause(ms: number): Promise<void> {
+  return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
 /** How often an IdleTimer looks whether the thread was busy. */

@@ -4,10 +4,10 @@ import type { Permit } from "../admission.ts";
 import type { Classifier, Scored } from "../classify.ts";
 import { ClassifierError } from "../errors.ts";
 import { freeBytes } from "../free-bytes.ts";
-import { preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
+import { betweenImagesMs, preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import type { FunctionToApply } from "../model/scores.ts";
-import { nextTurn } from "../timeout.ts";
+import { pause } from "../timeout.ts";
 import { type ClassifyAnswer, classificationOf, type Settled, settle, type Wanted } from "./answers.ts";
 import type { AppEnv } from "./context.ts";
 import { problemOf, toClassifierError } from "./problem.ts";
@@ -105,7 +105,9 @@ export async function scoreEach(
   await scoring.live;
   let heldBytes = images.reduce((sum, { length }) => sum + length, 0);
   const results = [];
-  for (const bytes of images) {
+  for (const [i, bytes] of images.entries()) {
+    // Decoding and inference do not yield: other requests go on between two images.
+    if (i > 0) await pause(betweenImagesMs);
     const { length } = bytes;
     try {
       results.push(await scoreImage(c, scoring, bytes));
@@ -118,8 +120,6 @@ export async function scoreEach(
     freeBytes(bytes);
     heldBytes -= length;
     permit.shrinkTo(heldBytes + requestOverheadBytes);
-    // Decoding and inference do not yield: other requests go on between two images.
-    await nextTurn();
   }
   // Each image has its own status: one header cannot tell.
   c.header("X-Cache", undefined);

@@ -2,7 +2,7 @@
  * Runs tasks one after the other: an ORT session cannot run twice at once. A task that fails does not stop the
  * next one; a task whose request has been cancelled never ends, so nobody waits for it for ever.
  */
-import { nextTurn, settleWithin, timedOut } from "../timeout.ts";
+import { pause, settleWithin, timedOut } from "../timeout.ts";
 
 export class RunQueue {
   #tail: Promise<void> = Promise.resolve();
@@ -34,7 +34,7 @@ export class RunQueue {
     try {
       await this.#turn(previous);
       // A run does not yield: without this, the answers before it would leave together with its own.
-      if (waited) await nextTurn();
+      if (waited) await pause(0);
       this.#progress();
       return await task();
     } finally {

@@ -2,6 +2,7 @@
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
+import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { breaches } from "../support/fuzz/contract.ts";
 import { requests } from "../support/fuzz/requests.ts";
@@ -212,3 +213,43 @@ function chunk(text: string): Uint8Array {
 function zipped(image: Uint8Array): Uint8Array {
   return chunk(gzipSync(image).toString("latin1"));
 }
+
+test("others are answered between two images of a request", async () => {
+  const photo = await sharp(ship).resize(4000, 3000).jpeg({ progressive: true, quality: 50 }).toBuffer();
+  const form = new FormData();
+  for (let i = 0; i < 8; i++)
+    form.append("image", new Blob([photo, crypto.getRandomValues(new Uint8Array(8))]));
+  const request = new Request(worker.url, { method: "POST", body: form });
+  const body = Buffer.from(await request.arrayBuffer());
+  const answered: string[] = [];
+  const health: Promise<unknown>[] = [];
+  const batch = new Promise<void>((resolve, reject) => {
+    const socket = connect(Number(worker.url.port), worker.url.hostname, async () => {
+      socket.write(
+        `POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${request.headers.get("Content-Type")}\r\nContent-Length: ${body.length}\r\n\r\n`,
+      );
+      // The last byte is held back until the Worker has read the others.
+      socket.write(body.subarray(0, -1));
+      for (let i = 0; i < 10; i++) await worker.get("/healthz");
+      socket.write(body.subarray(-1));
+      // Not one after the other: locally a request takes several turns of an event loop that it shares with the batch.
+      while (!answered.includes("batch")) {
+        health.push(worker.get("/healthz").then(() => answered.push("health")));
+        await new Promise((done) => setTimeout(done, 50));
+      }
+      resolve();
+    });
+    let text = "";
+    socket.on("data", (data: Buffer) => {
+      text += data.toString("latin1");
+      if (!text.includes('"results"')) return;
+      answered.push("batch");
+      socket.destroy();
+    });
+    socket.once("error", reject);
+  });
+  await batch;
+  await Promise.all(health);
+  // One may have come before the first image.
+  expect(answered.indexOf("batch")).toBeGreaterThanOrEqual(4);
+});
