@@ -1,4 +1,4 @@
-/** `npm run soak`: minutes of mixed traffic against the built Worker, then an overload; counts, latencies, memory. */
+/** `npm run soak`: minutes of mixed traffic against the built Worker, then attacks and an overload; counts, latencies, memory. */
 import path from "node:path";
 import { Command } from "commander";
 import { showSoak } from "./soak/progress.ts";
@@ -6,7 +6,7 @@ import { soakReport } from "./soak/report/terminal.ts";
 import { writeSoakDocs } from "./soak/report/write-docs.ts";
 import { runSoak } from "./soak/run.ts";
 import { latestSoak, saveSoak } from "./soak/store.ts";
-import { faults } from "./soak/verdict.ts";
+import { delays, faults } from "./soak/verdict.ts";
 import { runCommand } from "./terminal/fail.ts";
 import { parseCount, parseMinutes } from "./terminal/options.ts";
 
@@ -25,9 +25,14 @@ process.once("SIGTERM", () => process.exit(143));
 await runCommand(async () => {
   const options = new Command("npm run soak --")
     .description(
-      "Sustained traffic, then an overload, against the Worker in workerd; results go to soak-results/.",
+      "Sustained traffic, attacks and an overload against the Worker in workerd; results go to soak-results/.",
     )
-    .option("--minutes <count>", "of sustained traffic", parseMinutes, 10)
+    .option(
+      "--minutes <count>",
+      "of sustained traffic; the overload lasts half of that, an attack a sixth",
+      parseMinutes,
+      10,
+    )
     .option("--quick", "one minute")
     .option("--concurrency <count>", "clients that each wait for their answer", parseCount, 8)
     .option("--seed <number>", "what is sent when", parseCount, 1)
@@ -51,6 +56,6 @@ await runCommand(async () => {
   console.log(soakReport(results));
   // Half a soak is not to end up in the documents.
   if (!results.interrupted) console.log(`\nresults: ${path.relative(".", await saveSoak(results))}`);
-  if (faults(results).length > 0) process.exitCode = 1;
+  if (faults(results).length + delays(results).length > 0) process.exitCode = 1;
   else if (results.interrupted) process.exitCode = 130;
 });

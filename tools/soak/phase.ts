@@ -6,8 +6,10 @@ import { Ledger } from "./measure/ledger.ts";
 import { memoryStretches } from "./measure/memory.ts";
 import { MemoryWatch } from "./measure/memory-watch.ts";
 import type { WorkerLog } from "./measure/worker-log.ts";
+import { measureSilence } from "./probes.ts";
 import type { Phase } from "./results.ts";
-import { sendTurn } from "./traffic/client.ts";
+import { type Fate, sendTurn } from "./traffic/client.ts";
+import type { KindName } from "./traffic/kinds.ts";
 import type { Materials } from "./traffic/requests.ts";
 import type { Turn } from "./traffic/turns.ts";
 
@@ -24,11 +26,23 @@ export interface Scene {
 /** Sends one turn; it counts from `startedMs`, by performance.now(). */
 export type Send = (startedMs?: number) => Promise<void>;
 
+/** Takes what is sent in other ways into the books. */
+export interface Report {
+  sent(kind: KindName): void;
+  ended(kind: KindName, fate: Fate, ms: number): void;
+}
+
 /** Time for the log lines of the last answers to come through the pipe. */
 const logSettleMs = 500;
 
-/** @param drive sends turns until it is done; the phase ends when all it sent has ended */
-export async function runPhase(scene: Scene, drive: (send: Send) => Promise<void>): Promise<Phase> {
+/**
+ * The phase ends when all that was sent has ended, and the Worker has been looked at in the silence after it.
+ * @param drive sends until it is done, by turns or in a way of its own
+ */
+export async function runPhase(
+  scene: Scene,
+  drive: (send: Send, report: Report) => Promise<void>,
+): Promise<Phase> {
   const { worker, log, materials, turns } = scene;
   const ledger = new Ledger();
   const memory = new MemoryWatch(worker, () => log.decoderBytes);
@@ -37,24 +51,27 @@ export async function runPhase(scene: Scene, drive: (send: Send) => Promise<void
   const beganMs = performance.now();
   const sinceMs = () => performance.now() - beganMs;
   const tick = setInterval(() => scene.onProgress(sinceMs() / 1000, ledger, memory), 1000);
+  const report: Report = {
+    sent: (kind) => ledger.sent(kind),
+    ended: (kind, fate, ms) => ledger.ended(kind, fate, sinceMs(), ms),
+  };
   const send: Send = async (startedMs) => {
     const turn = turns.next().value;
-    ledger.sent(turn.kind);
-    const onFate: Parameters<typeof sendTurn>[3] = (kind, fate, ms) =>
-      ledger.ended(kind, fate, sinceMs(), ms);
-    await sendTurn(worker.url, turn, materials, onFate, startedMs);
+    report.sent(turn.kind);
+    await sendTurn(worker.url, turn, materials, report.ended, startedMs);
   };
   try {
-    await drive(send);
+    await drive(send, report);
   } finally {
     clearInterval(tick);
   }
   const wholeMs = sinceMs();
+  const silence = await measureSilence(worker.url, materials, turns.next().value.salt);
   await memory.stop();
   await wait(logSettleMs);
   const logged = log.drain();
   ledger.settle(logged.byId);
-  return summarise(ledger, memory, wholeMs, logged.byStatus);
+  return { ...summarise(ledger, memory, wholeMs, logged.byStatus), silence };
 }
 
 function summarise(
@@ -62,7 +79,7 @@ function summarise(
   { samples: looks }: MemoryWatch,
   wholeMs: number,
   logged: Readonly<Record<string, number>>,
-): Phase {
+): Omit<Phase, "silence"> {
   const { samples, tallies, examples } = ledger;
   const of = (wanted: (status: number) => boolean) =>
     percentiles(samples.filter(({ status }) => wanted(status)).map(({ ms }) => ms));

@@ -1,12 +1,14 @@
-/** What a soak leaves behind. Everything that is printed, drawn or written comes from it. */
+/** The results of a soak. Everything that is printed, drawn or written comes from them. */
 import type { Machine } from "../measure/machine.ts";
+import type { AttackName } from "./attacks/attacks.ts";
 import type { Percentiles, Stretch } from "./measure/latency.ts";
 import type { Tally } from "./measure/ledger.ts";
 import type { MemoryStretch } from "./measure/memory.ts";
+import type { Silence } from "./probes.ts";
 import type { KindName } from "./traffic/kinds.ts";
 
 /** Raise it when a change makes older files unreadable. */
-export const soakFormat = 1;
+export const soakFormat = 2;
 
 export interface Phase {
   readonly seconds: number;
@@ -27,13 +29,22 @@ export interface Phase {
   readonly logged: Readonly<Record<string, number>>;
   /** The first of what went wrong. */
   readonly examples: readonly string[];
+  /** Right after it. */
+  readonly silence: Silence;
+}
+
+/** One attack, and small requests beside it. */
+export interface AttackPhase {
+  readonly name: AttackName;
+  /** New JPEGs of 86 KB one after the other, just before: milliseconds. */
+  readonly idle: Percentiles;
+  /** Its kind `beside` has the same requests during the attack. */
+  readonly phase: Phase;
 }
 
 export interface Recovery {
   /** From the last request of the overload until the last of its answers. */
   readonly drainSeconds: number;
-  /** Status and milliseconds of the first request after that. */
-  readonly first: { readonly status: number; readonly ms: number };
   /** New small JPEGs one after the other, before the overload and after it, milliseconds. */
   readonly before: Percentiles;
   readonly after: Percentiles;
@@ -46,8 +57,7 @@ export interface SoakResults {
   readonly options: { readonly minutes: number; readonly concurrency: number; readonly seed: number };
   readonly interrupted: boolean;
   readonly sustained: Phase;
+  readonly attacks: readonly AttackPhase[];
   readonly overload?: Phase;
   readonly recovery?: Recovery;
-  /** Status of an image as large as may be, which needs nearly all room: after each phase. */
-  readonly fullSize: readonly number[];
 }

@@ -5,8 +5,8 @@ import { Ledger, total } from "../../../tools/soak/measure/ledger.ts";
 import { memoryStretches } from "../../../tools/soak/measure/memory.ts";
 import { WorkerLog } from "../../../tools/soak/measure/worker-log.ts";
 import type { Phase, SoakResults } from "../../../tools/soak/results.ts";
-import { faults, remarks } from "../../../tools/soak/verdict.ts";
-import { memoryLook, phase, soakResults, tally } from "./fixture.ts";
+import { delays, faults, remarks } from "../../../tools/soak/verdict.ts";
+import { attack, memoryLook, phase, silence, soakResults, tally } from "./fixture.ts";
 
 const MiB = 2 ** 20;
 
@@ -119,14 +119,51 @@ describe("a soak fails", () => {
     ["memory not seen", with_({ memoryByMinute: [] }), "not seen"],
     [
       "room that was lost",
-      soakResults({ fullSize: [200, 503] }),
-      "overload: an image as large as may be got 503",
+      with_({ silence: silence({ fullSize: { status: 503, ms: 20_000 } }) }),
+      "sustained traffic: an image of 16 MiB afterwards got 503",
     ],
     ["an overload without refusals", soakResults({ overload: phase() }), "nothing was refused"],
     [
       "a Worker that does not recover",
-      soakResults({ recovery: { ...soakResults().recovery!, first: { status: 503, ms: 1 } } }),
-      "the first request after the overload got 503",
+      with_({ silence: silence({ next: { status: 503, ms: 1 } }) }),
+      "the next request afterwards got 503",
+    ],
+    [
+      "a permit that leaks",
+      with_({ silence: silence({ inFlight: { permits: 1, permit_bytes: 5, waiting: 0 } }) }),
+      "permits is 1 after 0.4 s of silence, expected 0",
+    ],
+    [
+      "a small request that slow clients keep out",
+      soakResults({
+        attacks: [
+          attack("slow clients", {
+            tallies: { beside: tally({ answered: { 200: 2, 503: 1 } }) },
+            logged: { 200: 2, 503: 1 },
+          }),
+        ],
+      }),
+      "slow clients: 1 small requests beside it got 503, expected 200",
+    ],
+    [
+      "an attack that lets nobody through",
+      soakResults({ attacks: [attack("large forms", { tallies: {}, logged: {} })] }),
+      "large forms: no small request beside it was answered 200",
+    ],
+    [
+      "a process that grows in an attack",
+      soakResults({
+        attacks: [
+          attack("decode churn", {
+            memory: memoryStretches(
+              [memoryLook(0, MiB, 400 * MiB), memoryLook(1000, MiB, 900 * MiB)],
+              1,
+              2000,
+            ),
+          }),
+        ],
+      }),
+      "decode churn: the resident memory of workerd grew by 500 MiB",
     ],
   ])("for %s", (_, results, fault) => {
     expect(faults(results).join("\n")).toContain(fault);
@@ -138,6 +175,21 @@ describe("a soak fails", () => {
     expect(
       faults(with_({ tallies: { miss: tally(), "gone-away": gone }, logged: { 200: 3, 400: 1 } })),
     ).toEqual([]);
+  });
+});
+
+describe("a delay", () => {
+  test("fails no count, and is told", () => {
+    expect(delays(soakResults())).toEqual([]);
+    const late = soakResults({
+      sustained: { ...phase(), silence: silence({ next: { status: 200, ms: 1200 } }) },
+      attacks: [attack("slow clients", { latency: { beside: percentiles([90]) } })],
+    });
+    expect(faults(late)).toEqual([]);
+    expect(delays(late)).toEqual([
+      expect.stringContaining("sustained traffic: the next request afterwards took 1,200 ms"),
+      expect.stringMatching(/slow clients: .* times as long as before, the bar is 2/),
+    ]);
   });
 });
 

@@ -1,8 +1,10 @@
 /** Results of a soak that went well, made by hand. */
+import { type AttackName, attackNames } from "../../../tools/soak/attacks/attacks.ts";
 import { percentiles } from "../../../tools/soak/measure/latency.ts";
 import type { Tally } from "../../../tools/soak/measure/ledger.ts";
 import { type MemorySample, memoryStretches } from "../../../tools/soak/measure/memory.ts";
-import { type Phase, type SoakResults, soakFormat } from "../../../tools/soak/results.ts";
+import type { Silence } from "../../../tools/soak/probes.ts";
+import { type AttackPhase, type Phase, type SoakResults, soakFormat } from "../../../tools/soak/results.ts";
 
 const MiB = 2 ** 20;
 
@@ -16,6 +18,25 @@ export function tally(change: Partial<Tally> = {}): Tally {
 /** ORT has 50 MiB. */
 export function memoryLook(atMs: number, usedBytes: number, processBytes?: number): MemorySample {
   return { atMs, usedBytes, bufferBytes: 0, ortBytes: 50 * MiB, decoderBytes: 0, processBytes };
+}
+
+export function silence(change: Partial<Silence> = {}): Silence {
+  return {
+    next: { status: 200, ms: 40 },
+    fullSize: { status: 200, ms: 300 },
+    inFlight: { permits: 0, permit_bytes: 0, waiting: 0 },
+    settledSeconds: 0.4,
+    ...change,
+  };
+}
+
+export function attack(name: AttackName, change: Partial<Phase> = {}): AttackPhase {
+  const beside = percentiles([30, 31]);
+  return {
+    name,
+    idle: percentiles([20, 21]),
+    phase: phase({ tallies: { beside: tally() }, latency: { beside }, ...change }),
+  };
 }
 
 export function phase(change: Partial<Phase> = {}): Phase {
@@ -36,6 +57,7 @@ export function phase(change: Partial<Phase> = {}): Phase {
     memoryByMinute: memoryStretches(looks, 60, 120_000),
     logged: { 200: 3 },
     examples: [],
+    silence: silence(),
     ...change,
   };
 }
@@ -52,6 +74,7 @@ export function soakResults(change: Partial<SoakResults> = {}): SoakResults {
     options: { minutes: 2, concurrency: 8, seed: 1 },
     interrupted: false,
     sustained: phase(),
+    attacks: attackNames.map((name) => attack(name)),
     overload: phase({
       ...refused,
       offeredPerSecond: 12,
@@ -60,11 +83,9 @@ export function soakResults(change: Partial<SoakResults> = {}): SoakResults {
     }),
     recovery: {
       drainSeconds: 1.5,
-      first: { status: 200, ms: 40 },
       before: percentiles([30, 31]),
       after: percentiles([32, 33]),
     },
-    fullSize: [200, 200],
     ...change,
   };
 }

@@ -8,7 +8,7 @@ import { minuteLine } from "../../../tools/soak/progress.ts";
 import { soakDocument } from "../../../tools/soak/report/document.ts";
 import { soakReport } from "../../../tools/soak/report/terminal.ts";
 import { writeSoakDocs } from "../../../tools/soak/report/write-docs.ts";
-import { overloadSeconds } from "../../../tools/soak/run.ts";
+import { attackSeconds, overloadSeconds } from "../../../tools/soak/run.ts";
 import { latestSoak, saveSoak } from "../../../tools/soak/store.ts";
 import { memoryLook, phase, soakResults } from "./fixture.ts";
 
@@ -29,13 +29,15 @@ describe("the report", () => {
       "p99 ms",
       "60",
       "All counts add up",
+      "slow readers",
+      "The silence after each phase",
     ])
       expect(text).toContain(part);
     expect(text).toContain("first request after it");
   });
 
   test("of a soak that was interrupted has what there is", () => {
-    const { overload: _, recovery: __, ...rest } = soakResults({ interrupted: true, fullSize: [200] });
+    const { overload: _, recovery: __, ...rest } = soakResults({ interrupted: true, attacks: [] });
     const text = soakReport(rest);
     expect(text).toContain("; interrupted");
     expect(text).not.toContain("Overload");
@@ -58,7 +60,7 @@ test("a minute in plain words", () => {
   expect(line).toBe("sustained, minute 1: 1 answered, 0 wrong, 0 lost; p50 4 ms, p99 4 ms; isolate 60 MiB");
 });
 
-test("--write-docs writes a page and two drawings, the same from the saved file", async () => {
+test("--write-docs writes a page and three drawings, the same from the saved file", async () => {
   const results = soakResults();
   await saveSoak(results, path.join(folder, "results"));
   await writeSoakDocs(await latestSoak(path.join(folder, "results")), folder);
@@ -66,6 +68,7 @@ test("--write-docs writes a page and two drawings, the same from the saved file"
   expect(svg).toContain("the isolate's 128 MB");
   expect(svg).not.toContain("NaN");
   expect(await readFile(path.join(folder, "plots", "soak-latency.svg"), "utf8")).not.toContain("NaN");
+  expect(await readFile(path.join(folder, "plots", "soak-attacks.svg"), "utf8")).not.toContain("NaN");
   const page = await readFile(path.join(folder, "soak.md"), "utf8");
   expect(page).toBe(soakDocument(results));
   expect(page).toContain("![");
@@ -77,6 +80,7 @@ test("results of another format, and none at all, are told apart", async () => {
   await expect(latestSoak(folder)).rejects.toThrow("is not of format");
 });
 
-test("the overload is short, and long enough to fill the queue", () => {
-  expect([0.05, 1, 4, 10, 60].map(overloadSeconds)).toEqual([5, 5, 12, 30, 30]);
+test("attacks and overload last in proportion, and long enough to be some", () => {
+  expect([0.05, 1, 4, 10, 60].map(overloadSeconds)).toEqual([5, 30, 120, 300, 300]);
+  expect([0.05, 1, 10, 60].map(attackSeconds)).toEqual([4, 10, 100, 100]);
 });

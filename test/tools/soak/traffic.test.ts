@@ -1,7 +1,11 @@
 /** What a soak sends, and how it judges what comes back. */
 import { describe, expect, test } from "vitest";
 import { faultOf, member } from "../../../tools/soak/traffic/answer.ts";
-import { type KindName, kindNames, kindOf } from "../../../tools/soak/traffic/kinds.ts";
+import {
+  type TrafficKindName as KindName,
+  trafficKindNames as kindNames,
+  kindOf,
+} from "../../../tools/soak/traffic/kinds.ts";
 import { claiming, salted } from "../../../tools/soak/traffic/pictures.ts";
 import { Reference } from "../../../tools/soak/traffic/reference.ts";
 import { requestsOf } from "../../../tools/soak/traffic/requests.ts";

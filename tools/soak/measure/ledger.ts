@@ -72,8 +72,9 @@ export class Ledger {
   settle(statuses: ReadonlyMap<string, string>): void {
     for (const { kind, id, reason } of this.#lost.splice(0)) {
       const logged = statuses.get(id);
-      const { status = 0 } = kindOf(kind);
-      if (logged === "503" || (status >= 400 && logged === String(status))) {
+      const { status, also = [] } = kindOf(kind);
+      const refusals = [503, status ?? 0, ...also].filter((each) => each >= 400).map(String);
+      if (logged !== undefined && refusals.includes(logged)) {
         this.#tally(kind).lost--;
         this.#tally(kind).cut++;
       } else this.#example(`${kind}: no answer: ${reason}; the Worker's log has ${logged ?? "nothing"}`);

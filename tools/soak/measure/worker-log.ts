@@ -2,6 +2,8 @@
 
 /** Asked for by the tools themselves, not by the traffic. */
 const ownPaths: ReadonlySet<unknown> = new Set(["/healthz", "/readyz"]);
+/** X-Request-Id of the single requests that the tools send beside the traffic. */
+export const probeId = "soak-probe";
 
 export interface LoggedRequests {
   readonly byStatus: Readonly<Record<string, number>>;
@@ -14,7 +16,7 @@ export class WorkerLog {
   #decoderBytes = 0;
   /** Takes one structured line. */
   readonly take = (line: Readonly<Record<string, unknown>>): void => {
-    if (line.event !== "request" || ownPaths.has(line.path)) return;
+    if (line.event !== "request" || ownPaths.has(line.path) || line.id === probeId) return;
     const status = String(line.status);
     this.#byStatus[status] = (this.#byStatus[status] ?? 0) + 1;
     this.#byId.set(String(line.id), status);

@@ -7,12 +7,18 @@ export function describeSoak({
   options,
   startedAt,
   sustained,
+  attacks,
   overload,
   interrupted,
 }: SoakResults): string[] {
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);
   const phases = [
     `${numberText(sustained.seconds / 60)} minutes of sustained traffic`,
+    ...(attacks.length > 0
+      ? [
+          `${attacks.length} attacks of ${numberText(Math.max(...attacks.map(({ phase }) => phase.seconds)))} s at most`,
+        ]
+      : []),
     ...(overload ? [`${numberText(overload.seconds)} s of overload`] : []),
   ].join(", ");
   return [

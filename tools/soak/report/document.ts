@@ -1,17 +1,36 @@
 /** docs/soak.md from the results. Pure. */
 import { listMarkdown, tableMarkdown } from "../../measure/markdown.ts";
 import { mebibytesText } from "../../plot/format.ts";
+import { attackOf } from "../attacks/attacks.ts";
 import type { SoakResults } from "../results.ts";
-import { faults, growthBytes, keptBytes, remarks } from "../verdict.ts";
+import {
+  delays,
+  faults,
+  growthBytes,
+  keptBytes,
+  maxBesideRatio,
+  maxFullSizeMs,
+  maxNextMs,
+  remarks,
+  residentGrowthBytes,
+} from "../verdict.ts";
 import { describeSoak } from "./describe.ts";
-import { countTable, kindTable, latencyTable, memoryTable, overloadTable } from "./tables.ts";
+import {
+  attackTable,
+  countTable,
+  kindTable,
+  latencyTable,
+  memoryTable,
+  overloadTable,
+  silenceTable,
+} from "./tables.ts";
 
 export function soakDocument(results: SoakResults): string {
-  const { sustained, overload } = results;
-  const found = faults(results);
+  const { sustained, attacks, overload } = results;
+  const found = [...faults(results), ...delays(results)];
   const paragraphs = [
     "# Soak",
-    "Written by `npm run soak -- --write-docs` from one run of `npm run soak`: the built Worker in workerd, with the embedded pack in a local R2 bucket, under mixed traffic for minutes; then four times as much as it answers.",
+    "Written by `npm run soak -- --write-docs` from one run of `npm run soak`: the built Worker in workerd, with the embedded pack in a local R2 bucket, under mixed traffic for minutes; then under attack, and then with four times as many requests as it answers.",
     listMarkdown(describeSoak(results)),
     found.length > 0
       ? `**Faults**\n\n${listMarkdown(found)}`
@@ -26,6 +45,16 @@ export function soakDocument(results: SoakResults): string {
     "Each client waits for its answer before it sends again (a closed loop), so these are the latencies at just so many requests at once, and not those of a given rate of arrivals: a slow answer delays the next request instead of being waited for by it.",
     "## Counts",
     tableMarkdown(countTable("", sustained)),
+    ...(attacks.length > 0
+      ? [
+          "## Attacks",
+          listMarkdown(attacks.map(({ name }) => `**${name}**: ${attackOf(name).what}`)),
+          tableMarkdown(attackTable(results)),
+          "![Curves: small requests beside each attack, and the memory of workerd](plots/soak-attacks.svg)",
+        ]
+      : []),
+    "## Silence",
+    tableMarkdown(silenceTable(results)),
     ...(overload
       ? [
           "## Overload",
@@ -41,10 +70,12 @@ export function soakDocument(results: SoakResults): string {
     listMarkdown([
       "counts that do not add up, an answer lost, a wrong one, a 5xx other than 503, a 503 without `Retry-After`",
       `memory that is kept, as the least of all looks of a minute tells: over ${mebibytesText(keptBytes)} MiB, or ${mebibytesText(growthBytes)} MiB more in the last minute than in the first. What is not collected yet comes on top and fails nothing, but is told where it exceeds 128 MB`,
-      "an overload that refuses nothing or answers nothing; a first request after it that is not 200",
-      "an image of 16 MiB, which needs nearly all room there is, that is not answered 200 afterwards: somebody's room was not given back",
+      "an overload that refuses nothing or answers nothing",
+      "after any phase: a permit, a byte or a waiting request that `/readyz` still counts; a next request or an image of 16 MiB that is not answered 200",
+      `in an attack: no small request answered; beside slow clients or slow readers, any small request that is not answered 200; resident memory of workerd that grows by more than ${mebibytesText(residentGrowthBytes)} MiB`,
+      `times: over ${maxNextMs} ms for the next request after a phase, over ${maxFullSizeMs} for an image of 16 MiB; small requests beside slow clients that take more than ${maxBesideRatio} times the idle median`,
     ]),
-    "<!-- command: takes many minutes -->\n\n```sh\nnpm run soak                    # ten minutes\nnpm run soak -- --quick         # one\nnpm run soak -- --write-docs    # this page, from the last run\n```",
+    "<!-- command: takes many minutes -->\n\n```sh\nnpm run soak                    # half an hour: ten minutes of traffic, attacks, five minutes of overload\nnpm run soak -- --quick         # a tenth of it\nnpm run soak -- --write-docs    # this page, from the last run\n```",
   ];
   return `${paragraphs.join("\n\n")}\n`;
 }

@@ -3,7 +3,7 @@ import { isolateBytes as isolateLimit } from "../../../src/limits.ts";
 import { type Curve, type LineChart, lineSheet } from "../../plot/charts.ts";
 import type { Stretch } from "../measure/latency.ts";
 import type { MemoryStretch } from "../measure/memory.ts";
-import type { Phase, SoakResults } from "../results.ts";
+import type { AttackPhase, Phase, SoakResults } from "../results.ts";
 
 const MiB = 2 ** 20;
 
@@ -12,6 +12,7 @@ export function soakPlots(results: SoakResults): Map<string, string> {
   return new Map([
     ["soak-memory.svg", memorySheet(results)],
     ["soak-latency.svg", latencySheet(results)],
+    ...(results.attacks.length > 0 ? [["soak-attacks.svg", attackSheet(results)] as const] : []),
   ]);
 }
 
@@ -54,6 +55,29 @@ function latencySheet({ sustained, overload }: SoakResults): string {
     );
   }
   return lineSheet("Latency and throughput in a soak", charts);
+}
+
+function attackSheet({ attacks }: SoakResults): string {
+  const limit = { y: isolateLimit / MiB, label: "the isolate's 128 MB" };
+  const each = (curves: (attack: AttackPhase) => Curve) => attacks.map(curves);
+  return lineSheet("Attacks in a soak", [
+    chart(
+      "Answers a second, 200 only",
+      "answers/s",
+      each(({ name, phase }) => curve(name, phase.stretches, ({ goodPerSecond }) => goodPerSecond)),
+    ),
+    chart(
+      "Memory of the isolate, the most, garbage included",
+      "MiB",
+      each(({ name, phase }) => memoryCurve(name, phase.memory, ({ peakBytes }) => peakBytes)),
+      limit,
+    ),
+    chart(
+      "Resident memory of the whole workerd process",
+      "MiB",
+      each(({ name, phase }) => memoryCurve(name, phase.memory, ({ processBytes }) => processBytes)),
+    ),
+  ]);
 }
 
 function times({ stretches }: Phase): Curve[] {

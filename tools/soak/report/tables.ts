@@ -4,7 +4,8 @@ import { mebibytesText, numberText } from "../../plot/format.ts";
 import type { Percentiles } from "../measure/latency.ts";
 import { answers, type Tally, total } from "../measure/ledger.ts";
 import type { Phase, SoakResults } from "../results.ts";
-import { type KindName, kindNames, kinds } from "../traffic/kinds.ts";
+import { kindNames, kindOf } from "../traffic/kinds.ts";
+import { besideRatio } from "../verdict.ts";
 
 const columnsFrom = (first: number, count: number) => Array.from({ length: count }, (_, i) => first + i);
 
@@ -80,7 +81,11 @@ export function overloadTable({ sustained, overload, recovery }: SoakResults): T
   if (recovery) {
     rows.push(
       ["backlog answered within, s", "", numberText(recovery.drainSeconds)],
-      ["first request after it", "", `${recovery.first.status} in ${numberText(recovery.first.ms)} ms`],
+      [
+        "first request after it",
+        "",
+        overload ? `${overload.silence.next.status} in ${numberText(overload.silence.next.ms)} ms` : "–",
+      ],
       ["new JPEGs one by one, ms", spread(recovery.before), spread(recovery.after)],
     );
   }
@@ -92,13 +97,61 @@ export function overloadTable({ sustained, overload, recovery }: SoakResults): T
   };
 }
 
+export function attackTable({ attacks }: SoakResults): Table {
+  return {
+    title: "Attacks, and small requests beside them",
+    head: [
+      ...["attack", "answered", "beside it", "p50 idle, ms", "p50 beside, ms", "ratio"],
+      ...["process at first, MiB", "most"],
+    ],
+    rows: attacks.map((attack) => {
+      const { name, idle, phase } = attack;
+      const { beside, ...others } = phase.tallies;
+      const resident = phase.memory.flatMap(({ processBytes }) => processBytes ?? []);
+      return [
+        name,
+        listed(total(others).answered),
+        listed(beside?.answered ?? {}),
+        numberText(idle.p50),
+        numberText(phase.latency.beside?.p50 ?? Number.NaN),
+        numberText(besideRatio(attack)),
+        mebibytesText(resident[0] ?? Number.NaN),
+        mebibytesText(resident.length > 0 ? Math.max(...resident) : Number.NaN),
+      ];
+    }),
+    right: columnsFrom(3, 5),
+    note: "beside it: one client posts new JPEGs of 86 KB, one after the other. idle: the same just before. process: resident bytes of workerd.",
+  };
+}
+
+export function silenceTable({ sustained, attacks, overload }: SoakResults): Table {
+  const row = (name: string, { silence: { next, fullSize, inFlight, settledSeconds } }: Phase) => [
+    name,
+    `${next.status} in ${numberText(next.ms)} ms`,
+    `${fullSize.status} in ${numberText(fullSize.ms)} ms`,
+    ...[inFlight.permits, inFlight.permit_bytes, inFlight.waiting, settledSeconds].map(numberText),
+  ];
+  return {
+    title: "The silence after each phase",
+    head: ["after", "next request", "image of 16 MiB", "permits", "permit bytes", "waiting", "after s"],
+    rows: [
+      row("sustained traffic", sustained),
+      ...attacks.map(({ name, phase }) => row(name, phase)),
+      ...(overload ? [row("overload", overload)] : []),
+    ],
+    right: columnsFrom(1, 6),
+    note: "next request: a small JPEG, right after the last client has gone; then an image of 16 MiB, which needs all room but the reserve. Then /readyz is asked until it tells that nothing is held, or for 20 s.",
+  };
+}
+
 export function kindTable(): Table {
   return {
     title: "What is sent",
     head: ["kind", "turns of 100", "what", "right answer"],
-    rows: kindNames.map((name: KindName) => {
-      const { weight, what, status } = kinds[name];
-      return [name, String(weight), what, status === undefined ? "none" : String(status)];
+    rows: kindNames.map((name) => {
+      const { weight, what, status, also = [] } = kindOf(name);
+      const right = status === undefined ? "none" : [status, ...also].join(", ");
+      return [name, weight > 0 ? String(weight) : "–", what, right];
     }),
     right: [1],
   };

@@ -1,7 +1,7 @@
 /** Sends the requests of a turn and tells what became of each. */
 import { faultOf } from "./answer.ts";
 import { type Kind, type KindName, kindOf } from "./kinds.ts";
-import { announce, goAway } from "./raw-client.ts";
+import { announce, goAway, stopReading, trickle } from "./raw-client.ts";
 import { type Materials, type Outgoing, requestsOf } from "./requests.ts";
 import type { Turn } from "./turns.ts";
 
@@ -29,23 +29,43 @@ export async function sendTurn(
   onFate: OnFate,
   startedMs = performance.now(),
 ): Promise<void> {
+  const never = new AbortController().signal;
   const sent = requestsOf(turn, materials).map(async (outgoing, i) => {
     const id = `soak-${materials.seed}-${turn.salt}-${i}`;
-    const fate = await fateOf(origin, outgoing, kindOf(turn.kind), id).catch(
-      (error: unknown): Fate => ({ end: "lost", id, reason: reasonOf(error) }),
-    );
+    const fate = await sendRequest(origin, outgoing, turn.kind, id, never);
     onFate(turn.kind, fate, performance.now() - startedMs);
   });
   await Promise.all(sent);
 }
 
-async function fateOf(origin: string, outgoing: Outgoing, kind: Kind, id: string): Promise<Fate> {
+/** One request. Never rejects. @param signal makes a client that is slow on purpose go away */
+export async function sendRequest(
+  origin: string,
+  outgoing: Outgoing,
+  kind: KindName,
+  id: string,
+  signal: AbortSignal,
+): Promise<Fate> {
+  try {
+    return await fateOf(origin, outgoing, kindOf(kind), id, signal);
+  } catch (error) {
+    return { end: "lost", id, reason: reasonOf(error) };
+  }
+}
+
+async function fateOf(
+  origin: string,
+  outgoing: Outgoing,
+  kind: Kind,
+  id: string,
+  signal: AbortSignal,
+): Promise<Fate> {
   switch (outgoing.way) {
     case "fetch": {
       const { path, init, check } = outgoing;
-      const signal = AbortSignal.timeout(timeoutMs);
       const named = { ...init, headers: { ...(init.headers as Record<string, string>), "X-Request-Id": id } };
-      const { status, headers, text } = await ask(`${origin}${path}`, { ...named, signal });
+      const timeout = AbortSignal.timeout(timeoutMs);
+      const { status, headers, text } = await ask(`${origin}${path}`, { ...named, signal: timeout });
       // wrangler's proxy answers by itself when it loses the Worker's connection; the Worker names each request.
       if (headers.get("X-Request-Id") !== id)
         return { end: "lost", id, reason: `${status} by the proxy: ${text.slice(0, 100)}` };
@@ -61,6 +81,13 @@ async function fateOf(origin: string, outgoing: Outgoing, kind: Kind, id: string
       await goAway(origin, body.length, body.subarray(0, body.length >> 1)).catch(() => {});
       return { end: "broken-off" };
     }
+    case "trickle": {
+      const answer = await trickle(origin, outgoing, id, signal);
+      return answer ? answered(null, answer.status, faultOf(answer, kind)) : { end: "broken-off" };
+    }
+    case "stop-reading":
+      await stopReading(origin, outgoing.path, id, signal);
+      return { end: "broken-off" };
   }
 }
 

@@ -3,8 +3,10 @@
 export interface Kind {
   /** Turns of a hundred in which it is drawn. */
   readonly weight: number;
-  /** The one right status; undefined where the client goes away before there is one. */
+  /** The right status; undefined where the client goes away before there is one. */
   readonly status: number | undefined;
+  /** Other right statuses. */
+  readonly also?: readonly number[];
   /** `code` of the problem, where a problem is the right answer. */
   readonly code?: string;
   /** Requests of one turn, sent at once. */
@@ -52,6 +54,61 @@ export const kinds = {
   },
 } as const satisfies Record<string, Kind>;
 
-export type KindName = keyof typeof kinds;
-export const kindNames = Object.keys(kinds) as KindName[];
-export const kindOf = (name: KindName): Kind => kinds[name];
+/** What the attacks send; the mixed traffic draws none of it. */
+export const attackKinds = {
+  beside: {
+    weight: 0,
+    status: 200,
+    requests: 1,
+    what: "a new JPEG of 86 KB, one after the other, beside an attack",
+  },
+  "slow-sender": {
+    weight: 0,
+    status: 400,
+    code: "body_interrupted",
+    requests: 1,
+    what: "a client that announces 2 MB and sends 3 KB a second",
+  },
+  "slow-upload": { weight: 0, status: 200, requests: 1, what: "an image of 16 MiB at 200 KiB a second" },
+  "slow-reader": {
+    weight: 0,
+    status: undefined,
+    requests: 1,
+    what: "a client of /cdn/ that asks for an image of 8 MiB and does not read the answer",
+  },
+  "json-bomb": {
+    weight: 0,
+    status: 400,
+    also: [413, 422],
+    requests: 1,
+    what: "JSON of millions of brackets or hundreds of thousands of keys",
+  },
+  "odd-jpeg": {
+    weight: 0,
+    status: 200,
+    requests: 1,
+    what: "a new JPEG of an odd shape, most of them progressive",
+  },
+  "decode-bomb": {
+    weight: 0,
+    status: 422,
+    also: [200, 413],
+    requests: 1,
+    what: "a small progressive JPEG whose header claims up to 48 megapixels",
+  },
+  "large-form": {
+    weight: 0,
+    status: 200,
+    requests: 1,
+    what: "a form of five new progressive photographs of 24 megapixels",
+  },
+} as const satisfies Record<string, Kind>;
+
+/** A kind of the mixed traffic. */
+export type TrafficKindName = keyof typeof kinds;
+export type KindName = TrafficKindName | keyof typeof attackKinds;
+/** Kinds of the mixed traffic. */
+export const trafficKindNames = Object.keys(kinds) as TrafficKindName[];
+const allKinds: Readonly<Record<KindName, Kind>> = { ...kinds, ...attackKinds };
+export const kindNames = Object.keys(allKinds) as KindName[];
+export const kindOf = (name: KindName): Kind => allKinds[name];

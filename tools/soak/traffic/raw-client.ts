@@ -1,8 +1,14 @@
-/** Clients that fetch cannot be: those that announce more than they send. */
+/** Clients that fetch cannot be: those that announce more than they send, are slow on purpose, or do not read. */
+
 import { connect, type Socket } from "node:net";
+import { setTimeout as wait } from "node:timers/promises";
 import type { Answer } from "./answer.ts";
 
 const timeoutMs = 60_000;
+/** Milliseconds between two writes of a slow sender. */
+const trickleEveryMs = 100;
+/** Milliseconds for which a client that does not read keeps its connection. */
+const unreadMs = 30_000;
 
 /** Announces `bytes`, sends `part` and goes away. Resolves when it has. */
 export function goAway(origin: string, bytes: number, part: Uint8Array): Promise<void> {
@@ -29,6 +35,70 @@ export async function announce(origin: string, bytes: number): Promise<Answer> {
     });
   });
   return parseAnswer(answer);
+}
+
+/**
+ * Announces `bytes` and sends `body` at a low rate; undefined when `signal` cut it off.
+ * @throws Error when the connection ends without an answer
+ */
+export async function trickle(
+  origin: string,
+  sent: { readonly bytes: number; readonly body: Uint8Array; readonly bytesPerSecond: number },
+  id: string,
+  signal: AbortSignal,
+): Promise<Answer | undefined> {
+  const head = `POST /v1/classify HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: ${sent.bytes}\r\n`;
+  const socket = await open(origin, head, id);
+  const answer = Promise.withResolvers<string | undefined>();
+  let text = "";
+  socket.on("data", (data: Buffer) => {
+    text += data.toString("latin1");
+    if (isComplete(text)) answer.resolve(text);
+  });
+  socket.on("close", () => answer.reject(new Error("the connection was closed before an answer came")));
+  const leave = () => answer.resolve(undefined);
+  signal.addEventListener("abort", leave, { once: true });
+  if (signal.aborted) leave();
+  const step = Math.max(1, Math.round((sent.bytesPerSecond * trickleEveryMs) / 1000));
+  let at = 0;
+  const timer = setInterval(() => {
+    if (at < sent.body.length) socket.write(sent.body.subarray(at, at + step));
+    at += step;
+  }, trickleEveryMs);
+  try {
+    const received = await answer.promise;
+    return received === undefined ? undefined : parseAnswer(received);
+  } finally {
+    clearInterval(timer);
+    signal.removeEventListener("abort", leave);
+    socket.destroy();
+  }
+}
+
+/** Asks for `path`, never reads, and goes away after 30 s or when `signal` says so. */
+export async function stopReading(
+  origin: string,
+  path: string,
+  id: string,
+  signal: AbortSignal,
+): Promise<void> {
+  const socket = await open(origin, `GET ${path} HTTP/1.1\r\n`, id);
+  await wait(unreadMs, undefined, { signal }).catch(() => {});
+  socket.destroy();
+}
+
+/** A connection on which the request's head has been sent. It does not read until somebody listens for data. */
+function open(origin: string, head: string, id: string): Promise<Socket> {
+  const { hostname, port } = new URL(origin);
+  return new Promise((resolve, reject) => {
+    const socket = connect(Number(port), hostname, () => {
+      socket.write(`${head}Host: ${hostname}:${port}\r\nX-Request-Id: ${id}\r\n\r\n`);
+      resolve(socket);
+    });
+    socket.pause();
+    // A connection that breaks later is closed too, which is listened for.
+    socket.on("error", reject);
+  });
 }
 
 function parseAnswer(answer: string): Answer {

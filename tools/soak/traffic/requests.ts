@@ -1,6 +1,6 @@
 /** From a turn to the requests that it is. Pure. */
 import type { Check } from "./answer.ts";
-import { type KindName, kindOf } from "./kinds.ts";
+import { kindOf, type TrafficKindName } from "./kinds.ts";
 import { claiming, type Pictures, salted } from "./pictures.ts";
 import type { Reference } from "./reference.ts";
 import type { Turn } from "./turns.ts";
@@ -10,7 +10,16 @@ export type Outgoing =
   /** Announces a body and sends none of it. */
   | { readonly way: "announce"; readonly bytes: number }
   /** Sends half of the body and disconnects. */
-  | { readonly way: "go-away"; readonly body: Uint8Array };
+  | { readonly way: "go-away"; readonly body: Uint8Array }
+  /** Announces `bytes` and sends `body` evenly at a low rate. */
+  | {
+      readonly way: "trickle";
+      readonly bytes: number;
+      readonly body: Uint8Array;
+      readonly bytesPerSecond: number;
+    }
+  /** Asks and never reads the answer. */
+  | { readonly way: "stop-reading"; readonly path: string };
 
 export interface Materials {
   readonly seed: number;
@@ -29,7 +38,7 @@ export function requestsOf({ kind, choice, salt }: Turn, materials: Materials): 
   const [known, reference] = [pictures.small[index]!, references[index]!];
   const fresh = () => salted(known, seed, salt);
   const samePredictions: Check = (body) => reference.predictionsFault(body);
-  const make: Record<KindName, () => Outgoing> = {
+  const make: Record<TrafficKindName, () => Outgoing> = {
     hit: () => classify(known, (body) => reference.bodyFault(body)),
     miss: () => classify(fresh(), samePredictions),
     coalesced: () => classify(fresh(), samePredictions),
