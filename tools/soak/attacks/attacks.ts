@@ -32,6 +32,7 @@ const slowSenders = 50;
 const slowReaders = 12;
 const formClients = 70;
 const imagesPerForm = 5;
+const boundary = "edge-resnet-soak";
 
 export const attacks = {
   "slow clients": {
@@ -86,13 +87,9 @@ export const attacks = {
     leavesRoom: false,
     run: (scene) =>
       clients(scene, formClients, "large-form", (salt) => {
-        const body = new FormData();
-        for (let i = 0; i < imagesPerForm; i++) {
-          // A Blob in a Blob is not copied: 70 forms of 16 MB would take a gigabyte.
-          const file = new Blob([scene.pictures.large, `${salt}-${i}`], { type: "image/jpeg" });
-          body.append("image", file, "a.jpg");
-        }
-        return { way: "fetch", path: "/v1/classify", init: { method: "POST", body } };
+        const contentType = `multipart/form-data; boundary=${boundary}`;
+        const parts = formParts(scene.pictures.large, salt);
+        return { way: "upload", path: "/v1/classify", contentType, parts };
       }),
   },
 } as const satisfies Record<string, Attack>;
@@ -130,6 +127,20 @@ async function clients(
     }
   };
   await Promise.all(Array.from({ length: count }, client));
+}
+
+/** All forms share the picture's bytes: 70 copies would take a gigabyte. Only the salt makes each image a new one. */
+function formParts(jpeg: Uint8Array, salt: number): Uint8Array[] {
+  const encoder = new TextEncoder();
+  const head = encoder.encode(
+    `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`,
+  );
+  const images = Array.from({ length: imagesPerForm }, (_, i) => [
+    head,
+    jpeg,
+    encoder.encode(`${salt}-${i}\r\n`),
+  ]);
+  return [...images.flat(), encoder.encode(`--${boundary}--\r\n`)];
 }
 
 function image(body: Uint8Array): Outgoing {

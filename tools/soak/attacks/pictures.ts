@@ -10,7 +10,7 @@ export interface AttackPictures {
   /** Small progressive JPEGs whose headers claim large sides. */
   readonly bombs: readonly Uint8Array[];
   /** A progressive photograph of 24 megapixels; five of it fit one form. */
-  readonly large: Blob;
+  readonly large: Uint8Array;
   /** JSON documents that are no request. */
   readonly json: readonly string[];
 }
@@ -53,15 +53,10 @@ export async function readAttackPictures(): Promise<AttackPictures> {
   }
   const small = await noise(320, 240, { progressive: true, chromaSubsampling: "4:2:0" });
   const bombs = claims.map(([width, height]) => claiming(small, width, height));
-  return { odd, bombs, large: new Blob([(await largePhoto()) as BlobPart]), json: jsonBombs() };
+  return { odd, bombs, large: await largePhoto(), json: jsonBombs() };
 }
 
-async function noise(
-  width: number,
-  height: number,
-  options: JpegOptions,
-  grey = false,
-): Promise<Uint8Array> {
+async function noise(width: number, height: number, options: JpegOptions, grey = false): Promise<Uint8Array> {
   const noise = { type: "gaussian", mean: 128, sigma: 12 } as const;
   const image = sharp({ create: { width, height, channels: 3, background: "grey", noise } });
   return new Uint8Array(

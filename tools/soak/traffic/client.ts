@@ -1,7 +1,7 @@
 /** Sends the requests of a turn and tells what became of each. */
-import { faultOf } from "./answer.ts";
+import { type Answer, faultOf } from "./answer.ts";
 import { type Kind, type KindName, kindOf } from "./kinds.ts";
-import { announce, goAway, stopReading, trickle } from "./raw-client.ts";
+import { announce, goAway, stopReading, trickle, upload } from "./raw-client.ts";
 import { type Materials, type Outgoing, requestsOf } from "./requests.ts";
 import type { Turn } from "./turns.ts";
 
@@ -65,25 +65,26 @@ async function fateOf(
       const { path, init, check } = outgoing;
       const named = { ...init, headers: { ...(init.headers as Record<string, string>), "X-Request-Id": id } };
       const timeout = AbortSignal.timeout(timeoutMs);
-      const { status, headers, text } = await ask(`${origin}${path}`, { ...named, signal: timeout });
-      // wrangler's proxy answers by itself when it loses the Worker's connection; the Worker names each request.
-      if (headers.get("X-Request-Id") !== id)
-        return { end: "lost", id, reason: `${status} by the proxy: ${text.slice(0, 100)}` };
-      return answered(headers.get("X-Cache"), status, faultOf({ status, headers, text }, kind, check));
+      const answer = await ask(`${origin}${path}`, { ...named, signal: timeout });
+      return answered(answer, id, faultOf(answer, kind, check));
     }
     case "announce": {
-      const answer = await announce(origin, outgoing.bytes);
-      return answered(null, answer.status, faultOf(answer, kind));
+      const answer = await announce(origin, outgoing.bytes, id);
+      return answered(answer, id, faultOf(answer, kind));
     }
     case "go-away": {
       const { body } = outgoing;
       // Refused or not: it did not wait to hear.
-      await goAway(origin, body.length, body.subarray(0, body.length >> 1)).catch(() => {});
+      await goAway(origin, body.length, body.subarray(0, body.length >> 1), id).catch(() => {});
       return { end: "broken-off" };
     }
     case "trickle": {
       const answer = await trickle(origin, outgoing, id, signal);
-      return answer ? answered(null, answer.status, faultOf(answer, kind)) : { end: "broken-off" };
+      return answer ? answered(answer, id, faultOf(answer, kind)) : { end: "broken-off" };
+    }
+    case "upload": {
+      const answer = await upload(origin, outgoing, id, AbortSignal.timeout(timeoutMs));
+      return answered(answer, id, faultOf(answer, kind));
     }
     case "stop-reading":
       await stopReading(origin, outgoing.path, id, signal);
@@ -91,12 +92,17 @@ async function fateOf(
   }
 }
 
-async function ask(url: string, init: RequestInit) {
+async function ask(url: string, init: RequestInit): Promise<Answer> {
   const response = await fetch(url, init);
   return { status: response.status, headers: response.headers, text: await response.text() };
 }
 
-function answered(cache: string | null, status: number, wrong: string | undefined): Fate {
+/** wrangler's proxy answers by itself when it loses the Worker's connection; the Worker names each request. */
+function answered({ status, headers, text }: Answer, id: string, wrong: string | undefined): Fate {
+  if (headers.get("X-Request-Id") !== id) {
+    return { end: "lost", id, reason: `${status} by the proxy: ${text.slice(0, 100)}` };
+  }
+  const cache = headers.get("X-Cache");
   return { end: "answered", status, ...(cache ? { cache } : {}), ...(wrong ? { wrong } : {}) };
 }
 

@@ -1,6 +1,9 @@
 /** Clients that fetch cannot be: those that announce more than they send, are slow on purpose, or do not read. */
 
+import { request } from "node:http";
 import { connect, type Socket } from "node:net";
+import { Readable } from "node:stream";
+import { text } from "node:stream/consumers";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Answer } from "./answer.ts";
 
@@ -11,8 +14,8 @@ const trickleEveryMs = 100;
 const unreadMs = 30_000;
 
 /** Announces `bytes`, sends `part` and goes away. Resolves when it has. */
-export function goAway(origin: string, bytes: number, part: Uint8Array): Promise<void> {
-  return converse(origin, bytes, (socket, done) => {
+export function goAway(origin: string, bytes: number, part: Uint8Array, id: string): Promise<void> {
+  return converse(origin, bytes, id, (socket, done) => {
     socket.write(part, () => {
       // Long enough that the Worker has begun to read.
       setTimeout(() => {
@@ -24,8 +27,8 @@ export function goAway(origin: string, bytes: number, part: Uint8Array): Promise
 }
 
 /** Announces `bytes`, sends none, and resolves with the answer. */
-export async function announce(origin: string, bytes: number): Promise<Answer> {
-  const answer = await converse<string>(origin, bytes, (socket, done) => {
+export async function announce(origin: string, bytes: number, id: string): Promise<Answer> {
+  const answer = await converse<string>(origin, bytes, id, (socket, done) => {
     let answer = "";
     socket.on("data", (data: Buffer) => {
       answer += data.toString("latin1");
@@ -50,10 +53,10 @@ export async function trickle(
   const head = `POST /v1/classify HTTP/1.1\r\nContent-Type: image/jpeg\r\nContent-Length: ${sent.bytes}\r\n`;
   const socket = await open(origin, head, id);
   const answer = Promise.withResolvers<string | undefined>();
-  let text = "";
+  let received = "";
   socket.on("data", (data: Buffer) => {
-    text += data.toString("latin1");
-    if (isComplete(text)) answer.resolve(text);
+    received += data.toString("latin1");
+    if (isComplete(received)) answer.resolve(received);
   });
   socket.on("close", () => answer.reject(new Error("the connection was closed before an answer came")));
   const leave = () => answer.resolve(undefined);
@@ -66,13 +69,48 @@ export async function trickle(
     at += step;
   }, trickleEveryMs);
   try {
-    const received = await answer.promise;
-    return received === undefined ? undefined : parseAnswer(received);
+    const whole = await answer.promise;
+    return whole === undefined ? undefined : parseAnswer(whole);
   } finally {
     clearInterval(timer);
     signal.removeEventListener("abort", leave);
     socket.destroy();
   }
+}
+
+/**
+ * Posts `parts` on a connection of its own: one that was refused before its body was read cannot be used again, and fetch
+ * would try. @throws Error when the connection ends without an answer
+ */
+export function upload(
+  origin: string,
+  sent: { readonly path: string; readonly contentType: string; readonly parts: readonly Uint8Array[] },
+  id: string,
+  signal: AbortSignal,
+): Promise<Answer> {
+  const headers = {
+    "Content-Type": sent.contentType,
+    "Content-Length": sent.parts.reduce((sum, { length }) => sum + length, 0),
+    "X-Request-Id": id,
+  };
+  return new Promise((resolve, reject) => {
+    const options = { method: "POST", headers, agent: false, signal };
+    const outgoing = request(new URL(sent.path, origin), options, (response) => {
+      const answered = async () => {
+        const fields = Object.entries(response.headersDistinct).flatMap(([name, values = []]) =>
+          values.map((value): [string, string] => [name, value]),
+        );
+        return {
+          status: response.statusCode ?? 0,
+          headers: new Headers(fields),
+          text: await text(response),
+        };
+      };
+      answered().then(resolve, reject);
+    });
+    outgoing.on("error", reject);
+    Readable.from(sent.parts).pipe(outgoing);
+  });
 }
 
 /** Asks for `path`, never reads, and goes away after 30 s or when `signal` says so. */
@@ -121,13 +159,14 @@ function parseAnswer(answer: string): Answer {
 function converse<T>(
   origin: string,
   bytes: number,
+  id: string,
   talk: (socket: Socket, done: (value: T) => void) => void,
 ): Promise<T> {
   const { hostname, port } = new URL(origin);
   return new Promise<T>((resolve, reject) => {
     const socket = connect(Number(port), hostname, () => {
       socket.write(
-        `POST /v1/classify HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: image/jpeg\r\nContent-Length: ${bytes}\r\n\r\n`,
+        `POST /v1/classify HTTP/1.1\r\nHost: ${hostname}:${port}\r\nContent-Type: image/jpeg\r\nContent-Length: ${bytes}\r\nX-Request-Id: ${id}\r\n\r\n`,
       );
       talk(socket, resolve);
     });

@@ -18,6 +18,13 @@ export type Outgoing =
       readonly body: Uint8Array;
       readonly bytesPerSecond: number;
     }
+  /** Sends `parts` one after the other, on a connection of its own, without copying them. */
+  | {
+      readonly way: "upload";
+      readonly path: string;
+      readonly contentType: string;
+      readonly parts: readonly Uint8Array[];
+    }
   /** Asks and never reads the answer. */
   | { readonly way: "stop-reading"; readonly path: string };
 
