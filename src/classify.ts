@@ -2,8 +2,8 @@
 import { type CachedResult, cacheKey } from "./cache/result.ts";
 import type { TieredCache } from "./cache/tiers.ts";
 import { freeBytes } from "./free-bytes.ts";
-import type { DecoderChoice } from "./image/choose-decoder.ts";
-import type { DecodeOptions } from "./image/decode.ts";
+import type { DecodeScale } from "./image/choose-scale.ts";
+import type { DecodeLimits } from "./image/decode.ts";
 import { imageToTensor } from "./image/preprocess.ts";
 import type { ModelHost } from "./model/model-host.ts";
 import type { Pack } from "./model/pack.ts";
@@ -20,13 +20,13 @@ export interface Scored {
   readonly result: CachedResult;
   readonly cache: CacheStatus;
   /** How the image was decoded, where it was. */
-  readonly decode?: DecoderChoice;
+  readonly decode?: DecodeScale;
 }
 
 export interface ClassifierOptions {
   readonly host: ModelHost;
   readonly cache: TieredCache;
-  readonly decoding: DecodeOptions;
+  readonly decoding: DecodeLimits;
   /** Turns PNG, WebP and AVIF into JPEG, or throws ClassifierError. */
   readonly toJpeg: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Milliseconds to wait for an equal image that another request computes. */
@@ -47,7 +47,7 @@ interface Found {
   readonly result: CachedResult;
   /** Whether it stood in the cache. */
   readonly cached: boolean;
-  readonly decode?: DecoderChoice;
+  readonly decode?: DecodeScale;
 }
 
 export class Classifier {
@@ -61,11 +61,6 @@ export class Classifier {
 
   get host(): ModelHost {
     return this.#options.host;
-  }
-
-  /** Bytes of the largest WASM memory that a decoder has had: it counts against the isolate while it decodes. */
-  get decoderMemoryBytes(): number {
-    return this.#options.decoding.scaled.largestMemoryBytes;
   }
 
   /**
@@ -103,7 +98,7 @@ export class Classifier {
     const { pack, stages, anchor } = job;
     const bytes = await stages.time("convert", () => this.#options.toJpeg(job.bytes));
     const toTensor = (forPack: Pack) => imageToTensor(bytes, forPack.manifest.preprocessing, decoding);
-    // The pixels are gone before the wait for the model begins: only the tensor stands in memory meanwhile.
+    // Only the tensor is in memory while this waits for the model: the decode has freed all that it held.
     const prepared = await stages.time("image", () => toTensor(pack));
     await stages.time("load", () => host.load(anchor));
     lead.progress();

@@ -3,7 +3,7 @@
  * an isolate has 128 MB in all. The array and all others on its buffer have no elements afterwards.
  */
 export function freeBytes(
-  bytes: Uint8Array | Uint8ClampedArray | Int16Array | Int32Array | Float32Array,
+  bytes: Uint8Array | Uint8ClampedArray | Int16Array | Uint16Array | Int32Array | Float32Array,
 ): void {
   const { buffer } = bytes;
   // Detaches the buffer; the copy that it makes has no bytes.

@@ -1,6 +1,5 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
 import { WorkerEntrypoint } from "cloudflare:workers";
-import jpegWasm from "imagescript/wasm/any/jpeg.wasm";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { Admission } from "./admission.ts";
 import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
@@ -23,15 +22,13 @@ import type {
 import { HeadStore } from "./head/head-store.ts";
 import { createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
-import { ScaledDecoder } from "./image/scaled-decoder.ts";
 import {
   admissionLeaseMs,
   cacheTimeoutMs,
   cacheTtlSeconds,
   coalesceWaitMs,
+  decodeLimits,
   maxAdmissionWaitMs,
-  maxDecodeBytes,
-  maxImagePixels,
   maxInFlightBytes,
   maxMemoryCacheBytes,
   maxSeenImages,
@@ -130,7 +127,6 @@ function createServices(env: Env): Services {
   ];
   if (env.RESULTS) tiers.push(new KvTier(env.RESULTS, config.resultsTtlSeconds));
   const cache = new TieredCache(tiers, (tier, operation, error) => cacheFailed(tier)(operation, error));
-  const decoding = { maxPixels: maxImagePixels, maxDecodeBytes, scaled: new ScaledDecoder(jpegWasm) };
   const convert = (bytes: Uint8Array) => toJpeg(bytes, env.IMAGES, maxInFlightBytes);
   const admission = new Admission({
     capacityBytes: maxInFlightBytes,
@@ -150,7 +146,7 @@ function createServices(env: Env): Services {
     admission,
     heads,
     seenImages,
-    classifier: new Classifier({ host, cache, decoding, toJpeg: convert, coalesceWaitMs }),
+    classifier: new Classifier({ host, cache, decoding: decodeLimits, toJpeg: convert, coalesceWaitMs }),
   };
 }
 

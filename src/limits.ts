@@ -17,10 +17,10 @@ export const memoryBudget = {
   loadingBytes: 10 * MiB,
   /** Request bodies, with what each request needs beside its body. */
   inFlightBytes: 18 * MiB,
-  /** Decoding one image; one is decoded at a time. */
-  decodeBytes: 24 * MiB,
+  /** Decoding one image, row by row; one is decoded at a time. */
+  decodeBytes: 8 * MiB,
   /** The code, the result cache, and garbage not yet collected. */
-  restBytes: 12 * MiB,
+  restBytes: 28 * MiB,
 } as const;
 
 /** Bytes of request bodies in flight. */
@@ -105,15 +105,20 @@ export const cdnClassifyMs = 8_000;
 /** Pixels of one image: phones make up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;
 /**
- * Bytes that decoding one image may take, as image/decode-cost.ts counts; one is decoded at a time. jpeg-js takes it
- * for up to about a megapixel; larger images are decoded at a reduced scale.
+ * Pixels up to which an image is decoded at full size, so that ordinary web photographs have exactly libjpeg's pixels. It bounds
+ * CPU: full size takes about 25 ns a pixel, 33 ms at this limit, and memory does not depend on it. Larger images are decoded at the
+ * least scale that covers the model's input.
  */
+export const maxFullScalePixels = 1_310_720;
+/** Bytes that decoding one image may take, as image/decode-cost.ts counts; one is decoded at a time. */
 export const maxDecodeBytes = memoryBudget.decodeBytes;
+/** What decoding one image may cost, in the Worker and in the tools that must decode as it does. */
+export const decodeLimits = { maxPixels: maxImagePixels, maxDecodeBytes } as const;
 /**
- * Visits of the average block, over all scans: decoders pay for each block in each scan, even where a scan codes it in
- * no bits. libjpeg's progressive script makes 6, mozjpeg's at most about 12; 32 leaves room and ends scan bombs.
+ * Visits of the average block, over all scans: the decoder visits each block in each scan, even where a scan codes it in no
+ * bits. libjpeg's progressive script makes 6, mozjpeg's at most about 12. 16 leaves room and ends scan bombs.
  */
-export const maxVisitsPerBlock = 32;
+export const maxVisitsPerBlock = 16;
 /**
  * Visits of blocks in one image: 16 MiB hold a bit for each of 100 million, seconds of CPU that cannot be interrupted.
  * 50 megapixels at 4:4:4 have 2.3 million blocks, 28 million visits with mozjpeg's script.

@@ -4,16 +4,15 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { MemoryTier } from "../src/cache/memory-tier.ts";
 import { TieredCache } from "../src/cache/tiers.ts";
 import { Classifier } from "../src/classify.ts";
-import type { DecodeOptions } from "../src/image/decode.ts";
+import type { DecodeLimits } from "../src/image/decode.ts";
 import { ModelHost } from "../src/model/model-host.ts";
 import { BucketSource } from "../src/model/source.ts";
 import { Stages } from "../src/stages.ts";
 import { never } from "./support/deferred.ts";
-import { newScaledDecoder } from "./support/image-decoders.ts";
 import { MemoryBucket } from "./support/memory-bucket.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "./support/tiny-pack.ts";
 
-let decoding: DecodeOptions;
+let decoding: DecodeLimits;
 const anchor = () => {};
 let runtime: FakeRuntime;
 let host: ModelHost;
@@ -25,7 +24,7 @@ beforeEach(async () => {
   runtime = new FakeRuntime();
   host = new ModelHost({ name: tinyName, source: new BucketSource(bucket), runtime, log: () => {} });
   failures = [];
-  decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7, scaled: newScaledDecoder() };
+  decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
 });
 
 const jpeg = (grey: number) =>

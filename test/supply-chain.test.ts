@@ -58,8 +58,6 @@ test("what is only for development is marked so: the Worker's own packages are f
     "@remix-run/multipart-parser",
     "exifreader",
     "hono",
-    "imagescript",
-    "jpeg-js",
     "onnxruntime-web",
     "zod",
   ]);

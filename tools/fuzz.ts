@@ -3,14 +3,12 @@ import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { Command } from "commander";
-import { ScaledDecoder } from "../src/image/scaled-decoder.ts";
 import { attemptEveryWay } from "./fuzz/attempt.ts";
 import { keepFindings } from "./fuzz/keep.ts";
 import { fuzzInNode } from "./fuzz/node/run.ts";
 import { fuzzPreprocessing } from "./fuzz/preprocessing.ts";
 import { report, type Tally } from "./fuzz/tally.ts";
 import { fuzzInWorkerd } from "./fuzz/workerd/run.ts";
-import { compileModule } from "./pack/wasm.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
 import { parseCount } from "./terminal/options.ts";
 import { table } from "./terminal/output.ts";
@@ -36,11 +34,11 @@ await runCommand(async () => {
     .description("Send hostile JPEGs, made from a seed: every one must be decoded or refused, never more.")
     .option("--count <files>", "files to make", parseCount, 2000)
     .option("--seed <number>", "the same seed makes the same files", parseCount, 1)
-    .option("--workerd", "through the built Worker over HTTP, instead of the decoders in this process")
+    .option("--workerd", "through the built Worker over HTTP, instead of the decoder in this process")
     .option("--good-every <files>", "with --workerd: a sound image after so many", parseCount, 10)
     .option("--hang-seconds <seconds>", "time after which a file counts as a hang", parseCount, 60)
     .option("--keep <folder>", "where files that fail are kept", "fuzz-findings")
-    .option("--replay <file>", "decode this file by every decoder, and tell what each makes of it")
+    .option("--replay <file>", "decode this file at every scale, and tell what becomes of it")
     .parse()
     .opts<Options>();
   if (options.replay !== undefined) return replay(options.replay);
@@ -74,13 +72,12 @@ async function replay(typed: string): Promise<void> {
       throw new CommandError(`${typed} cannot be read; expected the path of a file`);
     }),
   );
-  const scaled = new ScaledDecoder(await compileModule("imagescript/wasm/any/jpeg.wasm"));
-  const attempts = attemptEveryWay(bytes, { scaled, preprocessing: fuzzPreprocessing });
-  const rows = attempts.map(({ way, outcome, ms, decoder, detail, fault }) => [
+  const attempts = attemptEveryWay(bytes, fuzzPreprocessing);
+  const rows = attempts.map(({ way, outcome, ms, scale, detail, fault }) => [
     way,
     outcome,
     ms.toFixed(0),
-    fault ?? detail ?? decoder ?? "",
+    fault ?? detail ?? (scale === undefined ? "" : `scale ${scale}`),
   ]);
   console.log(table([["way", "outcome", "ms", "detail"], ...rows], [2]));
 }

@@ -1,6 +1,6 @@
 /** What a request carries through the middleware. */
 import type { ClassifierError } from "../errors.ts";
-import type { DecoderChoice } from "../image/choose-decoder.ts";
+import type { DecodeScale } from "../image/choose-scale.ts";
 import type { Stages } from "../stages.ts";
 
 /** What the handlers learn on the way, for the log line. */
@@ -8,8 +8,7 @@ export interface RequestFacts {
   code?: string;
   cache?: string;
   bytes?: number;
-  decode?: DecoderChoice | undefined;
-  decoderMemoryBytes?: number;
+  decode?: DecodeScale | undefined;
   /** name/version that answered. */
   model?: string;
   /** name/version of the head, where one was asked for. */

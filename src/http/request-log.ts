@@ -2,7 +2,7 @@
 import type { MiddlewareHandler } from "hono";
 import { setMetric } from "hono/timing";
 import type { ClassifierError } from "../errors.ts";
-import type { DecoderChoice } from "../image/choose-decoder.ts";
+import type { DecodeScale } from "../image/choose-scale.ts";
 import { Stages } from "../stages.ts";
 import type { AppEnv, RequestFacts } from "./context.ts";
 import type { GetServices } from "./services.ts";
@@ -36,7 +36,6 @@ export function requestLog(
       cache: facts.cache,
       bytes: facts.bytes,
       ...decoding(facts.decode),
-      decoder_memory_bytes: facts.decoderMemoryBytes,
       model: facts.model,
       head: facts.head,
       ms: rounded(performance.now() - startedMs),
@@ -47,9 +46,9 @@ export function requestLog(
   };
 }
 
-function decoding(choice: DecoderChoice | undefined): Record<string, unknown> {
-  if (!choice) return {};
-  return { decoder: choice.decoder, scale: choice.eighths / 8, decode_cost_bytes: choice.costBytes };
+function decoding(decode: DecodeScale | undefined): Record<string, unknown> {
+  if (!decode) return {};
+  return { scale: decode.eighths / 8, decode_cost_bytes: decode.costBytes };
 }
 
 /** Nothing where the deployment is misconfigured: then no request gets as far as holding anything. */

@@ -57,7 +57,6 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
     job.check?.(pack);
     const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
     c.var.facts.decode = scored.decode;
-    c.var.facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
     noteScored(c, scored);
     return job.answer(scored);
   } finally {

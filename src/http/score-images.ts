@@ -68,7 +68,6 @@ export async function scoreImage(
   const pack = await stages.time("model", () => scoring.live);
   const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
   facts.decode = scored.decode;
-  facts.decoderMemoryBytes = classifier.decoderMemoryBytes;
   return answerOf(c, scored, scoring);
 }
 

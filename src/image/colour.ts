@@ -12,89 +12,70 @@ export function hasColourTransform({ components, hasJfif, adobeTransform }: Jpeg
   return components.map((c) => String.fromCharCode(c.id)).join("") !== "RGB";
 }
 
-/** Grey samples as RGB, three times as long. */
-export function greyToRgb(grey: Uint8Array): Uint8Array {
-  const rgb = new Uint8Array(grey.length * 3);
-  for (let i = 0, at = 0; i < grey.length; i++) {
-    const level = grey[i]!;
-    rgb[at++] = level;
-    rgb[at++] = level;
-    rgb[at++] = level;
-  }
-  return rgb;
+/** One row of a component: one sample per pixel from index `at` of `samples`. */
+export interface SampleRow {
+  readonly samples: Uint8ClampedArray;
+  readonly at: number;
 }
 
-/**
- * CMYK, 255 being full ink, becomes RGB without a colour profile, as in Pillow: the first three quarters of the same
- * array, which is overwritten.
- */
-export function inkToRgb(cmyk: Uint8Array): Uint8Array {
-  const pixels = cmyk.length / 4;
-  for (let i = 0, from = 0, to = 0; i < pixels; i++, from += 4) {
-    const white = 255 - cmyk[from + 3]!;
-    cmyk[to++] = (255 - cmyk[from]!) * white * (1 / 255) + 0.5;
-    cmyk[to++] = (255 - cmyk[from + 1]!) * white * (1 / 255) + 0.5;
-    cmyk[to++] = (255 - cmyk[from + 2]!) * white * (1 / 255) + 0.5;
-  }
-  return cmyk.subarray(0, pixels * 3);
+/** Fills `out` with one row of RGB, interleaved, from one row of each component. */
+export function rowToRgb(rows: readonly SampleRow[], colourTransform: boolean, out: Uint8ClampedArray): void {
+  const [first, second, third, black] = rows as [SampleRow, SampleRow, SampleRow, SampleRow];
+  if (rows.length === 1) greyRow(first, out);
+  else if (colourTransform) ycbcrRow(first, second, third, out);
+  else plainRow(first, second, third, out);
+  if (rows.length === 4) inkRow(black, colourTransform, out);
 }
 
-/** Writes one row of RGB, interleaved, from one row of each component (T.871 clause 7 for YCbCr). */
-export function rowToRgb(
-  rows: readonly Uint8Array[],
-  colourTransform: boolean,
-  out: Uint8ClampedArray,
-  at: number,
-): void {
-  const [first, second, third, black] = rows as [Uint8Array, Uint8Array, Uint8Array, Uint8Array];
-  if (rows.length === 1) greyRow(first, out, at);
-  else if (colourTransform) ycbcrRow(first, second, third, out, at);
-  else plainRow(first, second, third, out, at);
-  if (rows.length === 4) inkRow(black, colourTransform, out, at);
-}
-
-function greyRow(grey: Uint8Array, out: Uint8ClampedArray, start: number): void {
-  for (let x = 0, at = start; x < grey.length; x++, at += 3) out.fill(grey[x]!, at, at + 3);
-}
-
-function plainRow(
-  red: Uint8Array,
-  green: Uint8Array,
-  blue: Uint8Array,
-  out: Uint8ClampedArray,
-  start: number,
-): void {
-  for (let x = 0, at = start; x < red.length; x++) {
-    out[at++] = red[x]!;
-    out[at++] = green[x]!;
-    out[at++] = blue[x]!;
+function greyRow({ samples, at }: SampleRow, out: Uint8ClampedArray): void {
+  let from = at;
+  for (let to = 0; to < out.length; to += 3, from++) {
+    const level = samples[from]!;
+    out[to] = level;
+    out[to + 1] = level;
+    out[to + 2] = level;
   }
 }
 
-function ycbcrRow(
-  luma: Uint8Array,
-  blueness: Uint8Array,
-  redness: Uint8Array,
-  out: Uint8ClampedArray,
-  start: number,
-): void {
-  for (let x = 0, at = start; x < luma.length; x++) {
-    const y = luma[x]!;
-    const cb = blueness[x]! - 128;
-    const cr = redness[x]! - 128;
-    out[at++] = y + 1.402 * cr;
-    out[at++] = y - 0.344136 * cb - 0.714136 * cr;
-    out[at++] = y + 1.772 * cb;
+function plainRow(red: SampleRow, green: SampleRow, blue: SampleRow, out: Uint8ClampedArray): void {
+  for (let x = 0, to = 0; to < out.length; x++, to += 3) {
+    out[to] = red.samples[red.at + x]!;
+    out[to + 1] = green.samples[green.at + x]!;
+    out[to + 2] = blue.samples[blue.at + x]!;
+  }
+}
+
+// The factors of T.871 clause 7 times 2^16, and the rounding, as libjpeg has them.
+const redOfCr = 91881;
+const greenOfCb = 22554;
+const greenOfCr = 46802;
+const blueOfCb = 116130;
+const half = 1 << 15;
+
+function ycbcrRow(luma: SampleRow, blueness: SampleRow, redness: SampleRow, out: Uint8ClampedArray): void {
+  const ySamples = luma.samples;
+  const cbSamples = blueness.samples;
+  const crSamples = redness.samples;
+  const yAt = luma.at;
+  const cbAt = blueness.at;
+  const crAt = redness.at;
+  for (let x = 0, to = 0; to < out.length; x++, to += 3) {
+    const y = ySamples[yAt + x]!;
+    const cb = cbSamples[cbAt + x]! - 128;
+    const cr = crSamples[crAt + x]! - 128;
+    out[to] = y + ((Math.imul(redOfCr, cr) + half) >> 16);
+    out[to + 1] = y + ((half - Math.imul(greenOfCb, cb) - Math.imul(greenOfCr, cr)) >> 16);
+    out[to + 2] = y + ((Math.imul(blueOfCb, cb) + half) >> 16);
   }
 }
 
 /**
- * Adobe stores inks inverted, 255 being none, so that a stored triple times the stored black is RGB. A triple that went
- * through YCbCr is the complement of the stored one.
+ * Adobe stores inks inverted, 255 being none, so that a stored triple times the stored black is RGB, without a colour profile, as in
+ * Pillow. A triple that went through YCbCr is the complement of the stored one.
  */
-function inkRow(black: Uint8Array, complement: boolean, out: Uint8ClampedArray, start: number): void {
-  for (let x = 0, at = start; x < black.length; x++) {
-    const white = black[x]! / 255;
-    for (const end = at + 3; at < end; at++) out[at] = (complement ? 255 - out[at]! : out[at]!) * white;
+function inkRow({ samples, at }: SampleRow, complement: boolean, out: Uint8ClampedArray): void {
+  for (let x = 0, to = 0; to < out.length; x++) {
+    const white = samples[at + x]! / 255;
+    for (const end = to + 3; to < end; to++) out[to] = (complement ? 255 - out[to]! : out[to]!) * white;
   }
 }

@@ -1,15 +1,38 @@
-/** Reads entropy-coded data bit by bit: Huffman codes and the bits behind them (ITU-T T.81, F.2.2). Pure. */
+/** Reads entropy-coded data bit by bit: Huffman codes and the values behind them (ITU-T T.81, F.2.2). Pure. */
 import { Marker, undecodable } from "./jpeg-segments.ts";
 import type { HuffmanTable } from "./jpeg-tables.ts";
 
-/** Codes of up to so many bits are looked up at once; nearly all are. */
+/** Coefficients of a block. */
+const blockLength = 64;
+
+/**
+ * Index in a block, row by row, of the n-th coefficient in zigzag order (T.81 figure A.6). Broken data can count up to 15
+ * coefficients beyond the block; like libjpeg, this maps them to the last one.
+ */
+export const zigzag: Uint8Array = zigzagOrder();
+
+function zigzagOrder(): Uint8Array {
+  const order = new Uint8Array(blockLength + 16).fill(blockLength - 1);
+  let at = 0;
+  for (let diagonal = 0; diagonal < 15; diagonal++) {
+    const from = Math.max(0, diagonal - 7);
+    const to = Math.min(7, diagonal);
+    for (let i = from; i <= to; i++) {
+      const row = diagonal % 2 === 0 ? diagonal - i : i;
+      order[at++] = row * 8 + (diagonal - row);
+    }
+  }
+  return order;
+}
+
+/** Codes of up to this many bits are found with one look-up. Nearly all codes are that short. */
 const lookupBits = 9;
 
-/** A Huffman table made ready for decoding (T.81 F.2.2.3). */
+/** A Huffman table prepared for decoding (T.81 F.2.2.3). */
 export class HuffmanDecoder {
-  /** By the next lookupBits bits: code length << 8 | symbol; 0 where the code is longer or there is none. */
+  /** Indexed by the next lookupBits bits: code length << 8 | symbol; 0 where the code is longer or does not exist. */
   readonly lookup = new Uint16Array(1 << lookupBits);
-  /** By code length, 1 to 16: the largest code, -1 where there is none; and what a code adds to reach its symbol. */
+  /** Indexed by code length, 1 to 16: the largest code, or -1; and what to add to a code to get its symbol's index. */
   readonly maxCode = new Int32Array(17).fill(-1);
   readonly offset = new Int32Array(17);
   readonly symbols: Uint8Array;
@@ -33,27 +56,46 @@ export class HuffmanDecoder {
   }
 }
 
-/** Coefficients of a block. */
-const blockLength = 64;
+/** Bits with which a code and its value are looked up together. */
+const valueBits = 10;
+const valueMask = (1 << valueBits) - 1;
 
-/** Bits that are looked up at once to pass over AC coefficients: two or three of them, mostly. */
+/** Bits with which skipAc looks up several codes and values at once, on average two or three. */
 const skipBits = 11;
 const skipMask = (1 << skipBits) - 1;
-/** Of a step: the block ends with it. */
+/** Flag of a skip entry: the block ends here. */
 const endsBlock = 1 << 16;
 
-/** What passing over AC coefficients needs of a table: T.81 F.2.2.2, with nothing kept. */
-export class AcSkipper {
+/** An AC table prepared for sequential blocks (T.81 F.2.2.2): `values` to read coefficients, `steps` to skip them. */
+export class AcDecoder {
   readonly huffman: HuffmanDecoder;
   /**
-   * By the next skipBits bits: endsBlock, coefficients << 8, bits of the codes and of the values behind them; of as many codes
-   * as these bits hold whole; the last value may go beyond them. 0 where the first code is longer than lookupBits.
+   * Indexed by the next valueBits bits: value << 16 | coefficients to advance << 8 | bits of code and value. 0 where they
+   * need more bits. An end of block advances by 64 with value 0; a run of 16 zeros advances by 16 with value 0.
+   */
+  readonly values = new Int32Array(1 << valueBits);
+  /**
+   * Indexed by the next skipBits bits, for as many codes as these bits hold completely (the last value may be longer):
+   * endsBlock, coefficients to advance << 8, bits of codes and values. 0 where the first code is longer than lookupBits.
    */
   readonly steps = new Int32Array(1 << skipBits);
 
   constructor(table: HuffmanTable) {
     this.huffman = new HuffmanDecoder(table);
+    for (let bits = 0; bits <= valueMask; bits++) this.values[bits] = this.#value(bits);
     for (let bits = 0; bits <= skipMask; bits++) this.steps[bits] = this.#steps(bits);
+  }
+
+  #value(bits: number): number {
+    const entry = this.huffman.lookup[bits >> (valueBits - lookupBits)]!;
+    if (entry === 0) return 0;
+    const symbol = entry & 255;
+    const codeBits = entry >> 8;
+    const size = symbol & 15;
+    if (size === 0) return ((symbol === 0xf0 ? 16 : blockLength) << 8) | codeBits;
+    if (codeBits + size > valueBits) return 0;
+    const raw = (bits >> (valueBits - codeBits - size)) & ((1 << size) - 1);
+    return (extended(raw, size) << 16) | (((symbol >> 4) + 1) << 8) | (codeBits + size);
   }
 
   #steps(bits: number): number {
@@ -61,7 +103,7 @@ export class AcSkipper {
     for (;;) {
       const used = all & 255;
       const entry = this.huffman.lookup[((bits << used) & skipMask) >> (skipBits - lookupBits)]!;
-      // Behind the known bits stand zeros, which may look like a code.
+      // Zeros follow the known bits and can look like a code.
       if (entry === 0 || used + (entry >> 8) > skipBits) return all;
       all += skipStep(entry & 255, entry >> 8);
       if ((all & endsBlock) !== 0 || (all & 255) >= skipBits) return all;
@@ -69,29 +111,39 @@ export class AcSkipper {
   }
 }
 
-/** The step of one symbol, whose code has `codeBits`. */
+/** The skip entry of one symbol whose code has `codeBits` bits. */
 function skipStep(symbol: number, codeBits: number): number {
   const size = symbol & 15;
   if (size === 0 && symbol !== 0xf0) return endsBlock | codeBits;
   return (((symbol >> 4) + 1) << 8) | (codeBits + size);
 }
 
+/** The signed number that `size` raw bits stand for (T.81 F.2.2.1, EXTEND): the upper half is positive. */
+function extended(raw: number, size: number): number {
+  return raw >= 1 << (size - 1) ? raw : raw - (1 << size) + 1;
+}
+
+/** Bytes of the arrays of a HuffmanDecoder and of an AcDecoder. */
+export const huffmanDecoderBytes = 2 * (1 << lookupBits) + 2 * 4 * 17;
+export const acDecoderBytes = huffmanDecoderBytes + 4 * (1 << valueBits) + 4 * (1 << skipBits);
+
+/** A position in entropy-coded data. Every method throws image_undecodable where the data ends too early. */
 export class EntropyReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
   #at: number;
-  /** The low #count bits of #bits are the next ones. */
+  /** The low #count bits of #bits come next. */
   #bits = 0;
   #count = 0;
 
-  /** Entropy-coded data [start, end) of `bytes`. */
+  /** Reads [start, end) of `bytes`. */
   constructor(bytes: Uint8Array, start: number, end: number) {
     this.#bytes = bytes;
     this.#at = start;
     this.#end = end;
   }
 
-  /** The next `length` bits, 0 to 16. Throws image_undecodable where the data ends first, as all below. */
+  /** The next `length` bits, 0 to 16. */
   bits(length: number): number {
     if (this.#count < length) this.#fill();
     if (this.#count < length) throw undecodable("its image data ends too early");
@@ -99,11 +151,9 @@ export class EntropyReader {
     return (this.#bits >>> this.#count) & ((1 << length) - 1);
   }
 
-  /** A signed number of `length` bits (T.81 F.2.2.1, EXTEND): the upper half is positive. */
+  /** A signed number of `length` bits, 0 to 15. */
   signed(length: number): number {
-    if (length === 0) return 0;
-    const value = this.bits(length);
-    return value >= 1 << (length - 1) ? value : value - (1 << length) + 1;
+    return length === 0 ? 0 : extended(this.bits(length), length);
   }
 
   /** The symbol of the next code. */
@@ -121,16 +171,75 @@ export class EntropyReader {
   }
 
   /**
-   * Passes over the 63 AC coefficients of a block. The one loop that a large file spends its time in, hence the local
-   * copies.
+   * Reads the 63 AC coefficients of a sequential block into block[start...], row by row. Returns the zigzag index of the last one
+   * that is not zero. Most of a decode's time goes by here, hence the local copies of the fields.
+   * @param last zigzag index of the last coefficient that is wanted; the others are skipped or written, whichever is faster
    */
-  skipAc({ steps, huffman }: AcSkipper): void {
+  readAc(table: AcDecoder, block: Int16Array, start: number, last: number): number {
     const bytes = this.#bytes;
+    const end = this.#end;
+    const { values } = table;
     let bits = this.#bits;
     let count = this.#count;
     let at = this.#at;
-    for (let k = 1; k < blockLength; ) {
-      while (count <= 24 && at < this.#end) {
+    let extent = 0;
+    let k = 1;
+    while (k <= last) {
+      if (count < 16) {
+        while (count <= 24 && at < end) {
+          const byte = bytes[at]!;
+          if (byte === 0xff) {
+            if (bytes[at + 1] !== 0) break;
+            at++;
+          }
+          at++;
+          bits = (bits << 8) | byte;
+          count += 8;
+        }
+      }
+      const entry = count >= valueBits ? values[(bits >>> (count - valueBits)) & valueMask]! : 0;
+      if (entry !== 0) {
+        count -= entry & 255;
+        k += (entry >> 8) & 255;
+        const value = entry >> 16;
+        if (value !== 0) {
+          extent = k - 1;
+          block[start + zigzag[extent]!] = value;
+        }
+        continue;
+      }
+      this.#bits = bits;
+      this.#count = count;
+      this.#at = at;
+      const symbol = this.symbol(table.huffman);
+      const size = symbol & 15;
+      if (size !== 0) {
+        extent = k + (symbol >> 4);
+        block[start + zigzag[extent]!] = this.signed(size);
+        k = extent + 1;
+      } else {
+        k += symbol === 0xf0 ? 16 : blockLength;
+      }
+      bits = this.#bits;
+      count = this.#count;
+      at = this.#at;
+    }
+    this.#bits = bits;
+    this.#count = count;
+    this.#at = at;
+    if (k < blockLength) this.skipAc(table, k);
+    return extent < blockLength ? extent : blockLength - 1;
+  }
+
+  /** Skips the AC coefficients of a sequential block from zigzag index `from` on. */
+  skipAc({ steps, huffman }: AcDecoder, from = 1): void {
+    const bytes = this.#bytes;
+    const end = this.#end;
+    let bits = this.#bits;
+    let count = this.#count;
+    let at = this.#at;
+    for (let k = from; k < blockLength; ) {
+      while (count <= 24 && at < end) {
         const byte = bytes[at]!;
         if (byte === 0xff) {
           if (bytes[at + 1] !== 0) break;
@@ -142,7 +251,7 @@ export class EntropyReader {
       }
       let step = count >= skipBits ? steps[(bits >>> (count - skipBits)) & skipMask]! : 0;
       if (step === 0 || (step & 255) > count || k + ((step >> 8) & 255) >= blockLength) {
-        // A long code, the end of the data, or several codes of which the last may be the next block's: one, the slow way.
+        // A long code, the end of the data, or several codes of which the last may belong to the next block: read one code.
         this.#bits = bits;
         this.#count = count;
         this.#at = at;
@@ -162,7 +271,7 @@ export class EntropyReader {
     this.#at = at;
   }
 
-  /** Drops what is left of this interval and moves behind the next RSTn marker, of which checkJpeg counted enough. */
+  /** Drops the rest of this interval and moves behind the next RSTn marker. checkJpeg has counted the markers. */
   restart(): void {
     this.#bits = 0;
     this.#count = 0;
@@ -189,7 +298,7 @@ export class EntropyReader {
     throw undecodable("its compressed data is broken (no such Huffman code)");
   }
 
-  /** Up to 24 bits more; FF 00 stands for FF, and any other marker ends the data. */
+  /** Adds up to 24 bits. FF 00 stands for FF; any other marker ends the data. */
   #fill(): void {
     while (this.#count <= 16 && this.#at < this.#end) {
       const byte = this.#bytes[this.#at]!;

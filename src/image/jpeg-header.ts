@@ -11,6 +11,7 @@ import {
 } from "./jpeg-segments.ts";
 
 export interface JpegComponent {
+  /** The selector by which scans name it. Broken encoders give several components the same one. */
   readonly id: number;
   /** Horizontal and vertical sampling factor, 1 to 4. */
   readonly h: number;
@@ -96,7 +97,7 @@ function parseFrame(bytes: Uint8Array, segment: Segment): Frame {
   if (count !== 1 && count !== 3 && count !== 4) throw unsupported(`a JPEG of ${count} components`);
   const components: JpegComponent[] = [];
   for (let at = body + 6; at < segment.end; at += 3) {
-    components.push(parseComponent(bytes, at, components));
+    components.push(parseComponent(bytes, at));
   }
   const first = components[0]!;
   // The sampling factors of a lone component mean nothing (T.81 A.2.2): 1x1 says so.
@@ -109,7 +110,7 @@ function parseFrame(bytes: Uint8Array, segment: Segment): Frame {
   };
 }
 
-function parseComponent(bytes: Uint8Array, at: number, earlier: readonly JpegComponent[]): JpegComponent {
+function parseComponent(bytes: Uint8Array, at: number): JpegComponent {
   const id = bytes[at]!;
   const h = bytes[at + 1]! >> 4;
   const v = bytes[at + 1]! & 15;
@@ -119,11 +120,10 @@ function parseComponent(bytes: Uint8Array, at: number, earlier: readonly JpegCom
   }
   if (quantisationTable > 3)
     throw undecodable(`component ${id} names quantisation table ${quantisationTable}`);
-  if (earlier.some((c) => c.id === id)) throw undecodable(`two components have the id ${id}`);
   return { id, h, v, quantisationTable };
 }
 
-/** Ratios such as 2:3 have no exact block grid in jpeg-js; libjpeg refuses them too. */
+/** Ratios such as 2:3 need a resampling that libjpeg does not have either. */
 function refuseFractionalSampling(components: readonly JpegComponent[]): readonly JpegComponent[] {
   const { maxH, maxV } = maxSampling(components);
   if (components.some((c) => maxH % c.h !== 0 || maxV % c.v !== 0)) {

@@ -1,6 +1,7 @@
 /** Scan headers (ITU-T T.81, B.2.3 and G.1.1.1): parsed, and checked against the scans before them. Pure. */
 import type { JpegHeader } from "./jpeg-header.ts";
 import { type Segment, undecodable } from "./jpeg-segments.ts";
+import type { HuffmanTable } from "./jpeg-tables.ts";
 
 export interface Scan {
   /** Indices into the header's components. */
@@ -16,15 +17,19 @@ export interface Scan {
   readonly approximationLow: number;
 }
 
-/** What the scans so far have established. */
+/** What the segments before a scan have established. */
 export interface ScanState {
-  /** Bit masks of the Huffman slots that are filled. */
-  dcTables: number;
-  acTables: number;
+  /** Huffman tables by slot. */
+  readonly dc: (HuffmanTable | undefined)[];
+  readonly ac: (HuffmanTable | undefined)[];
   readonly scansOfComponent: number[];
 }
 
-/** Parses an SOS segment. Throws image_undecodable. */
+/**
+ * Parses an SOS segment. Where several components of the frame have the same id, each selector with that id means the next
+ * of them, as libjpeg reads such files.
+ * @throws ClassifierError image_undecodable
+ */
 export function parseScan(bytes: Uint8Array, segment: Segment, header: JpegHeader): Scan {
   const { body, end } = segment;
   const count = end > body ? bytes[body]! : 0;
@@ -35,9 +40,9 @@ export function parseScan(bytes: Uint8Array, segment: Segment, header: JpegHeade
   const dcSlots: number[] = [];
   const acSlots: number[] = [];
   for (let at = body + 1; at < body + 1 + 2 * count; at += 2) {
-    const index = header.components.findIndex((c) => c.id === bytes[at]);
-    if (index < 0) throw undecodable(`a scan names component ${bytes[at]}, which the frame has not`);
-    if (components.includes(index)) throw undecodable(`a scan names component ${bytes[at]} twice`);
+    const id = bytes[at]!;
+    const index = header.components.findIndex((c, i) => c.id === id && !components.includes(i));
+    if (index < 0) throw undecodable(unknownComponent(id, header));
     components.push(index);
     dcSlots.push(bytes[at + 1]! >> 4);
     acSlots.push(bytes[at + 1]! & 15);
@@ -54,20 +59,26 @@ export function parseScan(bytes: Uint8Array, segment: Segment, header: JpegHeade
   };
 }
 
+function unknownComponent(id: number, { components }: JpegHeader): string {
+  const count = components.filter((c) => c.id === id).length;
+  if (count === 0) return `a scan names component ${id}, which the frame does not have`;
+  return `a scan names component ${id} ${count === 1 ? "twice" : "too often"}`;
+}
+
 /** Throws image_undecodable where the scan breaks the rules of its process or needs a table that is not there. */
 export function checkScanScript(scan: Scan, header: JpegHeader, state: ScanState): void {
   if (header.process === "progressive") {
     checkProgressive(scan, state);
-    if (scan.spectralStart > 0) needTables(scan.acSlots, state.acTables, "AC");
-    else if (scan.approximationHigh === 0) needTables(scan.dcSlots, state.dcTables, "DC");
+    if (scan.spectralStart > 0) needTables(scan.acSlots, state.ac, "AC");
+    else if (scan.approximationHigh === 0) needTables(scan.dcSlots, state.dc, "DC");
     return;
   }
   // A sequential scan holds the whole of its components (T.81 B.2.3); encoders that mislabel the range exist.
   if (scan.components.some((index) => state.scansOfComponent[index]! > 0)) {
     throw undecodable("it codes a component twice");
   }
-  needTables(scan.dcSlots, state.dcTables, "DC");
-  needTables(scan.acSlots, state.acTables, "AC");
+  needTables(scan.dcSlots, state.dc, "DC");
+  needTables(scan.acSlots, state.ac, "AC");
 }
 
 function checkProgressive(scan: Scan, state: ScanState): void {
@@ -88,7 +99,11 @@ function checkProgressive(scan: Scan, state: ScanState): void {
   }
 }
 
-function needTables(slots: readonly number[], filled: number, kind: "DC" | "AC"): void {
-  const missing = slots.find((slot) => slot > 3 || ((filled >> slot) & 1) === 0);
+function needTables(
+  slots: readonly number[],
+  tables: readonly (HuffmanTable | undefined)[],
+  kind: "DC" | "AC",
+): void {
+  const missing = slots.find((slot) => tables[slot] === undefined);
   if (missing !== undefined) throw undecodable(`${kind} Huffman table ${missing} is missing`);
 }

@@ -1,41 +1,33 @@
 /**
- * Walks a JPEG behind its header and checks everything that decoders trust: tables, scan scripts, restart markers, the
- * end of the data, and how much work it asks for. Nothing is decoded here. Pure.
+ * Walks a JPEG behind its header and checks everything that the decoder relies on: tables, scan scripts, restart markers, the
+ * end of the data, and how much work the file asks for. Nothing is decoded here. Pure.
  */
 import { ClassifierError } from "../errors.ts";
 import { maxBlockVisits, maxHuffmanTableBytes, maxVisitsPerBlock } from "../limits.ts";
 import { type BlockGrid, blockGrids, mcuGrid, paddedBlocks } from "./block-grid.ts";
 import type { JpegHeader } from "./jpeg-header.ts";
 import { checkScanScript, parseScan, type Scan, type ScanState } from "./jpeg-scan-header.ts";
-import {
-  isFrameHeader,
-  Marker,
-  nextSegment,
-  readUint16,
-  type Segment,
-  undecodable,
-} from "./jpeg-segments.ts";
+import { isFrameHeader, Marker, nextSegment, readUint16, undecodable } from "./jpeg-segments.ts";
 import {
   type HuffmanTable,
   type QuantisationTable,
   readHuffmanTables,
   readQuantisationTables,
 } from "./jpeg-tables.ts";
+import { standardHuffmanTables } from "./standard-huffman.ts";
 
 /** One scan, and what stands before it. Offsets count bytes of the file. */
 export interface CodedScan extends Scan {
-  /** Of the SOS marker. */
-  readonly start: number;
   /** Entropy-coded data: [dataStart, dataEnd), the RSTn markers included. */
   readonly dataStart: number;
   readonly dataEnd: number;
-  /** MCUs of the scan; a scan of one component has one block per MCU (T.81 A.2.2). */
-  readonly mcus: number;
   /** MCUs between restart markers, 0 where the scan needs none; the markers are all there. */
   readonly restartInterval: number;
-  /** Tables defined since the scan before. */
-  readonly huffmanTables: readonly HuffmanTable[];
-  readonly huffmanSegments: readonly Segment[];
+  /** For each component of the scan: the Huffman tables in its slots, as of now. Those that the scan needs are there. */
+  readonly tables: readonly {
+    readonly dc: HuffmanTable | undefined;
+    readonly ac: HuffmanTable | undefined;
+  }[];
   /** For each component whose first scan this is: its table as of now, as T.81 B.2.4.1 demands. */
   readonly quantisation: readonly { readonly component: number; readonly table: QuantisationTable }[];
 }
@@ -48,15 +40,16 @@ export interface CheckedJpeg {
   readonly scans: readonly CodedScan[];
 }
 
-/** Throws image_undecodable, image_too_large (block_visits); the file must be complete up to its EOI marker. */
+/**
+ * Checks a whole file behind its header.
+ * @throws ClassifierError image_undecodable, also where the file is not complete up to its EOI marker; image_too_large (block_visits)
+ */
 export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
   const grids = blockGrids(header);
   const frameBlocks = grids.reduce((sum, grid) => sum + paddedBlocks(grid), 0);
-  const state: ScanState = { dcTables: 0, acTables: 0, scansOfComponent: header.components.map(() => 0) };
+  const state = newScanState(header);
   const quantisationSlots: (QuantisationTable | undefined)[] = [undefined, undefined, undefined, undefined];
   const scans: CodedScan[] = [];
-  let huffmanTables: HuffmanTable[] = [];
-  let huffmanSegments: Segment[] = [];
   let huffmanBytes = 0;
   let interval = 0;
   let visits = 0;
@@ -71,16 +64,12 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
       case Marker.DQT:
         readQuantisationTables(bytes, segment, quantisationSlots);
         break;
-      case Marker.DHT: {
+      case Marker.DHT:
         huffmanBytes += segment.end - segment.start;
         if (huffmanBytes > maxHuffmanTableBytes)
           throw undecodable("it has far more Huffman tables than scans");
-        const tables = readHuffmanTables(bytes, segment);
-        for (const { tableClass, slot } of tables) state[`${tableClass}Tables`] |= 1 << slot;
-        huffmanTables.push(...tables);
-        huffmanSegments.push(segment);
+        for (const table of readHuffmanTables(bytes, segment)) state[table.tableClass][table.slot] = table;
         break;
-      }
       case Marker.DRI:
         if (segment.end - segment.body !== 2)
           throw undecodable("its restart interval is not a 16-bit number");
@@ -95,17 +84,15 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
         const data = entropyCodedEnd(bytes, segment.end);
         scans.push({
           ...scan,
-          start: segment.start,
           dataStart: segment.end,
           dataEnd: data.end,
-          mcus,
           restartInterval: neededInterval(interval, mcus, data.restarts),
-          huffmanTables,
-          huffmanSegments,
+          tables: scan.components.map((_, i) => ({
+            dc: state.dc[scan.dcSlots[i]!],
+            ac: state.ac[scan.acSlots[i]!],
+          })),
           quantisation: latchQuantisation(scan, header, state, quantisationSlots),
         });
-        huffmanTables = [];
-        huffmanSegments = [];
         offset = data.end;
         break;
       }
@@ -117,7 +104,15 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
   }
 }
 
-/** Both before anything is decoded: a decoder cannot be interrupted. */
+/** Before the first scan. Sequential files may leave out the standard Huffman tables, as frames of Motion JPEG do. */
+function newScanState({ process, components }: JpegHeader): ScanState {
+  const state: ScanState = { dc: [], ac: [], scansOfComponent: components.map(() => 0) };
+  if (process === "progressive") return state;
+  for (const table of standardHuffmanTables) state[table.tableClass][table.slot] = table;
+  return state;
+}
+
+/** Before anything is decoded, because decoding cannot be interrupted. */
 function refuseScanBomb(visits: number, frameBlocks: number): void {
   if (visits > maxVisitsPerBlock * frameBlocks) throw undecodable("it repeats its scans far too often");
   if (visits <= maxBlockVisits) return;

@@ -2,7 +2,7 @@
  * Bilinear resampling as Pillow does it: a triangle filter as wide as the scale demands, weights in fixed point, a
  * horizontal and then a vertical pass, each rounded to 8 bits. Equal to Pillow's result bit for bit. Pure.
  */
-import type { RgbImage } from "./rgb-image.ts";
+import type { RgbRows } from "./rgb-image.ts";
 
 /** Fraction bits of a weight: 8-bit pixels times weights that sum to 1, and the sign, fit into 32 bits. */
 const fractionBits = 22;
@@ -31,8 +31,11 @@ interface AxisWeights {
 /** Takes one finished row: [y in the output, RGB interleaved of the output's width]; the array is reused. */
 export type RowWriter = (y: number, row: Uint8ClampedArray) => void;
 
-/** Resamples the wanted window and hands it over row by row, from the top. Holds only the rows a window needs. */
-export function resample(image: RgbImage, horizontal: Axis, vertical: Axis, writeRow: RowWriter): void {
+/**
+ * Resamples the wanted window and passes it on row by row, from the top. Takes only the source rows that the window needs, and holds
+ * only those of one output row.
+ */
+export function resample(image: RgbRows, horizontal: Axis, vertical: Axis, writeRow: RowWriter): void {
   const columns = axisWeights(horizontal);
   const rows = axisWeights(vertical);
   const rowBytes = horizontal.length * 3;
@@ -46,7 +49,7 @@ export function resample(image: RgbImage, horizontal: Axis, vertical: Axis, writ
     const count = rows.counts[y]!;
     nextSourceRow = Math.max(nextSourceRow, first);
     for (; nextSourceRow < first + count; nextSourceRow++) {
-      resampleRow(image, nextSourceRow, columns, ring, (nextSourceRow % rows.taps) * rowBytes);
+      resampleRow(image.row(nextSourceRow), columns, ring, (nextSourceRow % rows.taps) * rowBytes);
     }
     sums.fill(half);
     for (let tap = 0; tap < count; tap++) {
@@ -62,26 +65,23 @@ function addWeighted(sums: Int32Array, source: Uint8Array, start: number, weight
 }
 
 function resampleRow(
-  image: RgbImage,
-  row: number,
+  row: Uint8Array | Uint8ClampedArray,
   columns: AxisWeights,
   output: Uint8Array,
   outputStart: number,
 ): void {
-  const { data } = image;
   const { taps, firsts, counts, weights } = columns;
-  const rowStart = row * image.width * 3;
   for (let x = 0; x < firsts.length; x++) {
     let red = half;
     let green = half;
     let blue = half;
-    let at = rowStart + firsts[x]! * 3;
+    let at = firsts[x]! * 3;
     const last = x * taps + counts[x]!;
     for (let tap = x * taps; tap < last; tap++, at += 3) {
       const weight = weights[tap]!;
-      red += data[at]! * weight;
-      green += data[at + 1]! * weight;
-      blue += data[at + 2]! * weight;
+      red += row[at]! * weight;
+      green += row[at + 1]! * weight;
+      blue += row[at + 2]! * weight;
     }
     // Weights are not negative and sum to 1 within rounding, so that no sum leaves 0..255.
     output[outputStart + x * 3] = red >> fractionBits;

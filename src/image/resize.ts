@@ -3,7 +3,7 @@ import type { Preprocessing } from "../model/manifest.ts";
 import type { Orientation } from "./exif.ts";
 import { turnedRow, turnOf } from "./orientation.ts";
 import { type Axis, type RowWriter, resample } from "./resample.ts";
-import type { Eighths, RgbImage, Size } from "./rgb-image.ts";
+import { type Eighths, type RgbImage, type RgbRows, rowsOf, type Size } from "./rgb-image.ts";
 
 /** Size in pixels of the resized image, before the crop. */
 export function resizedSize({ width, height }: Size, { resize, size }: Preprocessing): Size {
@@ -37,7 +37,7 @@ export function plainView({ width, height }: Size): View {
  * is the one that is central when the image is upright; its pixels come as they stand in the image.
  */
 export function resizeAndCropRows(
-  image: RgbImage,
+  image: RgbRows,
   preprocessing: Preprocessing,
   view: View,
   writeRow: RowWriter,
@@ -64,7 +64,7 @@ export function resizeAndCrop(
   const { crop } = preprocessing;
   const turn = turnOf(view.orientation);
   const data = new Uint8Array(crop * crop * 3);
-  resizeAndCropRows(image, preprocessing, view, (y, row) => {
+  resizeAndCropRows(rowsOf(image), preprocessing, view, (y, row) => {
     const { start, step } = turnedRow(turn, crop, y);
     for (let x = 0; x < crop; x++) data.set(row.subarray(x * 3, x * 3 + 3), (start + x * step) * 3);
   });

@@ -5,7 +5,29 @@ export interface RgbImage {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** Size of a decoded image over the file's, in eighths: the sizes of the inverse DCT that decoders offer. */
+/** An image whose rows are made one at a time, so that it never exists as a whole. */
+export interface RgbRows extends Size {
+  /**
+   * Row `y` from the top: width * 3 bytes, RGB interleaved, valid until the next call. Rows can be left out, but must be asked for
+   * from the top down.
+   */
+  row(y: number): Uint8Array | Uint8ClampedArray;
+}
+
+/** The rows of an image that exists as a whole. */
+export function rowsOf({ width, height, data }: RgbImage): RgbRows {
+  return { width, height, row: (y) => data.subarray(y * width * 3, (y + 1) * width * 3) };
+}
+
+/** All rows as one image. */
+export function collectRows(rows: RgbRows): RgbImage {
+  const { width, height } = rows;
+  const data = new Uint8ClampedArray(width * height * 3);
+  for (let y = 0; y < height; y++) data.set(rows.row(y), y * width * 3);
+  return { width, height, data };
+}
+
+/** Size of a decoded image in eighths of the file's size: the sizes of inverse DCT that the decoder has. */
 export type Eighths = 1 | 2 | 4 | 8;
 
 /** Pixels. */

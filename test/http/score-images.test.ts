@@ -37,7 +37,6 @@ describe("an image whose model changes while it is scored", () => {
       score: async () => ({ pack: live, imageSha256: "ab", result, cache: "MISS" }),
     });
     Object.defineProperty(classifier, "host", { value: { pack: async () => old } });
-    Object.defineProperty(classifier, "decoderMemoryBytes", { value: 0 });
     const app = new Hono<AppEnv>();
     app.onError((error) => new Response(error.message, { status: 503 }));
     app.get("/", async (c) => {

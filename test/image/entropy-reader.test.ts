@@ -1,8 +1,8 @@
 /** Our own reader of entropy-coded data stays within its bytes, whatever they are. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { readDcCoefficients } from "../../src/image/dc-coefficients.ts";
-import { AcSkipper, EntropyReader, HuffmanDecoder } from "../../src/image/entropy-reader.ts";
+import { AcDecoder, EntropyReader, HuffmanDecoder, zigzag } from "../../src/image/entropy-reader.ts";
+import { JpegRows } from "../../src/image/jpeg-decoder.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
 import { seededChoices } from "../../tools/fuzz/choices.ts";
@@ -63,24 +63,36 @@ describe("the reader of entropy-coded data", () => {
     );
   });
 
-  test("passes over blocks as one that takes symbol for symbol does, wherever codes, values and blocks end", () => {
+  test.each([
+    ["skipped", 0],
+    ["read up to the third coefficient", 3],
+    ["read whole", 63],
+  ])("blocks that are %s are those of a reader of single symbols", (_, last) => {
     let blocks = 0;
     fc.assert(
       fc.property(acTable, fc.uint8Array({ minLength: 1, maxLength: 400 }), (huffman, noise) => {
         // No markers: FF is always stuffed.
         const data = Uint8Array.from([...noise].flatMap((byte) => (byte === 0xff ? [0xff, 0] : [byte])));
-        const skipper = new AcSkipper(huffman);
+        const table = new AcDecoder(huffman);
         const [fast, slow] = [0, 1].map(() => new EntropyReader(data, 0, data.length)) as [
           EntropyReader,
           EntropyReader,
         ];
         for (;;) {
+          const block = new Int16Array(64);
+          const expected = new Int16Array(64);
+          let extent = 0;
           const outcomes = [
-            outcomeOf(() => fast.skipAc(skipper)),
-            outcomeOf(() => skipOneByOne(slow, skipper.huffman)),
+            outcomeOf(() => {
+              if (last === 0) fast.skipAc(table);
+              else extent = fast.readAc(table, block, 0, last);
+            }),
+            outcomeOf(() => readOneByOne(slow, table.huffman, expected)),
           ];
           expect(outcomes[0]).toBe(outcomes[1]);
           if (outcomes[0] !== "decoded") return;
+          for (let k = 1; k <= last; k++) expect(block[zigzag[k]!]).toBe(expected[zigzag[k]!]);
+          for (let k = extent + 1; k <= last; k++) expect(expected[zigzag[k]!]).toBe(0);
           blocks++;
           // A DC value in between, as in a file: the same one where both stand at the same bit.
           const dc: number[] = [];
@@ -95,7 +107,7 @@ describe("the reader of entropy-coded data", () => {
     expect(blocks).toBeGreaterThan(2000);
   });
 
-  test("the DC coefficients of a hostile file are read within its bytes, or it is refused", () => {
+  test("a hostile file is read within its bytes, or it is refused", () => {
     for (let index = 0; index < 600; index++) {
       const { bytes } = hostileFile(seededChoices(5, index), small);
       const seen: number[] = [];
@@ -103,7 +115,12 @@ describe("the reader of entropy-coded data", () => {
         const header = parseJpegHeader(bytes);
         if (header.width * header.height > 1_000_000) return;
         const jpeg = checkJpeg(bytes, header);
-        readDcCoefficients({ ...jpeg, bytes: watched(bytes, seen) });
+        const rows = new JpegRows(
+          { ...jpeg, bytes: watched(bytes, seen) },
+          ([1, 2, 4, 8] as const)[index % 4]!,
+        );
+        for (let y = 0; y < rows.height; y++) rows.row(y);
+        rows.finish();
       });
       expect([
         "decoded",
@@ -120,14 +137,15 @@ describe("the reader of entropy-coded data", () => {
   });
 });
 
-/** T.81 figure F.13, with nothing kept. */
-function skipOneByOne(reader: EntropyReader, table: HuffmanDecoder): void {
+/** T.81 figure F.13, a symbol at a time. */
+function readOneByOne(reader: EntropyReader, table: HuffmanDecoder, block: Int16Array): void {
   for (let k = 1; k < 64; k++) {
     const symbol = reader.symbol(table);
     const size = symbol & 15;
     if (size === 0 && symbol !== 0xf0) return;
     k += symbol >> 4;
-    reader.bits(size);
+    const value = reader.signed(size);
+    if (size > 0) block[zigzag[k]!] = value;
   }
 }
 

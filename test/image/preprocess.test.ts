@@ -3,10 +3,9 @@ import { imageToTensor, preprocess } from "../../src/image/preprocess.ts";
 import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
 import { toTensor } from "../../src/image/tensor.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
-import { newScaledDecoder } from "../support/image-decoders.ts";
 import { gradient } from "../support/image-reference.ts";
 
-const options = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20, scaled: newScaledDecoder() };
+const options = { maxPixels: 1_000_000, maxDecodeBytes: 64 * 2 ** 20 };
 const preprocessing: Preprocessing = {
   resize: "shortest-edge",
   size: 72,

@@ -8,7 +8,8 @@ export interface CorpusEntry {
   readonly file: string;
   /** Of the way that a request takes: "decoded", or the code of the refusal. */
   readonly outcome: string;
-  readonly decoder?: string;
+  /** Of a decoded image, where it is worth saying: 0.125 to 1. */
+  readonly scale?: number;
   readonly detail?: string;
 }
 

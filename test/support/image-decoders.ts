@@ -1,27 +1,34 @@
-/** The decoders as the Worker has them, each on its own, with the WebAssembly that it imports statically. */
-import { readFileSync } from "node:fs";
-import { createRequire } from "node:module";
-import { decodeDcOnly } from "../../src/image/dc-decoder.ts";
-import { type DecodeLimits, decodeJpeg } from "../../src/image/decode.ts";
+/** The decoder by itself at each scale, and jpeg-js, another decoder to compare it with. */
+import { decode as decodeJpegJs } from "jpeg-js";
+import { type DecodedFrame, type DecodeLimits, decodeJpeg } from "../../src/image/decode.ts";
+import { JpegRows } from "../../src/image/jpeg-decoder.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { decodeWithJpegJs } from "../../src/image/jpeg-js-decoder.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
-import type { Eighths, RgbImage, Size } from "../../src/image/rgb-image.ts";
-import { ScaledDecoder } from "../../src/image/scaled-decoder.ts";
+import { collectRows, type Eighths, type RgbImage, type Size } from "../../src/image/rgb-image.ts";
 
-const wasmFile = createRequire(import.meta.url).resolve("imagescript/wasm/any/jpeg.wasm");
-const wasm = new WebAssembly.Module(readFileSync(wasmFile));
+/** The whole image at `eighths` of its size. */
+export function decodeAt(bytes: Uint8Array, eighths: Eighths): RgbImage {
+  const rows = new JpegRows(checkJpeg(bytes, parseJpegHeader(bytes)), eighths);
+  try {
+    const image = collectRows(rows);
+    rows.finish();
+    return image;
+  } finally {
+    rows.free();
+  }
+}
 
-export const newScaledDecoder = () => new ScaledDecoder(wasm);
-const scaled = newScaledDecoder();
+/** The whole image by jpeg-js, at full size. */
+export function jpegJs(bytes: Uint8Array): RgbImage {
+  return decodeJpegJs(bytes, { useTArray: true, formatAsRGBA: false, tolerantDecoding: true });
+}
 
-const check = (bytes: Uint8Array) => checkJpeg(bytes, parseJpegHeader(bytes));
-export const jpegJs = (bytes: Uint8Array): RgbImage => decodeWithJpegJs(check(bytes));
-export const scaledTo = (bytes: Uint8Array, eighths: Eighths): RgbImage =>
-  scaled.decode(check(bytes), eighths);
-export const dcOnly = (bytes: Uint8Array): RgbImage => decodeDcOnly(check(bytes));
-
-/** Through the front door, at full size if it fits, or for an image of `target` pixels. */
-export function decodeWithin(bytes: Uint8Array, limits: DecodeLimits, target?: Size) {
-  return decodeJpeg(bytes, (fullSize) => target ?? fullSize, { ...limits, scaled });
+/** Through the front door, at the scale that an image of `target` pixels asks for; by default of the file's own size. */
+export function decodeWithin(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+  target?: Size,
+): DecodedFrame & { readonly image: RgbImage } {
+  const targetOf = (fullSize: Size) => target ?? fullSize;
+  return decodeJpeg(bytes, targetOf, limits, (rows, frame) => ({ ...frame, image: collectRows(rows) }));
 }

@@ -2,9 +2,9 @@
 import sharp, { type Sharp } from "sharp";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
 
-/** RGB, interleaved; grey is spread over three channels. */
+/** RGB, interleaved; grey is spread over three channels. Colour profiles are not applied. */
 export async function sharpRgb(jpeg: Uint8Array): Promise<Uint8Array> {
-  const raw = await sharp(jpeg)
+  const raw = await sharp(jpeg, { ignoreIcc: true })
     .toColourspace("srgb")
     .removeAlpha()
     .raw()

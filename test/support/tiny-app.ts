@@ -11,7 +11,6 @@ import type { Services } from "../../src/http/services.ts";
 import { maxInFlightBytes, smallRequestBytes } from "../../src/limits.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
 import { BucketSource } from "../../src/model/source.ts";
-import { newScaledDecoder } from "./image-decoders.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 import { FakeRuntime, tinyName } from "./tiny-pack.ts";
 
@@ -39,7 +38,7 @@ export class TinyApp {
       log,
     });
     const cache = new TieredCache([new MemoryTier(1e6)], (tier) => log({ event: "cache_failed", tier }));
-    const decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7, scaled: newScaledDecoder() };
+    const decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
     this.services = {
       config,
       heads: new HeadStore({ source, bucket, refreshMs: config.modelRefreshMs, log }),

@@ -7,7 +7,6 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Faults, Seen, StoreFault } from "../support/faulty-worker/faults.ts";
 import { breaches } from "../support/fuzz/contract.ts";
-import { makePhoto } from "../support/photos.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
@@ -124,16 +123,6 @@ describe.sequential("ONNX Runtime", () => {
     await expectFailure(503, "model_unavailable", /from the bucket failed/);
     await set({ bucket: { how: "slow", on: "shard" } });
     await expectRight();
-  });
-
-  test("the scaled decoder traps: 422 for that image, and the next instance decodes it", async () => {
-    const photo = await makePhoto({ width: 3600, height: 450, seed: 1 });
-    await set({ decoder: "traps" });
-    await expectFailure(422, "image_undecodable", /compressed data is broken/, photo);
-    await set({});
-    const answer = await ask(photo);
-    expect(answer.status).toBe(200);
-    expect(await worker.logs("request")).toMatchObject([{ decoder: "scaled" }]);
   });
 });
 

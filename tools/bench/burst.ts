@@ -30,7 +30,6 @@ export async function measureBurst(context: BenchContext): Promise<BurstReport> 
       statuses,
       seconds,
       ortHeapBytes: (await ready()).wasm_heap_bytes,
-      decoderBytes: Math.max(0, ...(await worker.logs("request")).map(decoderMemory)),
       peakJsBytes: peak,
       peakProcessBytes: (await worker.peakProcessBytes()) ?? 0,
     };
@@ -43,9 +42,4 @@ async function statusOf(url: string, body: Uint8Array): Promise<number> {
   const response = await fetch(url, { method: "POST", body: body as BodyInit });
   await response.arrayBuffer();
   return response.status;
-}
-
-/** Of one request's log line; those that decode nothing do not tell. */
-function decoderMemory(line: Readonly<Record<string, unknown>>): number {
-  return Number(line.decoder_memory_bytes ?? 0);
 }

@@ -26,7 +26,6 @@ const measuredPackages = [
   "onnxruntime-node",
   "@tensorflow/tfjs-backend-wasm",
   "jpeg-js",
-  "imagescript",
   "@jsquash/jpeg",
   "sharp",
 ] as const;

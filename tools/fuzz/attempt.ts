@@ -1,22 +1,21 @@
 /** What the decode path makes of one file, and whether it may. */
 import { ClassifierError } from "../../src/errors.ts";
-import { decodeDcOnly } from "../../src/image/dc-decoder.ts";
-import { dcOnlyCostBytes, jpegJsCostBytes, scaledCostBytes } from "../../src/image/decode-cost.ts";
+import { decodeCostBytes } from "../../src/image/decode-cost.ts";
+import { JpegRows } from "../../src/image/jpeg-decoder.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { decodeWithJpegJs } from "../../src/image/jpeg-js-decoder.ts";
-import { checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { type CheckedJpeg, checkJpeg } from "../../src/image/jpeg-scans.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
-import type { Eighths, RgbImage } from "../../src/image/rgb-image.ts";
-import { type ScaledDecoder, scaledSize } from "../../src/image/scaled-decoder.ts";
-import { maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
+import type { Eighths, Size } from "../../src/image/rgb-image.ts";
+import { scaledSize } from "../../src/image/scaled-frame.ts";
+import { decodeLimits, maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 
 /** The reasons for which an image may be refused. */
 export const refusals = ["empty_body", "image_undecodable", "unsupported_image", "image_too_large"] as const;
 export type Outcome = "decoded" | (typeof refusals)[number] | "failed";
 
-/** "front door" is the way that a request takes: the header, the choice of a decoder, Exif, the tensor. */
-export const ways = ["front door", "jpeg-js", "scaled 8/8", "scaled 2/8", "scaled 1/8", "DC-only"] as const;
+/** "front door" is the way that a request takes: the header, the choice of a scale, Exif, the tensor. */
+export const ways = ["front door", "8/8", "4/8", "2/8", "1/8"] as const;
 export type Way = (typeof ways)[number];
 
 export interface Attempt {
@@ -26,30 +25,23 @@ export interface Attempt {
   readonly detail?: string;
   /** What must never happen, where it did: an exception of another kind, or pixels that are none. */
   readonly fault?: string;
-  /** Of the front door: the decoder that it chose. */
-  readonly decoder?: string;
+  /** Of the front door: the scale that it chose, 0.125 to 1. */
+  readonly scale?: number;
   readonly ms: number;
 }
 
-export interface AttemptOptions {
-  readonly scaled: ScaledDecoder;
-  readonly preprocessing: Preprocessing;
+/** As a request would have it; then at each scale, where its memory and time are within limits. */
+export function attemptEveryWay(bytes: Uint8Array, preprocessing: Preprocessing): Attempt[] {
+  const first = attempt("front door", () => throughFrontDoor(bytes, preprocessing));
+  return [first, ...waysWithin(bytes).map(({ way, run }) => attempt(way, run))];
 }
 
-const limits = { maxPixels: maxImagePixels, maxDecodeBytes };
-
-/** As a request would have it; then each decoder by itself, where its memory is within the limit. */
-export function attemptEveryWay(bytes: Uint8Array, options: AttemptOptions): Attempt[] {
-  const first = attempt("front door", () => throughFrontDoor(bytes, options));
-  return [first, ...waysWithin(bytes, options).map(({ way, run }) => attempt(way, run))];
-}
-
-function throughFrontDoor(bytes: Uint8Array, { scaled, preprocessing }: AttemptOptions): string {
-  const { tensor, width, height, decode } = imageToTensor(bytes, preprocessing, { ...limits, scaled });
+function throughFrontDoor(bytes: Uint8Array, preprocessing: Preprocessing): number {
+  const { tensor, width, height, decode } = imageToTensor(bytes, preprocessing, decodeLimits);
   if (!tensor.every(Number.isFinite)) throw new Error("the tensor holds numbers that are not finite");
   if (width * height < 1 || width * height > maxImagePixels)
     throw new Error(`the size is ${width}x${height}`);
-  return decode.decoder;
+  return decode.eighths / 8;
 }
 
 interface Run {
@@ -57,47 +49,51 @@ interface Run {
   readonly run: () => undefined;
 }
 
-function waysWithin(bytes: Uint8Array, { scaled }: AttemptOptions): Run[] {
-  const runs: Run[] = [];
+function waysWithin(bytes: Uint8Array): Run[] {
   try {
     const header = parseJpegHeader(bytes);
     if (header.width * header.height > maxImagePixels) return [];
-    const checked = () => checkJpeg(bytes, header);
-    const add = (way: Way, costBytes: number, eighths: Eighths, decode: () => RgbImage) => {
-      const size = scaledSize(header, eighths);
-      const run = () => requireSize(decode(), size.width, size.height);
-      if (costBytes <= maxDecodeBytes) runs.push({ way, run });
-    };
-    add("jpeg-js", jpegJsCostBytes(header), 8, () => decodeWithJpegJs(checked()));
-    for (const eighths of [8, 2, 1] as const) {
-      const cost = scaledCostBytes(header, bytes.length, eighths);
-      add(`scaled ${eighths}/8`, cost, eighths, () => scaled.decode(checked(), eighths));
-    }
-    add("DC-only", dcOnlyCostBytes(header), 1, () => decodeDcOnly(checked()));
+    const jpeg = checkJpeg(bytes, header);
+    return ([8, 4, 2, 1] as const)
+      .filter((eighths) => decodeCostBytes(jpeg, eighths) <= maxDecodeBytes && isQuick(header, eighths))
+      .map((eighths) => ({ way: `${eighths}/8`, run: () => decodeAll(jpeg, eighths) }));
   } catch (error) {
-    // The front door has told what is wrong with the header.
-    if (!(error instanceof ClassifierError)) throw error;
+    // The front door has told what is wrong with the file.
+    if (error instanceof ClassifierError) return [];
+    throw error;
   }
-  return runs;
 }
 
-function requireSize(
-  { width, height, data }: RgbImage,
-  expectedWidth: number,
-  expectedHeight: number,
-): undefined {
-  if (width === expectedWidth && height === expectedHeight && data.length === width * height * 3) return;
-  throw new Error(
-    `got ${width}x${height} in ${data.length} bytes, expected ${expectedWidth}x${expectedHeight}`,
-  );
+/** Larger images are decoded at these scales in the Worker too, but a run of thousands of files would take hours. */
+const quickPixels = 4_000_000;
+
+function isQuick(fullSize: Size, eighths: Eighths): boolean {
+  const { width, height } = scaledSize(fullSize, eighths);
+  return width * height <= quickPixels;
 }
 
-function attempt(way: Way, run: () => string | undefined): Attempt {
+function decodeAll(jpeg: CheckedJpeg, eighths: Eighths): undefined {
+  const expected = scaledSize(jpeg.header, eighths);
+  const rows = new JpegRows(jpeg, eighths);
+  try {
+    if (rows.width !== expected.width || rows.height !== expected.height)
+      throw new Error(`got ${rows.width}x${rows.height}, expected ${expected.width}x${expected.height}`);
+    for (let y = 0; y < rows.height; y++) {
+      const { length } = rows.row(y);
+      if (length !== rows.width * 3) throw new Error(`row ${y} of ${rows.width} pixels has ${length} bytes`);
+    }
+    rows.finish();
+  } finally {
+    rows.free();
+  }
+}
+
+function attempt(way: Way, run: () => number | undefined): Attempt {
   const startedMs = performance.now();
   const done = () => ({ way, ms: performance.now() - startedMs });
   try {
-    const decoder = run();
-    return { ...done(), outcome: "decoded", ...(decoder === undefined ? {} : { decoder }) };
+    const scale = run();
+    return { ...done(), outcome: "decoded", ...(scale === undefined ? {} : { scale }) };
   } catch (error) {
     if (!(error instanceof ClassifierError)) {
       const fault = error instanceof Error ? (error.stack ?? error.message) : String(error);

@@ -6,7 +6,7 @@ import { concat, frameMarkers, piecesWith } from "./segments.ts";
 export interface SeedFile {
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** So many pixels that jpeg-js does not take it. */
+  /** So many pixels that it is decoded at a reduced scale. */
   readonly large: boolean;
 }
 
@@ -89,7 +89,7 @@ export async function smallSeeds(): Promise<SeedFile[]> {
   return files.map(([name, bytes]) => ({ name, bytes, large: false }));
 }
 
-/** Files of many pixels and few bytes, for the decoders that take large images. */
+/** Files of many pixels and few bytes, which are decoded at a reduced scale. */
 export async function largeSeeds(): Promise<SeedFile[]> {
   const files: [string, Uint8Array][] = [
     ["large baseline", await flat(2000, 1500, false)],

@@ -17,7 +17,7 @@ export interface Finding {
 export interface Memory {
   /** Bytes after a collection: JS objects with ArrayBuffers. */
   readonly heapBytes: number;
-  /** Bytes of the largest WASM memory that a decoder has had, or that ORT holds. */
+  /** Bytes of ORT's WASM memory; 0 where only images are decoded. */
   readonly wasmBytes: number;
 }
 
@@ -82,7 +82,7 @@ function slowestTable({ slowest }: Tally): string {
 function memoryLine({ memory: { first, last } }: Tally): string {
   if (!first || !last) return "";
   const change = (a: number, b: number) => `${megabytes(a)} -> ${megabytes(b)}`;
-  return `JS heap: ${change(first.heapBytes, last.heapBytes)}; largest WASM memory: ${change(first.wasmBytes, last.wasmBytes)}`;
+  return `JS heap: ${change(first.heapBytes, last.heapBytes)}; WASM memory: ${change(first.wasmBytes, last.wasmBytes)}`;
 }
 
 function faultLines({ faults, count }: Tally): string {

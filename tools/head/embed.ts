@@ -2,15 +2,13 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ClassifierError } from "../../src/errors.ts";
+import { decodeLimits } from "../../src/limits.ts";
 import { loadSession } from "../pack/classifiers.ts";
-import { workerDecoding } from "../pack/images.ts";
 import type { LocalPack } from "../store/local-pack.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { type Dataset, type Problem, readImage } from "./dataset.ts";
 import type { Sample } from "./rows.ts";
 import { type Augmentation, viewsOf } from "./views.ts";
-
-export { workerDecoding } from "../pack/images.ts";
 
 /** The features of a dataset's images. */
 export interface Embedded {
@@ -26,7 +24,6 @@ export async function embed(
   augmentation: Augmentation,
   progress: Progress,
 ): Promise<Embedded> {
-  const decoding = await workerDecoding();
   const session = await loadSession(pack.manifest, (file) => readFile(path.join(pack.folder, file)));
   const samples: Sample[] = [];
   const problems: Problem[] = [];
@@ -37,7 +34,7 @@ export async function embed(
       const bytes = await readImage(dataset, image);
       try {
         const views: Float32Array[] = [];
-        for (const tensor of viewsOf(bytes, pack.manifest.preprocessing, decoding, augmentation)) {
+        for (const tensor of viewsOf(bytes, pack.manifest.preprocessing, decodeLimits, augmentation)) {
           views.push((await session.run(tensor)).features.slice());
         }
         samples.push({ ...image, views });

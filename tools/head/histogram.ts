@@ -1,10 +1,10 @@
 /** Baseline: what colours alone tell. If a head is hardly better than this, the backbone does not help on these images. */
 import { decodeJpeg } from "../../src/image/decode.ts";
 import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
-import type { RgbImage } from "../../src/image/rgb-image.ts";
+import { collectRows, type RgbImage, type Size } from "../../src/image/rgb-image.ts";
+import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { type Dataset, readImage } from "./dataset.ts";
-import { workerDecoding } from "./embed.ts";
 import type { Sample } from "./rows.ts";
 
 /** Levels of each channel: 8 x 8 x 8 bins, as many numbers as ResNet34 has features. */
@@ -27,12 +27,13 @@ export async function histogramSamples(
   samples: readonly Sample[],
   preprocessing: Preprocessing,
 ): Promise<Sample[]> {
-  const decoding = await workerDecoding();
   const described: Sample[] = [];
   for (const sample of samples) {
     const bytes = await readImage(dataset, sample);
-    const decoded = decodeJpeg(bytes, (fullSize) => resizedSize(fullSize, preprocessing), decoding);
-    const shown = resizeAndCrop(decoded.image, preprocessing, decoded);
+    const targetOf = (fullSize: Size) => resizedSize(fullSize, preprocessing);
+    const shown = decodeJpeg(bytes, targetOf, decodeLimits, (rows, frame) => {
+      return resizeAndCrop(collectRows(rows), preprocessing, frame);
+    });
     described.push({ ...sample, views: [colourHistogram(shown)] });
   }
   return described;

@@ -2,10 +2,10 @@
  * Model inputs of one image and its augmentations: a mirror image and four crops. They are made from the decoded pixels,
  * before preprocessing. The plain view is, bit for bit, the tensor that the Worker makes.
  */
-import { type DecodedImage, type DecodeOptions, decodeJpeg } from "../../src/image/decode.ts";
+import { type DecodedFrame, type DecodeLimits, decodeJpeg } from "../../src/image/decode.ts";
 import { preprocess } from "../../src/image/preprocess.ts";
 import { resizedSize } from "../../src/image/resize.ts";
-import type { RgbImage } from "../../src/image/rgb-image.ts";
+import { collectRows, type RgbImage, type Size } from "../../src/image/rgb-image.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 
 /** What is added to the plain view: nothing, its mirror image, or that and four crops. */
@@ -23,16 +23,22 @@ const cropShare = 0.8;
 export function viewsOf(
   bytes: Uint8Array,
   preprocessing: Preprocessing,
-  options: DecodeOptions,
+  limits: DecodeLimits,
   augmentation: Augmentation,
 ): Float32Array[] {
-  const decoded = decodeJpeg(bytes, (fullSize) => resizedSize(fullSize, preprocessing), options);
-  const plain = preprocess(decoded.image, preprocessing, undefined, decoded);
+  const targetOf = (fullSize: Size) => resizedSize(fullSize, preprocessing);
+  const [image, frame] = decodeJpeg(
+    bytes,
+    targetOf,
+    limits,
+    (rows, about) => [collectRows(rows), about] as const,
+  );
+  const plain = preprocess(image, preprocessing, undefined, frame);
   if (augmentation === "none") return [plain];
   const views = [plain, mirrored(plain, preprocessing.crop)];
   if (augmentation === "flip") return views;
   for (let corner = 0; corner < 4; corner++) {
-    const view = cornerView(decoded, corner & 1, corner >> 1, preprocessing);
+    const view = cornerView(image, frame, corner & 1, corner >> 1, preprocessing);
     // Mirroring every other crop adds as much variety as mirroring all, at half the cost.
     views.push(corner % 2 === 0 ? view : mirrored(view, preprocessing.crop));
   }
@@ -40,8 +46,13 @@ export function viewsOf(
 }
 
 /** A crop at the left (0) or right (1) and at the top (0) or bottom (1). */
-function cornerView(decoded: DecodedImage, right: number, bottom: number, preprocessing: Preprocessing) {
-  const { image, eighths, orientation } = decoded;
+function cornerView(
+  image: RgbImage,
+  { eighths, orientation }: DecodedFrame,
+  right: number,
+  bottom: number,
+  preprocessing: Preprocessing,
+): Float32Array {
   const width = Math.max(1, Math.round(image.width * cropShare));
   const height = Math.max(1, Math.round(image.height * cropShare));
   const cut = cutOut(image, right * (image.width - width), bottom * (image.height - height), width, height);

@@ -1,15 +1,12 @@
 /** Sets of images as tensors: photographs from a folder, or pictures made from a seed. */
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import type { DecodeOptions } from "../../src/image/decode.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
-import { ScaledDecoder } from "../../src/image/scaled-decoder.ts";
 import { toTensor } from "../../src/image/tensor.ts";
-import { maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
+import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { syntheticPixels } from "./synthetic.ts";
-import { compileModule } from "./wasm.ts";
 
 /** Images, read one at a time. Tensors are float32 [3, crop, crop], made by the Worker's own code. */
 export interface ImageSet {
@@ -18,12 +15,6 @@ export interface ImageSet {
   /** File name, or the seed of a synthetic picture. */
   name(index: number): string;
   tensor(index: number): Promise<Float32Array>;
-}
-
-/** The Worker's decoders and limits, so that an image is decoded here as it will be there. */
-export async function workerDecoding(): Promise<DecodeOptions> {
-  const scaled = new ScaledDecoder(await compileModule("imagescript/wasm/any/jpeg.wasm"));
-  return { maxPixels: maxImagePixels, maxDecodeBytes, scaled };
 }
 
 /**
@@ -48,7 +39,6 @@ export async function imagesFromFolder(
   }
   const count = Math.min(all.length, limit);
   const name = (index: number) => all[Math.floor((index * all.length) / count)]!;
-  const decoding = await workerDecoding();
   return {
     kind: "photographs",
     count,
@@ -57,7 +47,8 @@ export async function imagesFromFolder(
       const path = join(folder, name(index));
       const bytes = await readFile(path);
       try {
-        return imageToTensor(bytes, preprocessing, decoding).tensor;
+        // The Worker's own limits, so that a photograph is decoded here as it will be there.
+        return imageToTensor(bytes, preprocessing, decodeLimits).tensor;
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : String(cause);
         throw new CommandError(`${path}: ${reason}`, { cause });

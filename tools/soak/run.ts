@@ -45,7 +45,7 @@ export interface ProgressFacts {
 /** The overload sends so many times what was answered before. */
 export const overloadFactor = 4;
 const model = "resnet34-cifar10";
-const packages = ["workerd", "wrangler", "onnxruntime-web", "jpeg-js", "imagescript"] as const;
+const packages = ["workerd", "wrangler", "onnxruntime-web"] as const;
 
 export async function runSoak(options: SoakOptions): Promise<SoakResults> {
   const { minutes, concurrency, seed, signal, onStep } = options;

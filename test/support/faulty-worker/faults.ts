@@ -10,8 +10,6 @@ export interface Faults {
   readonly limiter?: "hangs" | "throws" | "refuses" | "garbage";
   readonly analytics?: "throws";
   readonly images?: "hangs" | "throws" | "refuses" | "cut" | "garbage" | "empty";
-  /** The scaled decoder's WebAssembly. */
-  readonly decoder?: "traps";
 }
 
 /** On reading, but for the last two. A result of other classes, or of no numbers, has the right checksum. */

@@ -18,17 +18,13 @@ let ortMemory: WebAssembly.Memory | undefined;
 
 Object.defineProperty(globalThis, "caches", { value: { default: cache } });
 
-/** Notes ORT's memory; where the decoder is to trap, its `decode` does. */
+/** Notes ORT's memory. */
 WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
   construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports?]) {
     const instance = new Instance(module, imports);
     const imported = Object.values(imports?.a ?? {}).find((value) => value instanceof WebAssembly.Memory);
     if (imported) ortMemory = imported as WebAssembly.Memory;
-    if (faults.decoder !== "traps" || !("decode" in instance.exports)) return instance;
-    const decode = () => {
-      throw new WebAssembly.RuntimeError("unreachable");
-    };
-    return { exports: { ...instance.exports, decode } };
+    return instance;
   },
 });
 

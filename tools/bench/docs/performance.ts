@@ -67,7 +67,7 @@ function burstText(burst: NonNullable<Results["burst"]>): string {
   const mib = (bytes: number) => `${numberText(bytes / 2 ** 20)} MiB`;
   const bodies = burst.photos.reduce((sum, { bytes }) => sum + bytes, 0);
   const answered = burst.statuses.filter((status) => status === 200).length;
-  return `${burst.photos.map(({ name }) => name).join("; ")}: ${numberText(bodies / 1e6)} MB of bodies sent at once, ${answered} of ${burst.statuses.length} answered 200, the last after ${numberText(burst.seconds)} s. ORT's heap ${mib(burst.ortHeapBytes)}, largest decoder memory ${mib(burst.decoderBytes)}, peak of the JS heap with its backing stores ${mib(burst.peakJsBytes)}. The whole workerd process, its code and uncollected garbage included, had at most ${mib(burst.peakProcessBytes)}.`;
+  return `${burst.photos.map(({ name }) => name).join("; ")}: ${numberText(bodies / 1e6)} MB of bodies sent at once, ${answered} of ${burst.statuses.length} answered 200, the last after ${numberText(burst.seconds)} s. ORT's heap ${mib(burst.ortHeapBytes)}, peak of the JS heap with its backing stores ${mib(burst.peakJsBytes)}. The whole workerd process, its code and uncollected garbage included, had at most ${mib(burst.peakProcessBytes)}.`;
 }
 
 function growthText({ growth }: Results): string[] {

@@ -6,11 +6,9 @@ import { decode as decodeJpegJs } from "jpeg-js";
 import sharp from "sharp";
 import { imageToTensor, preprocess } from "../../../src/image/preprocess.ts";
 import type { RgbImage } from "../../../src/image/rgb-image.ts";
-import { ScaledDecoder } from "../../../src/image/scaled-decoder.ts";
 import { toTensor } from "../../../src/image/tensor.ts";
-import { maxDecodeBytes, maxImagePixels } from "../../../src/limits.ts";
+import { decodeLimits } from "../../../src/limits.ts";
 import type { Preprocessing } from "../../../src/model/manifest.ts";
-import { compileModule } from "../../pack/wasm.ts";
 import type { DecoderName } from "../subjects.ts";
 
 export interface Decoder {
@@ -36,10 +34,8 @@ export async function createDecoder(name: DecoderName, preprocessing: Preprocess
 }
 
 /** The code that serves, with the limits that it serves under. */
-async function ours(preprocessing: Preprocessing): Promise<Decoder> {
-  const scaled = new ScaledDecoder(await compileModule("imagescript/wasm/any/jpeg.wasm"));
-  const options = { maxPixels: maxImagePixels, maxDecodeBytes, scaled };
-  return { tensor: async (jpeg) => imageToTensor(jpeg, preprocessing, options).tensor };
+function ours(preprocessing: Preprocessing): Decoder {
+  return { tensor: async (jpeg) => imageToTensor(jpeg, preprocessing, decodeLimits).tensor };
 }
 
 /** MozJPEG as WebAssembly. It has no scaled decoding, and gives RGBA. */

@@ -107,7 +107,7 @@ function burstFigure({ burst }: Results): Figure {
     unit: "MiB",
   } as const;
   if (!burst) return { ...figure, value: undefined };
-  const value = (burst.ortHeapBytes + burst.decoderBytes + burst.peakJsBytes) / MiB;
+  const value = (burst.ortHeapBytes + burst.peakJsBytes) / MiB;
   const refused = burst.statuses.filter((status) => status !== 200);
   if (refused.length === 0) return { ...figure, value };
   return {

@@ -13,7 +13,6 @@ export interface BurstReport {
   readonly seconds: number;
   readonly ortHeapBytes: number;
   /** The largest WASM memory of a decoder so far, as the Worker logs it; 0 where all were decoded by their DC coefficients. */
-  readonly decoderBytes: number;
   /** Largest usedSize + backingStorageSize that the inspector told meanwhile. */
   readonly peakJsBytes: number;
   /** VmHWM of the whole workerd process: code, both allocators' slack and garbage included. 0 where it is not known. */

@@ -2,8 +2,6 @@
 import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { parentPort, workerData } from "node:worker_threads";
-import { ScaledDecoder } from "../../../src/image/scaled-decoder.ts";
-import { compileModule } from "../../pack/wasm.ts";
 import { type Attempt, attemptEveryWay } from "../attempt.ts";
 import { seededChoices } from "../choices.ts";
 import { hostileFile } from "../generate.ts";
@@ -37,26 +35,22 @@ const { seed, from, to } = workerData as DecodeJob;
 const post = (news: DecodeNews) => parentPort?.postMessage(news);
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
-const scaled = new ScaledDecoder(await compileModule("imagescript/wasm/any/jpeg.wasm"));
 const seeds = [...(await smallSeeds()), ...(await largeSeeds())];
 
-async function postMemory(): Promise<void> {
-  // Twice, a task apart: WebAssembly memories go after what refers to them.
-  collect();
-  await new Promise((resolve) => setTimeout(resolve, 50));
+function postMemory(): void {
   collect();
   const { heapUsed, external, arrayBuffers } = process.memoryUsage();
   post({
     kind: "memory",
-    memory: { heapBytes: heapUsed + Math.max(external, arrayBuffers), wasmBytes: scaled.largestMemoryBytes },
+    memory: { heapBytes: heapUsed + Math.max(external, arrayBuffers), wasmBytes: 0 },
   });
 }
 
 for (let index = from; index < to; index++) {
-  if (index === from + warmUpFiles) await postMemory();
+  if (index === from + warmUpFiles) postMemory();
   post({ kind: "started", index });
   const { bytes, from: origin, mutations } = hostileFile(seededChoices(seed, index), seeds);
-  const attempts = attemptEveryWay(bytes, { scaled, preprocessing: fuzzPreprocessing });
+  const attempts = attemptEveryWay(bytes, fuzzPreprocessing);
   post({ kind: "decoded", index, from: origin, mutations, bytes: bytes.length, attempts });
 }
-await postMemory();
+postMemory();

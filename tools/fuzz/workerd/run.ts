@@ -109,7 +109,7 @@ interface SoundImages {
   check(after: number): Promise<string | undefined>;
 }
 
-/** Sound images of each decoder: their answers before anything hostile, and again later, past the cache. */
+/** Sound images of each scale: their answers before anything hostile, and again later, past the cache. */
 async function soundImages(
   worker: DevWorker,
   hangMs: number,
@@ -161,11 +161,9 @@ async function settledMemory(worker: DevWorker, sound: SoundImages): Promise<Mem
   return least;
 }
 
-/** JS heap and ArrayBuffers; ORT's heap with the largest decoder memory. */
+/** JS heap and ArrayBuffers; ORT's heap. */
 async function memoryOf(worker: DevWorker): Promise<Memory> {
   const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
-  const requests = await worker.logs("request");
-  const decoder = Math.max(0, ...requests.map((line) => Number(line.decoder_memory_bytes ?? 0)));
   const { usedSize, backingStorageSize } = await worker.heapUsage();
-  return { heapBytes: usedSize + backingStorageSize, wasmBytes: ready.wasm_heap_bytes + decoder };
+  return { heapBytes: usedSize + backingStorageSize, wasmBytes: ready.wasm_heap_bytes };
 }

@@ -1,0 +1,296 @@
+/**
+ * Reads one scan, a row of MCUs at a time (ITU-T T.81, F.2 sequential and G.1 progressive). The decoder runs one reader for each
+ * scan side by side, so that even a progressive file needs the coefficients of a single row of MCUs in memory. Pure.
+ */
+import { mcuGrid } from "./block-grid.ts";
+import type { ComponentRows } from "./component-rows.ts";
+import {
+  AcDecoder,
+  acDecoderBytes,
+  EntropyReader,
+  HuffmanDecoder,
+  huffmanDecoderBytes,
+  zigzag,
+} from "./entropy-reader.ts";
+import type { JpegHeader } from "./jpeg-header.ts";
+import type { CheckedJpeg, CodedScan } from "./jpeg-scans.ts";
+import { undecodable } from "./jpeg-segments.ts";
+import type { HuffmanTable } from "./jpeg-tables.ts";
+import type { ScaledComponent } from "./scaled-frame.ts";
+
+/** Bits of the largest DC difference of 8-bit samples (T.81 table F.1). */
+const maxDifferenceBits = 11;
+
+type Coding = "sequential" | "dc-first" | "dc-refinement" | "ac-first" | "ac-refinement";
+
+function codingOf(scan: CodedScan, { process }: JpegHeader): Coding {
+  // Sequential scans have no successive approximation, whatever their headers say.
+  if (process !== "progressive") return "sequential";
+  const refines = scan.approximationHigh > 0;
+  if (scan.spectralStart === 0) return refines ? "dc-refinement" : "dc-first";
+  return refines ? "ac-refinement" : "ac-first";
+}
+
+/**
+ * The scans that a decode at this scale reads. A scan of coefficients that no inverse DCT uses is left out, unless a scan that
+ * is read refines its coefficients: a refinement cannot be parsed without them.
+ */
+export function neededScans(
+  { header, scans }: CheckedJpeg,
+  components: readonly ScaledComponent[],
+): readonly CodedScan[] {
+  if (header.process !== "progressive") return scans;
+  const last = components.map(({ lastCoefficient }) => lastCoefficient);
+  const needed: CodedScan[] = [];
+  for (const scan of scans.toReversed()) {
+    if (!scan.components.some((index) => scan.spectralStart <= last[index]!)) continue;
+    needed.push(scan);
+    if (codingOf(scan, header) !== "ac-refinement") continue;
+    for (const index of scan.components) last[index] = Math.max(last[index]!, scan.spectralEnd);
+  }
+  return needed.reverse();
+}
+
+/** The Huffman tables with which a scan codes its n-th component; checkJpeg has seen that they exist. */
+function tablesOf(scan: CodedScan, header: JpegHeader, n: number) {
+  const { dc, ac } = scan.tables[n]!;
+  const coding = codingOf(scan, header);
+  const isSequential = coding === "sequential";
+  return {
+    dc: isSequential || coding === "dc-first" ? dc : undefined,
+    sequentialAc: isSequential ? ac : undefined,
+    progressiveAc: coding === "ac-first" || coding === "ac-refinement" ? ac : undefined,
+  };
+}
+
+/** Bytes of the Huffman tables that a decode prepares. */
+export function huffmanBytes(jpeg: CheckedJpeg, components: readonly ScaledComponent[]): number {
+  const plain = new Set<HuffmanTable>();
+  const sequentialAc = new Set<HuffmanTable>();
+  for (const scan of neededScans(jpeg, components)) {
+    for (let n = 0; n < scan.components.length; n++) {
+      const tables = tablesOf(scan, jpeg.header, n);
+      if (tables.dc) plain.add(tables.dc);
+      if (tables.progressiveAc) plain.add(tables.progressiveAc);
+      if (tables.sequentialAc) sequentialAc.add(tables.sequentialAc);
+    }
+  }
+  return plain.size * huffmanDecoderBytes + sequentialAc.size * acDecoderBytes;
+}
+
+/** Prepared Huffman tables of a decode: scans that share a table share its decoder. */
+export class HuffmanDecoders {
+  readonly #plain = new Map<HuffmanTable, HuffmanDecoder>();
+  readonly #ac = new Map<HuffmanTable, AcDecoder>();
+
+  /** For DC codes, and for the AC codes of progressive scans. */
+  plain(table: HuffmanTable): HuffmanDecoder {
+    const decoder = this.#plain.get(table) ?? new HuffmanDecoder(table);
+    this.#plain.set(table, decoder);
+    return decoder;
+  }
+
+  /** For the AC codes of sequential scans. */
+  ac(table: HuffmanTable): AcDecoder {
+    const decoder = this.#ac.get(table) ?? new AcDecoder(table);
+    this.#ac.set(table, decoder);
+    return decoder;
+  }
+}
+
+/** A component as one scan codes it. */
+class ScanComponent {
+  readonly rows: ComponentRows;
+  /** Blocks of an MCU of this scan. */
+  readonly h: number;
+  readonly v: number;
+  readonly dc: HuffmanDecoder | undefined;
+  readonly ac: AcDecoder | undefined;
+  readonly plainAc: HuffmanDecoder | undefined;
+  /** DC coefficient of the block before. */
+  prediction = 0;
+
+  constructor(rows: ComponentRows, tables: ReturnType<typeof tablesOf>, decoders: HuffmanDecoders) {
+    this.rows = rows;
+    this.h = rows.shape.h;
+    this.v = rows.shape.v;
+    this.dc = tables.dc && decoders.plain(tables.dc);
+    this.ac = tables.sequentialAc && decoders.ac(tables.sequentialAc);
+    this.plainAc = tables.progressiveAc && decoders.plain(tables.progressiveAc);
+  }
+}
+
+/** One scan of a decode. */
+export class ScanReader {
+  readonly #reader: EntropyReader;
+  readonly #coding: Coding;
+  readonly #parts: readonly ScanComponent[];
+  readonly #alone: boolean;
+  readonly #mcusPerLine: number;
+  readonly #spectralStart: number;
+  readonly #spectralEnd: number;
+  readonly #low: number;
+  readonly #restartInterval: number;
+  #mcusToRestart: number;
+  /** Blocks still to come that the last end-of-band code covers (T.81 G.1.2.2). */
+  #endOfBandRun = 0;
+
+  /** @param components all components of the frame */
+  constructor(
+    { bytes, header }: CheckedJpeg,
+    scan: CodedScan,
+    components: readonly ComponentRows[],
+    decoders: HuffmanDecoders,
+  ) {
+    this.#reader = new EntropyReader(bytes, scan.dataStart, scan.dataEnd);
+    this.#coding = codingOf(scan, header);
+    this.#alone = scan.components.length === 1;
+    this.#parts = scan.components.map(
+      (index, n) => new ScanComponent(components[index]!, tablesOf(scan, header, n), decoders),
+    );
+    this.#mcusPerLine = mcuGrid(header).perLine;
+    this.#spectralStart = scan.spectralStart;
+    this.#spectralEnd = scan.spectralEnd;
+    this.#low = scan.approximationLow;
+    this.#restartInterval = scan.restartInterval;
+    this.#mcusToRestart = scan.restartInterval;
+  }
+
+  /** Adds what this scan codes of the next row of MCUs to the coefficients. Throws image_undecodable. */
+  readMcuRow(mcuRow: number): void {
+    if (this.#alone) this.#readAlone(this.#parts[0]!, mcuRow);
+    else this.#readInterleaved();
+  }
+
+  /** The MCU of a component alone in its scan is one block, whatever its sampling factors (T.81 A.2.2). */
+  #readAlone(part: ScanComponent, mcuRow: number): void {
+    const { v, blocksPerLine, blocksPerColumn, paddedPerLine } = part.rows.shape;
+    const rows = Math.min(v, blocksPerColumn - mcuRow * v);
+    for (let y = 0; y < rows; y++) {
+      for (let x = 0; x < blocksPerLine; x++) {
+        this.#beginMcu();
+        this.#readBlock(part, y * paddedPerLine + x);
+      }
+    }
+  }
+
+  #readInterleaved(): void {
+    for (let mcu = 0; mcu < this.#mcusPerLine; mcu++) {
+      this.#beginMcu();
+      for (let i = 0; i < this.#parts.length; i++) {
+        const part = this.#parts[i]!;
+        const { paddedPerLine } = part.rows.shape;
+        for (let y = 0; y < part.v; y++) {
+          const block = y * paddedPerLine + mcu * part.h;
+          for (let x = 0; x < part.h; x++) this.#readBlock(part, block + x);
+        }
+      }
+    }
+  }
+
+  #beginMcu(): void {
+    if (this.#restartInterval === 0) return;
+    if (this.#mcusToRestart === 0) {
+      this.#reader.restart();
+      this.#endOfBandRun = 0;
+      for (const part of this.#parts) part.prediction = 0;
+      this.#mcusToRestart = this.#restartInterval;
+    }
+    this.#mcusToRestart--;
+  }
+
+  #readBlock(part: ScanComponent, block: number): void {
+    const { coefficients, shape } = part.rows;
+    const start = block * shape.coefficientsPerBlock;
+    if (this.#coding === "sequential") this.#sequential(part, block);
+    else if (this.#coding === "dc-first") coefficients[start] = this.#nextDc(part) << this.#low;
+    else if (this.#coding === "dc-refinement") coefficients[start]! |= this.#reader.bits(1) << this.#low;
+    else if (this.#coding === "ac-first") this.#acFirst(part, block);
+    else this.#acRefinement(part, block);
+  }
+
+  #nextDc(part: ScanComponent): number {
+    const bits = this.#reader.symbol(part.dc!);
+    if (bits > maxDifferenceBits) throw undecodable("its compressed data is broken (DC out of range)");
+    part.prediction += this.#reader.signed(bits);
+    return part.prediction;
+  }
+
+  #sequential(part: ScanComponent, block: number): void {
+    const { coefficients, extents, shape } = part.rows;
+    const start = block * shape.coefficientsPerBlock;
+    coefficients[start] = this.#nextDc(part);
+    if (shape.lastCoefficient === 0) this.#reader.skipAc(part.ac!);
+    else extents[block] = this.#reader.readAc(part.ac!, coefficients, start, shape.lastCoefficient);
+  }
+
+  /** T.81 figure G.3. */
+  #acFirst(part: ScanComponent, block: number): void {
+    if (this.#endOfBandRun > 0) {
+      this.#endOfBandRun--;
+      return;
+    }
+    const reader = this.#reader;
+    const { coefficients, extents, shape } = part.rows;
+    const start = block * shape.coefficientsPerBlock;
+    for (let k = this.#spectralStart; k <= this.#spectralEnd; k++) {
+      const symbol = reader.symbol(part.plainAc!);
+      const run = symbol >> 4;
+      const size = symbol & 15;
+      if (size === 0) {
+        if (run < 15) {
+          this.#endOfBandRun = (1 << run) + reader.bits(run) - 1;
+          return;
+        }
+        k += 15;
+        continue;
+      }
+      k += run;
+      coefficients[start + zigzag[k]!] = reader.signed(size) << this.#low;
+      if (k > extents[block]!) extents[block] = Math.min(k, 63);
+    }
+  }
+
+  /** T.81 G.1.2.3 and figure G.7: one more bit for each coefficient that is not zero, and new ones of one bit. */
+  #acRefinement(part: ScanComponent, block: number): void {
+    const reader = this.#reader;
+    const { coefficients, extents, shape } = part.rows;
+    const start = block * shape.coefficientsPerBlock;
+    const bit = 1 << this.#low;
+    let k = this.#spectralStart;
+    if (this.#endOfBandRun === 0) {
+      for (; k <= this.#spectralEnd; k++) {
+        const symbol = reader.symbol(part.plainAc!);
+        let zeros = symbol >> 4;
+        let value = 0;
+        if ((symbol & 15) !== 0) {
+          value = reader.bits(1) === 1 ? bit : -bit;
+        } else if (zeros < 15) {
+          this.#endOfBandRun = (1 << zeros) + reader.bits(zeros);
+          break;
+        }
+        for (; k <= this.#spectralEnd; k++) {
+          const at = start + zigzag[k]!;
+          if (coefficients[at] !== 0) this.#refine(coefficients, at, bit);
+          else if (--zeros < 0) break;
+        }
+        if (value === 0) continue;
+        coefficients[start + zigzag[k]!] = value;
+        if (k > extents[block]!) extents[block] = Math.min(k, 63);
+      }
+    }
+    if (this.#endOfBandRun === 0) return;
+    this.#endOfBandRun--;
+    const last = Math.min(this.#spectralEnd, extents[block]!);
+    for (; k <= last; k++) {
+      const at = start + zigzag[k]!;
+      if (coefficients[at] !== 0) this.#refine(coefficients, at, bit);
+    }
+  }
+
+  #refine(coefficients: Int16Array, at: number, bit: number): void {
+    if (this.#reader.bits(1) === 0) return;
+    const value = coefficients[at]!;
+    if ((value & bit) === 0) coefficients[at] = value + (value >= 0 ? bit : -bit);
+  }
+}
