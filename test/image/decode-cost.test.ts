@@ -1,4 +1,7 @@
 /** The memory of a decode: what it allocates is what was computed before, and it frees all of it. */
+import { execFile } from "node:child_process";
+import path from "node:path";
+import { promisify } from "node:util";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { decodeCostBytes } from "../../src/image/decode-cost.ts";
@@ -7,6 +10,7 @@ import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
 import { writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
 import { smallSeeds } from "../../tools/fuzz/seeds.ts";
+import type { ChurnMemory } from "../support/decode-churn.ts";
 
 const eighths = [8, 4, 2, 1] as const;
 const arrayTypes = ["Uint8Array", "Uint8ClampedArray", "Uint16Array", "Int16Array", "Int32Array"] as const;
@@ -120,3 +124,13 @@ test("free() gives back every array that grows with the image", () => {
     expect(keptBytes).toBeLessThan(20_000);
   }
 });
+
+test("300 decodes of large progressive files and bombs leave the memory of a process as it was", async () => {
+  const script = path.join(import.meta.dirname, "..", "support", "decode-churn.ts");
+  const { stdout } = await promisify(execFile)(process.execPath, ["--no-warnings", script, "300"]);
+  const { decodes, residentBytes, externalBytes } = JSON.parse(stdout) as ChurnMemory;
+  expect(decodes).toBe(300);
+  // Tensors of 48 KiB are the caller's, and garbage here, as Huffman tables are.
+  expect(externalBytes[1] - externalBytes[0]).toBeLessThan(16 * 2 ** 20);
+  expect(residentBytes[1] - residentBytes[0]).toBeLessThan(64 * 2 ** 20);
+}, 240_000);

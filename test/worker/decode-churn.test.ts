@@ -1,0 +1,39 @@
+/** Decodes leave nothing behind: the memory of the isolate and of its process does not grow with their number. */
+import path from "node:path";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { packsFolder } from "../../tools/store/local-pack.ts";
+import { progressivePanorama } from "../support/decode-churn.ts";
+import { MeasuredWorker } from "../support/measured-worker.ts";
+
+const MiB = 2 ** 20;
+let worker: MeasuredWorker;
+
+beforeAll(async () => {
+  worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"));
+}, 300_000);
+
+afterAll(() => worker?.close());
+
+async function postDistinct(image: Uint8Array, from: number, to: number): Promise<void> {
+  for (let n = from; n < to; n++) {
+    // Bytes behind the end make it another file, so that no cache answers.
+    const body = new Uint8Array(image.length + 4);
+    body.set(image);
+    new DataView(body.buffer).setUint32(image.length, n);
+    const response = await worker.classify(body);
+    expect(response.status).toBe(200);
+    await response.arrayBuffer();
+  }
+}
+
+test("100 different progressive panoramas, one after the other, leave memory as 10 did", async () => {
+  const image = await progressivePanorama(1);
+  await postDistinct(image, 0, 10);
+  const before = { heap: await worker.heapUsage(), processBytes: await worker.peakProcessBytes() };
+  await postDistinct(image, 10, 110);
+  const after = { heap: await worker.heapUsage(), processBytes: await worker.peakProcessBytes() };
+  const jsBytes = ({ heap }: typeof before) => heap.usedSize + heap.backingStorageSize;
+  // Garbage that V8 has not collected yet counts, hence the room.
+  expect(jsBytes(after) - jsBytes(before)).toBeLessThan(48 * MiB);
+  expect(after.processBytes - before.processBytes).toBeLessThan(96 * MiB);
+});
