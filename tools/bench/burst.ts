@@ -1,41 +1,37 @@
-/** The worst moment that the memory must bear: eight different large photos at once, the model loaded. */
-
-import { fourToThree, type Photo, photo, readPhoto, scenes } from "../pictures/photos.ts";
+/** Measures the largest memory use: eight different large photos at once, with the model loaded. */
+import { fourToThree, photo, readPhoto, scenes } from "../pictures/photos.ts";
 import { peakJsBytes } from "../workerd/inspector.ts";
 import type { BenchContext } from "./context.ts";
+import { ortHeapBytes, repeat } from "./requests.ts";
 import type { BurstReport } from "./results/results.ts";
 
+/** Sends photos of 12 and 24 megapixels, half of them progressive, to a fresh Worker. */
 export async function measureBurst(context: BenchContext): Promise<BurstReport> {
-  const photos: Photo[] = [];
-  for (const [i, scene] of scenes.entries()) {
-    const megapixels = i < 4 ? 12 : 24;
-    const progressive = i % 2 === 1;
+  const photos = await repeat(scenes.length, (i) => {
+    const [scene, megapixels, progressive] = [scenes[i]!, i < 4 ? 12 : 24, i % 2 === 1];
     const name = `${scene}, ${megapixels} MP${progressive ? ", progressive" : ""}`;
-    photos.push(await photo(name, { ...fourToThree(megapixels), progressive, scene }));
-  }
-  const worker = await context.startOurs();
-  try {
-    const ready = async () =>
-      (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
-    await ready();
-    const bodies = await Promise.all(photos.map(readPhoto));
+    return photo(name, { ...fourToThree(megapixels), progressive, scene });
+  });
+  const bodies = await Promise.all(photos.map(readPhoto));
+  return context.withWorker("ours", async (worker) => {
+    await ortHeapBytes(worker.url);
     let statuses: number[] = [];
     const startedMs = performance.now();
     const peak = await peakJsBytes(worker.inspectorPort, async () => {
       statuses = await Promise.all(bodies.map((body) => statusOf(`${worker.url}/v1/classify`, body)));
     });
     const seconds = (performance.now() - startedMs) / 1000;
+    // A request that decodes nothing logs no decoder memory.
+    const decoders = (await worker.logs("request")).map((line) => Number(line.decoder_memory_bytes ?? 0));
     return {
       photos: photos.map(({ name, bytes }) => ({ name, bytes })),
       statuses,
       seconds,
-      ortHeapBytes: (await ready()).wasm_heap_bytes,
+      ortHeapBytes: await ortHeapBytes(worker.url),
       peakJsBytes: peak,
       peakProcessBytes: (await worker.peakProcessBytes()) ?? 0,
     };
-  } finally {
-    await worker.close();
-  }
+  });
 }
 
 async function statusOf(url: string, body: Uint8Array): Promise<number> {

@@ -1,4 +1,4 @@
-/** What all measurements share: the models, the pictures, the built Workers and their storage. */
+/** What all measurements share: models, pictures, built Workers and their buckets. */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -7,20 +7,23 @@ import { benchHead } from "../head/random-head.ts";
 import { fourToThree, type Photo, photo } from "../pictures/photos.ts";
 import { seedFile, seedHead, seedPack } from "../workerd/bucket-state.ts";
 import { type Bundle, buildOurs } from "../workerd/bundle.ts";
-import { DevWorker } from "../workerd/dev-worker.ts";
+import { DevWorker, type DevWorkerOptions } from "../workerd/dev-worker.ts";
 import { buildPlain } from "./peers/plain-bundle.ts";
 import { type PictureName, pictureNames, pictureSpecs } from "./plan.ts";
 import { type StandIn, standIn } from "./stand-in/stand-in.ts";
 
-/** Keys of the single files in the plain Worker's bucket. */
+/** Keys of the models in the plain Worker's bucket. */
 const plainKeys = { int8: "resnet34-int8.onnx", fp32: "resnet34.onnx" } as const;
 
+type Precision = keyof typeof plainKeys;
+
+/** Everything that the measurements share. Call close() to delete it. */
 export class BenchContext {
   readonly model: StandIn;
   readonly photos: ReadonlyMap<PictureName, Photo>;
-  readonly #folder: string;
-  readonly #ours: Bundle;
+  readonly ourBundle: Bundle;
   readonly #plain: Bundle;
+  readonly #folder: string;
 
   private constructor(
     folder: string,
@@ -31,10 +34,11 @@ export class BenchContext {
     this.#folder = folder;
     this.model = model;
     this.photos = photos;
-    this.#ours = bundles.ours;
+    this.ourBundle = bundles.ours;
     this.#plain = bundles.plain;
   }
 
+  /** Makes the models and photos that no earlier run has made, builds the Workers and fills their buckets. */
   static async create(onStep: (step: string) => void): Promise<BenchContext> {
     const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-bench-"));
     try {
@@ -63,37 +67,41 @@ export class BenchContext {
     return this.model.pack.manifest.preprocessing;
   }
 
-  /** Folder of our built Worker. */
-  get ourBundle(): Bundle {
-    return this.#ours;
-  }
-
+  /** Returns the photo of that name. */
   photo(name: PictureName): Photo {
-    const found = this.photos.get(name);
-    if (!found) throw new Error(`no photo ${name}`);
-    return found;
+    return this.photos.get(name)!;
   }
 
-  /** Our Worker in a fresh process, with the 224 pack in its bucket. */
-  startOurs(): Promise<DevWorker> {
-    const vars = { MODEL_NAME: this.model.pack.manifest.name };
-    return DevWorker.start({ bundle: this.#ours, stateFolder: this.#state("ours"), vars });
+  /**
+   * Runs `work` on a Worker in a fresh process.
+   * @param subject our Worker with the 224 pack or with another one, or the plain Worker with a single file
+   */
+  async withWorker<T>(
+    subject: "ours" | Precision | StandIn["pack"],
+    work: (worker: DevWorker) => Promise<T>,
+  ): Promise<T> {
+    const worker = await DevWorker.start(await this.#optionsOf(subject));
+    try {
+      return await work(worker);
+    } finally {
+      await worker.close();
+    }
   }
 
-  /** The same with another pack. */
-  async startOursWith({ folder, manifest }: StandIn["pack"]): Promise<DevWorker> {
-    const stateFolder = this.#state(manifest.name);
-    await seedPack(stateFolder, folder);
-    return DevWorker.start({ bundle: this.#ours, stateFolder, vars: { MODEL_NAME: manifest.name } });
-  }
-
-  startPlain(precision: keyof typeof plainKeys): Promise<DevWorker> {
-    const vars = { MODEL_KEY: plainKeys[precision], INPUT_SIZE: this.preprocessing.crop };
-    return DevWorker.start({ bundle: this.#plain, stateFolder: this.#state(precision), vars });
-  }
-
+  /** Deletes the bundles and buckets. */
   async close(): Promise<void> {
     await rm(this.#folder, { recursive: true, force: true });
+  }
+
+  async #optionsOf(subject: "ours" | Precision | StandIn["pack"]): Promise<DevWorkerOptions> {
+    if (subject === "int8" || subject === "fp32") {
+      const vars = { MODEL_KEY: plainKeys[subject], INPUT_SIZE: this.preprocessing.crop };
+      return { bundle: this.#plain, stateFolder: this.#state(subject), vars };
+    }
+    const { manifest, folder } = subject === "ours" ? this.model.pack : subject;
+    const stateFolder = this.#state(subject === "ours" ? "ours" : manifest.name);
+    if (subject !== "ours") await seedPack(stateFolder, folder);
+    return { bundle: this.ourBundle, stateFolder, vars: { MODEL_NAME: manifest.name } };
   }
 
   #state(name: string): string {

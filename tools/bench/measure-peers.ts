@@ -1,12 +1,13 @@
-/** The subjects that run in Node, each in a process of its own. */
+/** Measures the subjects that run in Node, each in a process of its own. */
 import { runPeer } from "./child.ts";
 import type { BenchContext } from "./context.ts";
 import type { DecodeAnswer, DecodeArgument } from "./peers/decode.ts";
 import type { ModelPeerAnswer } from "./peers/peer-io.ts";
 import type { Plan } from "./plan.ts";
-import type { Measured } from "./results/samples.ts";
+import { type Measured, measured } from "./results/samples.ts";
 import { type DecoderName, metrics } from "./subjects.ts";
 
+/** Measures a model in one of the runtimes for Node. */
 export async function measureModel(
   context: BenchContext,
   plan: Plan,
@@ -15,46 +16,40 @@ export async function measureModel(
 ): Promise<Measured[]> {
   const file = precision === "int8" ? context.model.int8File : context.model.fp32File;
   const argument = { file, size: context.preprocessing.crop, times: plan.runs };
-  const answer = await runPeer<ModelPeerAnswer>(script, argument);
+  const { coldMs, runMs, peakProcessBytes, logitError } = await runPeer<ModelPeerAnswer>(script, argument);
   return [
-    { metric: metrics.cold, unit: "ms", values: [answer.coldMs] },
-    { metric: metrics.run, unit: "ms", values: answer.runMs },
-    { metric: metrics.peakProcess, unit: "bytes", values: [answer.peakProcessBytes] },
-    {
-      metric: metrics.logitError,
-      unit: "count",
-      values: answer.logitError === undefined ? [] : [answer.logitError],
-    },
+    measured(metrics.cold, "ms", [coldMs]),
+    measured(metrics.run, "ms", runMs),
+    measured(metrics.peakProcess, "bytes", [peakProcessBytes]),
+    measured(metrics.logitError, "count", logitError === undefined ? [] : [logitError]),
   ];
 }
 
+/** Measures a JPEG decoder. */
 export async function measureDecoder(
   context: BenchContext,
   plan: Plan,
   decoder: DecoderName,
 ): Promise<Measured[]> {
+  const { preprocessing } = context;
   const photos = plan.decodePhotos.map((name) => context.photo(name));
-  const argument: DecodeArgument = {
-    decoder,
-    preprocessing: context.preprocessing,
-    photos,
-    times: plan.decodes,
-  };
+  const argument: DecodeArgument = { decoder, preprocessing, photos, times: plan.decodes };
   const answer = await runPeer<DecodeAnswer>("decode", argument);
   return [
-    ...answer.photos.flatMap(({ name, pixelsMs, tensorMs }): Measured[] => [
-      { metric: metrics.decode(name), unit: "ms", values: pixelsMs },
-      { metric: metrics.tensor(name), unit: "ms", values: tensorMs },
+    ...answer.photos.flatMap(({ name, pixelsMs, tensorMs }) => [
+      measured(metrics.decode(name), "ms", pixelsMs),
+      measured(metrics.tensor(name), "ms", tensorMs),
     ]),
-    { metric: metrics.peakProcess, unit: "bytes", values: [answer.peakProcessBytes] },
+    measured(metrics.peakProcess, "bytes", [answer.peakProcessBytes]),
   ];
 }
 
+/** Compares the logits of the shards with those of the whole graph, bit for bit. */
 export function compareLogits(context: BenchContext): Promise<{ compared: number; different: number }> {
   return runPeer("exact", { packFolder: context.model.pack.folder, file: context.model.int8File });
 }
 
-/** Needs jpeg-js on 12 megapixels, so it is done once, apart from what is timed. */
+/** Compares the tensors of all decoders. Runs once, apart from the timed rounds, since it needs jpeg-js on 12 megapixels. */
 export function compareDecoders(context: BenchContext): Promise<Record<string, number>> {
   const { file } = context.photo("12mp");
   return runPeer("decode-agreement", { file, preprocessing: context.preprocessing });

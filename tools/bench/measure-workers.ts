@@ -1,75 +1,81 @@
-/** The Workers, ours and the plain one, in a fresh workerd each time. */
-
+/** Measures our Worker and the plain one, in a fresh workerd each time. */
+import { setTimeout as sleep } from "node:timers/promises";
 import { neverSeen, readPhoto } from "../pictures/photos.ts";
 import type { DevWorker } from "../workerd/dev-worker.ts";
 import type { BenchContext } from "./context.ts";
 import { measureHead } from "./measure-head.ts";
 import { type PictureName, type Plan, pictureNames } from "./plan.ts";
-import { cpuDuring, send, sendAtOnce, sendEach, stageMs, warmUp } from "./requests.ts";
-import type { Measured, Unit } from "./results/samples.ts";
+import {
+  getJson,
+  msOf,
+  ortHeapBytes,
+  repeat,
+  send,
+  sendAtOnce,
+  sendEach,
+  stageMs,
+  warmUp,
+  withCpu,
+} from "./requests.ts";
+import { type Measured, measured } from "./results/samples.ts";
 import { metrics, stages } from "./subjects.ts";
 
-/** What the plain Worker is sent: jpeg-js does not get further within 128 MB. */
+/** The pictures for the plain Worker: jpeg-js cannot decode larger ones within 128 MB. */
 const plainPictures: readonly PictureName[] = ["500x375", "12mp"];
-
 const settleMs = 1000;
 
-export async function measureOurs(context: BenchContext, plan: Plan): Promise<Measured[]> {
-  const worker = await context.startOurs();
-  try {
+/** Measures our Worker: cold, warm, cached, with a head, under load, and its memory. */
+export function measureOurs(context: BenchContext, plan: Plan): Promise<Measured[]> {
+  return context.withWorker("ours", async (worker) => {
     const url = `${worker.url}/v1/classify`;
     const small = await readPhoto(context.photo("500x375"));
-    const measured = [...(await coldStart(worker, url, small))];
-    const loaded = (await worker.logs("model_loaded"))[0] as { r2_reads?: number } | undefined;
-    if (loaded?.r2_reads !== undefined) measured.push(of(metrics.r2Reads, "count", [loaded.r2_reads]));
-
+    const cold = await coldStart(worker, url, small);
+    const reads = (await worker.logs("model_loaded")).map(({ r2_reads }) => Number(r2_reads));
     await warmUp(url, small);
-    measured.push(...(await warmPictures(worker, url, context, plan, pictureNames)));
-    measured.push(...(await requestStages(url, small, plan.requests)));
-    measured.push(of(metrics.floor, "ms", await timeHealthz(worker.url, plan.requests)));
-    measured.push(...(await cacheHits(worker, url, small, plan.requests)));
-    measured.push(...(await measureHead(url, small, plan.requests)));
-    const eight = Array.from({ length: 8 }, () => neverSeen(small));
-    measured.push(of(metrics.eight, "ms", [(await sendAtOnce(url, eight)).totalMs]));
-
-    const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
-    measured.push(of(metrics.wasmHeap, "bytes", [ready.wasm_heap_bytes]), ...(await memory(worker)));
-    return measured;
-  } finally {
-    await worker.close();
-  }
+    return [
+      ...cold,
+      measured(metrics.r2Reads, "count", reads.slice(0, 1)),
+      ...(await warmPictures(worker, url, context, plan, pictureNames)),
+      ...(await requestStages(url, small, plan.requests)),
+      measured(metrics.floor, "ms", await timeHealthz(worker.url, plan.requests)),
+      ...(await cacheHits(worker, url, small, plan.requests)),
+      ...(await measureHead(url, small, plan.requests)),
+      measured(metrics.eight, "ms", [(await sendAtOnce(url, small, 8)).totalMs]),
+      measured(metrics.wasmHeap, "bytes", [await ortHeapBytes(worker.url)]),
+      ...(await memory(worker)),
+    ];
+  });
 }
 
-export async function measurePlain(
+/** Measures the Worker that loads the model as one file with onnxruntime-web's defaults. */
+export function measurePlain(
   context: BenchContext,
   plan: Plan,
   precision: "int8" | "fp32",
 ): Promise<Measured[]> {
-  const worker = await context.startPlain(precision);
-  try {
+  return context.withWorker(precision, async (worker) => {
     const url = `${worker.url}/classify`;
     const small = await readPhoto(context.photo("500x375"));
-    const measured = [...(await coldStart(worker, url, small))];
+    const cold = await coldStart(worker, url, small);
     await warmUp(url, small);
-    const runs = (await (await fetch(`${worker.url}/run?times=${plan.runs}`)).json()) as { ms: number[] };
-    measured.push(of(metrics.run, "ms", runs.ms));
-    measured.push(...(await warmPictures(worker, url, context, plan, plainPictures)));
-    const heap = (await (await fetch(`${worker.url}/heap`)).json()) as { wasm_heap_bytes: number };
-    measured.push(of(metrics.wasmHeap, "bytes", [heap.wasm_heap_bytes]), ...(await memory(worker)));
-    return measured;
-  } finally {
-    await worker.close();
-  }
+    const runs = await getJson<{ ms: number[] }>(`${worker.url}/run?times=${plan.runs}`);
+    const pictures = await warmPictures(worker, url, context, plan, plainPictures);
+    const heap = await getJson<{ wasm_heap_bytes: number }>(`${worker.url}/heap`);
+    return [
+      ...cold,
+      measured(metrics.run, "ms", runs.ms),
+      ...pictures,
+      measured(metrics.wasmHeap, "bytes", [heap.wasm_heap_bytes]),
+      ...(await memory(worker)),
+    ];
+  });
 }
 
 async function coldStart(worker: DevWorker, url: string, jpeg: Uint8Array): Promise<Measured[]> {
-  // Starting wrangler keeps the machine busy a little longer than until the Worker answers.
-  await new Promise((resolve) => setTimeout(resolve, settleMs));
-  let ms = Number.NaN;
-  const cpu = await cpuDuring(worker, async () => {
-    ({ ms } = await send(url, neverSeen(jpeg)));
-  });
-  return [of(metrics.cold, "ms", [ms]), of(metrics.coldCpu, "ms", cpu)];
+  // wrangler keeps the machine busy for a moment after the Worker first answers.
+  await sleep(settleMs);
+  const [{ ms }, cpu] = await withCpu(worker, () => send(url, neverSeen(jpeg)));
+  return [measured(metrics.cold, "ms", [ms]), measured(metrics.coldCpu, "ms", cpu)];
 }
 
 async function warmPictures(
@@ -79,43 +85,35 @@ async function warmPictures(
   plan: Plan,
   pictures: readonly PictureName[],
 ): Promise<Measured[]> {
-  const measured: Measured[] = [];
+  const all: Measured[] = [];
   for (const name of pictures) {
     const jpeg = await readPhoto(context.photo(name));
     const times = name === "500x375" ? plan.requests : plan.requestsOfLarge;
-    let ms: number[] = [];
-    const cpu = await cpuDuring(worker, async () => {
-      ms = await sendEach(url, jpeg, times);
-    });
-    measured.push(of(metrics.warm(name), "ms", ms));
-    measured.push(
-      of(
-        metrics.warmCpu(name),
-        "ms",
-        cpu.map((total) => total / times),
-      ),
-    );
+    const [answers, cpu] = await withCpu(worker, () => sendEach(url, jpeg, times));
+    all.push(measured(metrics.warm(name), "ms", msOf(answers)));
+    all.push(measured(metrics.warmCpu(name), "ms", perRequest(cpu, times)));
   }
-  return measured;
+  return all;
 }
 
 async function requestStages(url: string, jpeg: Uint8Array, times: number): Promise<Measured[]> {
-  const headers: Headers[] = [];
-  for (let i = 0; i < times; i++) headers.push((await send(url, neverSeen(jpeg))).headers);
+  const answers = await sendEach(url, jpeg, times);
   return stages.map((stage) => {
-    const values = headers.map((each) => stageMs(each, stage)).filter((ms) => !Number.isNaN(ms));
-    return of(metrics.stage(stage), "ms", values);
+    const values = answers.map(({ headers }) => stageMs(headers, stage));
+    return measured(
+      metrics.stage(stage),
+      "ms",
+      values.filter((ms) => !Number.isNaN(ms)),
+    );
   });
 }
 
-async function timeHealthz(origin: string, times: number): Promise<number[]> {
-  const ms: number[] = [];
-  for (let i = 0; i < times; i++) {
+function timeHealthz(origin: string, times: number): Promise<number[]> {
+  return repeat(times, async () => {
     const startedMs = performance.now();
     await (await fetch(`${origin}/healthz`)).arrayBuffer();
-    ms.push(performance.now() - startedMs);
-  }
-  return ms;
+    return performance.now() - startedMs;
+  });
 }
 
 async function cacheHits(
@@ -125,35 +123,21 @@ async function cacheHits(
   requests: number,
 ): Promise<Measured[]> {
   await send(url, jpeg);
-  // Hits are quick: more of them, so that their CPU shows in ticks of 10 ms.
+  // The CPU of one hit is less than the clock's tick of 10 ms.
   const times = 10 * requests;
-  const ms: number[] = [];
-  const cpu = await cpuDuring(worker, async () => {
-    for (let i = 0; i < times; i++) {
-      const answer = await send(url, jpeg);
-      if (answer.headers.get("X-Cache") !== "HIT") throw new Error("a repeated picture was no cache hit");
-      ms.push(answer.ms);
-    }
-  });
-  return [
-    of(metrics.hit, "ms", ms),
-    of(
-      metrics.hitCpu,
-      "ms",
-      cpu.map((total) => total / times),
-    ),
-  ];
+  const [answers, cpu] = await withCpu(worker, () => repeat(times, () => send(url, jpeg)));
+  const missed = answers.find(({ headers }) => headers.get("X-Cache") !== "HIT");
+  if (missed) throw new Error("a repeated picture was no cache hit");
+  return [measured(metrics.hit, "ms", msOf(answers)), measured(metrics.hitCpu, "ms", perRequest(cpu, times))];
 }
 
 async function memory(worker: DevWorker): Promise<Measured[]> {
   const { usedSize, backingStorageSize } = await worker.heapUsage();
   const peak = await worker.peakProcessBytes();
   return [
-    of(metrics.jsHeap, "bytes", [usedSize + backingStorageSize]),
-    of(metrics.peakProcess, "bytes", peak === undefined ? [] : [peak]),
+    measured(metrics.jsHeap, "bytes", [usedSize + backingStorageSize]),
+    measured(metrics.peakProcess, "bytes", peak === undefined ? [] : [peak]),
   ];
 }
 
-function of(metric: string, unit: Unit, values: readonly number[]): Measured {
-  return { metric, unit, values };
-}
+const perRequest = (cpu: readonly number[], requests: number) => cpu.map((ms) => ms / requests);

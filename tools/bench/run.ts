@@ -3,9 +3,7 @@
 import { describeMachine } from "../measure/machine.ts";
 import { measureBurst } from "./burst.ts";
 import { BenchContext } from "./context.ts";
-import { growConcurrency } from "./growth/concurrency.ts";
-import { growImageSize } from "./growth/image-size.ts";
-import { growInputSize } from "./growth/input-size.ts";
+import { growths } from "./growth.ts";
 import { compareDecoders, compareLogits, measureDecoder, measureModel } from "./measure-peers.ts";
 import { measureOurs, measurePlain } from "./measure-workers.ts";
 import type { Plan } from "./plan.ts";
@@ -30,12 +28,7 @@ const measuredPackages = [
   "sharp",
 ] as const;
 
-const growths = {
-  "input-size": growInputSize,
-  "image-size": growImageSize,
-  concurrency: growConcurrency,
-} as const satisfies Record<GrowthName, unknown>;
-
+/** Measures everything that `plan` asks for. */
 export async function runBench(plan: Plan, onProgress: OnProgress): Promise<Results> {
   const startedAt = new Date();
   const machine = await describeMachine(measuredPackages);

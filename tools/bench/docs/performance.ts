@@ -2,7 +2,6 @@
 
 import { listMarkdown, tableMarkdown } from "../../measure/markdown.ts";
 import { numberText } from "../../plot/format.ts";
-import { medians, type Series } from "../growth/series.ts";
 import { describeRun } from "../report/describe.ts";
 import {
   decoderTable,
@@ -15,6 +14,7 @@ import {
 import { unfairness } from "../report/unfair.ts";
 import { figures } from "../results/figures.ts";
 import type { Results } from "../results/results.ts";
+import { medians, type Series } from "../series.ts";
 
 export function performanceDocument(results: Results): string {
   const { burst, failures } = results;

@@ -12,8 +12,8 @@ import {
 } from "../cost/estimate.ts";
 import { freePlanCpuMs, priceSources, pricesRead, r2ReadPrice } from "../cost/prices.ts";
 import { unitCosts, unitCostsComment } from "../cost/unit-costs.ts";
-import { medians } from "../growth/series.ts";
 import type { Results } from "../results/results.ts";
+import { medians } from "../series.ts";
 
 /** A million images a day, none twice, one in a hundred meeting a fresh isolate. */
 export const defaultWorkload: Workload = { imagesPerDay: 1e6, hitRate: 0, coldRate: 0.01 };

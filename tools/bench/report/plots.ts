@@ -1,9 +1,9 @@
 /** The drawings of the documents, from the results. Pure. */
 
 import { type BarChart, barSheet, type Curve, type LineChart, lineSheet } from "../../plot/charts.ts";
-import { medians, type Series } from "../growth/series.ts";
 import type { GrowthName, Results } from "../results/results.ts";
 import { summarise } from "../results/samples.ts";
+import { medians, type Series } from "../series.ts";
 import { decoderNames, metrics, modelSubjects, type SubjectName, subjects } from "../subjects.ts";
 
 /** Decimal, as Cloudflare counts it; drawn on an axis of MiB. */

@@ -1,7 +1,7 @@
 /** The document that a run leaves behind. Everything that is printed, drawn or written comes from it. */
 import type { Machine } from "../../measure/machine.ts";
 import type { Picture } from "../../pictures/photos.ts";
-import type { Series } from "../growth/series.ts";
+import type { Series } from "../series.ts";
 import type { Sample } from "./samples.ts";
 
 /** Raise it when a change makes older files unreadable. */

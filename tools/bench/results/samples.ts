@@ -1,6 +1,7 @@
-/** What was measured, raw: every number of the report follows from these. Pure. */
+/** The raw measurements, from which the report computes every number. */
 import { median } from "../../measure/statistics.ts";
 
+/** Units of measured values. */
 export type Unit = "ms" | "bytes" | "count";
 
 /** The values of one metric of one subject, from one process. */
@@ -10,22 +11,29 @@ export interface Measured {
   readonly values: readonly number[];
 }
 
+/** The values of one metric. */
+export function measured(metric: string, unit: Unit, values: readonly number[]): Measured {
+  return { metric, unit, values };
+}
+
+/** Values with their subject and round. */
 export interface Sample extends Measured {
   readonly subject: string;
   readonly round: number;
 }
 
+/** One metric of one subject over all rounds. */
 export interface Summary {
   readonly unit: Unit;
   /** Median of the rounds' medians. */
   readonly median: number;
-  /** Least and largest of the rounds' medians. */
+  /** The smallest and the largest of the rounds' medians. */
   readonly min: number;
   readonly max: number;
   readonly rounds: number;
 }
 
-/** Undefined when nothing was measured. */
+/** Summarises a metric of a subject. Undefined when nothing was measured. */
 export function summarise(samples: readonly Sample[], subject: string, metric: string): Summary | undefined {
   const found = samples.filter((s) => s.subject === subject && s.metric === metric && s.values.length > 0);
   const [first] = found;
