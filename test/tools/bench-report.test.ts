@@ -190,7 +190,7 @@ describe("the report", () => {
     const machine = { ...passing.machine, loadBefore: 1.5 };
     const failures = [{ what: "tfjs", reason: "no WASM backend here" }];
     const report = terminalReport({ ...passing, machine, mode: "quick", failures });
-    expect(report).toMatch(/The machine was busy: 1.5 of its 2 cores/);
+    expect(report).toMatch(/The machine was busy: other programs used 1.5 of its 2 cores/);
     expect(report).toMatch(/A quick run/);
     expect(report).toMatch(/tfjs: no WASM backend here/);
     expect(terminalReport(passing)).not.toMatch(/busy|A quick run|Did not run/);

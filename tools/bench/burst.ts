@@ -21,8 +21,6 @@ export async function measureBurst(context: BenchContext): Promise<BurstReport> 
       statuses = await Promise.all(bodies.map((body) => statusOf(`${worker.url}/v1/classify`, body)));
     });
     const seconds = (performance.now() - startedMs) / 1000;
-    // A request that decodes nothing logs no decoder memory.
-    const decoders = (await worker.logs("request")).map((line) => Number(line.decoder_memory_bytes ?? 0));
     return {
       photos: photos.map(({ name, bytes }) => ({ name, bytes })),
       statuses,
