@@ -3,7 +3,6 @@ import { fourToThree, type Photo, photo, readPhoto } from "../pictures/photos.ts
 import { peakJsBytes } from "../workerd/inspector.ts";
 import { runPeer } from "./child.ts";
 import type { BenchContext } from "./context.ts";
-import type { DecodeAnswer, DecodeArgument } from "./peers/decode.ts";
 import type { Plan } from "./plan.ts";
 import { msOf, ortHeapBytes, repeat, sendAtOnce, sendEach, stageMs, warmUp } from "./requests.ts";
 import type { GrowthName } from "./results/results.ts";
@@ -67,8 +66,8 @@ async function growImageSize(...[context, plan, onStep]: Parameters<Grow>): Prom
     }
   });
   const { preprocessing } = context;
-  const argument: DecodeArgument = { decoder: "jpeg-js", preprocessing, photos: forJpegJs, times: 1 };
-  const { photos } = await runPeer<DecodeAnswer>("decode", argument);
+  const argument = { decoder: "jpeg-js", preprocessing, photos: forJpegJs, times: 1 } as const;
+  const { photos } = await runPeer("decode", argument);
   for (const { name, pixelsMs } of photos)
     series.add("jpeg-js, decoding alone", "ms", Number(name), pixelsMs);
   return series.all();

@@ -1,8 +1,7 @@
 /** Measures the subjects that run in Node, each in a process of its own. */
 import { runPeer } from "./child.ts";
 import type { BenchContext } from "./context.ts";
-import type { DecodeAnswer, DecodeArgument } from "./peers/decode.ts";
-import type { ModelPeerAnswer } from "./peers/peer-io.ts";
+import type { ModelAnswer } from "./peers/timing.ts";
 import type { Plan } from "./plan.ts";
 import { type Measured, measured } from "./results/samples.ts";
 import { type DecoderName, metrics } from "./subjects.ts";
@@ -11,12 +10,13 @@ import { type DecoderName, metrics } from "./subjects.ts";
 export async function measureModel(
   context: BenchContext,
   plan: Plan,
-  script: "native-model" | "tfjs-model",
+  script: "nativeModel" | "tfjsModel",
   precision: "int8" | "fp32",
 ): Promise<Measured[]> {
   const file = precision === "int8" ? context.model.int8File : context.model.fp32File;
   const argument = { file, size: context.preprocessing.crop, times: plan.runs };
-  const { coldMs, runMs, peakProcessBytes, logitError } = await runPeer<ModelPeerAnswer>(script, argument);
+  const answer: ModelAnswer = await runPeer(script, argument);
+  const { coldMs, runMs, peakProcessBytes, logitError } = answer;
   return [
     measured(metrics.cold, "ms", [coldMs]),
     measured(metrics.run, "ms", runMs),
@@ -33,8 +33,7 @@ export async function measureDecoder(
 ): Promise<Measured[]> {
   const { preprocessing } = context;
   const photos = plan.decodePhotos.map((name) => context.photo(name));
-  const argument: DecodeArgument = { decoder, preprocessing, photos, times: plan.decodes };
-  const answer = await runPeer<DecodeAnswer>("decode", argument);
+  const answer = await runPeer("decode", { decoder, preprocessing, photos, times: plan.decodes });
   return [
     ...answer.photos.flatMap(({ name, pixelsMs, tensorMs }) => [
       measured(metrics.decode(name), "ms", pixelsMs),
@@ -52,5 +51,5 @@ export function compareLogits(context: BenchContext): Promise<{ compared: number
 /** Compares the tensors of all decoders. Runs once, apart from the timed rounds, since it needs jpeg-js on 12 megapixels. */
 export function compareDecoders(context: BenchContext): Promise<Record<string, number>> {
   const { file } = context.photo("12mp");
-  return runPeer("decode-agreement", { file, preprocessing: context.preprocessing });
+  return runPeer("decodeAgreement", { file, preprocessing: context.preprocessing });
 }

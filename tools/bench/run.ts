@@ -79,9 +79,9 @@ function subjectsOf(context: BenchContext, plan: Plan): Subject[] {
     ours: () => measureOurs(context, plan),
     "plain-int8": () => measurePlain(context, plan, "int8"),
     "plain-fp32": () => measurePlain(context, plan, "fp32"),
-    tfjs: () => measureModel(context, plan, "tfjs-model", "fp32"),
-    "native-int8": () => measureModel(context, plan, "native-model", "int8"),
-    "native-fp32": () => measureModel(context, plan, "native-model", "fp32"),
+    tfjs: () => measureModel(context, plan, "tfjsModel", "fp32"),
+    "native-int8": () => measureModel(context, plan, "nativeModel", "int8"),
+    "native-fp32": () => measureModel(context, plan, "nativeModel", "fp32"),
   };
   const decoders = decoderNames.map((decoder) => ({
     name: `decode-${decoder}`,
