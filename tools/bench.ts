@@ -1,4 +1,4 @@
-/** `npm run bench`: measures this project beside what else could be run, and tells what it costs. */
+/** `npm run bench`: compares this project with its alternatives, and estimates what it costs. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Command } from "commander";
@@ -29,7 +29,7 @@ interface Options {
   coldRate: number;
 }
 
-// By default a signal ends the process without its exit handlers, which stop the Workers.
+// A signal alone would end the process without the exit handlers, which stop the Workers.
 process.once("SIGTERM", () => process.exit(143));
 
 await runCommand(async () => {
@@ -37,12 +37,12 @@ await runCommand(async () => {
   const program = new Command("npm run bench --")
     .description("Measure everything side by side; raw rounds go to bench-results/.")
     .option("--quick", "fewer rounds, sizes and repeats: about three minutes instead of fifteen")
-    .option("--report", "print the report of the last run again; measures nothing")
+    .option("--report", "print the report of the last run, without measuring")
     .option(
       "--write-docs",
       "write docs/performance.md, docs/scaling.md and docs/plots from the last full run",
     )
-    .option("--cost", "tell what a month costs by Cloudflare's prices, from the last run")
+    .option("--cost", "estimate the cost of a month from the last run and Cloudflare's prices")
     .option("--results <file>", "the run to report, instead of the last one")
     .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
     .option(
@@ -62,7 +62,7 @@ await runCommand(async () => {
   if (options.cost) return printCost(options);
   if (options.report || options.writeDocs) {
     const results = await chosenResults(options);
-    if (!results) throw new CommandError("there are no results yet; measure first: npm run bench");
+    if (!results) throw new CommandError("there are no results yet", { fix: "measure first: npm run bench" });
     if (options.report) console.log(terminalReport(results));
     if (options.writeDocs) console.log((await writeDocs(results)).join("\n"));
     return;
@@ -84,6 +84,7 @@ async function printCost(options: Options): Promise<void> {
   const results = await chosenResults(options);
   const document = await readFile(path.join(docsFolder, "scaling.md"), "utf8").catch(() => "");
   const costs = (results && unitCosts(results)) ?? unitCostsFromDocument(document);
-  if (!costs) throw new CommandError("no CPU was measured yet; measure on Linux first: npm run bench");
+  if (!costs)
+    throw new CommandError("no CPU was measured yet", { fix: "measure on Linux first: npm run bench" });
   console.log(tableText(costTable(options, costs)));
 }

@@ -1,10 +1,11 @@
-/** How much is measured: in full, or quickly. */
+/** How much a run measures. */
 
+/** The extent of a run. */
 export interface Plan {
   readonly mode: "full" | "quick";
   /** Fresh processes of each subject. */
   readonly rounds: number;
-  /** Requests a picture of the smallest kind; larger pictures get fewer. */
+  /** Requests with the smallest picture. Larger pictures get fewer. */
   readonly requests: number;
   readonly requestsOfLarge: number;
   /** Forward passes on a ready tensor. */
@@ -12,17 +13,17 @@ export interface Plan {
   /** Decodes of each photo in each round. */
   readonly decodes: number;
   readonly decodePhotos: readonly PictureName[];
-  /** Pixels of the input's side. */
+  /** Heights (and widths) of the model's input. */
   readonly inputSizes: readonly number[];
   readonly megapixels: readonly number[];
-  /** The largest image that jpeg-js decodes for comparison: it takes 170 ms and 8 MB a megapixel. */
+  /** The largest image that jpeg-js decodes for comparison: it needs 170 ms and 8 MB per megapixel. */
   readonly jpegJsMaxMegapixels: number;
   readonly concurrency: readonly number[];
   /** Batches at each concurrency, image size and input size. */
   readonly growthRepeats: number;
 }
 
-/** Pictures that every subject is measured on. */
+/** The pictures that every subject receives. */
 export const pictureSpecs = {
   "500x375": { megapixels: undefined, progressive: false },
   "4mp": { megapixels: 4, progressive: false },
@@ -30,9 +31,12 @@ export const pictureSpecs = {
   "24mp": { megapixels: 24, progressive: false },
   "12mp-progressive": { megapixels: 12, progressive: true },
 } as const;
+/** Name of a picture. */
 export type PictureName = keyof typeof pictureSpecs;
+/** All names of pictures. */
 export const pictureNames = Object.keys(pictureSpecs) as PictureName[];
 
+/** The plan of `npm run bench`: about a quarter of an hour. */
 export const fullPlan: Plan = {
   mode: "full",
   rounds: 5,
@@ -48,6 +52,7 @@ export const fullPlan: Plan = {
   growthRepeats: 5,
 };
 
+/** The plan of `--quick`: about three minutes. */
 export const quickPlan: Plan = {
   mode: "quick",
   rounds: 2,

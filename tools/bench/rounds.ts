@@ -1,26 +1,29 @@
 /**
- * Subjects one after the other, round after round, every other round backwards, so that a machine that grows warm or
- * busy favours nobody.
+ * Measures all subjects in turn, round after round. Every other round reverses the order, so that a machine that grows
+ * warm or busy favours no subject.
  */
 import type { Failure } from "./results/results.ts";
 import type { Measured, Sample } from "./results/samples.ts";
 
+/** One of the things that are compared. */
 export interface Subject {
   readonly name: string;
-  /** In a fresh process. */
+  /** Measures it in a fresh process. */
   readonly measure: () => Promise<readonly Measured[]>;
 }
 
+/** What all rounds measured. */
 export interface Rounds {
   readonly samples: readonly Sample[];
   readonly failures: readonly Failure[];
 }
 
+/** Returns the order of the subjects in a round. */
 export function roundOrder<T>(subjects: readonly T[], round: number): T[] {
   return round % 2 === 0 ? [...subjects] : [...subjects].reverse();
 }
 
-/** A subject that fails is told in the results and left out of later rounds; the others go on. */
+/** Measures all rounds. A subject that fails is reported and left out of later rounds. */
 export async function measureRounds(
   subjects: readonly Subject[],
   rounds: number,
@@ -44,7 +47,7 @@ export async function measureRounds(
   return { samples, failures };
 }
 
-/** The result, or undefined and a failure told. */
+/** Returns the result of `work`. If it fails, adds to `failures` and returns undefined. */
 export async function attempt<T>(
   what: string,
   failures: Failure[],
@@ -61,7 +64,7 @@ export async function attempt<T>(
 function reasonOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   const { stderr } = error as { stderr?: unknown };
-  // Of a child process, what it said last; the command line says nothing.
+  // The message of a failed child process holds only its command line. Its stderr has the reason.
   const lines = typeof stderr === "string" ? stderr.trim().split("\n") : [];
   return lines.findLast((line) => /error/i.test(line)) ?? error.message;
 }

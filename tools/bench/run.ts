@@ -1,4 +1,4 @@
-/** One run of everything: what is measured, in which order. */
+/** Runs all measurements, in order. */
 
 import { describeMachine } from "../measure/machine.ts";
 import { measureBurst } from "./burst.ts";
@@ -12,7 +12,7 @@ import { attempt, measureRounds, type Subject } from "./rounds.ts";
 import { decoderNames, type SubjectName } from "./subjects.ts";
 import { measureSwaps } from "./swaps.ts";
 
-/** `done` of `total` steps of `stage`. */
+/** Receives progress: `done` of `total` steps of `stage` are done. */
 type OnProgress = (stage: string, done: number, total: number) => void;
 
 const hotSwaps = 5;

@@ -1,40 +1,33 @@
-/** New versions that go live while the Worker runs: ORT's heap never shrinks, so each must fit where the last one was. */
+/** Measures ORT's heap while new versions go live. The heap never shrinks, so each version must reuse the memory of the last. */
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { createTestHarness } from "wrangler";
 import { type Label, manifestVersion } from "../../src/model/manifest.ts";
 import type { PackBucket } from "../store/bucket.ts";
 import { makeLive } from "../store/current.ts";
-import { embeddedEnv } from "../store/local-bucket.ts";
 import type { LocalPack } from "../store/local-pack.ts";
-import { projectFolder } from "../store/platform-config.ts";
+import { bucketOf, harnessOf } from "../workerd/embedded-worker.ts";
 import type { BenchContext } from "./context.ts";
+import { repeat } from "./requests.ts";
 
 const swapTimeoutMs = 60_000;
 
-/** Bytes of ORT's heap after each of `times` swaps. */
+/** Returns the bytes of ORT's heap after each of `times` swaps. */
 export async function measureSwaps(context: BenchContext, times: number): Promise<number[]> {
-  Object.assign(process.env, embeddedEnv);
   const { pack } = context.model;
   const vars = { MODEL_NAME: pack.manifest.name, MODEL_REFRESH_SECONDS: 1 };
-  const worker = { configPath: "wrangler.toml", prebuiltWorkerDir: context.ourBundle.folder, vars };
-  const server = createTestHarness({ root: projectFolder, workers: [worker] });
+  const server = harnessOf({ prebuiltWorkerDir: context.ourBundle.folder, vars });
   try {
     const { url } = await server.listen();
-    const { MODELS } = await server.getWorker<{ MODELS: PackBucket }>().getEnv();
-    await waitFor(url, await pushRelabelled(MODELS, pack, 0));
-    const heapBytes: number[] = [];
-    for (let swap = 1; swap <= times; swap++) {
-      heapBytes.push(await waitFor(url, await pushRelabelled(MODELS, pack, swap)));
-    }
-    return heapBytes;
+    const bucket = await bucketOf(server);
+    const loads = await repeat(times + 1, async (i) => waitFor(url, await pushRelabelled(bucket, pack, i)));
+    return loads.slice(1);
   } finally {
     await server.close();
   }
 }
 
-/** The pack with other labels, which makes it another version: all weights are loaded anew. */
+/** Pushes the pack with other labels. That makes a new version, so the Worker loads all weights again. */
 async function pushRelabelled(bucket: PackBucket, pack: LocalPack, number: number): Promise<string> {
   const { name } = pack.manifest;
   const read = (file: string) => readFile(path.join(pack.folder, file));
@@ -54,11 +47,11 @@ async function pushRelabelled(bucket: PackBucket, pack: LocalPack, number: numbe
   return version;
 }
 
-/** Asks until that version is served; then the bytes of ORT's heap. */
+/** Waits until the Worker serves that version. @returns the bytes of ORT's heap */
 async function waitFor(url: URL, version: string): Promise<number> {
   const deadline = Date.now() + swapTimeoutMs;
   while (Date.now() < deadline) {
-    // Only requests for an answer have the bucket asked what is live; /readyz does not.
+    // /readyz does not check the bucket for a new version, but this does.
     await (await fetch(new URL("/v1/model", url))).arrayBuffer();
     const response = await fetch(new URL("/readyz", url));
     const body = (await response.json()) as { model?: { version: string }; wasm_heap_bytes?: number };

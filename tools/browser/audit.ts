@@ -1,9 +1,10 @@
-/** What axe-core finds wrong with a page: Deque's rules for WCAG 2.2. */
+/** Audits a page with axe-core: Deque's rules for WCAG 2.2. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import type { AxeResults } from "axe-core";
 import type { Page } from "playwright-core";
 
+/** A rule that a page breaks. */
 export interface Finding {
   readonly impact: string;
   readonly rule: string;
@@ -11,13 +12,14 @@ export interface Finding {
   readonly elements: readonly string[];
 }
 
+/** The result of an audit. */
 export interface Audit {
-  /** Rules that the page passes. */
+  /** Number of rules that the page passes. */
   readonly passes: number;
   readonly findings: readonly Finding[];
 }
 
-/** Runs in the page, past its policy: the DevTools protocol may evaluate where scripts may not be added. */
+/** Runs axe-core in the page. The DevTools protocol may do so where the page's policy forbids scripts. */
 export async function audit(page: Page): Promise<Audit> {
   await page.evaluate(await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8"));
   const results = await page.evaluate<AxeResults>("axe.run()");
@@ -32,7 +34,7 @@ export async function audit(page: Page): Promise<Audit> {
   };
 }
 
-/** Those that keep people out. */
+/** Returns the findings that make the page unusable for someone. */
 export function seriousOnes({ findings }: Audit): readonly Finding[] {
   return findings.filter(({ impact }) => impact === "serious" || impact === "critical");
 }

@@ -1,4 +1,4 @@
-/** A Chromium to look at the page with: the one that is here, else Debian's, installed by apt-get. */
+/** Finds a Chromium to test the page with, or installs Debian's with apt-get. */
 import { execFile } from "node:child_process";
 import { access, constants } from "node:fs/promises";
 import { promisify } from "node:util";
@@ -9,15 +9,15 @@ const run = promisify(execFile);
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const installMs = 5 * 60_000;
 
-/** @throws CommandError that says what to install */
+/** Starts the browser without a window. @throws CommandError that says what to install */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = await findChromium();
-  // Root, as containers are, gets no sandbox from Chromium; the page is our own.
+  // Chromium has no sandbox for root, the user of containers. The page is our own.
   const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   return chromium.launch({ executablePath, args });
 }
 
-/** Path of Chromium; installed first where there is none and apt-get may be used. */
+/** Returns the path of Chromium, which is installed first if it is missing. @throws CommandError when that fails */
 export async function findChromium(env: NodeJS.ProcessEnv = process.env): Promise<string> {
   const { CHROMIUM_PATH: named } = env;
   if (named) {

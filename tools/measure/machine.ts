@@ -1,4 +1,4 @@
-/** What a run was measured on. */
+/** Describes the machine of a run. */
 import { execFile } from "node:child_process";
 import { readFile } from "node:fs/promises";
 import os from "node:os";
@@ -6,12 +6,13 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { projectFolder } from "../store/platform-config.ts";
 
+/** The machine, and the versions of what ran on it. */
 export interface Machine {
   readonly cpu: string;
   readonly cores: number;
   readonly memoryBytes: number;
   readonly system: string;
-  /** Processes that wanted a core, on average, in the minute before the run: over half a core of others' work skews it. */
+  /** Load average of the minute before the run. Above 0.5, other programs distort the results. */
   readonly loadBefore: number;
   /** Package or program to version. */
   readonly versions: Readonly<Record<string, string>>;
@@ -19,7 +20,7 @@ export interface Machine {
   readonly commit: string;
 }
 
-/** @param packages whose versions matter */
+/** @param packages npm packages whose versions matter */
 export async function describeMachine(packages: readonly string[]): Promise<Machine> {
   const versions = await Promise.all(
     packages.map(async (name) => [name, await installedVersion(name)] as const),

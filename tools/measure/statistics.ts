@@ -1,11 +1,11 @@
-/** Order statistics of timings: means are of no use where one outlier may be ten times the rest. Pure. */
+/** Order statistics of timings. One outlier of ten times the rest would distort a mean. */
 
-/** The middle value, or the mean of the two middle ones. NaN for no values. */
+/** Returns the middle value, or the mean of the two middle ones. NaN for no values. */
 export function median(values: readonly number[]): number {
   return quantile(values, 0.5);
 }
 
-/** Linear between the two nearest ranks. NaN for no values. @param fraction 0 (least) to 1 (largest) */
+/** Interpolates between the two nearest ranks. NaN for no values. @param fraction 0 (least) to 1 (largest) */
 export function quantile(values: readonly number[], fraction: number): number {
   if (values.length === 0) return Number.NaN;
   const sorted = [...values].sort((a, b) => a - b);

@@ -1,14 +1,15 @@
-/** Where what is costly to make is kept between runs: under node_modules, so that nothing outlives a fresh install. */
+/** Keeps files between runs that take long to make. They are under node_modules, so a fresh install deletes them. */
 import { createHash } from "node:crypto";
 import { access, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { projectFolder } from "../store/platform-config.ts";
 
+/** The folder of all such files. */
 export const cacheRoot = path.join(projectFolder, "node_modules", ".cache", "edge-resnet-bench");
 
 /**
- * The folder for things made by the code and data in `sources`; when those change it is another one, and the old one
- * goes.
+ * Returns the folder for files that the code and data in `sources` make. A change in `sources` leads to a new folder,
+ * and the old one is deleted.
  * @param sources folders, relative to the project
  */
 export async function cacheFolder(kind: string, sources: readonly string[]): Promise<string> {
@@ -26,7 +27,7 @@ export async function cacheFolder(kind: string, sources: readonly string[]): Pro
   return path.join(cacheRoot, name);
 }
 
-/** Runs `make` with a temporary name and then gives the file its own, so that an interrupted run leaves no half file. */
+/** Makes a file that does not exist yet, under a temporary name first, so that an interrupted run leaves no half file. */
 export async function madeOnce(file: string, make: (temporary: string) => Promise<void>): Promise<string> {
   const there = await access(file).then(
     () => true,

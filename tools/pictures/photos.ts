@@ -1,4 +1,4 @@
-/** The JPEGs that are sent: the example pictures enlarged, with grain that makes them as heavy as photographs. */
+/** Makes test photos: example pictures, enlarged, with grain that gives them as many bytes as photographs. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
@@ -6,6 +6,7 @@ import { projectFolder } from "../store/platform-config.ts";
 import { cacheFolder, madeOnce } from "./cache-folder.ts";
 import { textureTile } from "./texture.ts";
 
+/** What to draw. */
 export interface PhotoSpec {
   readonly width: number;
   readonly height: number;
@@ -14,6 +15,7 @@ export interface PhotoSpec {
   readonly scene: string;
 }
 
+/** A photo, as the results describe it. */
 export interface Picture {
   readonly name: string;
   readonly width: number;
@@ -22,22 +24,24 @@ export interface Picture {
   readonly bytes: number;
 }
 
+/** A photo and its file. */
 export interface Photo extends Picture {
   readonly file: string;
 }
 
-/** As phones do: 4:2:0, and at this quality 0.2 to 0.4 bytes a pixel. */
+/** With 4:2:0, this quality gives 0.2 to 0.4 bytes per pixel, like a phone's camera. */
 const quality = 88;
 const tileSide = 1024;
+/** The example pictures. */
 export const scenes = ["ship", "horse", "truck", "frog", "automobile", "deer", "bird", "airplane"] as const;
 
-/** 4:3, as phones have it. */
+/** Returns the size of a 4:3 image. */
 export function fourToThree(megapixels: number): { width: number; height: number } {
   const width = 4 * Math.round(Math.sqrt((megapixels * 1e6) / 12));
   return { width, height: (width / 4) * 3 };
 }
 
-/** Drawn at the first use, a second or so for each ten megapixels. */
+/** Draws the photo at the first use, in about a second per ten megapixels. */
 export async function photo(name: string, spec: PhotoSpec): Promise<Photo> {
   const folder = await cacheFolder("photos", ["tools/pictures", "examples/images"]);
   const { width, height, progressive, scene } = spec;
@@ -45,7 +49,7 @@ export async function photo(name: string, spec: PhotoSpec): Promise<Photo> {
   const file = await madeOnce(path.join(folder, base), async (temporary) => {
     const picture = path.join(projectFolder, "examples", "images", `${scene}.jpg`);
     const tile = await textureTile(tileSide);
-    // Composed in one pass and encoded in another: sharp would else resize the tile's grain with the picture.
+    // In one pass, sharp would resize the grain together with the picture.
     const enlarged = await sharp(picture)
       .resize(width, height, { fit: "cover" })
       .removeAlpha()
@@ -65,11 +69,12 @@ export async function photo(name: string, spec: PhotoSpec): Promise<Photo> {
   return { name, width, height, progressive, bytes, file };
 }
 
+/** Reads the JPEG file of a photo. */
 export async function readPhoto({ file }: Photo): Promise<Uint8Array> {
   return new Uint8Array(await readFile(file));
 }
 
-/** The same picture as another file: bytes after the end of the image are ignored, so no cache knows it. */
+/** Returns a different file with the same picture: appends random bytes, which decoders ignore, so that no cache has it. */
 export function neverSeen(jpeg: Uint8Array): Uint8Array<ArrayBuffer> {
   const fresh = new Uint8Array(jpeg.length + 16);
   fresh.set(jpeg);

@@ -1,22 +1,22 @@
 /**
- * A tile of grain at every scale, which makes a drawn scene cost about as many bytes a pixel as a photograph does. The
- * same on every machine.
+ * Draws a tile of grain at every scale. With it, a drawn scene has about as many bytes per pixel as a photograph. The
+ * tile is the same on every machine.
  */
 import sharp from "sharp";
 import { Random } from "../pack/random.ts";
 
-/** Deviation of the finest octave, in levels of 0 to 255. */
+/** Standard deviation of the finest octave, in levels of 0 to 255. */
 const finestDeviation = 7;
-/** Each octave is so many times stronger than the next finer one: nature's spectra fall off with frequency. */
+/** Strength of an octave over the next finer one: the spectra of photographs fall with frequency. */
 const octaveGain = 1.3;
 
-/** RGB pixels of a square tile around mid-grey. @param side pixels, a power of two */
+/** Returns the RGB pixels of a square tile around mid-grey. @param side pixels, a power of two */
 export async function textureTile(side: number, octaves = 5): Promise<Buffer> {
   const random = new Random(12);
   const sum = new Float32Array(side * side);
   for (let octave = 0; octave < octaves; octave++) {
     const coarse = side >> octave;
-    // Drawn at a fixed contrast, so that bytes hold it well; scaled when it is added.
+    // A fixed contrast uses the range of a byte well. The sum scales it.
     const noise = Buffer.from(
       Uint8Array.from({ length: coarse * coarse }, () => level(128 + 40 * random.normal())),
     );

@@ -8,11 +8,13 @@ interface Point {
   readonly y: number;
 }
 
+/** One line of a chart. */
 export interface Curve {
   readonly name: string;
   readonly points: readonly Point[];
 }
 
+/** Curves over two axes. */
 export interface LineChart {
   readonly title: string;
   readonly xLabel: string;
@@ -27,6 +29,7 @@ export interface LineChart {
   readonly limit?: { readonly y: number; readonly label: string };
 }
 
+/** Horizontal bars. */
 export interface BarChart {
   readonly title: string;
   readonly unit: string;
@@ -134,7 +137,7 @@ function highest(points: readonly Point[]): Point[] {
   return points.filter(({ y }) => y === top).slice(0, 1);
 }
 
-/** Values above the highest curve and below the lowest; those in between are left to the axis. */
+/** Labels the values of the highest curve above it, and those of the lowest below it. Curves in between have no labels. */
 function labels(points: readonly Point[], curves: readonly Curve[], colour: string): Plot.Text[] {
   const others = ({ x }: Point) => curves.flatMap((curve) => curve.points.filter((point) => point.x === x));
   const every = Math.ceil(points.length / maxLabels);

@@ -1,5 +1,6 @@
-/** Numbers as people read them: three digits that count, or as many as the number has before its point. Pure. */
+/** Formats numbers for people. */
 
+/** Formats a number with three significant digits, or with all digits before its decimal point. NaN is a dash. */
 export function numberText(value: number): string {
   if (!Number.isFinite(value)) return "–";
   if (value === 0) return "0";
@@ -16,14 +17,17 @@ function grouped(plain: string): string {
   return [separated, ...fraction].join(".");
 }
 
+/** Formats bytes as a number of MiB. */
 export function mebibytesText(bytes: number): string {
   return numberText(bytes / 2 ** 20);
 }
 
+/** Formats dollars. */
 export function moneyText(dollars: number): string {
   return `$${grouped(dollars.toFixed(2))}`;
 }
 
+/** Formats a share from 0 to 1 as a percentage. */
 export function shareText(share: number): string {
   return `${numberText(100 * share)}%`;
 }

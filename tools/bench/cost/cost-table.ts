@@ -1,9 +1,9 @@
-/** An estimate as tables. Pure. */
-
+/** Prints estimates as tables. */
 import type { Table } from "../../measure/table.ts";
 import { moneyText, numberText, shareText } from "../../plot/format.ts";
 import { estimateMonth, type UnitCosts, type Workload } from "./estimate.ts";
 
+/** Prints the bill of one workload. */
 export function costTable(workload: Workload, costs: UnitCosts): Table {
   const { lines, dollars, dollarsPerMillionImages } = estimateMonth(workload, costs);
   const { imagesPerDay, hitRate, coldRate } = workload;
@@ -25,7 +25,7 @@ export function costTable(workload: Workload, costs: UnitCosts): Table {
   };
 }
 
-/** How the sum depends on what one can influence. */
+/** Prints the sums of several workloads and images. */
 export function sensitivityTable(
   workloads: readonly Workload[],
   images: readonly { readonly name: string; readonly costs: UnitCosts }[],

@@ -1,4 +1,4 @@
-/** What a month costs, from what was measured and what Cloudflare charges. Pure. */
+/** Estimates the cost of a month from measured CPU times and Cloudflare's prices. */
 import {
   cpuMsPrice,
   type Metered,
@@ -8,8 +8,10 @@ import {
   subscriptionDollars,
 } from "./prices.ts";
 
+/** Days of a billed month. */
 export const daysPerMonth = 30;
 
+/** The traffic of a month. */
 export interface Workload {
   readonly imagesPerDay: number;
   /** Share of warm requests that the cache answers. */
@@ -18,7 +20,7 @@ export interface Workload {
   readonly coldRate: number;
 }
 
-/** Of one image, as measured. */
+/** What one image was measured to cost. */
 export interface UnitCosts {
   readonly missCpuMs: number;
   readonly hitCpuMs: number;
@@ -28,6 +30,7 @@ export interface UnitCosts {
   readonly packBytes: number;
 }
 
+/** One item of the bill. */
 export interface CostLine {
   readonly what: string;
   readonly quantity: number;
@@ -35,18 +38,20 @@ export interface CostLine {
   readonly dollars: number;
 }
 
+/** The bill. */
 export interface Estimate {
   readonly lines: readonly CostLine[];
   readonly dollars: number;
   readonly dollarsPerMillionImages: number;
 }
 
-/** CPU of the average request, in milliseconds. */
+/** Returns the CPU time of the average request in milliseconds. */
 export function averageCpuMs({ hitRate, coldRate }: Workload, costs: UnitCosts): number {
   const warm = hitRate * costs.hitCpuMs + (1 - hitRate) * costs.missCpuMs;
   return coldRate * costs.coldCpuMs + (1 - coldRate) * warm;
 }
 
+/** Estimates the bill of a month. */
 export function estimateMonth(workload: Workload, costs: UnitCosts): Estimate {
   const images = workload.imagesPerDay * daysPerMonth;
   const gigabytes = costs.packBytes / 1e9;

@@ -1,11 +1,11 @@
-/** What one image costs, from the results of a run, or from the document that was written from one. Pure. */
+/** The cost of one image, from the results of a run, or from the document that was made from them. */
 import type { PictureName } from "../plan.ts";
 import type { Results } from "../results/results.ts";
 import { summarise } from "../results/samples.ts";
 import { metrics } from "../subjects.ts";
 import type { UnitCosts } from "./estimate.ts";
 
-/** Undefined when the run lacks one of them: CPU is told on Linux only. */
+/** Returns undefined when the run lacks a value: CPU is measured on Linux only. */
 export function unitCosts(results: Results, picture: PictureName = "500x375"): UnitCosts | undefined {
   const ours = (metric: string) => summarise(results.samples, "ours", metric)?.median;
   const missCpuMs = ours(metrics.warmCpu(picture));
@@ -19,12 +19,12 @@ export function unitCosts(results: Results, picture: PictureName = "500x375"): U
 
 const marker = "measured unit costs: ";
 
-/** A comment of Markdown, which no reader sees, that carries them. */
+/** Returns a Markdown comment that holds the costs. */
 export function unitCostsComment(costs: UnitCosts): string {
   return `<!-- ${marker}${JSON.stringify(costs)} -->`;
 }
 
-/** Undefined when the document carries none. */
+/** Reads that comment. Returns undefined when the document has none. */
 export function unitCostsFromDocument(markdown: string): UnitCosts | undefined {
   const found = new RegExp(`<!-- ${marker}(\\{.*\\}) -->`).exec(markdown)?.[1];
   return found === undefined ? undefined : (JSON.parse(found) as UnitCosts);

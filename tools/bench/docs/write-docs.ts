@@ -1,4 +1,4 @@
-/** Writes the documents and drawings of a run into docs/. */
+/** Writes the documents and charts of a run into docs/. */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { projectFolder, readProjectConfig } from "../../store/platform-config.ts";
@@ -7,9 +7,10 @@ import type { Results } from "../results/results.ts";
 import { performanceDocument } from "./performance.ts";
 import { scalingDocument } from "./scaling.ts";
 
+/** Folder of the documents. */
 export const docsFolder = path.join(projectFolder, "docs");
 
-/** @returns the files, relative to the project */
+/** @returns the paths of the files, relative to the project */
 export async function writeDocs(results: Results, folder = docsFolder): Promise<string[]> {
   const refreshSeconds = Number(readProjectConfig().vars.MODEL_REFRESH_SECONDS ?? 60);
   const files = new Map([

@@ -1,4 +1,4 @@
-/** Decoders of JPEG, each from bytes to the tensor that the model takes, and, where it can be told apart, to pixels. */
+/** The JPEG decoders, each from bytes to the model's input tensor and, if it has that step, to pixels. */
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
 import decodeMozjpeg, { init } from "@jsquash/jpeg/decode.js";
@@ -11,13 +11,14 @@ import { decodeLimits } from "../../../src/limits.ts";
 import type { Preprocessing } from "../../../src/model/manifest.ts";
 import type { DecoderName } from "../subjects.ts";
 
+/** One decoder. */
 export interface Decoder {
-  /** All of the pixels; undefined for decoders that never have them. */
+  /** Decodes all pixels. Undefined for decoders that shrink while decoding. */
   readonly pixels?: (jpeg: Uint8Array) => Promise<RgbImage>;
   readonly tensor: (jpeg: Uint8Array) => Promise<Float32Array>;
 }
 
-/** Ready to decode: whatever must be compiled is. */
+/** Prepares a decoder, including the compilation of its WebAssembly. */
 export async function createDecoder(name: DecoderName, preprocessing: Preprocessing): Promise<Decoder> {
   switch (name) {
     case "ours":
@@ -33,12 +34,12 @@ export async function createDecoder(name: DecoderName, preprocessing: Preprocess
   }
 }
 
-/** The code that serves, with the limits that it serves under. */
+/** The Worker's code, with the Worker's limits. */
 function ours(preprocessing: Preprocessing): Decoder {
   return { tensor: async (jpeg) => imageToTensor(jpeg, preprocessing, decodeLimits).tensor };
 }
 
-/** MozJPEG as WebAssembly. It has no scaled decoding, and gives RGBA. */
+/** MozJPEG as WebAssembly. It has no scaled decoding, and returns RGBA. */
 async function jsquash(preprocessing: Preprocessing): Promise<Decoder> {
   const wasm = fileURLToPath(import.meta.resolve("@jsquash/jpeg/codec/dec/mozjpeg_dec.wasm"));
   await init({ wasmBinary: new Uint8Array(await readFile(wasm)).buffer });
@@ -48,7 +49,7 @@ async function jsquash(preprocessing: Preprocessing): Promise<Decoder> {
   });
 }
 
-/** libvips shrinks while libjpeg-turbo decodes, natively. One thread, as everyone else has. */
+/** libvips shrinks while libjpeg-turbo decodes, in native code. One thread, like the others. */
 async function sharpTensor(jpeg: Uint8Array, preprocessing: Preprocessing): Promise<Float32Array> {
   sharp.concurrency(1);
   sharp.cache(false);
@@ -59,7 +60,7 @@ async function sharpTensor(jpeg: Uint8Array, preprocessing: Preprocessing): Prom
   return toTensor(image, preprocessing);
 }
 
-/** Resized and normalised by our code: it takes a hundredth of the time that decoding takes. */
+/** Our code resizes and normalises the pixels, in a hundredth of the time of decoding. */
 function fromPixels(preprocessing: Preprocessing, pixels: (jpeg: Uint8Array) => Promise<RgbImage>): Decoder {
   return { pixels, tensor: async (jpeg) => preprocess(await pixels(jpeg), preprocessing) };
 }
@@ -74,7 +75,7 @@ function withoutAlpha(rgba: Uint8ClampedArray): Uint8Array {
   return rgb;
 }
 
-/** The middle square, where the reference preprocessing puts it. */
+/** Cuts out the middle square, at the place of the reference preprocessing. */
 function cropped({ width, height, data }: RgbImage, side: number): RgbImage {
   const left = Math.floor(width / 2) - Math.floor(side / 2);
   const top = Math.floor(height / 2) - Math.floor(side / 2);

@@ -12,6 +12,7 @@ export interface Peers {
   readonly nativeModel: typeof nativeModel;
   readonly tfjsModel: typeof tfjsModel;
 }
+/** Name of a measurement. */
 export type PeerName = keyof Peers;
 
 /** A process imports nothing but its own peer: what is imported counts as the subject's memory. */

@@ -1,4 +1,4 @@
-/** Builds the Worker of plain-worker.ts as a deploy would. */
+/** Builds the Worker of plain-worker.ts. */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { readProjectConfig } from "../../store/platform-config.ts";
@@ -6,6 +6,7 @@ import { type Bundle, build } from "../../workerd/bundle.ts";
 
 const entry = path.join(import.meta.dirname, "plain-worker.ts");
 
+/** Builds it into `folder`, as a deploy does. */
 export async function buildPlain(folder: string): Promise<Bundle> {
   const config = `${folder}.json`;
   const { compatibility_date } = readProjectConfig();

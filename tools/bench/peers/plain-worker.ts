@@ -1,7 +1,7 @@
 /**
- * A Worker as one would write it from the documentation of its parts: the model in one file from R2, one session with
- * onnxruntime-web's default options, jpeg-js, a nearest-neighbour resize. Only the loading of the WebAssembly goes
- * beyond the documentation, since workerd refuses to compile it from bytes and the public API takes nothing else.
+ * A Worker written from the documentation of its parts: the model in one file from R2, one session with
+ * onnxruntime-web's default options, jpeg-js, and a nearest-neighbour resize. Only the loading of the WebAssembly goes
+ * beyond the documentation: workerd refuses to compile it from bytes, and the public API accepts nothing else.
  */
 import { decode } from "jpeg-js";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
@@ -10,7 +10,7 @@ import * as ort from "onnxruntime-web/wasm";
 interface Env {
   readonly MODELS: { get(key: string): Promise<{ arrayBuffer(): Promise<ArrayBuffer> } | null> };
   readonly MODEL_KEY: string;
-  /** Pixels of the input's side. */
+  /** Height and width of the input. */
   readonly INPUT_SIZE: number;
 }
 

@@ -1,12 +1,13 @@
-/** ResNet34 in TensorFlow.js's own operations, from the same float32 weights with BatchNorm folded in. */
+/** ResNet in TensorFlow.js's operations, with the same float32 weights and BatchNorm folded into them. */
 import * as tf from "@tensorflow/tfjs-core";
 import type { ConvLayer, ResNet } from "../../pack/resnet.ts";
 
-/** float32 [1, 3, size, size], planar as everyone else takes it, to logits. */
+/** Computes logits from a planar float32 tensor of shape [1, 3, size, size]. */
 export type Forward = (planar: Float32Array, size: number) => Promise<Float32Array>;
 
 type Layer = (x: tf.Tensor4D, addend?: tf.Tensor4D) => tf.Tensor4D;
 
+/** Uploads the weights and returns the forward pass. */
 export function tfjsResNet(net: ResNet): Forward {
   const stem = convolution(net.stem);
   const blocks = net.blocks.map(({ convs, downsample }) => ({
@@ -38,7 +39,7 @@ export function tfjsResNet(net: ResNet): Forward {
   };
 }
 
-/** Convolution, bias and ReLU in one operation; with an addend, the ReLU comes after the addition. */
+/** Convolution, bias and ReLU in one operation. With an addend, the ReLU follows the addition. */
 function convolution({ weight, dims, bias, strides, pads, relu }: ConvLayer): Layer {
   const filter = tf.tidy(() => tf.transpose(tf.tensor4d(weight, [...dims]), [2, 3, 1, 0]));
   const biases = tf.tensor1d(bias);

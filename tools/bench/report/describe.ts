@@ -1,8 +1,9 @@
-/** Machine, versions and extent of a run, one line each. Pure. */
+/** Describes a run. */
 
 import { numberText } from "../../plot/format.ts";
 import type { Results } from "../results/results.ts";
 
+/** Returns the machine, versions, pack and extent of a run, one line each. */
 export function describeRun({ machine, mode, startedAt, seconds, pack, samples }: Results): string[] {
   const rounds = 1 + Math.max(-1, ...samples.map(({ round }) => round));
   const versions = Object.entries(machine.versions).map(([name, version]) => `${name} ${version}`);

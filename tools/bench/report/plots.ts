@@ -1,4 +1,4 @@
-/** The drawings of the documents, from the results. Pure. */
+/** Draws the charts of the documents. */
 
 import { type BarChart, barSheet, type Curve, type LineChart, lineSheet } from "../../plot/charts.ts";
 import type { GrowthName, Results } from "../results/results.ts";
@@ -6,10 +6,10 @@ import { summarise } from "../results/samples.ts";
 import { medians, type Series } from "../series.ts";
 import { decoderNames, metrics, modelSubjects, type SubjectName, subjects } from "../subjects.ts";
 
-/** Decimal, as Cloudflare counts it; drawn on an axis of MiB. */
+/** Cloudflare's limit counts decimal megabytes; the axis shows MiB. */
 const isolateMiB = 128e6 / 2 ** 20;
 
-/** File name, without a folder, to SVG. What was not measured is not drawn. */
+/** Returns the SVG of each chart by its file name. Leaves out what was not measured. */
 export function plots(results: Results): Map<string, string> {
   const drawn = new Map([["comparison.svg", comparison(results)]]);
   const draw: Record<GrowthName, (series: readonly Series[]) => string> = {

@@ -1,10 +1,11 @@
-/** The report as text for a terminal. Pure. */
+/** Formats the report for a terminal. */
 import { heading, tableText } from "../../measure/table.ts";
 import type { Results } from "../results/results.ts";
 import { describeRun } from "./describe.ts";
 import { allTables } from "./tables.ts";
 import { unfairness } from "./unfair.ts";
 
+/** Returns the run, all tables, what failed and what is unfair. */
 export function terminalReport(results: Results): string {
   const sections = [
     describeRun(results).join("\n"),

@@ -1,32 +1,36 @@
-/** The document that a run leaves behind. Everything that is printed, drawn or written comes from it. */
+/** The results of a run. Reports, charts and documents are made from them alone. */
 import type { Machine } from "../../measure/machine.ts";
 import type { Picture } from "../../pictures/photos.ts";
 import type { Series } from "../series.ts";
 import type { Sample } from "./samples.ts";
 
-/** Raise it when a change makes older files unreadable. */
+/** Raise this when a change makes older files unreadable. */
 export const resultsFormat = 1;
 
+/** Eight large photos at once. */
 export interface BurstReport {
   readonly photos: readonly { readonly name: string; readonly bytes: number }[];
   readonly statuses: readonly number[];
   readonly seconds: number;
   readonly ortHeapBytes: number;
-  /** The largest WASM memory of a decoder so far, as the Worker logs it; 0 where all were decoded by their DC coefficients. */
-  /** Largest usedSize + backingStorageSize that the inspector told meanwhile. */
+  /** The largest usedSize + backingStorageSize that the inspector reported. */
   readonly peakJsBytes: number;
-  /** VmHWM of the whole workerd process: code, both allocators' slack and garbage included. 0 where it is not known. */
+  /** VmHWM of the whole workerd process, with code, unused heap and garbage. 0 where it is unknown. */
   readonly peakProcessBytes: number;
 }
 
+/** Something that could not be measured. */
 export interface Failure {
   readonly what: string;
   readonly reason: string;
 }
 
+/** What is measured as something grows. */
 export const growthNames = ["input-size", "image-size", "concurrency"] as const;
+/** One of growthNames. */
 export type GrowthName = (typeof growthNames)[number];
 
+/** Everything that one run measured. */
 export interface Results {
   readonly format: typeof resultsFormat;
   readonly mode: "full" | "quick";

@@ -1,13 +1,14 @@
-/** Results as files: one a run, named by its time and mode. */
+/** Stores results as files: one per run, named by its time and mode. */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { projectFolder } from "../../store/platform-config.ts";
 import { CommandError } from "../../terminal/fail.ts";
 import { type Results, resultsFormat } from "./results.ts";
 
-/** Not in git: raw rounds of whatever machine this is. */
+/** Not in git, since the results depend on the machine. */
 export const resultsFolder = path.join(projectFolder, "bench-results");
 
+/** @returns the path of the new file */
 export async function saveResults(results: Results, folder = resultsFolder): Promise<string> {
   const time = results.startedAt.slice(0, 19).replaceAll(":", "-");
   const file = path.join(folder, `${time}-${results.mode}.json`);
@@ -17,7 +18,7 @@ export async function saveResults(results: Results, folder = resultsFolder): Pro
 }
 
 /**
- * The newest full run, or the newest quick one where there is no full one.
+ * Reads the newest full run, or the newest quick one if there is no full one.
  * @returns undefined when there is none
  */
 export async function latestResults(folder = resultsFolder): Promise<Results | undefined> {
@@ -26,7 +27,10 @@ export async function latestResults(folder = resultsFolder): Promise<Results | u
   return file === undefined ? undefined : readResults(path.join(folder, file));
 }
 
-/** @throws CommandError when it is not a results file of this format */
+/**
+ * Reads the results of one run.
+ * @throws CommandError when the file is not a results file of this format
+ */
 export async function readResults(file: string): Promise<Results> {
   const text = await readFile(file, "utf8").catch((cause: unknown) => {
     throw new CommandError(`${file} cannot be read; make one: npm run bench`, { cause });

@@ -1,7 +1,7 @@
-/** A pack's shards as the one graph that they were cut from: what someone without shards would load. */
+/** Joins a pack's shards to the one graph from which they were cut. */
 import type { Graph, Tensor } from "../../onnx/graph.ts";
 
-/** @param shards in the order in which they run */
+/** @param shards in the order in which they run @throws Error when there are none */
 export function joinShards(shards: readonly Graph[]): Graph {
   const [first, last] = [shards[0], shards.at(-1)];
   if (!first || !last) throw new Error("no shards to join");

@@ -6,10 +6,10 @@ import { nativeSession } from "../../pack/native.ts";
 import type { Random } from "../../pack/random.ts";
 import { syntheticPixels } from "../../pack/synthetic.ts";
 
-/** What a random initialiser is for decides its distribution. */
+/** The use of an initialiser, which decides its distribution. */
 export type Role = "weight" | "bias" | "gamma" | "beta" | "mean" | "variance";
 
-/** He et al. 2015 (arXiv 1502.01852): zero mean, variance 2 / fan-in. Gamma and beta spread as trained ones do. */
+/** Draws weights as He et al. 2015 (arXiv 1502.01852): zero mean, variance 2 / fan-in. Gamma and beta resemble trained ones. */
 export function randomTensor(random: Random, role: Role, dims: readonly number[]): Tensor {
   const count = dims.reduce((product, dim) => product * dim, 1);
   const fanIn = count / (dims[0] ?? 1);
@@ -27,7 +27,7 @@ export function randomTensor(random: Random, role: Role, dims: readonly number[]
 
 /**
  * Sets each BatchNormalization's running mean and variance to those of its input over a few synthetic pictures, so
- * that activations neither die nor explode. The graph's initialisers are replaced in place.
+ * that activations neither vanish nor explode. Replaces the graph's initialisers in place.
  */
 export async function measureBatchNorm(
   graph: Graph,

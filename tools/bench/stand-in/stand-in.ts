@@ -1,6 +1,6 @@
 /**
- * The network that everything is measured on: a stand-in for the zoo's ResNet34, whose weights cannot be shipped. Same
- * topology, names, shapes and file size, random weights; time and memory do not depend on the weights' values.
+ * The network of all measurements: a stand-in for the zoo's ResNet34, whose weights cannot be shipped. It has the same
+ * topology, names, shapes and file size, and random weights. Time and memory do not depend on the values of weights.
  */
 import { existsSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
@@ -15,6 +15,7 @@ import { projectFolder } from "../../store/platform-config.ts";
 import { joinShards } from "./join-shards.ts";
 import { zooBytes, zooGraph, zooSpecs } from "./zoo-onnx.ts";
 
+/** The files of the network for one input size. */
 export interface StandIn {
   /** The pack, int8 in shards. */
   readonly pack: LocalPack;
@@ -24,10 +25,10 @@ export interface StandIn {
   readonly fp32File: string;
 }
 
-/** Folders whose code decides what is made. */
+/** A change in one of these folders makes the files again. */
 const sources = ["tools/onnx", "tools/pack", "tools/bench/stand-in", "examples/images"];
 
-/** Made at the first use, which takes about ten seconds a size. @param size pixels of the input's side */
+/** Makes the files at the first use, in about ten seconds. @param size height and width of the input */
 export async function standIn(size = 224): Promise<StandIn> {
   const folder = await cacheFolder("models", sources);
   const fp32File = await madeOnce(path.join(folder, "resnet34-224.onnx"), async (file) => {
@@ -47,7 +48,7 @@ export async function standIn(size = 224): Promise<StandIn> {
   return { pack, int8File, fp32File: sized };
 }
 
-/** The same weights with another size of input: nothing but the declared shape tells it. */
+/** The same weights with another input size. Only the declared shape of the input differs. */
 async function resizedInput(folder: string, fp32File: string, size: number): Promise<string> {
   return madeOnce(path.join(folder, `resnet34-${size}.onnx`), async (file) => {
     const graph = readOnnx(await readFile(fp32File));
@@ -56,7 +57,7 @@ async function resizedInput(folder: string, fp32File: string, size: number): Pro
   });
 }
 
-/** Few pictures are enough: ranges change what is computed, not how long it takes. */
+/** Calibrates with few pictures: the ranges do not change how long a forward pass takes. */
 async function makePack(file: string, out: string, name: string): Promise<void> {
   const pictures = path.join(projectFolder, "examples", "images");
   await packModel({ file, out, name, precision: "int8", calibrateDir: pictures, allowLarge: true });

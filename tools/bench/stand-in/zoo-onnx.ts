@@ -12,8 +12,9 @@ import { writeOnnx } from "../../onnx/write.ts";
 import { Random } from "../../pack/random.ts";
 import { measureBatchNorm, type Role, randomTensor } from "./random-resnet-onnx.ts";
 
+/** The dimensions of a ResNet v1. */
 export interface ZooSpec {
-  /** Name scope of every node, as `resnetv16`. */
+  /** Name scope of every node, for example `resnetv16`. */
   prefix: string;
   /** Blocks of each stage. */
   blocks: readonly number[];
@@ -24,14 +25,14 @@ export interface ZooSpec {
   /** Height and width of the input. */
   size: number;
   seed: number;
-  /** MXNet's exporter numbers its Flatten node by the nodes before it. */
+  /** Name of the Flatten node, which MXNet's exporter numbers by the nodes before it. */
   flatten: string;
 }
 
 const base = { classes: 1000, size: 224, seed: 34 };
 const basic = { ...base, bottleneck: false, channels: [64, 64, 128, 256, 512] };
 const bottleneck = { ...base, bottleneck: true, channels: [64, 256, 512, 1024, 2048] };
-/** The published ones. */
+/** The published networks. */
 export const zooSpecs = {
   resnet18: { ...basic, prefix: "resnetv15", blocks: [2, 2, 2, 2], flatten: "flatten_170" },
   resnet34: { ...basic, prefix: "resnetv16", blocks: [3, 4, 6, 3], flatten: "flatten_306" },
@@ -56,18 +57,19 @@ export const tinyBottleneckSpec: ZooSpec = {
   channels: [8, 16, 32],
 };
 
-/** Opset 8, IR 3, initialisers among the inputs, as the zoo's files are. */
+/** Writes the graph like the zoo's files: IR 3, with the initialisers among the inputs. */
 export function zooBytes(graph: Graph): Uint8Array {
   return writeOnnx(graph, { irVersion: 3, producer: "", listInitializersAsInputs: true });
 }
 
+/** Makes the graph, with BatchNorm statistics from a forward pass. */
 export async function zooGraph(spec: ZooSpec): Promise<Graph> {
   const { graph, initializers } = new ZooWriter(spec).write();
   await measureBatchNorm(graph, initializers, spec.size);
   return graph;
 }
 
-/** The same topology and size with BatchNorm statistics of mean 0 and variance 1: quick, but activations explode. */
+/** Makes the graph with BatchNorm statistics of mean 0 and variance 1. That is quick, but activations explode. */
 export function zooGraphUnmeasured(spec: ZooSpec): Graph {
   return new ZooWriter(spec).write().graph;
 }
@@ -77,7 +79,7 @@ class ZooWriter {
   readonly #random: Random;
   readonly #nodes: GraphNode[] = [];
   readonly #initializers = new Map<string, Tensor>();
-  /** Numbers of the next convolution and Relu in the name scope at hand. */
+  /** Numbers of the next convolution and Relu in the current name scope. */
   #convs = 0;
   #relus = 0;
 
@@ -133,7 +135,7 @@ class ZooWriter {
     return { graph, initializers: this.#initializers };
   }
 
-  /** One residual block; the projection's number follows the branch's, but its nodes come first. */
+  /** Writes one residual block. The projection's number follows those of the branch, but its nodes come first. */
   #block(scope: string, index: number, x: string, inputs: number, outputs: number, stride: number): string {
     const first = this.#convs;
     const inner = outputs / 4;
