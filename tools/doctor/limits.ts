@@ -78,5 +78,5 @@ function imageFindings(folder: string): Finding[] {
     return [warning(`${what}, more than may be in flight`, `set it to at most ${maxImageBytesCeiling}`)];
   }
   const atOnce = Math.floor((maxInFlightBytes - smallRequestBytes) / (bytes + requestOverheadBytes));
-  return [ok(`${what}: memory holds ${atOnce} such images at a time, others wait`)];
+  return [ok(`${what}: at most ${atOnce} of that size in memory at once, others wait`)];
 }

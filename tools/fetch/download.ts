@@ -14,12 +14,15 @@ export interface DownloadOptions {
   readonly retryDelayMs: number;
 }
 
-/** What the downloaded file must be. */
-export interface ExpectedFile {
+/** What to download, and where to. */
+export interface DownloadJob extends DownloadOptions {
+  readonly target: string;
   /** For messages. */
   readonly name: string;
   readonly bytes: number;
   readonly sha256: string;
+  /** Receives the size of the part file after each write. */
+  readonly onBytes: (have: number) => void;
 }
 
 /** Requests to one mirror. Each must get further than the one before. */
@@ -43,26 +46,14 @@ class MirrorError extends Error {
 export class Download {
   /** Bytes received by this run. */
   receivedBytes = 0;
-  readonly #target: string;
+  readonly #job: DownloadJob;
   readonly #part: string;
   readonly #origin: string;
-  readonly #expected: ExpectedFile;
-  readonly #options: DownloadOptions;
-  readonly #onBytes: (have: number) => void;
 
-  /** @param onBytes called with the size of the part file after each write */
-  constructor(
-    target: string,
-    expected: ExpectedFile,
-    options: DownloadOptions,
-    onBytes: (have: number) => void,
-  ) {
-    this.#target = target;
-    this.#part = `${target}.part`;
-    this.#origin = `${target}.part.json`;
-    this.#expected = expected;
-    this.#options = options;
-    this.#onBytes = onBytes;
+  constructor(job: DownloadJob) {
+    this.#job = job;
+    this.#part = `${job.target}.part`;
+    this.#origin = `${job.target}.part.json`;
   }
 
   /**
@@ -85,7 +76,7 @@ export class Download {
     const { HTTPS_PROXY, https_proxy, NODE_USE_ENV_PROXY } = process.env;
     const unusedProxy = (HTTPS_PROXY || https_proxy) && !NODE_USE_ENV_PROXY;
     throw new CommandError(
-      `${this.#expected.name} could not be downloaded:\n${faults.join("\n")}\n` +
+      `${this.#job.name} could not be downloaded:\n${faults.join("\n")}\n` +
         "Run the same command again to resume" +
         `${unusedProxy ? " (HTTPS_PROXY is set: NODE_USE_ENV_PROXY=1 makes Node use it)" : ""}, ` +
         "or use a file of your own: npm run model -- pack path/to/file.onnx",
@@ -96,14 +87,14 @@ export class Download {
   async #fromMirror(url: string): Promise<void> {
     const resumed = (await this.#size()) > 0;
     await this.#complete(url);
-    if (resumed && (await this.#hash()) !== this.#expected.sha256) {
+    if (resumed && (await this.#hash()) !== this.#job.sha256) {
       await this.#discard();
       await this.#complete(url);
     }
     const actual = await this.#hash();
-    if (actual === this.#expected.sha256) return this.#finish();
+    if (actual === this.#job.sha256) return this.#finish();
     await this.#discard();
-    throw new MirrorError(`serves another file: its SHA-256 is ${actual}; expected ${this.#expected.sha256}`);
+    throw new MirrorError(`serves another file: its SHA-256 is ${actual}; expected ${this.#job.sha256}`);
   }
 
   async #complete(url: string): Promise<void> {
@@ -118,17 +109,17 @@ export class Download {
         if (!mayRetry || (have <= furthest && !restarted)) throw error;
         furthest = have;
       }
-      await sleep(this.#options.retryDelayMs);
+      await sleep(this.#job.retryDelayMs);
     }
   }
 
   /** Requests the bytes after the end of the part file and appends them. */
   async #request(url: string): Promise<void> {
     let have = await this.#size();
-    if (have > this.#expected.bytes) have = await this.#discard();
-    if (have === this.#expected.bytes) return;
+    if (have > this.#job.bytes) have = await this.#discard();
+    if (have === this.#job.bytes) return;
     const controller = new AbortController();
-    const { stallMs } = this.#options;
+    const { stallMs } = this.#job;
     const stalled = new MirrorError(`sent nothing for ${stallMs / 1000} s`, { retry: true });
     const timer = setTimeout(() => controller.abort(stalled), stallMs);
     try {
@@ -183,12 +174,12 @@ export class Download {
   }
 
   #checkTotal(total = "*"): void {
-    if (total === "*" || Number(total) === this.#expected.bytes) return;
-    throw new MirrorError(`offers ${total} bytes; expected ${this.#expected.bytes}`);
+    if (total === "*" || Number(total) === this.#job.bytes) return;
+    throw new MirrorError(`offers ${total} bytes; expected ${this.#job.bytes}`);
   }
 
   async #append(response: Response, url: string, start: number, onProgress: () => void): Promise<void> {
-    const { bytes } = this.#expected;
+    const { bytes } = this.#job;
     // A weak ETag promises equal meaning, not equal bytes.
     const etag = response.headers.get("ETag")?.replace(/^W\/.*/, "");
     let have = start;
@@ -207,7 +198,7 @@ export class Download {
         have += chunk.length;
         this.receivedBytes += chunk.length;
         onProgress();
-        this.#onBytes(have);
+        this.#job.onBytes(have);
       }
     } finally {
       await handle.close();
@@ -220,7 +211,7 @@ export class Download {
     await this.#onDisk(async () => {
       const handle = await open(this.#part, "r+");
       await handle.sync().finally(() => handle.close());
-      await rename(this.#part, this.#target);
+      await rename(this.#part, this.#job.target);
       await rm(this.#origin, { force: true });
     });
   }

@@ -50,9 +50,9 @@ export async function fetchModel(
     if (await isThere()) return cached;
     const moved_aside = (await sizeOf(file)) === undefined ? null : `${file}.wrong`;
     if (moved_aside !== null) await rename(file, moved_aside);
-    const download = new Download(file, model, options, (have) =>
-      progress.update(`fetch ${name}, MB`, Math.floor(have / 1e6), Math.floor(bytes / 1e6)),
-    );
+    const onBytes = (have: number) =>
+      progress.update(`fetch ${name}, MB`, Math.floor(have / 1e6), Math.floor(bytes / 1e6));
+    const download = new Download({ target: file, name, bytes, sha256, onBytes, ...options });
     try {
       const url = await download.run(urls);
       return { ...cached, cached: false, moved_aside, url, downloaded_bytes: download.receivedBytes };

@@ -102,9 +102,9 @@ async function checkFile(folder: string, file: PackFile): Promise<void> {
   const filePath = path.join(folder, file.name);
   const content = await readRequired(filePath);
   if (content.length !== file.bytes) {
-    throw new CommandError(
-      `${filePath} has ${content.length} bytes; its manifest says ${file.bytes}; restore it (git checkout) or make the pack again`,
-    );
+    throw new CommandError(`${filePath} has ${content.length} bytes; its manifest says ${file.bytes}`, {
+      fix: restoreOrMake,
+    });
   }
   const actual = await sha256Hex(content);
   if (actual !== file.sha256) {

@@ -4,9 +4,10 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
+import { setTimeout as sleep } from "node:timers/promises";
 import { offlineEnv } from "../store/local-bucket.ts";
-import { readProjectConfig } from "../store/platform-config.ts";
-import { freePort } from "../terminal/port.ts";
+import { type ProjectConfig, readProjectConfig } from "../store/platform-config.ts";
+import { freePort, localHost } from "../terminal/port.ts";
 import { type Bundle, wranglerCli } from "./bundle.ts";
 import { type HeapUsage, Inspector } from "./inspector.ts";
 import { cpuMs, descendants, peakResidentBytes, residentBytes } from "./processes.ts";
@@ -33,19 +34,24 @@ export class DevWorker {
   readonly inspectorPort: number;
   readonly #child: ChildProcess;
   readonly #folder: string;
-  readonly #lines: string[];
+  readonly #output: string[] = [];
 
   private constructor(
     child: ChildProcess,
     folder: string,
-    ports: { http: number; inspector: number },
-    lines: string[],
+    [port, inspectorPort]: readonly [number, number],
+    onLog: DevWorkerOptions["onLog"],
   ) {
     this.#child = child;
     this.#folder = folder;
-    this.#lines = lines;
-    this.inspectorPort = ports.inspector;
-    this.url = `http://127.0.0.1:${ports.http}`;
+    this.inspectorPort = inspectorPort;
+    this.url = `http://${localHost}:${port}`;
+    for (const input of [child.stdout!, child.stderr!]) {
+      createInterface({ input }).on("line", (line) => {
+        if (onLog && line.startsWith(logStart)) onLog(JSON.parse(line));
+        else this.#output.push(line);
+      });
+    }
   }
 
   /**
@@ -53,41 +59,25 @@ export class DevWorker {
    * @throws Error with the output of wrangler when it does not answer
    */
   static async start(options: DevWorkerOptions): Promise<DevWorker> {
-    const { bundle, stateFolder, vars, onLog, ownProcessGroup } = options;
     const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-worker-"));
     const persistTo = path.join(folder, "state");
-    await cp(stateFolder, persistTo, { recursive: true });
-    const ports = { http: await freePort(), inspector: await freePort() };
+    await cp(options.stateFolder, persistTo, { recursive: true });
+    const ports = [await freePort(), await freePort()] as const;
     const config = path.join(folder, "wrangler.json");
-    await writeFile(config, JSON.stringify(builtConfig(bundle, vars)));
-    const flags = {
-      config,
-      port: ports.http,
-      "inspector-port": ports.inspector,
-      ip: "127.0.0.1",
-      "persist-to": persistTo,
-      "show-interactive-dev-session": false,
-    };
-    const args = Object.entries(flags).map(([name, value]) => `--${name}=${value}`);
-    const child = spawn(process.execPath, [wranglerCli, "dev", ...args], {
+    await writeFile(config, JSON.stringify(builtConfig(options)));
+    const flags = ["--show-interactive-dev-session=false", `--ip=${localHost}`, `--config=${config}`];
+    flags.push(`--port=${ports[0]}`, `--inspector-port=${ports[1]}`, `--persist-to=${persistTo}`);
+    const child = spawn(process.execPath, [wranglerCli, "dev", ...flags], {
       cwd: folder,
       env: { ...process.env, ...offlineEnv },
       stdio: ["ignore", "pipe", "pipe"],
-      detached: ownProcessGroup ?? false,
+      detached: options.ownProcessGroup ?? false,
     });
     // No workerd may outlive the process that started it.
     const stop = () => void child.kill("SIGINT");
     process.once("exit", stop);
     child.once("exit", () => process.off("exit", stop));
-    const lines: string[] = [];
-    for (const stream of [child.stdout, child.stderr]) {
-      if (!stream) continue;
-      createInterface({ input: stream }).on("line", (line) => {
-        if (onLog && line.startsWith(logStart)) onLog(JSON.parse(line) as Record<string, unknown>);
-        else lines.push(line);
-      });
-    }
-    const worker = new DevWorker(child, folder, ports, lines);
+    const worker = new DevWorker(child, folder, ports, options.onLog);
     try {
       await worker.#answers();
       return worker;
@@ -100,11 +90,9 @@ export class DevWorker {
   /** Returns the Worker's structured log lines of one event. */
   async logs(event: string): Promise<Record<string, unknown>[]> {
     // Lines come through a pipe, so those of a request may arrive after its answer.
-    await new Promise((resolve) => setTimeout(resolve, 100));
-    return this.#lines
-      .filter((line) => line.startsWith(logStart))
-      .map((line) => JSON.parse(line) as Record<string, unknown>)
-      .filter((line) => line.event === event);
+    await sleep(100);
+    const lines = this.#output.filter((line) => line.startsWith(logStart));
+    return lines.map((line) => JSON.parse(line)).filter((line) => line.event === event);
   }
 
   /** Returns the isolate's JS heap, as the inspector reports it. */
@@ -150,9 +138,9 @@ export class DevWorker {
       const response = await fetch(`${this.url}/healthz`).catch(() => undefined);
       if (response?.ok) return;
       if (Date.now() > deadline || this.#child.exitCode !== null) {
-        throw new Error(`wrangler dev does not answer:\n${this.#lines.join("\n")}`);
+        throw new Error(`wrangler dev does not answer:\n${this.#output.join("\n")}`);
       }
-      await new Promise((resolve) => setTimeout(resolve, 100));
+      await sleep(100);
     }
   }
 
@@ -168,19 +156,15 @@ export class DevWorker {
 }
 
 /** The settings of wrangler.toml, for a bundle that is already built. */
-function builtConfig({ folder, script }: Bundle, vars: DevWorkerOptions["vars"]) {
-  const project = readProjectConfig() as ReturnType<typeof readProjectConfig> & {
-    compatibility_flags?: string[];
-  };
+function builtConfig({ bundle, vars }: DevWorkerOptions) {
+  const project: ProjectConfig & { compatibility_flags?: string[] } = readProjectConfig();
+  const { name, compatibility_date, compatibility_flags, r2_buckets } = project;
   return {
-    name: project.name,
-    main: path.join(folder, script),
-    base_dir: folder,
+    ...{ name, compatibility_date, compatibility_flags, r2_buckets },
+    main: path.join(bundle.folder, bundle.script),
+    base_dir: bundle.folder,
     no_bundle: true,
     rules: [{ type: "CompiledWasm", globs: ["*.wasm"] }],
-    compatibility_date: project.compatibility_date,
-    compatibility_flags: project.compatibility_flags,
-    r2_buckets: project.r2_buckets,
     vars: { ...project.vars, ...vars },
   };
 }

@@ -1,6 +1,5 @@
 /** Parameters of a random ResNet v1 in the zoo's naming: He-initialised, BatchNorm statistics measured by a forward pass. */
-import type { Graph, Tensor } from "../../onnx/graph.ts";
-import { floats, ints } from "../../onnx/graph.ts";
+import { float, floats, type Graph, int, type Tensor } from "../../onnx/graph.ts";
 import { writeOnnx } from "../../onnx/write.ts";
 import { nativeSession } from "../../pack/native.ts";
 import type { Random } from "../../pack/random.ts";
@@ -25,6 +24,8 @@ export function randomTensor(random: Random, role: Role, dims: readonly number[]
   return floats(dims, Float32Array.from({ length: count }, draw[role]));
 }
 
+const batch = 4;
+
 /**
  * Sets each BatchNormalization's running mean and variance to those of its input over a few synthetic pictures, so
  * that activations neither vanish nor explode. Replaces the graph's initialisers in place.
@@ -34,54 +35,44 @@ export async function measureBatchNorm(
   initializers: Map<string, Tensor>,
   size: number,
 ): Promise<void> {
-  const batch = 4;
-  const probes: { mean: string; variance: string; nodeInputs: readonly string[]; channels: number }[] = [];
-  const nodes = graph.nodes.flatMap((node) => {
-    if (node.op !== "BatchNormalization") return [node];
-    const [x = "", gamma = "", beta = ""] = node.inputs;
-    const channels = initializers.get(gamma)!.dims[0]!;
-    const [mean, variance, output] = [`${node.name}.mean`, `${node.name}.var`, node.outputs[0]!];
-    probes.push({ mean, variance, nodeInputs: node.inputs, channels });
-    const reduce = new Map([["axes", ints(0, 2, 3)]]);
-    const make = (op: string, inputs: string[], out: string, attributes: typeof reduce = new Map()) => ({
-      name: out,
-      op,
-      domain: "",
-      inputs,
-      outputs: [out],
-      attributes,
-    });
-    const at = (suffix: string) => `${node.name}.${suffix}`;
-    const perChannel = new Map([["axes", ints(0, 2, 3)]]);
-    return [
-      make("ReduceMean", [x], mean, reduce),
-      make("Sub", [x, mean], at("centred")),
-      make("Mul", [at("centred"), at("centred")], at("square")),
-      make("ReduceMean", [at("square")], variance, reduce),
-      make("Sqrt", [variance], at("deviation")),
-      make("Div", [at("centred"), at("deviation")], at("normal")),
-      make("Unsqueeze", [gamma], at("gamma"), new Map([["axes", ints(0, 2, 3)]])),
-      make("Unsqueeze", [beta], at("beta"), perChannel),
-      make("Mul", [at("normal"), at("gamma")], at("scaled")),
-      make("Add", [at("scaled"), at("beta")], output),
-    ];
+  const norms = graph.nodes.filter(({ op }) => op === "BatchNormalization");
+  // In training mode, ONNX's operator uses the statistics of the batch and, with momentum 0, returns them.
+  const training = [int(1), float(0), float(1e-5)];
+  const attributes = new Map(["training_mode", "momentum", "epsilon"].map((name, i) => [name, training[i]!]));
+  const nodes = graph.nodes.map((node) => {
+    if (node.op !== "BatchNormalization") return node;
+    return { ...node, outputs: [...node.outputs, ...node.inputs.slice(3).map(measuredName)], attributes };
   });
-  const outputs = probes.flatMap(({ mean, variance, channels }) =>
-    [mean, variance].map((name) => ({ name, type: "float32" as const, dims: [1, channels, 1, 1] })),
+  const outputs = norms.flatMap(({ inputs }) =>
+    inputs
+      .slice(3)
+      .map((name) => ({
+        name: measuredName(name),
+        type: "float32" as const,
+        dims: initializers.get(name)!.dims,
+      })),
   );
-  const session = await nativeSession(writeOnnx({ ...graph, nodes, outputs }, { irVersion: 4 }), 1);
+  const model = writeOnnx({ ...graph, opset: 15, nodes, outputs }, { irVersion: 8 });
+  const session = await nativeSession(model, 1);
+  const results = await session.run(syntheticBatch(size), [batch, 3, size, size]);
+  await session.release();
+  for (const name of norms.flatMap(({ inputs }) => inputs.slice(3))) {
+    const { data } = results.get(measuredName(name))!;
+    initializers.set(name, floats([data.length], data));
+  }
+}
+
+const measuredName = (initializer: string) => `${initializer}.measured`;
+
+/** Pixels of a few synthetic pictures, normalised. @returns [batch, 3, size, size] */
+function syntheticBatch(size: number): Float32Array {
   const data = new Float32Array(batch * 3 * size * size);
   for (let image = 0; image < batch; image++) {
     const pixels = syntheticPixels(size, image);
-    for (let i = 0; i < size * size; i++) {
-      for (let c = 0; c < 3; c++)
-        data[(image * 3 + c) * size * size + i] = (pixels[i * 3 + c]! / 255 - 0.45) / 0.226;
+    for (const [i, value] of pixels.entries()) {
+      const [pixel, channel] = [Math.floor(i / 3), i % 3];
+      data[(image * 3 + channel) * size * size + pixel] = (value / 255 - 0.45) / 0.226;
     }
   }
-  const results = await session.run(data, [batch, 3, size, size]);
-  await session.release();
-  for (const { mean, variance, nodeInputs, channels } of probes) {
-    initializers.set(nodeInputs[3]!, floats([channels], results.get(mean)!.data));
-    initializers.set(nodeInputs[4]!, floats([channels], results.get(variance)!.data));
-  }
+  return data;
 }
