@@ -1,8 +1,8 @@
-/** `npm run fuzz`: hostile JPEGs through the decode path in Node, or through the built Worker in workerd. */
+/** `npm run fuzz`: runs hostile JPEGs through the decode path in Node, or through the built Worker in workerd. */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { Command } from "commander";
+import { Command } from "@commander-js/extra-typings";
 import { attemptEveryWay } from "./fuzz/attempt.ts";
 import { keepFindings } from "./fuzz/keep.ts";
 import { fuzzInNode } from "./fuzz/node/run.ts";
@@ -16,31 +16,21 @@ import { userPath } from "./terminal/paths.ts";
 import { createProgress } from "./terminal/progress.ts";
 import { buildOurs } from "./workerd/bundle.ts";
 
-interface Options {
-  count: number;
-  seed: number;
-  workerd?: boolean;
-  goodEvery: number;
-  hangSeconds: number;
-  keep: string;
-  replay?: string;
-}
-
 // By default a signal ends the process without its exit handlers, which stop the Worker.
 process.once("SIGTERM", () => process.exit(143));
 
+const program = new Command("npm run fuzz --")
+  .description("Make hostile JPEGs from a seed. Each must be decoded or refused; anything else is a fault.")
+  .option("--count <files>", "files to make", parseCount, 2000)
+  .option("--seed <number>", "the same seed makes the same files", parseCount, 1)
+  .option("--workerd", "use the built Worker over HTTP instead of the decoder in this process")
+  .option("--good-every <files>", "with --workerd: send a valid image after this many", parseCount, 10)
+  .option("--hang-seconds <seconds>", "time after which a file counts as a hang", parseCount, 60)
+  .option("--keep <folder>", "where to keep files that fail", "fuzz-findings")
+  .option("--replay <file>", "decode this file at every scale, and show the results");
+
 await runCommand(async () => {
-  const options = new Command("npm run fuzz --")
-    .description("Send hostile JPEGs, made from a seed: every one must be decoded or refused, never more.")
-    .option("--count <files>", "files to make", parseCount, 2000)
-    .option("--seed <number>", "the same seed makes the same files", parseCount, 1)
-    .option("--workerd", "through the built Worker over HTTP, instead of the decoder in this process")
-    .option("--good-every <files>", "with --workerd: a sound image after so many", parseCount, 10)
-    .option("--hang-seconds <seconds>", "time after which a file counts as a hang", parseCount, 60)
-    .option("--keep <folder>", "where files that fail are kept", "fuzz-findings")
-    .option("--replay <file>", "decode this file at every scale, and tell what becomes of it")
-    .parse()
-    .opts<Options>();
+  const options = program.parse().opts();
   if (options.replay !== undefined) return replay(options.replay);
   const startedMs = performance.now();
   const tally = await fuzz(options);
@@ -51,15 +41,14 @@ await runCommand(async () => {
     throw new CommandError(`files that failed are kept; look at one with --replay ${kept[0]}`);
 });
 
-async function fuzz({ count, seed, workerd, goodEvery, hangSeconds }: Options): Promise<Tally> {
+async function fuzz(options: ReturnType<typeof program.opts>): Promise<Tally> {
   const progress = createProgress();
-  const hangMs = hangSeconds * 1000;
+  const run = { ...options, hangMs: options.hangSeconds * 1000 };
   const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-fuzz-bundle-"));
   try {
-    if (!workerd) return await fuzzInNode({ count, seed, hangMs }, progress);
+    if (!options.workerd) return await fuzzInNode(run, progress);
     progress.update("building the Worker", 0, 1);
-    const bundle = await buildOurs(folder);
-    return await fuzzInWorkerd({ count, seed, hangMs, goodEvery, bundle }, progress);
+    return await fuzzInWorkerd({ ...run, bundle: await buildOurs(folder) }, progress);
   } finally {
     progress.stop();
     await rm(folder, { recursive: true, force: true });
@@ -67,17 +56,12 @@ async function fuzz({ count, seed, workerd, goodEvery, hangSeconds }: Options): 
 }
 
 async function replay(typed: string): Promise<void> {
-  const bytes = new Uint8Array(
-    await readFile(userPath(typed)).catch(() => {
-      throw new CommandError(`${typed} cannot be read; expected the path of a file`);
-    }),
-  );
-  const attempts = attemptEveryWay(bytes, fuzzPreprocessing);
-  const rows = attempts.map(({ way, outcome, ms, scale, detail, fault }) => [
-    way,
-    outcome,
-    ms.toFixed(0),
-    fault ?? detail ?? (scale === undefined ? "" : `scale ${scale}`),
-  ]);
+  const bytes = await readFile(userPath(typed)).catch((cause: unknown) => {
+    throw new CommandError(`${typed} cannot be read; expected the path of a file`, { cause });
+  });
+  const rows = attemptEveryWay(new Uint8Array(bytes), fuzzPreprocessing).map((attempt) => {
+    const { way, outcome, ms, scale, detail, fault } = attempt;
+    return [way, outcome, ms.toFixed(0), fault ?? detail ?? (scale === undefined ? "" : `scale ${scale}`)];
+  });
   console.log(table([["way", "outcome", "ms", "detail"], ...rows], [2]));
 }

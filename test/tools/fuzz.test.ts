@@ -41,8 +41,8 @@ test("a run in Node counts every file and its outcomes", async () => {
 
 test("a file that fails is told with its recipe, and kept so that it can be replayed", async () => {
   const tally = newTally();
-  const finding = { index: 7, way: "jpeg-js", from: "grey", mutations: ["cuts: cut short"], ms: 1, bytes: 9 };
-  addAttempt(tally, { way: "jpeg-js", outcome: "failed", ms: 1 }, { ...finding, fault: "TypeError: boom" });
+  const recipe = { index: 7, from: "grey", mutations: ["cuts: cut short"], bytes: 9 };
+  addAttempt(tally, { way: "jpeg-js", outcome: "failed", ms: 1, fault: "TypeError: boom" }, recipe);
   tally.count = 1;
   expect(report(tally)).toContain("file 7, jpeg-js: TypeError: boom\n  grey; cuts: cut short");
   const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-kept-"));

@@ -30,13 +30,11 @@ beforeAll(async () => {
   ({ samples } = await embed(dataset, pack, "flip", silentProgress));
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
   const { name, version } = pack.manifest;
-  const { bytes } = await headFile({
-    ...trainHead(samples, options, silentProgress),
+  const { bytes } = await headFile(trainHead(samples, options, silentProgress), dataset.classes, {
     name: "signs",
     backbone: { name, version },
     method: "logistic",
-    classes: dataset.classes,
-    featureSize: pack.manifest.feature_size,
+    feature_size: pack.manifest.feature_size,
     training: {},
   });
   head = await parseHead(bytes);

@@ -99,15 +99,10 @@ async function train(
 
   const outcome = { trained, skipped, baseline, dataset };
   const training = trainingRecord(outcome, samples, options);
-  const { file, bytes } = await headFile({
-    ...trained,
-    name,
-    backbone: { name: manifest.name, version: manifest.version },
-    method: options.method,
-    classes: dataset.classes,
-    featureSize: manifest.feature_size,
-    training,
-  });
+  const backbone = { name: manifest.name, version: manifest.version };
+  const { method } = options;
+  const facts = { name, backbone, method, feature_size: manifest.feature_size, training };
+  const { file, bytes } = await headFile(trained, dataset.classes, facts);
   const out = userPath(options.out ?? `${name}.head.json`);
   await writeAtomically(out, bytes);
   const confusion = trained.metrics ? `${out.replace(/\.json$/, "")}.confusion.svg` : null;

@@ -1,25 +1,29 @@
-/** Makes hostile files: a sound one, and up to three mutations upon it. Pure. */
+/** Makes hostile files: a valid one with up to three mutations. Pure. */
 import { type Choices, pick } from "./choices.ts";
 import { mutationFamilies } from "./mutations.ts";
 import type { SeedFile } from "./seeds.ts";
 
+/** A file and its recipe. */
 export interface HostileFile {
   readonly bytes: Uint8Array;
-  /** Name of the sound file. */
+  /** Name of the valid file. */
   readonly from: string;
   /** "family: mutation", in the order in which they were applied. */
   readonly mutations: readonly string[];
 }
 
-/** Bytes beyond which a file is cut: what is larger, the Worker refuses unread (limits.ts, defaultMaxImageBytes). */
+/** Files are cut to this size: the Worker refuses larger ones unread (limits.ts, defaultMaxImageBytes). */
 const maxFileBytes = 4 * 2 ** 20;
-/** One of so many files is made from a large one, which takes a hundred times as long to decode. */
+/** One file in this many is made from a large one, which takes a hundred times as long to decode. */
 const largeEvery = 24;
-/** Most files have one: each further one makes it likelier that the file is refused at once. */
+/** Mostly one: with each further mutation a file is more likely to be refused at once. */
 const mutationCounts = [1, 1, 1, 2, 3] as const;
 const families = Object.entries(mutationFamilies);
 
-/** @param seeds small and large sound files; a file is made from one and, where a mutation needs another, from a second */
+/**
+ * Makes a file.
+ * @param seeds Small and large valid files. The file is made from one of them, and from a second if a mutation needs it.
+ */
 export function hostileFile(choices: Choices, seeds: readonly SeedFile[]): HostileFile {
   const small = seeds.filter(({ large }) => !large);
   const large = seeds.filter((seed) => seed.large);

@@ -1,4 +1,4 @@
-/** Files that failed, kept so that they can be looked at: the bytes, and beside them how they were made. */
+/** Keeps files that failed: the bytes, and beside them how they were made. */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { seededChoices } from "./choices.ts";
@@ -6,7 +6,10 @@ import { hostileFile } from "./generate.ts";
 import { largeSeeds, smallSeeds } from "./seeds.ts";
 import type { Finding } from "./tally.ts";
 
-/** @returns the paths of the .jpg files; each has a .json of the same name */
+/**
+ * Writes a .jpg and a .json per file that failed. Of several findings about one file, the last is kept.
+ * @returns Paths of the .jpg files.
+ */
 export async function keepFindings(
   folder: string,
   seed: number,
@@ -15,13 +18,11 @@ export async function keepFindings(
   if (findings.length === 0) return [];
   await mkdir(folder, { recursive: true });
   const seeds = [...(await smallSeeds()), ...(await largeSeeds())];
-  const files = new Map<string, Finding>();
-  for (const finding of findings)
-    files.set(path.join(folder, `seed-${seed}-file-${finding.index}.jpg`), finding);
+  const nameOf = ({ index }: Finding) => path.join(folder, `seed-${seed}-file-${index}`);
+  const files = new Map(findings.map((finding) => [nameOf(finding), finding]));
   for (const [file, finding] of files) {
-    const { bytes } = hostileFile(seededChoices(seed, finding.index), seeds);
-    await writeFile(file, bytes);
-    await writeFile(file.replace(/jpg$/, "json"), `${JSON.stringify({ seed, ...finding }, null, 2)}\n`);
+    await writeFile(`${file}.jpg`, hostileFile(seededChoices(seed, finding.index), seeds).bytes);
+    await writeFile(`${file}.json`, `${JSON.stringify({ seed, ...finding }, null, 2)}\n`);
   }
-  return [...files.keys()];
+  return [...files.keys()].map((file) => `${file}.jpg`);
 }

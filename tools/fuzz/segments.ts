@@ -1,11 +1,15 @@
-/** A JPEG cut into its segments, for mutation: forgiving, since mutations are applied one upon the other. */
+/** Splits a JPEG into its segments, for mutation. Tolerates damage, because mutations are applied one after another. */
 
-/** [start, end) of the file; a scan's header and its entropy-coded data are one piece. */
+/** Bytes of a file, or of a part of it. */
+export type Bytes = Uint8Array | readonly number[];
+
+/** [start, end) of the file. A scan's header and its entropy-coded data are one piece. */
 export interface Piece {
   readonly marker: number;
   readonly start: number;
-  /** Behind the length field; of a scan, the entropy-coded data begins at `dataStart`. */
+  /** First byte after the length field. */
   readonly body: number;
+  /** End of the segment, where the entropy-coded data of a scan begins. */
   readonly dataStart: number;
   readonly end: number;
 }
@@ -14,7 +18,7 @@ const scanMarker = 0xda;
 const isBare = (marker: number) => (marker >= 0xd0 && marker <= 0xd9) || marker === 1;
 const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
 
-/** The pieces up to where the structure breaks off. */
+/** The pieces of a file, as far as its structure can be followed. */
 export function piecesOf(bytes: Uint8Array): Piece[] {
   const pieces: Piece[] = [];
   for (let at = bytes.indexOf(0xff); at >= 0 && at + 1 < bytes.length; ) {
@@ -40,13 +44,15 @@ function scanEnd(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
+/** The pieces with one of these markers. */
 export const piecesWith = (bytes: Uint8Array, ...markers: number[]) =>
   piecesOf(bytes).filter(({ marker }) => markers.includes(marker));
 
-/** Frame headers that a file may be given: baseline, extended, progressive, and those that are refused. */
+/** Markers of frame headers: baseline, extended, progressive, and processes that are refused. */
 export const frameMarkers = [0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc9, 0xca, 0xcb, 0xf7] as const;
 
-export function concat(...parts: readonly (Uint8Array | readonly number[])[]): Uint8Array {
+/** Concatenates parts. */
+export function concat(...parts: readonly Bytes[]): Uint8Array {
   const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
   let at = 0;
   for (const part of parts) {
@@ -57,20 +63,18 @@ export function concat(...parts: readonly (Uint8Array | readonly number[])[]): U
 }
 
 /** `bytes` with [start, end) replaced. */
-export function replaced(
-  bytes: Uint8Array,
-  start: number,
-  end: number,
-  by: Uint8Array | readonly number[],
-): Uint8Array {
+export function replaced(bytes: Uint8Array, start: number, end: number, by: Bytes): Uint8Array {
   return concat(bytes.subarray(0, start), by, bytes.subarray(Math.max(start, end)));
 }
 
-export const inserted = (bytes: Uint8Array, at: number, added: Uint8Array | readonly number[]) =>
-  replaced(bytes, at, at, added);
+/** `bytes` with `added` inserted. */
+export const inserted = (bytes: Uint8Array, at: number, added: Bytes) => replaced(bytes, at, at, added);
 
-/** One part, again and again. */
-export function repeated(part: Uint8Array | readonly number[], times: number): Uint8Array {
+/** Character codes of ASCII or Latin-1 text. */
+export const ascii = (text: string) => [...text].map((character) => character.charCodeAt(0));
+
+/** One part, repeated. */
+export function repeated(part: Bytes, times: number): Uint8Array {
   const out = new Uint8Array(part.length * times);
   for (let i = 0; i < times; i++) out.set(part, i * part.length);
   return out;

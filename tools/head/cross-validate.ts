@@ -1,7 +1,7 @@
 /** Cross-validation: scores every image with a head that was not trained on it. Pure. */
 import { l2Normalised } from "../../src/model/scores.ts";
 import { Random } from "../pack/random.ts";
-import { LogisticProblem } from "./logistic.ts";
+import { logisticSolver } from "./logistic.ts";
 import { logLoss, type Scored } from "./metrics.ts";
 import { apply, prototypes } from "./prototype.ts";
 import { plainView, rowsOf, type Sample } from "./rows.ts";
@@ -52,15 +52,15 @@ export function crossValidateLogistic(
 ): HeldOut {
   const classes = samples.map(({ classIndex }) => classIndex);
   const folds = splits(samples, foldOf).map(({ trained, held }) => ({
-    problem: new LogisticProblem(rowsOf(trained), classCount),
+    solve: logisticSolver(rowsOf(trained), classCount),
     held,
   }));
   let best: { strength: number; logits: Float64Array[]; loss: number } | undefined;
   let worse = 0;
   for (const [done, strength] of strengths.entries()) {
     const logits = new Array<Float64Array>(samples.length);
-    for (const { problem, held } of folds) {
-      const fit = problem.solve(strength);
+    for (const { solve, held } of folds) {
+      const fit = solve(strength);
       for (const i of held) logits[i] = apply(fit, plainView(samples[i]!));
     }
     const loss = logLoss({ logits, classes }, 1);

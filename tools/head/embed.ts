@@ -10,20 +10,13 @@ import { type Dataset, type Problem, readImage } from "./dataset.ts";
 import type { Sample } from "./rows.ts";
 import { type Augmentation, viewsOf } from "./views.ts";
 
-/** The features of a dataset's images. */
-export interface Embedded {
-  readonly samples: readonly Sample[];
-  /** Files that are not JPEG or cannot be decoded. */
-  readonly problems: readonly Problem[];
-}
-
-/** Computes the features of every image. Images that cannot be decoded become problems, not errors. */
+/** Computes the features of every image. Files that are not JPEG or cannot be decoded become problems, not errors. */
 export async function embed(
   dataset: Dataset,
   pack: LocalPack,
   augmentation: Augmentation,
   progress: Progress,
-): Promise<Embedded> {
+): Promise<{ samples: Sample[]; problems: Problem[] }> {
   const session = await loadSession(pack.manifest, (file) => readFile(path.join(pack.folder, file)));
   const samples: Sample[] = [];
   const problems: Problem[] = [];

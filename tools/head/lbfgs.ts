@@ -6,15 +6,6 @@
 /** Returns the value at `x` and writes the gradient into `gradient`. */
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
-/** When to stop, and how much to remember. */
-export interface LbfgsOptions {
-  /** Converged once no component of the gradient is larger than this. */
-  readonly tolerance: number;
-  readonly maxIterations: number;
-  /** Number of steps and gradient changes to remember. */
-  readonly memory: number;
-}
-
 /** Where the minimisation ended. */
 export interface Minimum {
   readonly x: Float64Array;
@@ -32,19 +23,17 @@ interface Pair {
   readonly rho: number;
 }
 
-const defaults: LbfgsOptions = { tolerance: 1e-6, maxIterations: 500, memory: 10 };
+/** Converged once no component of the gradient is larger than this. */
+const tolerance = 1e-6;
+/** Number of steps and gradient changes to remember. */
+const memory = 10;
 /** Wolfe conditions: Nocedal and Wright's values for quasi-Newton methods. */
 const decrease = 1e-4;
 const curvature = 0.9;
 const maxTrials = 60;
 
 /** Minimises `objective` from `start`. Check `converged`: the search also ends when no step improves the value. */
-export function minimise(
-  objective: Objective,
-  start: Float64Array,
-  options: Partial<LbfgsOptions> = {},
-): Minimum {
-  const { tolerance, maxIterations, memory } = { ...defaults, ...options };
+export function minimise(objective: Objective, start: Float64Array, maxIterations = 500): Minimum {
   let x = start.slice();
   let gradient = new Float64Array(x.length);
   let value = objective(x, gradient);

@@ -15,59 +15,35 @@ export interface Linear {
 }
 
 /** A fitted layer and how the solver ended. */
-export interface LogisticFit extends Linear {
-  readonly minimum: Minimum;
-}
+export type LogisticFit = Linear & { readonly minimum: Minimum };
 
-/** A regression that is set up once and solved for several strengths, each starting from the previous solution. */
-export class LogisticProblem {
-  readonly #rows: Rows;
-  readonly #classCount: number;
-  readonly #mean: Float64Array;
-  readonly #scale: Float64Array;
-  readonly #standardised: Rows;
-  #start: Float64Array;
-
-  constructor(rows: Rows, classCount: number) {
-    const { mean, scale } = moments(rows);
-    this.#rows = rows;
-    this.#classCount = classCount;
-    this.#mean = mean;
-    this.#scale = scale;
-    const features = rows.features.map((value, i) => (value - mean[i % rows.size]!) / scale[i % rows.size]!);
-    this.#standardised = { ...rows, features };
-    this.#start = new Float64Array(classCount * (rows.size + 1));
-  }
-
-  /**
-   * Fits the layer. The objective is strictly convex, so the solver should always converge.
-   * @throws Error when the solver does not converge.
-   */
-  solve(strength: number): LogisticFit {
-    const objective = crossEntropy(this.#standardised, this.#classCount, strength);
-    const minimum = minimise(objective, this.#start);
-    if (!minimum.converged) {
+/**
+ * Sets up a regression once, to solve it for several penalty strengths, each starting from the previous solution.
+ * @returns A function that fits the layer. The objective is strictly convex, so the solver should always converge; the
+ *   function throws an Error when it does not.
+ */
+export function logisticSolver(rows: Rows, classCount: number): (strength: number) => LogisticFit {
+  const { size } = rows;
+  const { mean, scale } = moments(rows);
+  const features = rows.features.map((value, i) => (value - mean[i % size]!) / scale[i % size]!);
+  let start: Float64Array = new Float64Array(classCount * (size + 1));
+  return (strength) => {
+    const minimum = minimise(crossEntropy({ ...rows, features }, classCount, strength), start);
+    const { x, converged, gradientNorm, iterations } = minimum;
+    if (!converged) {
       throw new Error(
-        `the regression did not converge at strength ${strength}: its gradient is ${minimum.gradientNorm} after ${minimum.iterations} iterations; please report this with the head's images`,
+        `the regression did not converge at strength ${strength}: its gradient is ${gradientNorm} after ${iterations} iterations; please report this with the head's images`,
       );
     }
-    this.#start = minimum.x;
-    return { ...this.#foldBack(minimum.x), minimum };
-  }
-
-  #foldBack(x: Float64Array): Linear {
-    const { size } = this.#rows;
-    const weights = new Float64Array(this.#classCount * size);
-    const bias = x.slice(this.#classCount * size);
-    for (let c = 0; c < this.#classCount; c++) {
-      for (let i = 0; i < size; i++) {
-        const weight = x[c * size + i]! / this.#scale[i]!;
-        weights[c * size + i] = weight;
-        bias[c]! -= weight * this.#mean[i]!;
-      }
+    start = x;
+    const weights = new Float64Array(classCount * size);
+    const bias = x.slice(classCount * size);
+    for (let i = 0; i < weights.length; i++) {
+      weights[i] = x[i]! / scale[i % size]!;
+      bias[Math.floor(i / size)]! -= weights[i]! * mean[i % size]!;
     }
-    return { weights, bias };
-  }
+    return { weights, bias, minimum };
+  };
 }
 
 /**

@@ -7,7 +7,7 @@ import {
   type HeldOut,
   stratifiedFolds,
 } from "./cross-validate.ts";
-import { type Linear, LogisticProblem } from "./logistic.ts";
+import { type Linear, logisticSolver } from "./logistic.ts";
 import { type Metrics, metricsOf } from "./metrics.ts";
 import { classMeans, defaultCosineTemperature, prototypes } from "./prototype.ts";
 import { rowsOf, type Sample } from "./rows.ts";
@@ -52,7 +52,7 @@ export function trainHead(samples: readonly Sample[], options: TrainOptions, pro
   const { weights, bias }: Linear =
     strength === undefined
       ? prototypes(samples, classCount)
-      : new LogisticProblem(rowsOf(samples), classCount).solve(strength);
+      : logisticSolver(rowsOf(samples), classCount)(strength);
   const rule =
     unknownRate === undefined || !foldOf ? undefined : learnUnknown(samples, classCount, foldOf, unknownRate);
   return {

@@ -4,40 +4,29 @@ import { type HeadFile, HeadFormatError, headFormat, headVersion, parseHead } fr
 import { maxHeadBytes } from "../../src/limits.ts";
 import { canonicalJson } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import type { Linear } from "./logistic.ts";
+import type { Trained } from "./train.ts";
 
-/** What goes into a head file. */
-export interface HeadContent extends Linear {
-  readonly name: string;
-  readonly backbone: HeadFile["backbone"];
-  readonly method: HeadFile["method"];
-  readonly classes: readonly string[];
-  readonly featureSize: number;
-  readonly normalize: HeadFile["normalize"];
-  readonly temperature: number;
-  readonly unknown: { readonly centroids: Float64Array; readonly threshold: number } | undefined;
-  readonly training: Readonly<Record<string, unknown>>;
-}
+/** Fields of the head file that training does not compute. */
+export type HeadFacts = Pick<HeadFile, "name" | "backbone" | "method" | "feature_size" | "training">;
 
 /**
- * Makes the file; equal content gives equal bytes.
+ * Makes the file; equal arguments give equal bytes.
  * @throws CommandError when the file is larger than the Worker accepts.
  */
-export async function headFile(head: HeadContent): Promise<{ file: HeadFile; bytes: Uint8Array }> {
-  const { unknown } = head;
+export async function headFile(
+  { weights, bias, normalize, temperature, unknown }: Trained,
+  classes: readonly string[],
+  facts: HeadFacts,
+): Promise<{ file: HeadFile; bytes: Uint8Array }> {
   const content = {
+    ...facts,
     format: headFormat,
-    name: head.name,
-    backbone: head.backbone,
-    method: head.method,
-    labels: head.classes.map((label) => ({ id: label, label })),
-    feature_size: head.featureSize,
-    normalize: head.normalize,
-    weights: float32Base64(head.weights),
-    bias: Array.from(head.bias),
-    temperature: head.temperature,
+    labels: classes.map((label) => ({ id: label, label })),
+    normalize,
+    weights: float32Base64(weights),
+    bias: Array.from(bias),
+    temperature,
     unknown: unknown ? { centroids: float32Base64(unknown.centroids), threshold: unknown.threshold } : null,
-    training: head.training,
   };
   const file = { ...content, version: await headVersion(content) };
   const bytes = new TextEncoder().encode(`${canonicalJson(file)}\n`);

@@ -43,12 +43,8 @@ function decode(bytes: Uint8Array): proto.onnx.ModelProto {
   try {
     return ModelProto.decode(bytes);
   } catch (cause) {
-    throw new CommandError(
-      "The file is not ONNX: it is not a protobuf ModelProto. Expected a model saved as .onnx.",
-      {
-        cause,
-      },
-    );
+    const message = "The file is not ONNX: it is no protobuf ModelProto. Expected a model saved as .onnx.";
+    throw new CommandError(message, { cause });
   }
 }
 
@@ -65,25 +61,18 @@ function readNode(node: proto.onnx.INodeProto): GraphNode {
   };
 }
 
+/** @throws CommandError for a kind of attribute that this project does not handle. */
 function readAttribute(attribute: proto.onnx.IAttributeProto, owner: string): Attribute {
-  switch (attribute.type) {
-    case AttributeType.INT:
-      return { kind: "int", value: Number(attribute.i ?? 0) };
-    case AttributeType.FLOAT:
-      return { kind: "float", value: attribute.f ?? 0 };
-    case AttributeType.STRING:
-      return { kind: "string", value: Buffer.from(attribute.s ?? []).toString("utf8") };
-    case AttributeType.INTS:
-      return { kind: "ints", value: (attribute.ints ?? []).map(Number) };
-    case AttributeType.FLOATS:
-      return { kind: "floats", value: attribute.floats ?? [] };
-    case AttributeType.TENSOR:
-      return { kind: "tensor", value: decodeTensor(attribute.t ?? {}) };
-    default:
-      throw new CommandError(
-        `Attribute "${attribute.name}" of node "${owner}" has the unsupported type ${attribute.type}; supported are numbers, lists of numbers, strings and tensors.`,
-      );
-  }
+  const { type, i, f, s, ints, floats, t } = attribute;
+  if (type === AttributeType.INT) return { kind: "int", value: Number(i ?? 0) };
+  if (type === AttributeType.FLOAT) return { kind: "float", value: f ?? 0 };
+  if (type === AttributeType.STRING) return { kind: "string", value: Buffer.from(s ?? []).toString("utf8") };
+  if (type === AttributeType.INTS) return { kind: "ints", value: (ints ?? []).map(Number) };
+  if (type === AttributeType.FLOATS) return { kind: "floats", value: floats ?? [] };
+  if (type === AttributeType.TENSOR) return { kind: "tensor", value: decodeTensor(t ?? {}) };
+  throw new CommandError(
+    `Attribute "${attribute.name}" of node "${owner}" has the unsupported type ${type}; supported are numbers, lists of numbers, strings and tensors.`,
+  );
 }
 
 function readValueInfo(value: proto.onnx.IValueInfoProto): ValueInfo {

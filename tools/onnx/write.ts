@@ -50,21 +50,13 @@ function node({ name, op, domain, inputs, outputs, attributes }: GraphNode): pro
   };
 }
 
-function attribute(source: Attribute): proto.onnx.IAttributeProto {
-  switch (source.kind) {
-    case "int":
-      return { type: AttributeType.INT, i: source.value };
-    case "float":
-      return { type: AttributeType.FLOAT, f: source.value };
-    case "string":
-      return { type: AttributeType.STRING, s: Buffer.from(source.value, "utf8") };
-    case "ints":
-      return { type: AttributeType.INTS, ints: [...source.value] };
-    case "floats":
-      return { type: AttributeType.FLOATS, floats: [...source.value] };
-    case "tensor":
-      return { type: AttributeType.TENSOR, t: encodeTensor("", source.value) };
-  }
+function attribute({ kind, value }: Attribute): proto.onnx.IAttributeProto {
+  if (kind === "int") return { type: AttributeType.INT, i: value };
+  if (kind === "float") return { type: AttributeType.FLOAT, f: value };
+  if (kind === "string") return { type: AttributeType.STRING, s: Buffer.from(value, "utf8") };
+  if (kind === "ints") return { type: AttributeType.INTS, ints: [...value] };
+  if (kind === "floats") return { type: AttributeType.FLOATS, floats: [...value] };
+  return { type: AttributeType.TENSOR, t: encodeTensor("", value) };
 }
 
 function valueInfo({ name, type, dims }: ValueInfo): proto.onnx.IValueInfoProto {

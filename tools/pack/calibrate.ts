@@ -11,18 +11,15 @@ import { inputKey, rangeKeys } from "./quantised-graph.ts";
 import { searchRange } from "./range-search.ts";
 import type { ResNet } from "./resnet.ts";
 
-/** How the images become tensors, and who wants to know about progress. */
-export interface CalibrationOptions {
-  preprocessing: Preprocessing;
-  /** Called after each image. */
-  onImage?: (done: number, total: number) => void;
-}
-
-/** Chooses the ranges that quantisedGraph needs. Images run one at a time, so memory does not grow with their number. */
+/**
+ * Chooses the ranges that quantisedGraph needs. Images run one at a time, so memory does not grow with their number.
+ * @param onImage Called after each image.
+ */
 export async function calibrate(
   net: ResNet,
   images: ImageSet,
-  { preprocessing, onImage }: CalibrationOptions,
+  preprocessing: Preprocessing,
+  onImage: (done: number, total: number) => void = () => {},
 ): Promise<Map<string, ActivationRange>> {
   const size = preprocessing.crop;
   const probes = rangeKeys(net);
@@ -32,7 +29,7 @@ export async function calibrate(
     for (let index = 0; index < images.count; index++) {
       const outputs = await session.run(await images.tensor(index), [1, 3, size, size]);
       for (const [name, histogram] of histograms) addWeighted(histogram, outputs.get(name)!.data, name);
-      onImage?.(index + 1, images.count);
+      onImage(index + 1, images.count);
     }
   } finally {
     await session.release();

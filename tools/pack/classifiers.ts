@@ -19,12 +19,8 @@ export interface Classifier {
 export async function sourceClassifier(model: Uint8Array, size: number): Promise<Classifier> {
   const session = await nativeSession(model).catch((cause: unknown) => {
     const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandError(
-      `ONNX Runtime cannot load the model: ${reason}; check the file or export it again`,
-      {
-        cause,
-      },
-    );
+    const message = `ONNX Runtime cannot load the model: ${reason}; check the file or export it again`;
+    throw new CommandError(message, { cause });
   });
   return {
     async logits(tensor) {

@@ -22,18 +22,8 @@ export interface Agreement {
   worst_cosine: number;
   /** The image with the worst cosine. */
   worst_image: string;
-  /** When the class of every image is known. */
-  accuracy?: Accuracy;
-}
-
-/** Accuracy of both sides. */
-export interface Accuracy {
-  source_top1: number;
-  pack_top1: number;
-  /** Images that the float32 model classifies correctly and the pack does not. */
-  lost: number;
-  /** Images that only the pack classifies correctly. */
-  won: number;
+  /** When the class of every image is known: of both sides, and how many images only one side classifies correctly. */
+  accuracy?: { source_top1: number; pack_top1: number; lost: number; won: number };
 }
 
 /** What else to measure. */
@@ -72,7 +62,7 @@ export async function evaluate(
   images: ImageSet,
   { classOf, onImage }: EvaluateOptions = {},
 ): Promise<Agreement> {
-  const results: (LogitComparison & { name: string; truth: number | null })[] = [];
+  const results: (ReturnType<typeof compareLogits> & { name: string; truth: number | null })[] = [];
   for (let index = 0; index < images.count; index++) {
     const tensor = await images.tensor(index);
     const name = images.name(index);
@@ -113,18 +103,11 @@ export async function evaluate(
   };
 }
 
-/** Comparison of the raw logits of one image. */
-export interface LogitComparison {
-  sourceClass: number;
-  packClass: number;
-  /** Whether the source's first class is among the pack's first five. */
-  amongFive: boolean;
-  kl: number;
-  cosine: number;
-}
-
-/** Compares the logits [classes] of one image. */
-export function compareLogits(source: Float32Array, pack: Float32Array): LogitComparison {
+/**
+ * Compares the raw logits [classes] of one image.
+ * @returns The first class of each side, whether the source's is among the pack's first five, divergence and cosine.
+ */
+export function compareLogits(source: Float32Array, pack: Float32Array) {
   const [sourceClass, packClass] = [largest(source), largest(pack)];
   const [p, q] = [softmax(source), softmax(pack)];
   let [kl, dot, sourceSquares, packSquares] = [0, 0, 0, 0];

@@ -105,14 +105,8 @@ export async function packModel(
   const images = await chooseImages(options, preprocessing);
   const graphOptions = { size, maxLayerBytes: layerBytesLimit(shardBytes) };
   const onImage = progress.bind(undefined, "calibrate");
-  const graph =
-    precision === "fp32"
-      ? floatGraph(net, graphOptions)
-      : quantisedGraph(
-          net,
-          await calibrate(net, images.calibration, { preprocessing, onImage }),
-          graphOptions,
-        );
+  const ranges = precision === "int8" && (await calibrate(net, images.calibration, preprocessing, onImage));
+  const graph = ranges ? quantisedGraph(net, ranges, graphOptions) : floatGraph(net, graphOptions);
   const shards = chooseShards(graph, shardBytes).map(([from, to]) => writeShard(graph, from, to));
 
   const facts: PackFacts = {

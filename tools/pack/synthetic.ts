@@ -38,6 +38,9 @@ function jitter(colour: Colour, random: Random): Colour {
   return colour.map((value) => value + shift + 8 * random.normal()) as unknown as Colour;
 }
 
+/** Whether a pixel is inside. */
+type Shape = (x: number, y: number) => boolean;
+
 /** Value of one channel at a pixel. */
 type Paint = (x: number, y: number, channel: number) => number;
 
@@ -68,7 +71,7 @@ function randomTexture(random: Random, size: number): (x: number, y: number) => 
 }
 
 /** A rotated ellipse or rectangle of power-law size. */
-function randomShape(random: Random, size: number): (x: number, y: number) => boolean {
+function randomShape(random: Random, size: number): Shape {
   const radius = size * Math.min(0.8, 0.03 / (1 - random.uniform()) ** 0.6);
   const [cx, cy] = [random.between(0, size), random.between(0, size)];
   const angle = random.between(0, Math.PI);
@@ -82,12 +85,7 @@ function randomShape(random: Random, size: number): (x: number, y: number) => bo
   };
 }
 
-function fill(
-  canvas: Float32Array,
-  size: number,
-  inside: (x: number, y: number) => boolean,
-  paint: Paint,
-): void {
+function fill(canvas: Float32Array, size: number, inside: Shape, paint: Paint): void {
   for (let y = 0; y < size; y++) {
     for (let x = 0; x < size; x++) {
       if (!inside(x, y)) continue;

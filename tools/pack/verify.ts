@@ -1,7 +1,7 @@
 /** Compares an existing pack with the .onnx file it was made from, on photographs. */
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { labelsSchema, type Manifest } from "../../src/model/manifest.ts";
+import { labelsSchema } from "../../src/model/manifest.ts";
 import { sha256Hex } from "../../src/sha256.ts";
 import { readLocalPack } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
@@ -22,22 +22,15 @@ export interface VerifyOptions {
   labelsFromNames?: boolean;
 }
 
-/** The result. */
-export interface VerifyReport {
-  manifest: Manifest;
-  agreement: Agreement;
-  /** Whether `against` is the file that the manifest names as its source. */
-  sameSource: boolean;
-}
-
 /**
  * Compares a pack with its source.
+ * @returns The agreement, and whether `against` is the file that the manifest names as the source.
  * @throws CommandError when a file is missing, is damaged, or does not fit the pack.
  */
 export async function verifyPack(
   { folder, against, images: photographs, labelsFromNames }: VerifyOptions,
   progress: ProgressCallback = () => {},
-): Promise<VerifyReport> {
+): Promise<{ agreement: Agreement; sameSource: boolean }> {
   const { manifest } = await readLocalPack(folder);
   const files = new Map<string, Uint8Array>();
   for (const { file } of manifest.shards) files.set(file, await readFile(join(folder, file)));
@@ -51,5 +44,5 @@ export async function verifyPack(
     classOf: labelsFromNames ? classFromName(labels) : undefined,
     onImage: progress.bind(undefined, "compare"),
   });
-  return { manifest, agreement, sameSource: (await sha256Hex(model)) === manifest.source.sha256 };
+  return { agreement, sameSource: (await sha256Hex(model)) === manifest.source.sha256 };
 }

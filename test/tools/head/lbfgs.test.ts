@@ -40,7 +40,7 @@ describe("L-BFGS", () => {
   });
 
   test("says so when it runs out of iterations", () => {
-    const { converged, iterations } = minimise(rosenbrock, Float64Array.of(-1.2, 1), { maxIterations: 3 });
+    const { converged, iterations } = minimise(rosenbrock, Float64Array.of(-1.2, 1), 3);
     expect({ converged, iterations }).toEqual({ converged: false, iterations: 3 });
   });
 });

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { crossEntropy, LogisticProblem } from "../../../tools/head/logistic.ts";
+import { crossEntropy, logisticSolver } from "../../../tools/head/logistic.ts";
 import { apply } from "../../../tools/head/prototype.ts";
 import { type Rows, rowsOf, type Sample } from "../../../tools/head/rows.ts";
 import { Random } from "../../../tools/pack/random.ts";
@@ -51,7 +51,7 @@ describe("the regression", () => {
   test("at its minimum, each class is predicted as often as it occurs", () => {
     // The bias is not penalised, so its gradient says so: sum of probabilities = number of images.
     const train = samples(60);
-    const fit = new LogisticProblem(rowsOf(train), 3).solve(0.1);
+    const fit = logisticSolver(rowsOf(train), 3)(0.1);
     expect(fit.minimum.gradientNorm).toBeLessThanOrEqual(1e-6);
     const sums = [0, 0, 0];
     for (const { views } of train) {
@@ -69,7 +69,7 @@ describe("the regression", () => {
       ...sample,
       views: sample.views.map((view) => view.map((value, i) => (i === 1 ? value * 1024 : value))),
     }));
-    const [fit, other] = [train, scaled].map((set) => new LogisticProblem(rowsOf(set), 3).solve(0.1));
+    const [fit, other] = [train, scaled].map((set) => logisticSolver(rowsOf(set), 3)(0.1));
     for (const [i, { views }] of train.entries()) {
       const logits = apply(fit!, views[0]!);
       const again = apply(other!, scaled[i]!.views[0]!);
@@ -78,13 +78,13 @@ describe("the regression", () => {
   });
 
   test("a stronger penalty gives smaller weights; a warm start changes nothing", () => {
-    const problem = new LogisticProblem(rowsOf(samples(60)), 3);
-    const norm = (strength: number, from = problem) =>
-      Math.hypot(...from.solve(strength).weights.map((weight, i) => weight * [100, 0.01, 1, 1][i % 4]!));
+    const solver = logisticSolver(rowsOf(samples(60)), 3);
+    const norm = (strength: number, solve = solver) =>
+      Math.hypot(...solve(strength).weights.map((weight, i) => weight * [100, 0.01, 1, 1][i % 4]!));
     const strong = norm(1);
     const weak = norm(0.01);
     expect(strong).toBeLessThan(weak / 2);
-    expect(norm(0.01, new LogisticProblem(rowsOf(samples(60)), 3))).toBeCloseTo(weak, 4);
+    expect(norm(0.01, logisticSolver(rowsOf(samples(60)), 3))).toBeCloseTo(weak, 4);
   });
 
   test("an image counts once, however many views it has", () => {
@@ -92,7 +92,7 @@ describe("the regression", () => {
     expect(rows.weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(6, 12);
     const once = samples(6);
     const fourTimes = once.map((sample) => ({ ...sample, views: Array(4).fill(sample.views[0]!) }));
-    const [fit, other] = [once, fourTimes].map((set) => new LogisticProblem(rowsOf(set), 3).solve(0.5));
+    const [fit, other] = [once, fourTimes].map((set) => logisticSolver(rowsOf(set), 3)(0.5));
     for (const [i, bias] of fit!.bias.entries()) expect(other!.bias[i]).toBeCloseTo(bias, 4);
   });
 });

@@ -22,7 +22,7 @@ const size = 32;
 
 async function int8(net: ResNet, maxLayerBytes?: number): Promise<CuttableGraph> {
   const preprocessing = preprocessingOf(size);
-  const ranges = await calibrate(net, syntheticImages(4, preprocessing), { preprocessing });
+  const ranges = await calibrate(net, syntheticImages(4, preprocessing), preprocessing);
   return quantisedGraph(net, ranges, { size, ...(maxLayerBytes ? { maxLayerBytes } : {}) });
 }
 

@@ -1,25 +1,20 @@
-/** Frame headers that promise what the file does not hold. */
-import { between, type Choices, pick } from "../choices.ts";
-import type { Mutation } from "../mutation.ts";
-import { frameMarkers, inserted, piecesWith } from "../segments.ts";
+/** Frame headers that do not match the file. */
+import { type Choices, pick } from "../choices.ts";
+import { frameMarkers, inserted, type Piece, piecesWith } from "../segments.ts";
+import { editPiece, has, type Mutation } from "./mutation.ts";
 
-/** Applies `edit` to one of the frame headers; `at` is its body: precision, height, width, count, components. */
-function editFrame(
-  name: string,
-  edit: (frame: { out: Uint8Array; at: number; count: number; marker: number }, choices: Choices) => void,
-): Mutation {
-  return {
-    name,
-    apply(bytes, choices) {
-      const frames = piecesWith(bytes, ...frameMarkers);
-      if (frames.length === 0) return bytes;
-      const { start, body } = pick(choices, frames);
-      const out = bytes.slice();
-      edit({ out, at: body, count: bytes[body + 5] ?? 0, marker: start + 1 }, choices);
-      return out;
-    },
-  };
-}
+const isFrame = has(...frameMarkers);
+
+/** A frame header's body is: precision, height (2 bytes), width (2 bytes), component count, components (3 bytes each). */
+const edit = (name: string, change: (out: Uint8Array, body: number, choices: Choices) => void) =>
+  editPiece(name, isFrame, (out, { body }, choices) => change(out, body, choices));
+
+/** Replaces one byte of every component: its id (0), sampling factors (1) or quantisation table (2). */
+const editComponents = (name: string, byte: number, value: (choices: Choices) => number) =>
+  edit(name, (out, body, choices) => {
+    const count = out[body + 5] ?? 0;
+    for (let i = 0; i < count; i++) out[body + 6 + byte + 3 * i] = value(choices);
+  });
 
 function writeUint16(out: Uint8Array, at: number, value: number): void {
   out[at] = value >> 8;
@@ -29,39 +24,37 @@ function writeUint16(out: Uint8Array, at: number, value: number): void {
 const sides = [0, 1, 7, 8, 255, 256, 4096, 7071, 32_768, 65_535] as const;
 const factors = [0x00, 0x01, 0x10, 0x11, 0x12, 0x21, 0x22, 0x14, 0x41, 0x44, 0x31, 0x23, 0xff, 0x5f] as const;
 
+/** Mutations of frame headers. */
 export const frames: readonly Mutation[] = [
-  editFrame("huge or empty sides", ({ out, at }, choices) => {
-    writeUint16(out, at + 1, pick(choices, sides));
-    writeUint16(out, at + 3, pick(choices, sides));
+  edit("huge or empty sides", (out, body, choices) => {
+    writeUint16(out, body + 1, pick(choices, sides));
+    writeUint16(out, body + 3, pick(choices, sides));
   }),
-  editFrame("other sides", ({ out, at }, choices) => {
-    writeUint16(out, at + 1 + 2 * choices.below(2), choices.below(3000));
+  edit("other sides", (out, body, choices) => {
+    writeUint16(out, body + 1 + 2 * choices.below(2), choices.below(3000));
   }),
-  editFrame("other sampling factors", ({ out, at, count }, choices) => {
-    for (let i = 0; i < count; i++) out[at + 7 + 3 * i] = pick(choices, factors);
+  editComponents("other sampling factors", 1, (choices) => pick(choices, factors)),
+  editComponents("component ids repeated or swapped", 0, (choices) =>
+    pick(choices, [0, 1, 2, 3, 4, 82, 71, 66, 255]),
+  ),
+  editComponents("other quantisation tables", 2, (choices) => choices.below(6)),
+  edit("other number of components", (out, body, choices) => {
+    out[body + 5] = pick(choices, [0, 1, 2, 3, 4, 5, 255]);
   }),
-  editFrame("component ids repeated or swapped", ({ out, at, count }, choices) => {
-    for (let i = 0; i < count; i++) out[at + 6 + 3 * i] = pick(choices, [0, 1, 2, 3, 4, 82, 71, 66, 255]);
+  edit("other precision", (out, body, choices) => {
+    out[body] = pick(choices, [0, 1, 2, 9, 12, 16, 255]);
   }),
-  editFrame("other quantisation tables", ({ out, at, count }, choices) => {
-    for (let i = 0; i < count; i++) out[at + 8 + 3 * i] = choices.below(6);
-  }),
-  editFrame("other number of components", ({ out, at }, choices) => {
-    out[at + 5] = pick(choices, [0, 1, 2, 3, 4, 5, 255]);
-  }),
-  editFrame("other precision", ({ out, at }, choices) => {
-    out[at] = pick(choices, [0, 1, 2, 9, 12, 16, 255]);
-  }),
-  editFrame("other process", ({ out, marker }, choices) => {
-    out[marker] = pick(choices, frameMarkers);
+  editPiece("other process", isFrame, (out, { start }: Piece, choices) => {
+    out[start + 1] = pick(choices, frameMarkers);
   }),
   {
     name: "another frame header",
     apply(bytes, choices) {
       const places = piecesWith(bytes, 0xc0, 0xc2, 0xc4, 0xda, 0xd9);
       if (places.length === 0) return bytes;
-      const side = () => [between(choices, 0, 255), between(choices, 0, 255)];
-      const frame = [0xff, pick(choices, [0xc0, 0xc1, 0xc2]), 0, 11, 8, ...side(), ...side(), 1, 1, 0x11, 0];
+      const marker = pick(choices, [0xc0, 0xc1, 0xc2]);
+      const side = () => [choices.below(256), choices.below(256)];
+      const frame = [0xff, marker, 0, 11, 8, ...side(), ...side(), 1, 1, 0x11, 0];
       return inserted(bytes, pick(choices, places).start, frame);
     },
   },

@@ -1,16 +1,13 @@
-/** Much ado around the image: fill bytes, comments, other formats. */
+/** Padding around the image: fill bytes, comments, other formats. */
 import { type Choices, pick } from "../choices.ts";
 import { segment } from "../jpeg-writer.ts";
-import type { Mutation } from "../mutation.ts";
-import { concat, inserted, piecesOf, repeated } from "../segments.ts";
+import { ascii, type Bytes, concat, inserted, piecesOf, repeated } from "../segments.ts";
+import type { Mutation } from "./mutation.ts";
 
-const ascii = (text: string) => [...text].map((c) => c.charCodeAt(0));
 const sizes = [1, 2, 1000, 65_536, 1 << 20, 1 << 21] as const;
 
-function between(
-  name: string,
-  make: (choices: Choices, other: Uint8Array) => Uint8Array | readonly number[],
-): Mutation {
+/** Inserts bytes between two segments. */
+function between(name: string, make: (choices: Choices, other: Uint8Array) => Bytes): Mutation {
   return {
     name,
     apply(bytes, choices, other) {
@@ -21,8 +18,15 @@ function between(
   };
 }
 
+const xmp = "http://ns.adobe.com/xap/1.0/\0";
+const applications = ["JFIF\0", "JFXX\0", "Exif\0\0", "ICC_PROFILE\0", "Adobe", xmp] as const;
+const fronts = ["\x89PNG\r\n\x1a\n", "GIF89a", "<html>", "%PDF-1.7\n", "PK\x03\x04", " ", "\0"] as const;
+const backs = ["PK\x03\x04", "<script>alert(1)</script>", "%PDF-1.7\n"] as const;
+
+/** Bytes of the largest segment body. */
 const largest = 65_533;
 
+/** Mutations that add padding. */
 export const paddings: readonly Mutation[] = [
   between("fill bytes", (choices) => new Uint8Array(pick(choices, sizes)).fill(0xff)),
   between("stray bytes between segments", (choices) =>
@@ -43,16 +47,7 @@ export const paddings: readonly Mutation[] = [
   ),
   between("application segments", (choices) =>
     segment(pick(choices, [0xe0, 0xe1, 0xe2, 0xed, 0xee]), [
-      ...ascii(
-        pick(choices, [
-          "JFIF\0",
-          "JFXX\0",
-          "Exif\0\0",
-          "ICC_PROFILE\0",
-          "Adobe",
-          "http://ns.adobe.com/xap/1.0/\0",
-        ]),
-      ),
+      ...ascii(pick(choices, applications)),
       ...new Array<number>(choices.below(20)).fill(choices.below(256)),
     ]),
   ),
@@ -60,21 +55,11 @@ export const paddings: readonly Mutation[] = [
   between("number of lines", (choices) => segment(0xdc, [choices.below(256), choices.below(256)])),
   {
     name: "another format in front",
-    apply: (bytes, choices) =>
-      concat(
-        ascii(
-          pick(choices, ["\x89PNG\r\n\x1a\n", "GIF89a", "<html>", "%PDF-1.7\n", "PK\x03\x04", " ", "\0"]),
-        ),
-        bytes,
-      ),
+    apply: (bytes, choices) => concat(ascii(pick(choices, fronts)), bytes),
   },
   {
     name: "another format behind",
     apply: (bytes, choices) =>
-      concat(
-        bytes,
-        ascii(pick(choices, ["PK\x03\x04", "<script>alert(1)</script>", "%PDF-1.7\n"])),
-        new Uint8Array(pick(choices, sizes)),
-      ),
+      concat(bytes, ascii(pick(choices, backs)), new Uint8Array(pick(choices, sizes))),
   },
 ];

@@ -1,8 +1,8 @@
-/** Restart intervals and markers that do not go together. */
-import { pick } from "../choices.ts";
+/** Restart intervals and markers that do not match. */
+import { type Choices, pick } from "../choices.ts";
 import { segment } from "../jpeg-writer.ts";
-import type { Mutation } from "../mutation.ts";
 import { inserted, piecesWith, repeated, replaced } from "../segments.ts";
+import { isScan, type Mutation, onPiece } from "./mutation.ts";
 
 /** Offsets of the RSTn markers in the file's scans. */
 function restartMarkers(bytes: Uint8Array): number[] {
@@ -16,6 +16,19 @@ function restartMarkers(bytes: Uint8Array): number[] {
   return found;
 }
 
+/** Chooses a restart marker and changes the file there. */
+const onRestartMarker = (
+  name: string,
+  change: (bytes: Uint8Array, at: number, choices: Choices) => Uint8Array,
+): Mutation => ({
+  name,
+  apply(bytes, choices) {
+    const markers = restartMarkers(bytes);
+    return markers.length === 0 ? bytes : change(bytes, pick(choices, markers), choices);
+  },
+});
+
+/** Mutations of restarts. */
 export const restarts: readonly Mutation[] = [
   {
     name: "other restart interval",
@@ -34,34 +47,13 @@ export const restarts: readonly Mutation[] = [
       return scan ? inserted(bytes, scan.start, segment(0xdd, body)) : bytes;
     },
   },
-  {
-    name: "wrong restart number",
-    apply(bytes, choices) {
-      const markers = restartMarkers(bytes);
-      if (markers.length === 0) return bytes;
-      const out = bytes.slice();
-      out[pick(choices, markers) + 1] = 0xd0 + choices.below(8);
-      return out;
-    },
-  },
-  {
-    name: "restart marker removed",
-    apply(bytes, choices) {
-      const markers = restartMarkers(bytes);
-      if (markers.length === 0) return bytes;
-      const at = pick(choices, markers);
-      return replaced(bytes, at, at + 2, []);
-    },
-  },
-  {
-    name: "restart markers in image data",
-    apply(bytes, choices) {
-      const scans = piecesWith(bytes, 0xda);
-      if (scans.length === 0) return bytes;
-      const { dataStart, end } = pick(choices, scans);
-      const marker = [0xff, 0xd0 + choices.below(8)];
-      const times = pick(choices, [1, 2, 8, 1000, 100_000]);
-      return inserted(bytes, dataStart + choices.below(end - dataStart + 1), repeated(marker, times));
-    },
-  },
+  onRestartMarker("wrong restart number", (bytes, at, choices) =>
+    replaced(bytes, at + 1, at + 2, [0xd0 + choices.below(8)]),
+  ),
+  onRestartMarker("restart marker removed", (bytes, at) => replaced(bytes, at, at + 2, [])),
+  onPiece("restart markers in image data", isScan, (bytes, { dataStart, end }, choices) => {
+    const marker = [0xff, 0xd0 + choices.below(8)];
+    const times = pick(choices, [1, 2, 8, 1000, 100_000]);
+    return inserted(bytes, dataStart + choices.below(end - dataStart + 1), repeated(marker, times));
+  }),
 ];

@@ -1,25 +1,17 @@
-/** Scan headers out of order, and bombs of scans. */
+/** Wrong scan headers, and bombs of scans. */
 import { type Choices, pick } from "../choices.ts";
 import { segment } from "../jpeg-writer.ts";
-import type { Mutation } from "../mutation.ts";
 import { frameMarkers, inserted, piecesWith, repeated } from "../segments.ts";
+import { editPiece, isScan, type Mutation } from "./mutation.ts";
 
-function editScan(
+/** A scan header's body is: component count, components (id, tables), spectral selection (2 bytes), approximation. */
+const edit = (
   name: string,
-  edit: (scan: { out: Uint8Array; at: number; count: number }, choices: Choices) => void,
-): Mutation {
-  return {
-    name,
-    apply(bytes, choices) {
-      const scans = piecesWith(bytes, 0xda);
-      if (scans.length === 0) return bytes;
-      const { body } = pick(choices, scans);
-      const out = bytes.slice();
-      edit({ out, at: body, count: Math.min(4, bytes[body] ?? 0) }, choices);
-      return out;
-    },
-  };
-}
+  change: (out: Uint8Array, body: number, count: number, choices: Choices) => void,
+) =>
+  editPiece(name, isScan, (out, { body }, choices) =>
+    change(out, body, Math.min(4, out[body] ?? 0), choices),
+  );
 
 /** Ids of the components of the file's first frame. */
 function componentIds(bytes: Uint8Array): number[] {
@@ -29,43 +21,42 @@ function componentIds(bytes: Uint8Array): number[] {
   return Array.from({ length: count }, (_, i) => bytes[frame.body + 6 + 3 * i] ?? i);
 }
 
-/** Scans of one component each that cost next to no bytes, before the last end of the file. */
-function bomb(name: string, header: (choices: Choices, id: number) => number[]): Mutation {
-  return {
-    name,
-    apply(bytes, choices) {
-      const end = piecesWith(bytes, 0xd9).at(-1)?.start ?? bytes.length;
-      const id = pick(choices, componentIds(bytes));
-      const data = pick(choices, [[0], [0, 0, 0, 0], [0x7f], []]);
-      const scan = [...segment(0xda, header(choices, id)), ...data];
-      return inserted(bytes, end, repeated(scan, pick(choices, [1, 8, 31, 64, 300, 2000, 5000, 20_000])));
-    },
-  };
-}
+/** Adds scans of one component each that take almost no bytes, before the last end of the file. */
+const bomb = (name: string, ...selection: readonly [start: number, end: number, approximation: number]) => ({
+  name,
+  apply(bytes: Uint8Array, choices: Choices) {
+    const end = piecesWith(bytes, 0xd9).at(-1)?.start ?? bytes.length;
+    const id = pick(choices, componentIds(bytes));
+    const data = pick(choices, [[0], [0, 0, 0, 0], [0x7f], []]);
+    const scan = [...segment(0xda, [1, id, 0, ...selection]), ...data];
+    return inserted(bytes, end, repeated(scan, pick(choices, [1, 8, 31, 64, 300, 2000, 5000, 20_000])));
+  },
+});
 
 const spectra = [0, 1, 2, 5, 63, 64, 255] as const;
 
+/** Mutations of scans. */
 export const scans: readonly Mutation[] = [
-  editScan("other spectral selection", ({ out, at, count }, choices) => {
-    out[at + 1 + 2 * count] = pick(choices, spectra);
-    out[at + 2 + 2 * count] = pick(choices, spectra);
+  edit("other spectral selection", (out, body, count, choices) => {
+    out[body + 1 + 2 * count] = pick(choices, spectra);
+    out[body + 2 + 2 * count] = pick(choices, spectra);
   }),
-  editScan("other successive approximation", ({ out, at, count }, choices) => {
-    out[at + 3 + 2 * count] = choices.below(256);
+  edit("other successive approximation", (out, body, count, choices) => {
+    out[body + 3 + 2 * count] = choices.below(256);
   }),
-  editScan("other table selectors", ({ out, at, count }, choices) => {
-    for (let i = 0; i < count; i++)
-      out[at + 2 + 2 * i] = pick(choices, [0x00, 0x11, 0x10, 0x01, 0x22, 0x33, 0xff]);
+  edit("other table selectors", (out, body, count, choices) => {
+    const tables = [0x00, 0x11, 0x10, 0x01, 0x22, 0x33, 0xff];
+    for (let i = 0; i < count; i++) out[body + 2 + 2 * i] = pick(choices, tables);
   }),
-  editScan("other components in a scan", ({ out, at, count }, choices) => {
-    for (let i = 0; i < count; i++) out[at + 1 + 2 * i] = choices.below(5);
+  edit("other components in a scan", (out, body, count, choices) => {
+    for (let i = 0; i < count; i++) out[body + 1 + 2 * i] = choices.below(5);
   }),
-  editScan("other number of components in a scan", ({ out, at }, choices) => {
-    out[at] = pick(choices, [0, 1, 2, 3, 4, 5, 255]);
+  edit("other number of components in a scan", (out, body, _, choices) => {
+    out[body] = pick(choices, [0, 1, 2, 3, 4, 5, 255]);
   }),
-  bomb("bomb of AC refinements", (_, id) => [1, id, 0, 1, 63, 0x10]),
-  bomb("bomb of AC scans", (_, id) => [1, id, 0, 1, 63, 0x00]),
-  bomb("bomb of DC refinements", (_, id) => [1, id, 0, 0, 0, 0x10]),
-  bomb("bomb of DC scans", (_, id) => [1, id, 0, 0, 0, 0x00]),
-  bomb("bomb of sequential scans", (_, id) => [1, id, 0, 0, 63, 0]),
+  bomb("bomb of AC refinements", 1, 63, 0x10),
+  bomb("bomb of AC scans", 1, 63, 0x00),
+  bomb("bomb of DC refinements", 0, 0, 0x10),
+  bomb("bomb of DC scans", 0, 0, 0x00),
+  bomb("bomb of sequential scans", 0, 63, 0),
 ];

@@ -1,30 +1,22 @@
 /** Huffman and quantisation tables that no encoder writes. */
 import { type Choices, pick, randomBytes } from "../choices.ts";
 import { segment } from "../jpeg-writer.ts";
-import type { Mutation } from "../mutation.ts";
-import { inserted, piecesWith, repeated } from "../segments.ts";
+import { type Bytes, piecesWith, repeated, replaced } from "../segments.ts";
+import { insertBefore, isScan, type Mutation } from "./mutation.ts";
 
-/** Puts segments before one of the file's scans. */
-function beforeScan(name: string, make: (choices: Choices) => Uint8Array | readonly number[]): Mutation {
-  return {
-    name,
-    apply(bytes, choices) {
-      const scans = piecesWith(bytes, 0xda);
-      return scans.length === 0 ? bytes : inserted(bytes, pick(choices, scans).start, make(choices));
-    },
-  };
-}
+const beforeScan = (name: string, make: (choices: Choices) => Bytes) => insertBefore(name, isScan, make);
 
-/** Class and slot of a Huffman table: mostly such as files use. */
+/** Class and slot of a Huffman table, mostly values that files use. */
 const place = (choices: Choices) => pick(choices, [0x00, 0x10, 0x01, 0x11, 0x03, 0x13, 0x24, 0xff]);
 
-/** Counts of codes of 1 to 16 bits, all 0 but these. */
+/** Numbers of codes of 1 to 16 bits; 0 unless given. */
 const counts = (given: Readonly<Record<number, number>>) =>
   Array.from({ length: 16 }, (_, i) => given[i + 1] ?? 0);
 
-const huffman = (choices: Choices, codes: number[], symbols: readonly number[] | Uint8Array) =>
+const huffman = (choices: Choices, codes: number[], symbols: Bytes) =>
   segment(0xc4, [place(choices), ...codes, ...symbols]);
 
+/** Mutations of tables. */
 export const tables: readonly Mutation[] = [
   beforeScan("empty Huffman table", (choices) => huffman(choices, counts({}), [])),
   beforeScan("Huffman table of one code", (choices) =>
@@ -72,7 +64,7 @@ export const tables: readonly Mutation[] = [
     apply(bytes) {
       let out = bytes;
       for (const { start, end } of piecesWith(bytes, 0xc4).reverse()) {
-        out = inserted(out.subarray(0, start), start, out.subarray(end));
+        out = replaced(out, start, end, []);
       }
       return out;
     },
