@@ -37,12 +37,8 @@ export function addFetch(program: Command): void {
           `fetch knows no model ${name}; expected one of: ${names}; to pack your own file, run npm run model -- pack path/to/file.onnx`,
         );
       }
-      const wanted = {
-        ...entry,
-        urls: options.url ?? entry.urls,
-        sha256: options.sha256 ?? entry.sha256,
-        bytes: options.bytes ?? entry.bytes,
-      };
+      const { url: urls = entry.urls, sha256 = entry.sha256, bytes = entry.bytes } = options;
+      const wanted = { ...entry, urls, sha256, bytes };
       const folder = options.to === undefined ? cacheFolder() : userPath(options.to);
       const report = await fetchModel(wanted, folder, createProgress());
       printResult(options, report, () => describe(report, options.to === undefined ? name : report.file));

@@ -31,6 +31,7 @@ export function trainingRecord(
   options: { readonly seed: number; readonly augment: string },
 ): Record<string, unknown> {
   const { metrics, uncalibrated, unknown, strength, folds } = trained;
+  const { threshold: _threshold, centroids: _centroids, ...rejected } = unknown ?? {};
   const countOf = (c: number) => samples.filter(({ classIndex }) => classIndex === c).length;
   return {
     images: Object.fromEntries(dataset.classes.map((name, c) => [name, countOf(c)])),
@@ -41,12 +42,8 @@ export function trainingRecord(
     ...(strength === undefined ? {} : { l2_strength: strength }),
     held_out: metrics ? { ...metrics, ece_uncalibrated: uncalibrated?.ece } : null,
     ...(baseline ? { colour_histogram_accuracy: baseline.accuracy } : {}),
-    ...(unknown ? { unknown: rejectionShares(unknown) } : {}),
+    ...(unknown ? { unknown: rejected } : {}),
   };
-}
-
-function rejectionShares({ own_called_unknown, foreign_called_unknown }: NonNullable<Trained["unknown"]>) {
-  return { own_called_unknown, foreign_called_unknown };
 }
 
 /** Text for the terminal. */

@@ -103,15 +103,8 @@ function readBlock(
   };
 }
 
-interface Path {
-  start: GraphNode;
-  nodes: GraphNode[];
-  convs: ReadConv[];
-  add: GraphNode;
-}
-
 /** Follows convolutions from `start` to the Add that ends the block. */
-function readPath(walker: Walker, start: GraphNode): Path {
+function readPath(walker: Walker, start: GraphNode) {
   const convs: ReadConv[] = [];
   const nodes: GraphNode[] = [];
   let node = start;

@@ -111,9 +111,8 @@ async function validImages(
     const index = asked++;
     const answer = await ask(index);
     const before = expected[index % images.length];
-    return answer === before
-      ? undefined
-      : `a valid image after file ${after} was answered ${answer}, before ${before}`;
+    if (answer === before) return undefined;
+    return `a valid image after file ${after} was answered ${answer}, before ${before}`;
   };
 }
 
