@@ -29,8 +29,7 @@ export async function randomHead(options: RandomHeadOptions): Promise<RandomHead
   const random = new Random(seed);
   const rows = () =>
     Array.from({ length: classes }, () => Float32Array.from({ length: featureSize }, () => random.normal()));
-  const matrix = (vectors: readonly Float32Array[]) =>
-    float32Base64(Float64Array.from(vectors.flatMap((vector) => [...vector])));
+  const matrix = (vectors: readonly Float32Array[]) => float32Base64(vectors.flatMap((row) => [...row]));
   const content = {
     format: 1 as const,
     name,

@@ -11,7 +11,7 @@ export type HeadFacts = Pick<HeadFile, "name" | "backbone" | "method" | "feature
 
 /**
  * Makes the file; equal arguments give equal bytes.
- * @throws CommandError when the file is larger than the Worker accepts.
+ * @throws CommandError when the Worker would not accept the file.
  */
 export async function headFile(
   { weights, bias, normalize, temperature, unknown }: Trained,
@@ -35,15 +35,15 @@ export async function headFile(
       `the head has ${bytes.length} bytes; the Worker accepts at most ${maxHeadBytes}: train with fewer classes, or with --no-unknown`,
     );
   }
-  const parsed = await parseHead(bytes).catch((cause: unknown) => {
+  const { file: accepted } = await parseHead(bytes).catch((cause: unknown) => {
     if (!(cause instanceof HeadFormatError)) throw cause;
     throw new CommandError(`the Worker would refuse this head: ${cause.message}`, { cause });
   });
-  return { file: parsed.file, bytes };
+  return { file: accepted, bytes };
 }
 
 /** Values as little-endian float32 in base64, on any machine. */
-export function float32Base64(values: Float64Array): string {
+export function float32Base64(values: Float64Array | readonly number[]): string {
   const view = new DataView(new ArrayBuffer(values.length * 4));
   for (const [i, value] of values.entries()) view.setFloat32(i * 4, value, true);
   return bytesToBase64(new Uint8Array(view.buffer));

@@ -23,9 +23,8 @@ export async function readLabels(file: string | null, classes: number): Promise<
     const message = `The labels file ${path} cannot be read; expected text with one label per line, or JSON.`;
     throw new CommandError(message, { cause });
   });
-  const labels: readonly unknown[] = text.trimStart().startsWith("[")
-    ? parseJson(text, path)
-    : parseLines(text);
+  const isJson = text.trimStart().startsWith("[");
+  const labels: readonly unknown[] = isJson ? parseJson(text, path) : parseLines(text);
   if (labels.length !== classes) {
     throw new CommandError(
       `${path} has ${labels.length} labels; expected ${classes}, one for each class of the model, in its order.`,
@@ -54,12 +53,8 @@ function parseJson(text: string, path: string): unknown[] {
   try {
     json = JSON.parse(text);
   } catch (cause) {
-    throw new CommandError(
-      `${path} begins as JSON but does not parse; fix it, or write one label per line.`,
-      {
-        cause,
-      },
-    );
+    const message = `${path} begins as JSON but does not parse; fix it, or write one label per line.`;
+    throw new CommandError(message, { cause });
   }
   if (!Array.isArray(json)) {
     throw new CommandError(`${path} is JSON but not an array; expected one entry per class.`);

@@ -46,15 +46,6 @@ export function parseName(value: string): string {
   throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "expected another name");
 }
 
-/** Makes a parser that accepts one of some words. */
-export function choiceOf<const T extends string>(...choices: readonly T[]): (value: string) => T {
-  return (value) => {
-    const choice = choices.find((c) => c === value);
-    if (choice !== undefined) return choice;
-    throw new InvalidArgumentError(`expected ${choices.join(" or ")}`);
-  };
-}
-
 function parseInteger(value: string, min: number, max: number): number {
   const isValid = (number: number) => /^\d+$/.test(value) && number >= min && number <= max;
   return parseNumber(value, isValid, `an integer from ${min} to ${max}`);
