@@ -38,11 +38,7 @@ export function addPack(program: Command): void {
         .choices(["shortest-edge", "stretch"] as const)
         .default("shortest-edge" as const),
     )
-    .option(
-      "--resize-size <pixels>",
-      "side after resizing, before the crop (default: input * 256 / 224)",
-      parseCount,
-    )
+    .option("--resize-size <pixels>", "side before the crop (default: input * 256 / 224)", parseCount)
     .option("--input-size <pixels>", "input side, where the model leaves it free (default: 224)", parseCount)
     .option("--shard-mib <mib>", "largest shard, at most 8 (default: 5 MB)", parseMebibytes)
     .option("--allow-large", "write a pack that does not fit the Worker's memory")

@@ -16,10 +16,7 @@ export function addPush(program: Command): void {
       "Upload a pack and make it live. Files that the bucket already holds are skipped. If the push is interrupted, the live version does not change: run it again.",
     )
     .argument("<pack>", "folder of a pack, or the name of one in model-shards")
-    .option(
-      "--stage",
-      "only upload, so that heads can be pushed first; a later push without it makes the pack live",
-    )
+    .option("--stage", "only upload; once its heads are pushed, push again without it to go live")
     .addHelpText(
       "after",
       examples("npm run model -- push resnet34-v1-7", "npm run model -- push resnet34-v1-7 --remote"),
