@@ -10,7 +10,7 @@ const MiB = 2 ** 20;
 export const maxHeapBytes = memoryBudget.modelBytes;
 
 /**
- * Fitted to onnxruntime-web 1.30 with ResNet18 to 152 in int8 and fp32, at 64 to 320 pixels; model-shards/README.md has
+ * Fitted to onnxruntime-web 1.30 with ResNet18 to 152 in int8 and fp32, at 64 to 320 pixels; docs/model-packs.md has
  * the measurements. The heap holds ORT itself with its data per layer, all weights, and either, while the last shard
  * loads, copies of that shard (the file and its parsed protobuf), or, while running, the activations.
  */

@@ -184,7 +184,7 @@ function published(name: keyof typeof zooSpecs): ResNet {
 }
 
 describe("the WASM heap", () => {
-  // Measured with onnxruntime-web 1.30 in Node, graph optimisation and arena off, in MiB: model-shards/README.md.
+  // Measured with onnxruntime-web 1.30 in Node, graph optimisation and arena off, in MiB: docs/model-packs.md.
   test.each([
     ["resnet18", "int8", 224, 40.0],
     ["resnet18", "int8", 320, 48.0],
