@@ -2,13 +2,25 @@
 
 export const timedOut = Symbol("timedOut");
 
+/**
+ * A timer that fires this much late shows that the thread was busy. What has arrived meanwhile has as long to be read
+ * before it counts as missing.
+ */
+const graceMs = 50;
+
 /** What `promise` settles to, or `timedOut` when that takes longer than `timeoutMs`. The promise goes on. */
 export async function settleWithin<T>(promise: Promise<T>, timeoutMs: number): Promise<T | typeof timedOut> {
   let wake = (_: typeof timedOut) => {};
   const elapsed = new Promise<typeof timedOut>((resolve) => {
     wake = resolve;
   });
-  const timer = setTimeout(() => wake(timedOut), timeoutMs);
+  let dueMs = Date.now() + timeoutMs;
+  const look = () => {
+    if (Date.now() - dueMs < graceMs) return wake(timedOut);
+    dueMs = Date.now() + graceMs;
+    timer = setTimeout(look, graceMs);
+  };
+  let timer = setTimeout(look, timeoutMs);
   try {
     return await Promise.race([promise, elapsed]);
   } finally {

@@ -4,7 +4,7 @@ import { afterEach, describe, expect, test, vi } from "vitest";
 import { ClassifierError } from "../src/errors.ts";
 import { firstReadBytes } from "../src/limits.ts";
 import { joinChunks, type Room, readStream } from "../src/read-stream.ts";
-import { IdleTimer, timedOut } from "../src/timeout.ts";
+import { IdleTimer, settleWithin, timedOut } from "../src/timeout.ts";
 import { deferred, never } from "./support/deferred.ts";
 
 interface Source {
@@ -218,6 +218,20 @@ function block(ms: number): void {
   for (const untilMs = Date.now() + ms; Date.now() < untilMs; );
 }
 
+/** Settles in the same turn as a timer of `ms`, but after it, as data from a socket does. */
+const arrivesAfter = (ms: number) =>
+  new Promise((resolve) => setTimeout(() => setImmediate(resolve, "data"), ms));
+
+describe("settleWithin", () => {
+  test("what settles while the thread is busy is not taken for late; what is missing is", async () => {
+    const settled = settleWithin(arrivesAfter(50), 300);
+    const missing = settleWithin(never(), 300);
+    block(1000);
+    expect(await settled).toBe("data");
+    expect(await missing).toBe(timedOut);
+  });
+});
+
 describe("IdleTimer", () => {
   afterEach(() => void vi.useRealTimers());
 
@@ -252,9 +266,7 @@ describe("IdleTimer", () => {
 
   test("what settles while the thread is busy is not taken for late", async () => {
     const timer = new IdleTimer(300);
-    // Immediates come after timers, as data from a socket does.
-    const arriving = new Promise((resolve) => setTimeout(() => setImmediate(resolve, "data"), 50));
-    const settled = timer.settle(arriving);
+    const settled = timer.settle(arrivesAfter(50));
     block(1000);
     expect(await settled).toBe("data");
     timer.stop();
