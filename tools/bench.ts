@@ -7,6 +7,7 @@ import { costTable } from "./bench/cost/cost-table.ts";
 import { unitCosts, unitCostsFromDocument } from "./bench/cost/unit-costs.ts";
 import { defaultWorkload } from "./bench/docs/scaling.ts";
 import { docsFolder, writeDocs } from "./bench/docs/write-docs.ts";
+import { pixelTable } from "./bench/pixels.ts";
 import { fullPlan, quickPlan } from "./bench/plan.ts";
 import { terminalReport } from "./bench/report/terminal.ts";
 import type { Results } from "./bench/results/results.ts";
@@ -23,6 +24,7 @@ interface Options {
   report?: boolean;
   writeDocs?: boolean;
   cost?: boolean;
+  pixels?: boolean;
   results?: string;
   imagesPerDay: number;
   hitRate: number;
@@ -43,6 +45,7 @@ await runCommand(async () => {
       "write docs/performance.md, docs/scaling.md and docs/plots from the last full run",
     )
     .option("--cost", "estimate the cost of a month from the last run and Cloudflare's prices")
+    .option("--pixels", "compare the pixels of two JPEG decoders with libjpeg-turbo's; measures no time")
     .option("--results <file>", "the run to report, instead of the last one")
     .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
     .option(
@@ -60,6 +63,7 @@ await runCommand(async () => {
     .parse();
   const options = program.opts<Options>();
   if (options.cost) return printCost(options);
+  if (options.pixels) return console.log(tableText(await pixelTable()));
   if (options.report || options.writeDocs) {
     const results = await chosenResults(options);
     if (!results) throw new CommandError("there are no results yet", { fix: "measure first: npm run bench" });

@@ -22,6 +22,10 @@ export function addVerify(program: Command): void {
     .requiredOption("--against <file.onnx>", "the model that the pack was made from")
     .requiredOption("--images <dir>", "folder of JPEG photographs")
     .option("--labels-from-names", "read each photograph's class from its name, as in truck-0517.jpg")
+    .option(
+      "--count-changes",
+      "also count the answers that change when libjpeg-turbo decodes the photographs, and by the pack",
+    )
     .option("--min-agreement <share>", "least share of images with the same first class", parseShare, 0.9)
     .option(...jsonOption)
     .addHelpText(
@@ -38,6 +42,7 @@ export function addVerify(program: Command): void {
           against: userPath(options.against),
           images: userPath(options.images),
           labelsFromNames: options.labelsFromNames ?? false,
+          countChanges: options.countChanges ?? false,
         },
         progress.update.bind(progress),
       ).finally(() => progress.stop());

@@ -24,12 +24,24 @@ export interface Agreement {
   worst_image: string;
   /** When the class of every image is known: of both sides, and how many images only one side classifies correctly. */
   accuracy?: { source_top1: number; pack_top1: number; lost: number; won: number };
+  /** When it was requested. */
+  changes?: Changes;
+}
+
+/** How many images get another first class when one thing changes about the float32 model on the Worker's pixels. */
+export interface Changes {
+  /** libjpeg-turbo decodes the image at full size instead of the Worker's decoder. */
+  by_libjpeg_pixels: number;
+  /** The pack runs instead of the model. */
+  by_pack: number;
 }
 
 /** What else to measure. */
 export interface EvaluateOptions {
   /** Class of an image by its name, to measure accuracy. Null for an unknown class is an error. */
   classOf?: ((name: string) => number | null) | undefined;
+  /** Counts Changes. The images must be photographs. */
+  countChanges?: boolean | undefined;
   onImage?: ((done: number, total: number) => void) | undefined;
 }
 
@@ -60,9 +72,10 @@ export async function evaluate(
   source: Classifier,
   pack: Classifier,
   images: ImageSet,
-  { classOf, onImage }: EvaluateOptions = {},
+  { classOf, countChanges, onImage }: EvaluateOptions = {},
 ): Promise<Agreement> {
   const results: (ReturnType<typeof compareLogits> & { name: string; truth: number | null })[] = [];
+  let changedByPixels = 0;
   for (let index = 0; index < images.count; index++) {
     const tensor = await images.tensor(index);
     const name = images.name(index);
@@ -74,6 +87,10 @@ export async function evaluate(
     }
     const truth = classOf ? knownClass(classOf, name) : null;
     results.push({ ...compareLogits(expected, actual), name, truth });
+    if (countChanges && images.libjpegTensor) {
+      const other = await source.logits(await images.libjpegTensor(index));
+      if (largest(other) !== largest(expected)) changedByPixels++;
+    }
     onImage?.(index + 1, images.count);
   }
   const worst = results.reduce((a, b) => (b.cosine < a.cosine ? b : a));
@@ -91,6 +108,10 @@ export async function evaluate(
     worst_cosine: worst.cosine,
     worst_image: worst.name,
   };
+  if (countChanges) {
+    const changedByPack = count((r) => r.sourceClass !== r.packClass);
+    agreement.changes = { by_libjpeg_pixels: changedByPixels, by_pack: changedByPack };
+  }
   if (!classOf) return agreement;
   return {
     ...agreement,

@@ -6,19 +6,22 @@ import { toTensor } from "../../src/image/tensor.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
+import { libjpegTensor } from "./libjpeg-tensor.ts";
 import { syntheticPixels } from "./synthetic.ts";
 
 /** Images, read one at a time. Tensors are float32 [3, crop, crop], made by the Worker's own code. */
 export interface ImageSet {
   kind: "photographs" | "synthetic";
   count: number;
-  /** File name, or the seed of a synthetic picture. */
+  /** Path within the folder, or the seed of a synthetic picture. */
   name(index: number): string;
   tensor(index: number): Promise<Float32Array>;
+  /** Photographs only: the tensor of the same image made from the pixels that libjpeg-turbo decodes at full size. */
+  libjpegTensor?(index: number): Promise<Float32Array>;
 }
 
 /**
- * The JPEG files of a folder, sorted by name.
+ * The JPEG files of a folder and its subfolders, sorted by path.
  * @param limit The largest number of images. They are spread evenly, so that a folder sorted by class covers each class.
  * @throws CommandError when the folder cannot be read or has no JPEG file.
  */
@@ -27,7 +30,7 @@ export async function imagesFromFolder(
   preprocessing: Preprocessing,
   limit = Number.POSITIVE_INFINITY,
 ): Promise<ImageSet> {
-  const entries = await readdir(folder).catch((cause: unknown) => {
+  const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
     const message = `The folder ${folder} cannot be read; expected a folder of JPEG photographs.`;
     throw new CommandError(message, { cause });
   });
@@ -54,6 +57,7 @@ export async function imagesFromFolder(
         throw new CommandError(`${path}: ${reason}`, { cause });
       }
     },
+    libjpegTensor: async (index) => libjpegTensor(await readFile(join(folder, name(index))), preprocessing),
   };
 }
 

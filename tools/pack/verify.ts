@@ -1,6 +1,6 @@
 /** Compares an existing pack with the .onnx file it was made from, on photographs. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join } from "node:path";
 import { labelsSchema } from "../../src/model/manifest.ts";
 import { sha256Hex } from "../../src/sha256.ts";
 import { readLocalPack } from "../store/local-pack.ts";
@@ -16,10 +16,12 @@ export interface VerifyOptions {
   folder: string;
   /** The float32 .onnx file. */
   against: string;
-  /** Folder of JPEG photographs. */
+  /** Folder of JPEG photographs, with or without subfolders. */
   images: string;
   /** Reads the class of each photograph from its name, to measure accuracy. */
   labelsFromNames?: boolean;
+  /** Counts the answers that libjpeg's pixels and the pack change: Agreement.changes. */
+  countChanges?: boolean;
 }
 
 /**
@@ -28,7 +30,7 @@ export interface VerifyOptions {
  * @throws CommandError when a file is missing, is damaged, or does not fit the pack.
  */
 export async function verifyPack(
-  { folder, against, images: photographs, labelsFromNames }: VerifyOptions,
+  { folder, against, images: photographs, labelsFromNames, countChanges }: VerifyOptions,
   progress: ProgressCallback = () => {},
 ): Promise<{ agreement: Agreement; sameSource: boolean }> {
   const { manifest } = await readLocalPack(folder);
@@ -40,8 +42,10 @@ export async function verifyPack(
     throw new CommandError(message, { cause });
   });
   const images = await imagesFromFolder(photographs, manifest.preprocessing);
+  const classOfFile = classFromName(labels);
   const agreement = await evaluatePack(model, { manifest, files }, images, {
-    classOf: labelsFromNames ? classFromName(labels) : undefined,
+    classOf: labelsFromNames ? (name) => classOfFile(basename(name)) : undefined,
+    countChanges,
     onImage: progress.bind(undefined, "compare"),
   });
   return { agreement, sameSource: (await sha256Hex(model)) === manifest.source.sha256 };

@@ -23,6 +23,13 @@ export function describeAgreement(agreement: Agreement): string {
     );
     rows.push(["flips", `${accuracy.lost} right to wrong, ${accuracy.won} wrong to right`]);
   }
+  if (agreement.changes) {
+    const { by_libjpeg_pixels, by_pack } = agreement.changes;
+    rows.push(
+      ["answers changed by libjpeg's pixels", `${by_libjpeg_pixels} (float32)`],
+      ["answers changed by the pack", String(by_pack)],
+    );
+  }
   return table(rows);
 }
 

@@ -38,6 +38,22 @@ describe("verifying", () => {
     expect(agreement.accuracy).toBeDefined();
   });
 
+  test("counts the answers that libjpeg's pixels change: none, as the decoder's pixels are the same", async () => {
+    const { agreement } = await verifyPack({ ...options, countChanges: true });
+    expect(agreement.changes).toMatchObject({ by_libjpeg_pixels: 0 });
+    const other = await verifyPack({
+      ...options,
+      countChanges: true,
+      against: path.join(parent, "other.onnx"),
+    });
+    expect(other.agreement.changes?.by_pack).toBe(Math.round(8 * (1 - other.agreement.top1)));
+  });
+
+  test("photographs in folders within the folder are compared too", async () => {
+    const { agreement } = await verifyPack({ ...options, images: parent });
+    expect(agreement.images).toBe(8);
+  });
+
   test("a pack against another model finds that they do not", async () => {
     const { agreement, sameSource } = await verifyPack({
       ...options,
