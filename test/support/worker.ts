@@ -113,6 +113,11 @@ export class TestWorker {
     await this.#server.update((options) => ({ ...options }));
   }
 
+  /** What the requests of the isolate hold, as /readyz tells it. */
+  async inFlight(): Promise<Json> {
+    return (await this.get("/readyz")).json.in_flight as Json;
+  }
+
   clearLogs(): void {
     this.#server.clearLogs();
   }

@@ -189,9 +189,7 @@ describe("fetch", () => {
   ] as [string, Handler][])("a mirror that %s is left for the next", async (_, handler) => {
     routes["/a"] = handler;
     routes["/b"] = good();
-    const started = Date.now();
     expect(await run("/a", "/b")).toMatchObject({ url: `${origin}/b` });
-    expect(Date.now() - started).toBeGreaterThanOrEqual(options.stallMs);
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 

@@ -1,6 +1,9 @@
 /** More than the isolate can take: 503 at once, and good answers as soon as there is room. */
 import { connect, type Socket } from "node:net";
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { largeForm } from "../../tools/soak/attacks/attacks.ts";
+import { readLargePhoto } from "../../tools/soak/attacks/pictures.ts";
+import { upload } from "../../tools/soak/traffic/raw-client.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
@@ -55,6 +58,15 @@ function fresh(bytes: number): Uint8Array {
   return file;
 }
 
+/** Clients that have gone are noticed within the idle time of a body. */
+async function expectNothingHeld(): Promise<void> {
+  const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
+  await vi.waitFor(async () => expect(await worker.inFlight()).toMatchObject(nothing), {
+    timeout: 30_000,
+    interval: 200,
+  });
+}
+
 const soon = () => new Promise((resolve) => setTimeout(resolve, 300));
 
 test("50 slow clients and a large upload leave room for small images: all are answered", async () => {
@@ -72,6 +84,7 @@ test("50 slow clients and a large upload leave room for small images: all are an
   const atOnce = await Promise.all(Array.from({ length: 20 }, () => worker.classify(fresh(86_000))));
   expect(atOnce.map(({ status }) => status)).toEqual(new Array(20).fill(200));
   for (const socket of sockets.splice(0)) socket.destroy();
+  await expectNothingHeld();
 });
 
 test("when an upload has taken the room of large images, 64 wait unread, the next is refused at once, and small ones are answered", async () => {
@@ -93,6 +106,7 @@ test("when an upload has taken the room of large images, 64 wait unread, the nex
   await soon();
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
   expect((await worker.classify(ship)).headers.get("X-Cache")).toBe("HIT");
+  await expectNothingHeld();
 });
 
 test("an upload that was slower than others may be is cut off, and its room is free", async () => {
@@ -101,4 +115,24 @@ test("an upload that was slower than others may be is cut off, and its room is f
   expect((await worker.classify(fresh(8 * MiB))).status).toBe(200);
   // Two of the largest do not fit at once: the second waits until the slow one has been cut off.
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
+});
+
+test("after 70 clients with forms of five progressive 24-megapixel photographs have gone, nothing is held and 16 MiB fit", async () => {
+  const large = await readLargePhoto();
+  const gone = new AbortController();
+  const statuses: number[] = [];
+  const clients = Array.from({ length: 70 }, (_, i) =>
+    upload(worker.url.origin, largeForm(large, i), `form-${i}`, gone.signal).then(
+      ({ status }) => statuses.push(status),
+      // Gone, or refused before the form was read: then the connection breaks.
+      () => {},
+    ),
+  );
+  setTimeout(() => gone.abort(), 5000);
+  await Promise.all(clients);
+  expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
+  await expectNothingHeld();
+  expect((await worker.classify(fresh(86_000))).status).toBe(200);
+  expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
+  await expectNothingHeld();
 });

@@ -206,9 +206,7 @@ describe("a server", () => {
       const timer = setInterval(() => response.write("x"), 100);
       response.once("close", () => clearInterval(timer));
     });
-    const startedMs = Date.now();
     expect(codeOf(await byUrl(origin.url("/drip")))).toEqual([503, "upstream_unavailable"]);
-    expect(Date.now() - startedMs).toBeLessThan(30_000);
   }, 60_000);
 
   test("that never answers is given up in time, and the Worker is well after all this", async () => {

@@ -6,6 +6,7 @@ import { padded, smallImage } from "../probes.ts";
 import { sendRequest } from "../traffic/client.ts";
 import type { KindName } from "../traffic/kinds.ts";
 import { salted } from "../traffic/pictures.ts";
+import type { Upload } from "../traffic/raw-client.ts";
 import type { Materials, Outgoing } from "../traffic/requests.ts";
 import type { AttackPictures } from "./pictures.ts";
 
@@ -86,11 +87,10 @@ export const attacks = {
     what: `${formClients} clients that post forms of ${imagesPerForm} progressive photographs of 24 megapixels`,
     leavesRoom: false,
     run: (scene) =>
-      clients(scene, formClients, "large-form", (salt) => {
-        const contentType = `multipart/form-data; boundary=${boundary}`;
-        const parts = formParts(scene.pictures.large, salt);
-        return { way: "upload", path: "/v1/classify", contentType, parts };
-      }),
+      clients(scene, formClients, "large-form", (salt) => ({
+        way: "upload",
+        ...largeForm(scene.pictures.large, salt),
+      })),
   },
 } as const satisfies Record<string, Attack>;
 
@@ -129,8 +129,11 @@ async function clients(
   await Promise.all(Array.from({ length: count }, client));
 }
 
-/** All forms share the picture's bytes: 70 copies would take a gigabyte. Only the salt makes each image a new one. */
-function formParts(jpeg: Uint8Array, salt: number): Uint8Array[] {
+/**
+ * A form of five new images. All forms share the picture's bytes, since 70 copies would take a gigabyte; only the salt
+ * makes each image a new one.
+ */
+export function largeForm(jpeg: Uint8Array, salt: number): Upload {
   const encoder = new TextEncoder();
   const head = encoder.encode(
     `--${boundary}\r\nContent-Disposition: form-data; name="image"; filename="a.jpg"\r\nContent-Type: image/jpeg\r\n\r\n`,
@@ -140,7 +143,11 @@ function formParts(jpeg: Uint8Array, salt: number): Uint8Array[] {
     jpeg,
     encoder.encode(`${salt}-${i}\r\n`),
   ]);
-  return [...images.flat(), encoder.encode(`--${boundary}--\r\n`)];
+  return {
+    path: "/v1/classify",
+    contentType: `multipart/form-data; boundary=${boundary}`,
+    parts: [...images.flat(), encoder.encode(`--${boundary}--\r\n`)],
+  };
 }
 
 function image(body: Uint8Array): Outgoing {

@@ -53,7 +53,7 @@ export async function readAttackPictures(): Promise<AttackPictures> {
   }
   const small = await noise(320, 240, { progressive: true, chromaSubsampling: "4:2:0" });
   const bombs = claims.map(([width, height]) => claiming(small, width, height));
-  return { odd, bombs, large: await largePhoto(), json: jsonBombs() };
+  return { odd, bombs, large: await readLargePhoto(), json: jsonBombs() };
 }
 
 async function noise(width: number, height: number, options: JpegOptions, grey = false): Promise<Uint8Array> {
@@ -64,7 +64,8 @@ async function noise(width: number, height: number, options: JpegOptions, grey =
   );
 }
 
-async function largePhoto(): Promise<Uint8Array> {
+/** A progressive photograph of 24 megapixels: five of it fit one form. */
+export async function readLargePhoto(): Promise<Uint8Array> {
   const spec = { ...fourToThree(24), progressive: true, scene: "frog" } as const;
   const original = await readPhoto(await photo("24mp", spec));
   for (let quality = 60; ; quality -= 10) {

@@ -78,16 +78,18 @@ export async function trickle(
   }
 }
 
+/** A body in parts, which are sent one after the other without being copied. */
+export interface Upload {
+  readonly path: string;
+  readonly contentType: string;
+  readonly parts: readonly Uint8Array[];
+}
+
 /**
  * Posts `parts` on a connection of its own: one that was refused before its body was read cannot be used again, and fetch
  * would try. @throws Error when the connection ends without an answer
  */
-export function upload(
-  origin: string,
-  sent: { readonly path: string; readonly contentType: string; readonly parts: readonly Uint8Array[] },
-  id: string,
-  signal: AbortSignal,
-): Promise<Answer> {
+export function upload(origin: string, sent: Upload, id: string, signal: AbortSignal): Promise<Answer> {
   const headers = {
     "Content-Type": sent.contentType,
     "Content-Length": sent.parts.reduce((sum, { length }) => sum + length, 0),

@@ -2,6 +2,7 @@
 import type { Check } from "./answer.ts";
 import { kindOf, type TrafficKindName } from "./kinds.ts";
 import { claiming, type Pictures, salted } from "./pictures.ts";
+import type { Upload } from "./raw-client.ts";
 import type { Reference } from "./reference.ts";
 import type { Turn } from "./turns.ts";
 
@@ -18,13 +19,8 @@ export type Outgoing =
       readonly body: Uint8Array;
       readonly bytesPerSecond: number;
     }
-  /** Sends `parts` one after the other, on a connection of its own, without copying them. */
-  | {
-      readonly way: "upload";
-      readonly path: string;
-      readonly contentType: string;
-      readonly parts: readonly Uint8Array[];
-    }
+  /** Posts on a connection of its own. */
+  | (Upload & { readonly way: "upload" })
   /** Asks and never reads the answer. */
   | { readonly way: "stop-reading"; readonly path: string };
 
