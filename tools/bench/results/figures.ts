@@ -54,7 +54,7 @@ export function figures({ samples, swapHeapBytes: swaps, burst, exact }: Results
     },
     {
       what: "Isolate in all, eight different 12 and 24 MP photos at once, half of them progressive",
-      from: "ORT's heap, the only WASM memory, + the peak of usedSize + backingStorageSize",
+      from: "ORT's heap + the peak of usedSize + backingStorageSize",
       bar: 100,
       unit: "MiB",
       value: burst ? (burst.ortHeapBytes + burst.peakJsBytes) / MiB : undefined,
@@ -86,8 +86,7 @@ export function figures({ samples, swapHeapBytes: swaps, burst, exact }: Results
       bar: 0.08,
       unit: "ratio",
       value: of("decode-ours", metrics.tensor("12mp")) / of("decode-jpeg-js", metrics.decode("12mp")),
-      ifMissed:
-        "All of the entropy-coded data must be read, even where only the DC coefficients are kept. WASM at 1/8 is no faster.",
+      ifMissed: "All of the entropy-coded data must be read, even where only the DC coefficients are kept.",
     },
     {
       what: "Cache hit over miss",

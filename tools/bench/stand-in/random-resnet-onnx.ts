@@ -44,13 +44,11 @@ export async function measureBatchNorm(
     return { ...node, outputs: [...node.outputs, ...node.inputs.slice(3).map(measuredName)], attributes };
   });
   const outputs = norms.flatMap(({ inputs }) =>
-    inputs
-      .slice(3)
-      .map((name) => ({
-        name: measuredName(name),
-        type: "float32" as const,
-        dims: initializers.get(name)!.dims,
-      })),
+    inputs.slice(3).map((name) => ({
+      name: measuredName(name),
+      type: "float32" as const,
+      dims: initializers.get(name)!.dims,
+    })),
   );
   const model = writeOnnx({ ...graph, opset: 15, nodes, outputs }, { irVersion: 8 });
   const session = await nativeSession(model, 1);
