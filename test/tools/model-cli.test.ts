@@ -1,6 +1,6 @@
 /** `npm run model --` as a user runs it, where no bucket is needed. */
 import { spawn } from "node:child_process";
-import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { cp, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -124,7 +124,10 @@ describe("info", () => {
 
   test("a damaged pack: the file at fault", async () => {
     await cp(path.join(packsFolder, pack), path.join(folder, "my-pack"), { recursive: true });
-    await writeFile(path.join(folder, "my-pack", "shard-02.onnx"), "damaged");
+    const shard = path.join(folder, "my-pack", "shard-02.onnx");
+    const bytes = await readFile(shard);
+    bytes[1000]! ^= 1;
+    await writeFile(shard, bytes);
     const { code, stderr } = await model("info", "my-pack");
     expect(stderr).toMatch(/^error: .*shard-02\.onnx has SHA-256 .*; its manifest says/);
     expect(code).toBe(1);

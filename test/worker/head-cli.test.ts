@@ -105,7 +105,7 @@ test("what is refused: one line, exit code 1, nothing changed", async () => {
 test("info tells what a file is, without a bucket", async () => {
   const { stdout } = await run("info", files[0]!);
   expect(stdout).toMatch(/classes +3: pets 0 0, pets 0 1, pets 0 2\n/);
-  expect(stdout).toMatch(/unknown images +not told/);
+  expect(stdout).toMatch(/unknown images +not detected/);
   const json = JSON.parse((await run("info", files[0]!, "--json")).stdout) as Record<string, unknown>;
   expect(json).toMatchObject({ name: "pets", version: v(0), unknown: null });
   expect(json).not.toHaveProperty("weights");

@@ -129,7 +129,7 @@ describe("push, list, rollback, prune", () => {
     expect(rows[1]).toMatch(/ {2}20\d\d-\S+Z +5 +0\.6 MB$/);
 
     const back = await model("rollback", tinyName, v(0));
-    expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining(`${v(0)} is live in`) });
+    expect(back).toMatchObject({ code: 0, stdout: expect.stringContaining(`${v(0)} is live again in`) });
     expect(await serve()).toBe(v(0));
     const same = await model("rollback", tinyName, v(0));
     expect(same).toMatchObject({ code: 0, stdout: expect.stringContaining("nothing was changed") });

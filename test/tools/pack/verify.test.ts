@@ -27,7 +27,7 @@ beforeAll(async () => {
       .jpeg()
       .toFile(path.join(options.images, `class-${i}-a.jpg`));
   }
-});
+}, 60_000);
 
 describe("verifying", () => {
   test("a pack against its source finds them to agree", async () => {
@@ -36,22 +36,6 @@ describe("verifying", () => {
     expect(agreement).toMatchObject({ images: 8, top5: 1 });
     expect(agreement.mean_kl).toBeLessThan(0.01);
     expect(agreement.accuracy).toBeDefined();
-  });
-
-  test("counts the answers that libjpeg's pixels change: none, as the decoder's pixels are the same", async () => {
-    const { agreement } = await verifyPack({ ...options, countChanges: true });
-    expect(agreement.changes).toMatchObject({ by_libjpeg_pixels: 0 });
-    const other = await verifyPack({
-      ...options,
-      countChanges: true,
-      against: path.join(parent, "other.onnx"),
-    });
-    expect(other.agreement.changes?.by_pack).toBe(Math.round(8 * (1 - other.agreement.top1)));
-  });
-
-  test("photographs in folders within the folder are compared too", async () => {
-    const { agreement } = await verifyPack({ ...options, images: parent });
-    expect(agreement.images).toBe(8);
   });
 
   test("a pack against another model finds that they do not", async () => {
@@ -73,7 +57,9 @@ describe("verifying", () => {
     const file = path.join(options.folder, "shard-00.onnx");
     const whole = await readFile(file);
     await writeFile(file, whole.subarray(0, 1000));
-    await expect(verifyPack(options)).rejects.toThrow(/shard-00\.onnx has 1000 bytes/);
+    await expect(verifyPack(options)).rejects.toThrow(/shard-00\.onnx has 1000 bytes; its manifest says/);
+    await writeFile(file, whole.with(100, whole[100]! ^ 1));
+    await expect(verifyPack(options)).rejects.toThrow(/shard-00\.onnx has SHA-256/);
     await writeFile(file, whole);
   });
 });
