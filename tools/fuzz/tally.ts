@@ -78,9 +78,7 @@ export function report({ outcomes, slowest, memory: { first, last }, faults, cou
       [...columns.keys()].map((i) => i + 1),
     ),
     table([["slowest by way", "ms", "file", "bytes", "how it was made"], ...times], [1, 2, 3]),
-    ...(first && last
-      ? [`JS heap: ${change("heapBytes")}; WASM memory: ${change("wasmBytes")}`]
-      : []),
+    ...(first && last ? [`JS heap: ${change("heapBytes")}; WASM memory: ${change("wasmBytes")}`] : []),
     faults.length === 0
       ? styleText("green", `${count} files, no fault`)
       : [styleText("red", `${count} files, ${faults.length} faults`), ...lines].join("\n"),

@@ -8,8 +8,7 @@ import { MemoryWatch } from "./measure/memory-watch.ts";
 import type { WorkerLog } from "./measure/worker-log.ts";
 import { measureSilence } from "./probes.ts";
 import type { Phase } from "./results.ts";
-import { type Fate, sendTurn } from "./traffic/client.ts";
-import type { KindName } from "./traffic/kinds.ts";
+import { type Report, sendTurn } from "./traffic/client.ts";
 import type { Materials } from "./traffic/requests.ts";
 import type { Turn } from "./traffic/turns.ts";
 
@@ -25,12 +24,6 @@ export interface Scene {
 
 /** Sends one turn; it counts from `startedMs`, by performance.now(). */
 export type Send = (startedMs?: number) => Promise<void>;
-
-/** Takes what is sent in other ways into the books. */
-export interface Report {
-  sent(kind: KindName): void;
-  ended(kind: KindName, fate: Fate, ms: number): void;
-}
 
 /** Time for the log lines of the last answers to come through the pipe. */
 const logSettleMs = 500;

@@ -1,9 +1,8 @@
 /** Clients that mean harm, a kind at a time, beside small requests that must still be answered. */
 import { setTimeout as wait } from "node:timers/promises";
 import { defaultMaxImageBytes } from "../../../src/limits.ts";
-import type { Report } from "../phase.ts";
 import { padded, smallImage } from "../probes.ts";
-import { sendRequest } from "../traffic/client.ts";
+import { type Report, sendRequest } from "../traffic/client.ts";
 import type { KindName } from "../traffic/kinds.ts";
 import { salted } from "../traffic/pictures.ts";
 import type { Upload } from "../traffic/raw-client.ts";

@@ -18,6 +18,12 @@ export type OnFate = (kind: KindName, fate: Fate, ms: number) => void;
 /** Longer than anything takes: a Worker that hangs is found out. */
 const timeoutMs = 120_000;
 
+/** Counts requests that are not sent as turns, such as those of an attack. */
+export interface Report {
+  sent(kind: KindName): void;
+  ended(kind: KindName, fate: Fate, ms: number): void;
+}
+
 /**
  * All requests of one turn at once. Resolves when the last has ended; never rejects.
  * @param startedMs from when their time counts, by performance.now()
