@@ -43,8 +43,8 @@ const segmentBytes = 256 * 1024;
 /**
  * All bytes of a stream, in one piece. They are read into segments, which are joined at the end; the memory of each
  * segment is freed as it is copied, so no chunk of the stream may share its buffer with what is still needed.
- * Joining takes the bytes twice for a moment, which is synchronous: no image is decoded meanwhile, and the room for
- * that (maxDecodeBytes) is larger than any body.
+ * Joining takes the bytes twice, in one synchronous step: no image is decoded meanwhile, so the copy has the room for
+ * decoding, and half of the rest of the memory budget (limits.ts).
  * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
  */
 export async function readStream(stream: ReadableStream<Uint8Array>, reading: Reading): Promise<Uint8Array> {

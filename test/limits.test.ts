@@ -22,6 +22,11 @@ describe("the memory budget", () => {
     expect(2 * maxHeadBytes).toBeLessThanOrEqual(maxHeadMemoryBytes);
   });
 
+  test("has room for the copy of the largest body, which is made while nothing is decoded", () => {
+    const { decodeBytes, restBytes } = limits.memoryBudget;
+    expect(limits.maxImageBytesCeiling).toBeLessThanOrEqual(decodeBytes + restBytes / 2);
+  });
+
   test("every limit is a positive, finite number", () => {
     for (const [name, value] of Object.entries(limits)) {
       if (typeof value === "number") expect(value, name).toBeGreaterThan(0);

@@ -214,6 +214,29 @@ function zipped(image: Uint8Array): Uint8Array {
   return chunk(gzipSync(image).toString("latin1"));
 }
 
+test("four JSON bodies of 4 MiB that nest or list without end are refused by their structure", async () => {
+  const keys = Array.from({ length: 420_000 }, (_, i) => `"${i.toString(36)}":0`).join();
+  const bodies = [
+    "[".repeat(4 * MiB),
+    `{${keys}}`,
+    `{"inputs":"","a":${"[".repeat(4 * MiB - 20)}`,
+    "[],".repeat(MiB),
+  ];
+  for (const body of bodies) {
+    for (const path of ["/v1/classify", "/models/resnet34-cifar10"]) {
+      const headers = { "Content-Type": "application/json" };
+      const { status, json } = await worker.get(path, { method: "POST", body, headers });
+      expect([status, json.detail]).toEqual([
+        400,
+        expect.stringMatching(/nests more than 8|more than 64 brackets/),
+      ]);
+    }
+  }
+  const headers = { "Content-Type": "application/json" };
+  const larger = await worker.classify("[".repeat(4.25 * MiB), "", headers);
+  expect([larger.status, larger.json.code]).toEqual([413, "image_too_large"]);
+});
+
 test("others are answered between two images of a request", async () => {
   const photo = await sharp(ship).resize(4000, 3000).jpeg({ progressive: true, quality: 50 }).toBuffer();
   const form = new FormData();
