@@ -214,7 +214,7 @@ function zipped(image: Uint8Array): Uint8Array {
   return chunk(gzipSync(image).toString("latin1"));
 }
 
-test("four JSON bodies of 4 MiB that nest or list without end are refused by their structure", async () => {
+test("JSON of up to 4 MiB, the most that is read, is refused by its structure when it nests or lists without end", async () => {
   const keys = Array.from({ length: 420_000 }, (_, i) => `"${i.toString(36)}":0`).join();
   const bodies = [
     "[".repeat(4 * MiB),
@@ -232,9 +232,6 @@ test("four JSON bodies of 4 MiB that nest or list without end are refused by the
       ]);
     }
   }
-  const headers = { "Content-Type": "application/json" };
-  const larger = await worker.classify("[".repeat(4.25 * MiB), "", headers);
-  expect([larger.status, larger.json.code]).toEqual([413, "image_too_large"]);
 });
 
 test("others are answered between two images of a request", async () => {
