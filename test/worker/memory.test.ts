@@ -1,13 +1,21 @@
-/** 128 MB: what a stranger's phone photographs cost the isolate, all at once and one after the other. */
+/** 128 MB: what photographs from phones cost the isolate, at once and one after the other, and what attacks cost it. */
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { defaultMaxImageBytes } from "../../src/limits.ts";
+import { type AttackName, runAttack } from "../../tools/soak/attacks/attacks.ts";
+import { ImageServer } from "../../tools/soak/attacks/image-server.ts";
+import { type AttackPictures, readAttackPictures } from "../../tools/soak/attacks/pictures.ts";
+import { padded, readInFlight } from "../../tools/soak/probes.ts";
+import type { Fate } from "../../tools/soak/traffic/client.ts";
 import { packsFolder } from "../../tools/store/local-pack.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { makePhoto } from "../support/photos.ts";
 
 const MiB = 2 ** 20;
 let worker: MeasuredWorker;
+let images: ImageServer;
 let photos: Uint8Array[];
+let attackPictures: AttackPictures;
 
 beforeAll(async () => {
   const sizes = [
@@ -18,19 +26,34 @@ beforeAll(async () => {
   for (let seed = 0; seed < 8; seed++) {
     photos.push(await makePhoto({ ...sizes[seed % 2]!, progressive: seed % 4 < 2, seed }));
   }
-  worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"));
+  attackPictures = await readAttackPictures();
+  images = await ImageServer.start(await makePhoto({ width: 500, height: 375, seed: 1 }));
+  const vars = { IMAGE_ORIGIN: images.url };
+  worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"), vars);
 }, 300_000);
 
-afterAll(() => worker?.close());
+afterAll(async () => {
+  await worker?.close();
+  await images?.close();
+});
 
-/** DESIGN's sum: ORT's heap, the largest decoder memory, the JS heap, the ArrayBuffers. */
+afterEach(expectNothingHeld);
+
+/** Bytes of ONNX Runtime's WASM heap, the JS heap and the ArrayBuffers, and their sum. */
 async function isolateBytes(): Promise<Record<string, number>> {
   const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
-  const requests = await worker.logs("request");
-  const decoder = Math.max(0, ...requests.map((line) => Number(line.decoder_memory_bytes ?? 0)));
   const { usedSize, backingStorageSize } = await worker.heapUsage();
-  const total = ready.wasm_heap_bytes + decoder + usedSize + backingStorageSize;
-  return { ort: ready.wasm_heap_bytes, decoder, js: usedSize, buffers: backingStorageSize, total };
+  const total = ready.wasm_heap_bytes + usedSize + backingStorageSize;
+  return { ort: ready.wasm_heap_bytes, js: usedSize, buffers: backingStorageSize, total };
+}
+
+/** Clients that have gone are noticed within the idle time of a body. */
+async function expectNothingHeld(): Promise<void> {
+  const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
+  await vi.waitFor(async () => expect(await readInFlight(worker.url)).toEqual(nothing), {
+    timeout: 30_000,
+    interval: 200,
+  });
 }
 
 describe.sequential("the isolate", () => {
@@ -68,7 +91,7 @@ describe.sequential("the isolate", () => {
       expect(statuses.slice(0, 2)).toEqual([422, 415]);
       expect(statuses.slice(2)).toEqual(Array(8).fill(200));
     }
-    // What is kept, not what the collector has yet to take: it takes it as further requests need room.
+    // Garbage does not count: V8 collects it as further requests need room.
     let after = await isolateBytes();
     for (let n = 500; n < 700 && (after.total as number) > 100 * MiB; n += 10) {
       await Promise.all(Array.from({ length: 10 }, (_, j) => worker.classify(distinct(small, n + j))));
@@ -79,11 +102,53 @@ describe.sequential("the isolate", () => {
       Object.fromEntries(Object.entries(after).map(([k, v]) => [k, (v / MiB).toFixed(1)])),
     );
     expect(after.ort).toBe(before.ort);
-    expect(after.decoder).toBe(before.decoder);
     expect(after.total).toBeLessThanOrEqual(100 * MiB);
     // The process holds workerd itself, V8's code and garbage not yet collected; it must not keep growing.
     expect(await worker.peakProcessBytes()).toBeLessThanOrEqual(peakBefore + 48 * MiB);
   });
+});
+
+const attacks: readonly AttackName[] = ["slow clients", "slow readers", "JSON bombs", "decode churn"];
+
+describe.sequential("after 4 seconds of an attack", () => {
+  let salt = 0;
+  test.each(attacks)(
+    "%s: the process has not grown, and what the isolate keeps is within 100 MiB",
+    async (name) => {
+      const peakBefore = await worker.peakProcessBytes();
+      const small = await makePhoto({ width: 500, height: 375, seed: 1 });
+      const ended: Record<string, number> = {};
+      const wrong: Fate[] = [];
+      await runAttack(name, {
+        origin: worker.url,
+        materials: { seed: 1, pictures: { small: [small], large: photos }, references: [] },
+        pictures: attackPictures,
+        report: {
+          sent: () => {},
+          ended: (kind, fate) => {
+            ended[kind] = (ended[kind] ?? 0) + 1;
+            if (fate.end === "answered" && fate.wrong !== undefined) wrong.push(fate);
+          },
+        },
+        salts: () => salt++,
+        signal: AbortSignal.timeout(4000),
+      });
+      expect(wrong).toEqual([]);
+      // The attack's own kinds of requests, and the small ones beside it.
+      expect(Object.keys(ended).length).toBeGreaterThanOrEqual(2);
+      await expectNothingHeld();
+      expect((await worker.classify(padded(small, defaultMaxImageBytes))).status).toBe(200);
+      let after = await isolateBytes();
+      for (let n = 0; n < 200 && (after.total as number) > 100 * MiB; n += 10) {
+        await Promise.all(
+          Array.from({ length: 10 }, (_, j) => worker.classify(distinct(small, 10_000 + n + j))),
+        );
+        after = await isolateBytes();
+      }
+      expect(after.total).toBeLessThanOrEqual(100 * MiB);
+      expect(await worker.peakProcessBytes()).toBeLessThanOrEqual(peakBefore + 96 * MiB);
+    },
+  );
 });
 
 /** The same picture under another hash: what follows the end of the image is ignored. */

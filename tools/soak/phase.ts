@@ -38,7 +38,7 @@ export async function runPhase(
 ): Promise<Phase> {
   const { worker, log, materials, turns } = scene;
   const ledger = new Ledger();
-  const memory = new MemoryWatch(worker, () => log.decoderBytes);
+  const memory = new MemoryWatch(worker);
   log.drain();
   memory.start();
   const beganMs = performance.now();

@@ -37,13 +37,11 @@ describe("the ledger", () => {
 describe("the Worker's log", () => {
   test("is counted by status, without the tools' own questions, and anew after each phase", () => {
     const log = new WorkerLog();
-    const line = (status: number, path: string, id = "x") =>
-      log.take({ event: "request", status, path, id, decoder_memory_bytes: status });
+    const line = (status: number, path: string, id = "x") => log.take({ event: "request", status, path, id });
     line(200, "/v1/classify", "a");
     line(503, "/v1/classify", "b");
     line(200, "/readyz");
     log.take({ event: "model_loaded" });
-    expect(log.decoderBytes).toBe(503);
     const drained = log.drain();
     expect(drained.byStatus).toEqual({ 200: 1, 503: 1 });
     expect(drained.byId.get("b")).toBe("503");
@@ -78,7 +76,7 @@ test("memory by stretch: least, most, and what the most was made of", () => {
   expect(memoryStretches(looks, 1, 3100)).toEqual([
     expect.objectContaining({
       ...{ atSeconds: 0, samples: 2, floorBytes: 60 * MiB, peakBytes: 80 * MiB, processBytes: 7 },
-      peak: { usedBytes: 30 * MiB, bufferBytes: 0, ortBytes: 50 * MiB, decoderBytes: 0 },
+      peak: { usedBytes: 30 * MiB, bufferBytes: 0, ortBytes: 50 * MiB },
     }),
     expect.objectContaining({ atSeconds: 2, samples: 1, peakBytes: 70 * MiB, processBytes: undefined }),
   ]);

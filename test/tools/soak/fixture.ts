@@ -17,7 +17,7 @@ export function tally(change: Partial<Tally> = {}): Tally {
 
 /** ORT has 50 MiB. */
 export function memoryLook(atMs: number, usedBytes: number, processBytes?: number): MemorySample {
-  return { atMs, usedBytes, bufferBytes: 0, ortBytes: 50 * MiB, decoderBytes: 0, processBytes };
+  return { atMs, usedBytes, bufferBytes: 0, ortBytes: 50 * MiB, processBytes };
 }
 
 export function silence(change: Partial<Silence> = {}): Silence {

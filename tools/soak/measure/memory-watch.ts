@@ -11,14 +11,11 @@ const processEvery = 10;
 export class MemoryWatch {
   readonly samples: MemorySample[] = [];
   readonly #worker: DevWorker;
-  readonly #decoderBytes: () => number;
   #watching: Promise<void> | undefined;
   #stopped = false;
 
-  /** @param decoderBytes the largest memory of a decoder so far, as the Worker logs it */
-  constructor(worker: DevWorker, decoderBytes: () => number) {
+  constructor(worker: DevWorker) {
     this.#worker = worker;
-    this.#decoderBytes = decoderBytes;
   }
 
   start(): void {
@@ -45,7 +42,6 @@ export class MemoryWatch {
           usedBytes: usedSize,
           bufferBytes: backingStorageSize,
           ortBytes,
-          decoderBytes: this.#decoderBytes(),
           processBytes: i % processEvery === 0 ? await this.#worker.processBytes() : undefined,
         });
         await wait(everyMs);

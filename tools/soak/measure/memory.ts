@@ -7,10 +7,8 @@ export interface MemorySample {
   readonly usedBytes: number;
   /** ArrayBuffers, those not yet collected too. */
   readonly bufferBytes: number;
-  /** ONNX Runtime's WASM heap. */
+  /** ONNX Runtime's WASM heap, the only WASM memory of the isolate. */
   readonly ortBytes: number;
-  /** The largest WASM memory that a decoder has had so far. */
-  readonly decoderBytes: number;
   /** Resident bytes of the workerd process; undefined where they are not known. */
   readonly processBytes: number | undefined;
 }
@@ -19,7 +17,7 @@ export interface MemorySample {
 export interface MemoryStretch {
   readonly atSeconds: number;
   readonly samples: number;
-  /** Least and largest sum of ORT's heap, the largest decoder memory, JS objects and ArrayBuffers. */
+  /** Least and largest sum of ORT's heap, JS objects and ArrayBuffers. */
   readonly floorBytes: number;
   readonly peakBytes: number;
   /** What the largest sum was made of. */
@@ -29,7 +27,7 @@ export interface MemoryStretch {
 }
 
 export function isolateBytes(sample: Omit<MemorySample, "atMs" | "processBytes">): number {
-  return sample.ortBytes + sample.decoderBytes + sample.usedBytes + sample.bufferBytes;
+  return sample.ortBytes + sample.usedBytes + sample.bufferBytes;
 }
 
 /** Stretches of `seconds`, what is over counting to the last whole one; those without a sample are left out. */
@@ -49,14 +47,14 @@ export function memoryStretches(
   return [...groups].map(([index, group]) => {
     const sums = group.map(isolateBytes);
     const peakBytes = Math.max(...sums);
-    const { usedBytes, bufferBytes, ortBytes, decoderBytes } = group[sums.indexOf(peakBytes)]!;
+    const { usedBytes, bufferBytes, ortBytes } = group[sums.indexOf(peakBytes)]!;
     const resident = group.flatMap(({ processBytes }) => (processBytes === undefined ? [] : [processBytes]));
     return {
       atSeconds: index * seconds,
       samples: group.length,
       floorBytes: Math.min(...sums),
       peakBytes,
-      peak: { usedBytes, bufferBytes, ortBytes, decoderBytes },
+      peak: { usedBytes, bufferBytes, ortBytes },
       processBytes: resident.length > 0 ? Math.max(...resident) : undefined,
     };
   });

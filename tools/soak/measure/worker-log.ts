@@ -13,20 +13,13 @@ export interface LoggedRequests {
 export class WorkerLog {
   #byStatus: Record<string, number> = {};
   #byId = new Map<string, string>();
-  #decoderBytes = 0;
   /** Takes one structured line. */
   readonly take = (line: Readonly<Record<string, unknown>>): void => {
     if (line.event !== "request" || ownPaths.has(line.path) || line.id === probeId) return;
     const status = String(line.status);
     this.#byStatus[status] = (this.#byStatus[status] ?? 0) + 1;
     this.#byId.set(String(line.id), status);
-    this.#decoderBytes = Math.max(this.#decoderBytes, Number(line.decoder_memory_bytes ?? 0));
   };
-
-  /** The largest WASM memory that a decoder has had so far. */
-  get decoderBytes(): number {
-    return this.#decoderBytes;
-  }
 
   /** Requests by status, and the status of each by its id; from here on anew. */
   drain(): LoggedRequests {

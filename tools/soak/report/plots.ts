@@ -31,7 +31,6 @@ function memorySheet({ sustained, overload }: SoakResults): string {
     ),
     chart("What the most is made of", "MiB", [
       memoryCurve("ORT's heap", sustained.memory, ({ peak }) => peak.ortBytes),
-      memoryCurve("decoder", sustained.memory, ({ peak }) => peak.decoderBytes),
       memoryCurve("JS objects", sustained.memory, ({ peak }) => peak.usedBytes),
       memoryCurve("ArrayBuffers", sustained.memory, ({ peak }) => peak.bufferBytes),
     ]),

@@ -45,16 +45,14 @@ export function latencyTable(title: string, { latency, all }: Phase): Table {
 export function memoryTable({ memoryByMinute }: Phase): Table {
   return {
     title: "Memory of the isolate by minute, MiB",
-    head: ["minute", "least", "most", "ORT", "decoder", "JS", "ArrayBuffers", "process"],
+    head: ["minute", "least", "most", "ORT", "JS", "ArrayBuffers", "process"],
     rows: memoryByMinute.map(({ atSeconds, floorBytes, peakBytes, peak, processBytes }) => [
       String(1 + atSeconds / 60),
-      ...[floorBytes, peakBytes, peak.ortBytes, peak.decoderBytes, peak.usedBytes, peak.bufferBytes].map(
-        mebibytesText,
-      ),
+      ...[floorBytes, peakBytes, peak.ortBytes, peak.usedBytes, peak.bufferBytes].map(mebibytesText),
       mebibytesText(processBytes ?? Number.NaN),
     ]),
-    right: columnsFrom(0, 8),
-    note: "least, most: of ORT's heap, the largest decoder memory so far, JS objects and ArrayBuffers together, garbage included, looked at every 0.1 s; then what the most was made of. process: most resident bytes of workerd.",
+    right: columnsFrom(0, 7),
+    note: "least, most: of ORT's heap, JS objects and ArrayBuffers together, garbage included, looked at every 0.1 s; then what the most was made of. process: most resident bytes of workerd.",
   };
 }
 
