@@ -36,6 +36,7 @@ export default defineConfig({
           exclude: ["test/worker/**", "test/page/**"],
           ...everyCore,
           testTimeout: 60_000,
+          hookTimeout: 60_000,
         },
       },
       {
