@@ -112,7 +112,7 @@ describe("start", () => {
     cleanups.push(() => new Promise((resolve) => server.close(resolve)));
     const { code, output } = await run("start.ts", ["--port", String(port)]).finished;
     expect(output).toBe(
-      `error: port ${port} is in use by another program; stop it, or choose another: npm start -- --port ${port + 1}\n`,
+      `error: port ${port} is in use by another program, or needs more rights; stop it, or choose another: npm start -- --port ${port + 1}\n`,
     );
     expect(code).toBe(1);
   });
