@@ -9,7 +9,7 @@ import type { ModelHost } from "./model/model-host.ts";
 import type { Pack } from "./model/pack.ts";
 import { stallsAreUnavailable } from "./model/unavailable.ts";
 import { sha256Hex } from "./sha256.ts";
-import { type Anchor, type Lead, SingleFlight } from "./single-flight.ts";
+import { type Lead, SingleFlight, type WaitUntil } from "./single-flight.ts";
 import type { Stages } from "./stages.ts";
 
 export type CacheStatus = "HIT" | "MISS" | "COALESCED";
@@ -31,6 +31,7 @@ export interface ClassifierOptions {
   readonly toJpeg: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Milliseconds to wait for an equal image that another request computes. */
   readonly coalesceWaitMs: number;
+  readonly waitUntil: WaitUntil;
 }
 
 /** One image on its way through. */
@@ -39,7 +40,6 @@ interface Job {
   readonly imageSha256: string;
   readonly pack: Pack;
   readonly stages: Stages;
-  readonly anchor: Anchor;
 }
 
 interface Found {
@@ -56,7 +56,7 @@ export class Classifier {
 
   constructor(options: ClassifierOptions) {
     this.#options = options;
-    this.#flights = new SingleFlight(options.coalesceWaitMs);
+    this.#flights = new SingleFlight({ stallMs: options.coalesceWaitMs, waitUntil: options.waitUntil });
   }
 
   get host(): ModelHost {
@@ -67,11 +67,11 @@ export class Classifier {
    * Logits and features of one JPEG. Equal images at the same time are computed once.
    * @throws ClassifierError unsupported_image, image_undecodable, image_too_large, model_unavailable
    */
-  async score(bytes: Uint8Array, pack: Pack, stages: Stages, anchor: Anchor): Promise<Scored> {
+  async score(bytes: Uint8Array, pack: Pack, stages: Stages): Promise<Scored> {
     const imageSha256 = await stages.time("hash", () => sha256Hex(bytes));
-    const job = { bytes, imageSha256, pack, stages, anchor };
+    const job = { bytes, imageSha256, pack, stages };
     // The look-up is part of the flight: one that is slower than the computation would else compute again.
-    const flight = this.#flights.run(keyOf(job, pack), (lead) => this.#find(job, lead), anchor);
+    const flight = this.#flights.run(keyOf(job, pack), (lead) => this.#find(job, lead));
     const { value, led } = await stallsAreUnavailable("classifying", flight);
     const { cached, ...found } = value;
     return { ...found, imageSha256, cache: cached ? "HIT" : led ? "MISS" : "COALESCED" };
@@ -95,20 +95,20 @@ export class Classifier {
 
   async #compute(job: Job, lead: Lead): Promise<Found> {
     const { host, cache, decoding } = this.#options;
-    const { pack, stages, anchor } = job;
+    const { pack, stages } = job;
     const bytes = await stages.time("convert", () => this.#options.toJpeg(job.bytes));
     const toTensor = (forPack: Pack) => imageToTensor(bytes, forPack.manifest.preprocessing, decoding);
     // Only the tensor is in memory while this waits for the model: the decode has freed all that it held.
     const prepared = await stages.time("image", () => toTensor(pack));
-    await stages.time("load", () => host.load(anchor));
+    await stages.time("load", () => host.load());
     lead.progress();
     // Another model may have gone live since: it gets a tensor of its own.
     const prepare = (running: Pack) => (running === pack ? prepared : toTensor(running)).tensor;
-    const inference = await stages.time("run", () => host.infer(prepare, anchor));
+    const inference = await stages.time("run", () => host.infer(prepare));
     freeBytes(prepared.tensor);
     const { width, height, decode } = prepared;
     const result = { width, height, logits: inference.logits, features: inference.features };
-    anchor(cache.put(keyOf(job, inference.pack), result));
+    this.#options.waitUntil(cache.put(keyOf(job, inference.pack), result));
     return { pack: inference.pack, result, cached: false, decode };
   }
 }

@@ -1,5 +1,5 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
-import { WorkerEntrypoint } from "cloudflare:workers";
+import { WorkerEntrypoint, waitUntil } from "cloudflare:workers";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { Admission } from "./admission.ts";
 import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
@@ -38,7 +38,7 @@ import {
 import { CachedSource } from "./model/cached-source.ts";
 import { ModelHost } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
-import { BucketSource } from "./model/source.ts";
+import { BucketSource, type PackSource } from "./model/source.ts";
 
 interface Composition {
   readonly app: ReturnType<typeof createApp>;
@@ -54,11 +54,10 @@ export default {
   },
 
   /** Optional cron trigger: keeps the isolate that it meets warm. */
-  async scheduled(_event, env, ctx) {
-    const anchor = (work: Promise<unknown>) => ctx.waitUntil(work);
+  async scheduled(_event, env) {
     await compositionOf(env)
       .services()
-      .classifier.host.warm(() => true, anchor);
+      .classifier.host.warm(() => true);
   },
 } satisfies ExportedHandler<Env>;
 
@@ -69,15 +68,15 @@ export class ClassifierService extends WorkerEntrypoint<Env> implements ImageCla
   }
 
   classify(image: ImageBytes, options?: ClassifyOptions) {
-    return apiOf(this.env, this.ctx).classify(image, options);
+    return apiOf(this.env).classify(image, options);
   }
 
   embed(image: ImageBytes, options?: EmbedOptions) {
-    return apiOf(this.env, this.ctx).embed(image, options);
+    return apiOf(this.env).embed(image, options);
   }
 
   run(model: string, input: RunInput) {
-    return apiOf(this.env, this.ctx).run(model, input);
+    return apiOf(this.env).run(model, input);
   }
 }
 
@@ -86,12 +85,8 @@ function compositionOf(env: Env): Composition {
   return worker;
 }
 
-function apiOf(env: Env, ctx: ExecutionContext): ClassifierApi {
-  return new ClassifierApi({
-    services: compositionOf(env).services,
-    anchor: (work) => ctx.waitUntil(work),
-    log,
-  });
+function apiOf(env: Env): ClassifierApi {
+  return new ClassifierApi({ services: compositionOf(env).services, log });
 }
 
 function compose(env: Env): Composition {
@@ -107,19 +102,23 @@ function compose(env: Env): Composition {
 function createServices(env: Env): Services {
   const config = readConfig(env);
   const shardCache = new CacheApiBytes(caches.default, cacheTtlSeconds);
+  const cached = (source: PackSource, tier: string) =>
+    new CachedSource({ source, cache: shardCache, onFailure: cacheFailed(tier), waitUntil });
   const host = new ModelHost({
     name: config.modelName,
-    source: new CachedSource(new BucketSource(env.MODELS), shardCache, cacheFailed("pack")),
+    source: cached(new BucketSource(env.MODELS), "pack"),
     runtime: createRuntime(ortWasm),
     refreshMs: config.modelRefreshMs,
     log,
+    waitUntil,
   });
   const headObjects = new BucketSource(env.MODELS, "push the head again (npm run head -- push)");
   const heads = new HeadStore({
-    source: new CachedSource(headObjects, shardCache, cacheFailed("head")),
+    source: cached(headObjects, "head"),
     bucket: env.MODELS,
     refreshMs: config.modelRefreshMs,
     log,
+    waitUntil,
   });
   const tiers: CacheTier[] = [
     new MemoryTier(maxMemoryCacheBytes),
@@ -146,7 +145,8 @@ function createServices(env: Env): Services {
     admission,
     heads,
     seenImages,
-    classifier: new Classifier({ host, cache, decoding: decodeLimits, toJpeg: convert, coalesceWaitMs }),
+    waitUntil,
+    classifier: new Classifier({ host, cache, decoding: decodeLimits, toJpeg: convert, coalesceWaitMs, waitUntil }),
   };
 }
 

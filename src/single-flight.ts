@@ -1,14 +1,21 @@
 /**
- * Shared work: equal calls at the same time do it once. Pure but for the timers it is given.
+ * Shared work: equal calls at the same time run it once.
  *
- * In Workers the request that leads may be cancelled, and what it had under way then never settles
- * (cloudflare-docs pull request 29797). So the leader's work is anchored (ctx.waitUntil), every caller waits only as long
- * as the work makes progress, and a caller that has waited too long takes over.
+ * In Workers, the request that started the work may be cancelled, and its pending promises then never settle
+ * (cloudflare-docs pull request 29797). Three measures cover that: `waitUntil` keeps the work alive, every caller waits
+ * only while the work makes progress, and a caller that has waited too long starts the work again.
  */
 import { settleWithin, timedOut } from "./timeout.ts";
 
-/** Keeps work alive after its request has gone: `ctx.waitUntil`. */
-export type Anchor = (work: Promise<unknown>) => void;
+/** Keeps work alive after its request has ended: `waitUntil` of cloudflare:workers. */
+export type WaitUntil = (work: Promise<unknown>) => void;
+
+export interface SingleFlightOptions {
+  /** Milliseconds without progress after which work counts as abandoned. */
+  readonly stallMs: number;
+  readonly waitUntil: WaitUntil;
+  readonly now?: () => number;
+}
 
 export interface Lead {
   /** Call after each step: callers then go on waiting for another `stallMs`. */
@@ -39,11 +46,12 @@ export class StalledError extends Error {
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
   readonly #stallMs: number;
+  readonly #waitUntil: WaitUntil;
   readonly #now: () => number;
 
-  /** @param stallMs milliseconds without progress after which the work counts as abandoned */
-  constructor(stallMs: number, now: () => number = Date.now) {
+  constructor({ stallMs, waitUntil, now = Date.now }: SingleFlightOptions) {
     this.#stallMs = stallMs;
+    this.#waitUntil = waitUntil;
     this.#now = now;
   }
 
@@ -56,7 +64,7 @@ export class SingleFlight<T> {
    * Joins the work under way for `key`, or starts it.
    * Rejects with what the work rejects with, or with StalledError when this caller's own attempt made no progress.
    */
-  async run(key: string, start: (lead: Lead) => Promise<T>, anchor: Anchor): Promise<Flown<T>> {
+  async run(key: string, start: (lead: Lead) => Promise<T>): Promise<Flown<T>> {
     const joined = this.#flights.get(key);
     if (joined) {
       const outcome = await this.#settled(joined);
@@ -64,16 +72,16 @@ export class SingleFlight<T> {
       this.#abandon(key, joined);
       // Several callers may have waited for the same leader: the first to wake leads, the others join it.
       const successor = this.#flights.get(key);
-      if (successor) return this.run(key, start, anchor);
+      if (successor) return this.run(key, start);
     }
-    const flight = this.#start(key, start, anchor);
+    const flight = this.#start(key, start);
     const outcome = await this.#settled(flight);
     if (outcome) return { value: outcome.value, led: true };
     this.#abandon(key, flight);
     throw new StalledError(this.#stallMs);
   }
 
-  #start(key: string, start: (lead: Lead) => Promise<T>, anchor: Anchor): Flight<T> {
+  #start(key: string, start: (lead: Lead) => Promise<T>): Flight<T> {
     const controller = new AbortController();
     const progress = () => {
       flight.lastProgressMs = this.#now();
@@ -85,7 +93,7 @@ export class SingleFlight<T> {
       });
     const flight: Flight<T> = { work, controller, lastProgressMs: this.#now() };
     this.#flights.set(key, flight);
-    anchor(work.catch(() => {}));
+    this.#waitUntil(work.catch(() => {}));
     return flight;
   }
 

@@ -13,7 +13,6 @@ import { MemoryBucket } from "./support/memory-bucket.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "./support/tiny-pack.ts";
 
 let decoding: DecodeLimits;
-const anchor = () => {};
 let runtime: FakeRuntime;
 let host: ModelHost;
 let failures: string[];
@@ -22,7 +21,13 @@ beforeEach(async () => {
   const bucket = new MemoryBucket();
   await seedTinyPack(bucket);
   runtime = new FakeRuntime();
-  host = new ModelHost({ name: tinyName, source: new BucketSource(bucket), runtime, log: () => {} });
+  host = new ModelHost({
+    name: tinyName,
+    source: new BucketSource(bucket),
+    runtime,
+    log: () => {},
+    waitUntil: () => {},
+  });
   failures = [];
   decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
 });
@@ -34,11 +39,18 @@ const jpeg = (grey: number) =>
 
 function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][number][]): Classifier {
   const cache = new TieredCache(tiers, (tier, operation) => void failures.push(`${tier} ${operation}`), 20);
-  return new Classifier({ host, cache, decoding, toJpeg: async (bytes) => bytes, coalesceWaitMs: 100 });
+  return new Classifier({
+    host,
+    cache,
+    decoding,
+    toJpeg: async (bytes) => bytes,
+    waitUntil: () => {},
+    coalesceWaitMs: 100,
+  });
 }
 
 async function score(classifier: Classifier, image: Uint8Array) {
-  return classifier.score(image, await host.pack(anchor), new Stages(), anchor);
+  return classifier.score(image, await host.pack(), new Stages());
 }
 
 describe("Classifier", () => {

@@ -1,20 +1,20 @@
 /** The isolate's own memory: least recently used results go first, bounded by bytes. */
-import { ByteLru } from "../byte-lru.ts";
+import { Lru } from "../lru.ts";
 import { type CachedResult, resultBytes } from "./result.ts";
 import type { CacheTier } from "./tiers.ts";
 
 export class MemoryTier implements CacheTier {
   readonly name = "memory";
-  readonly #results: ByteLru<CachedResult>;
+  readonly #results: Lru<CachedResult>;
   readonly #maxBytes: number;
 
   constructor(maxBytes: number) {
-    this.#results = new ByteLru(maxBytes);
+    this.#results = new Lru(maxBytes);
     this.#maxBytes = maxBytes;
   }
 
   get bytes(): number {
-    return this.#results.bytes;
+    return this.#results.weight;
   }
 
   get size(): number {

@@ -4,8 +4,9 @@
  */
 import { z } from "zod";
 import { type JsonLimits, parseJson } from "../bounded-json.ts";
+import { CircuitBreaker } from "../concurrency/circuit-breaker.ts";
 import { cacheRestMs } from "../limits.ts";
-import { Patience } from "../patience.ts";
+import { Lru } from "../lru.ts";
 import { sha256Hex } from "../sha256.ts";
 
 const strongETag = /^"[\x21\x23-\x7e]*"$/;
@@ -41,20 +42,21 @@ export interface SeenImagesOptions {
 
 export class SeenImages {
   readonly #options: SeenImagesOptions;
-  readonly #patience: Patience;
-  // A Map keeps insertion order: the first key is the least recently used.
-  readonly #seen = new Map<string, SeenImage>();
+  readonly #breaker: CircuitBreaker;
+  readonly #seen: Lru<SeenImage>;
 
   constructor(options: SeenImagesOptions) {
+    const { timeoutMs, maxEntries, onFailure } = options;
     this.#options = options;
-    this.#patience = new Patience({ timeoutMs: options.timeoutMs, restMs: cacheRestMs });
+    this.#breaker = new CircuitBreaker({ timeoutMs, restMs: cacheRestMs, onFailure });
+    this.#seen = new Lru(maxEntries);
   }
 
   /** Never rejects. */
   async get(url: string): Promise<SeenImage | undefined> {
     const key = await keyOf(url);
-    const known = this.#seen.get(key) ?? (await this.#attempt("get", () => this.#read(key)));
-    if (known) this.#remember(key, known);
+    const known = this.#seen.get(key) ?? (await this.#breaker.attempt("get", () => this.#read(key)));
+    if (known) this.#seen.put(key, known);
     return known;
   }
 
@@ -62,30 +64,14 @@ export class SeenImages {
   async put(url: string, seen: SeenImage): Promise<void> {
     if (seen.etag === undefined && seen.lastModified === undefined) return;
     const key = await keyOf(url);
-    this.#remember(key, seen);
+    this.#seen.put(key, seen);
     const bytes = new TextEncoder().encode(JSON.stringify(seen));
-    await this.#attempt("put", () => this.#options.store.put(key, bytes));
+    await this.#breaker.attempt("put", () => this.#options.store.put(key, bytes));
   }
 
   async #read(key: string): Promise<SeenImage | undefined> {
     const bytes = await this.#options.store.get(key);
     return bytes && seenSchema.parse(parseJson(bytes, jsonLimits));
-  }
-
-  #remember(key: string, seen: SeenImage): void {
-    this.#seen.delete(key);
-    this.#seen.set(key, seen);
-    const [oldest] = this.#seen.keys();
-    if (this.#seen.size > this.#options.maxEntries && oldest !== undefined) this.#seen.delete(oldest);
-  }
-
-  async #attempt<T>(operation: string, action: () => Promise<T>): Promise<T | undefined> {
-    try {
-      return await this.#patience.attempt(action);
-    } catch (error) {
-      this.#options.onFailure(operation, error);
-      return undefined;
-    }
   }
 }
 

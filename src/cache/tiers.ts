@@ -3,8 +3,8 @@
  * A tier that fails is reported and passed over, one that hangs is then left alone for a while: a cache never fails a
  * request.
  */
+import { CircuitBreaker } from "../concurrency/circuit-breaker.ts";
 import { cacheRestMs, cacheTimeoutMs } from "../limits.ts";
-import { Patience } from "../patience.ts";
 import type { CachedResult } from "./result.ts";
 
 /** May reject; the cascade copes. */
@@ -14,21 +14,24 @@ export interface CacheTier {
   put(key: string, result: CachedResult): Promise<void>;
 }
 
-interface PatientTier {
+interface GuardedTier {
   readonly tier: CacheTier;
-  readonly patience: Patience;
+  readonly breaker: CircuitBreaker;
 }
 
-export type CacheFailure = (tier: string, operation: "get" | "put", error: unknown) => void;
+export type CacheFailure = (tier: string, operation: string, error: unknown) => void;
 
 export class TieredCache {
-  readonly #tiers: readonly PatientTier[];
+  readonly #tiers: readonly GuardedTier[];
   readonly #onFailure: CacheFailure;
 
   /** @param timeoutMs milliseconds after which a tier's answer is no longer waited for */
   constructor(tiers: readonly CacheTier[], onFailure: CacheFailure, timeoutMs = cacheTimeoutMs) {
     const restMs = cacheRestMs;
-    this.#tiers = tiers.map((tier) => ({ tier, patience: new Patience({ timeoutMs, restMs }) }));
+    this.#tiers = tiers.map((tier) => {
+      const report = (operation: string, error: unknown) => onFailure(tier.name, operation, error);
+      return { tier, breaker: new CircuitBreaker({ timeoutMs, restMs, onFailure: report }) };
+    });
     this.#onFailure = onFailure;
   }
 
@@ -40,8 +43,8 @@ export class TieredCache {
     key: string,
     holds: (result: CachedResult) => boolean = () => true,
   ): Promise<{ result: CachedResult; tier: string } | undefined> {
-    for (const [i, { tier, patience }] of this.#tiers.entries()) {
-      const result = await this.#attempt(tier, "get", () => patience.attempt(() => tier.get(key)));
+    for (const [i, { tier, breaker }] of this.#tiers.entries()) {
+      const result = await breaker.attempt("get", () => tier.get(key));
       if (!result) continue;
       if (!holds(result)) {
         this.#onFailure(tier.name, "get", `the entry ${key} is not a result of this model`);
@@ -58,23 +61,8 @@ export class TieredCache {
     await this.#putAll(this.#tiers, key, result);
   }
 
-  async #putAll(tiers: readonly PatientTier[], key: string, result: CachedResult): Promise<void> {
-    const puts = tiers.map(({ tier, patience }) =>
-      this.#attempt(tier, "put", () => patience.attempt(() => tier.put(key, result))),
-    );
+  async #putAll(tiers: readonly GuardedTier[], key: string, result: CachedResult): Promise<void> {
+    const puts = tiers.map(({ tier, breaker }) => breaker.attempt("put", () => tier.put(key, result)));
     await Promise.all(puts);
-  }
-
-  async #attempt<T>(
-    tier: CacheTier,
-    operation: "get" | "put",
-    action: () => Promise<T>,
-  ): Promise<T | undefined> {
-    try {
-      return await action();
-    } catch (error) {
-      this.#onFailure(tier.name, operation, error);
-      return undefined;
-    }
   }
 }

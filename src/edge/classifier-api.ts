@@ -14,7 +14,6 @@ import { parseChoice, parseFunctionToApply, parseHeadChoice, parseTopK } from ".
 import type { GetServices } from "../http/services.ts";
 import { requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
-import type { Anchor } from "../single-flight.ts";
 import { Stages } from "../stages.ts";
 import type {
   Classification,
@@ -34,7 +33,6 @@ export const workersAiModel = "@cf/microsoft/resnet-50";
 
 export interface ClassifierApiOptions {
   readonly services: GetServices;
-  readonly anchor: Anchor;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
 
@@ -53,9 +51,8 @@ export class ClassifierApi implements ImageClassifier {
         const topKOf = parseTopK(wordOf(options?.topK), "topK");
         const functionToApply = parseFunctionToApply(wordOf(options?.functionToApply), "functionToApply");
         const head = parseHeadChoice(wordOf(options?.head), wordOf(options?.unknown));
-        const { services, anchor } = this.#options;
-        const settleFor = (pack: Pack) =>
-          settle(services().heads, { topKOf, functionToApply, head }, pack, anchor);
+        const { services } = this.#options;
+        const settleFor = (pack: Pack) => settle(services().heads, { topKOf, functionToApply, head }, pack);
         const scored = await score(image, settleFor);
         // Of the very pack that made the scores: another may have gone live since.
         const answer = classificationOf(scored, await settleFor(scored.pack));
@@ -98,7 +95,7 @@ export class ClassifierApi implements ImageClassifier {
     method: string,
     work: (score: ScoreImage, facts: Record<string, unknown>) => Promise<T>,
   ): Promise<T> {
-    const { log, anchor } = this.#options;
+    const { log, services } = this.#options;
     const stages = new Stages();
     const facts: Record<string, unknown> = {};
     const startedMs = performance.now();
@@ -122,7 +119,7 @@ export class ClassifierApi implements ImageClassifier {
         throw error;
       },
     );
-    anchor(done.catch(() => {}));
+    services().waitUntil(done.catch(() => {}));
     return done;
   }
 
@@ -132,16 +129,16 @@ export class ClassifierApi implements ImageClassifier {
     stages: Stages,
     facts: Record<string, unknown>,
   ): Promise<Scored> {
-    const { services, anchor } = this.#options;
+    const { services } = this.#options;
     const { config, classifier, admission } = services();
     const argument = imageArgument(image, config.maxImageBytes);
     facts.bytes = argument.memoryBytes;
     const bytes = argument.memoryBytes + requestOverheadBytes;
     const permit = await stages.time("wait", () => admission.acquire({ bytes, maxBytes: bytes }));
     try {
-      const pack = await stages.time("model", () => classifier.host.pack(anchor));
+      const pack = await stages.time("model", () => classifier.host.pack());
       await check?.(pack);
-      const scored = await classifier.score(argument.bytes(), pack, stages, anchor);
+      const scored = await classifier.score(argument.bytes(), pack, stages);
       facts.cache = scored.cache;
       facts.model = `${scored.pack.manifest.name}/${scored.pack.manifest.version}`;
       return scored;

@@ -1,16 +1,16 @@
 /** Decoded heads in the isolate's memory: the least recently used go first, bounded by bytes. */
-import { ByteLru } from "../byte-lru.ts";
+import { Lru } from "../lru.ts";
 import type { Head } from "./head.ts";
 
 export class DecodedHeads {
-  readonly #heads: ByteLru<Head>;
+  readonly #heads: Lru<Head>;
 
   constructor(maxBytes: number) {
-    this.#heads = new ByteLru(maxBytes);
+    this.#heads = new Lru(maxBytes);
   }
 
   get bytes(): number {
-    return this.#heads.bytes;
+    return this.#heads.weight;
   }
 
   get size(): number {

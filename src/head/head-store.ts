@@ -13,11 +13,12 @@ import {
   maxModelJsonBytes,
   modelLoadStallMs,
 } from "../limits.ts";
+import { Lru } from "../lru.ts";
 import type { Manifest } from "../model/manifest.ts";
 import type { Pack } from "../model/pack.ts";
 import { RunQueue } from "../model/run-queue.ts";
 import type { PackSource } from "../model/source.ts";
-import { type Anchor, type Lead, SingleFlight } from "../single-flight.ts";
+import { type Lead, SingleFlight, type WaitUntil } from "../single-flight.ts";
 import { DecodedHeads } from "./decoded-heads.ts";
 import { type Head, HeadFormatError, parseHead } from "./head.ts";
 import { HeadNames, type ListableBucket } from "./head-names.ts";
@@ -37,6 +38,7 @@ export interface HeadStoreOptions {
   readonly source: PackSource;
   readonly bucket: ListableBucket;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
+  readonly waitUntil: WaitUntil;
   /** Milliseconds after which a request has the bucket asked, behind its back, what is live. */
   readonly refreshMs: number;
   /** Milliseconds without progress after which a read counts as abandoned. */
@@ -58,8 +60,7 @@ export class HeadStore {
   readonly #now: () => number;
   readonly #names: HeadNames;
   readonly #decoded: DecodedHeads;
-  // A Map keeps insertion order: the first key is the least recently used.
-  readonly #known = new Map<string, Known>();
+  readonly #known: Lru<Known>;
   readonly #currentFlight: SingleFlight<Known>;
   readonly #headFlight: SingleFlight<Head>;
   readonly #listFlight: SingleFlight<void>;
@@ -71,10 +72,12 @@ export class HeadStore {
     this.#options = options;
     this.#now = options.now ?? Date.now;
     this.#names = new HeadNames(options.bucket, options.refreshMs, this.#now);
+    this.#known = new Lru(options.maxKnown ?? maxKnownHeads);
     this.#decoded = new DecodedHeads(options.maxBytes ?? maxHeadMemoryBytes);
-    this.#currentFlight = new SingleFlight(stallMs, this.#now);
-    this.#headFlight = new SingleFlight(stallMs, this.#now);
-    this.#listFlight = new SingleFlight(stallMs, this.#now);
+    const flights = { stallMs, waitUntil: options.waitUntil, now: this.#now };
+    this.#currentFlight = new SingleFlight(flights);
+    this.#headFlight = new SingleFlight(flights);
+    this.#listFlight = new SingleFlight(flights);
     // Half: who waits for one that is gone must get its turn before it counts as gone itself.
     this.#queue = new RunQueue(stallMs / 2, this.#now);
   }
@@ -90,38 +93,24 @@ export class HeadStore {
    * Rejects with unknown_head, head_mismatch, head_unavailable.
    * @param name checked by packNameSchema
    */
-  async head(name: string, { manifest }: Pack, anchor: Anchor): Promise<Head> {
-    const known = this.#recall(name);
-    if (known) this.#refreshWhenDue(known, manifest, anchor);
-    let current = known ?? (await this.#readCurrent(name, anchor));
+  async head(name: string, { manifest }: Pack): Promise<Head> {
+    const known = this.#known.get(name);
+    if (known) this.#refreshWhenDue(known, manifest);
+    let current = known ?? (await this.#readCurrent(name));
     let entry = liveOn(current, manifest);
     if (!entry && this.#mayAskAgain(current, manifest)) {
       // The model has changed since: its head was pushed before it, and after what is known here was read.
-      current = await this.#readCurrent(name, anchor);
+      current = await this.#readCurrent(name);
       entry = liveOn(current, manifest);
       if (!entry) current.missing = { backbone: backboneText(manifest), atMs: this.#now() };
     }
     if (!entry) throw headMismatch(current, manifest);
     try {
-      return await this.#load(name, entry, manifest, anchor);
+      return await this.#load(name, entry, manifest);
     } catch (error) {
       if (this.#known.get(name) === current) this.#known.delete(name);
       throw error;
     }
-  }
-
-  #recall(name: string): Known | undefined {
-    const known = this.#known.get(name);
-    if (known) this.#remember(known);
-    return known;
-  }
-
-  #remember(known: Known): void {
-    this.#known.delete(known.name);
-    this.#known.set(known.name, known);
-    const [oldest] = this.#known.keys();
-    const max = this.#options.maxKnown ?? maxKnownHeads;
-    if (this.#known.size > max && oldest !== undefined) this.#known.delete(oldest);
   }
 
   /** Once for each version of the model, and then not more often than its callers are told to try again. */
@@ -130,10 +119,10 @@ export class HeadStore {
     return this.#now() - missing.atMs >= 1000 * headMismatchRetrySeconds;
   }
 
-  async #readCurrent(name: string, anchor: Anchor): Promise<Known> {
+  async #readCurrent(name: string): Promise<Known> {
     try {
       if (this.#names.mayExist(name) === undefined) {
-        await this.#listFlight.run("list", () => this.#names.list(), anchor);
+        await this.#listFlight.run("list", () => this.#names.list());
       }
     } catch (error) {
       throw headUnavailable(name, "listing the heads in the bucket failed", error);
@@ -141,7 +130,7 @@ export class HeadStore {
     if (this.#names.mayExist(name) === false) throw unknownHead(name);
     try {
       const read = (lead: Lead) => this.#fetchCurrent(name, lead);
-      return (await this.#currentFlight.run(name, read, anchor)).value;
+      return (await this.#currentFlight.run(name, read)).value;
     } catch (error) {
       throw asHeadError(name, `reading ${headCurrentKey(name)}`, error);
     }
@@ -155,11 +144,11 @@ export class HeadStore {
       throw unknownHead(name);
     }
     const known = { ...parseCurrent(name, bytes), checkedMs: this.#now() };
-    if (!signal.aborted) this.#remember(known);
+    if (!signal.aborted) this.#known.put(name, known);
     return known;
   }
 
-  async #load(name: string, entry: HeadEntry, manifest: Manifest, anchor: Anchor): Promise<Head> {
+  async #load(name: string, entry: HeadEntry, manifest: Manifest): Promise<Head> {
     const key = headKey(name, entry.version);
     const decoded = this.#decoded.get(key);
     if (decoded) return decoded;
@@ -167,24 +156,18 @@ export class HeadStore {
       const read = (lead: Lead) =>
         this.#queue.run(() => {
           lead.progress();
-          return this.#readHead(key, name, entry, manifest, anchor);
+          return this.#readHead(key, name, entry, manifest);
         });
-      return (await this.#headFlight.run(key, read, anchor)).value;
+      return (await this.#headFlight.run(key, read)).value;
     } catch (error) {
       throw asHeadError(name, key, error);
     }
   }
 
-  async #readHead(
-    key: string,
-    name: string,
-    entry: HeadEntry,
-    manifest: Manifest,
-    anchor: Anchor,
-  ): Promise<Head> {
+  async #readHead(key: string, name: string, entry: HeadEntry, manifest: Manifest): Promise<Head> {
     const startedMs = this.#now();
     const { version, bytes } = entry;
-    const content = await this.#options.source.readChecked(key, entry, anchor);
+    const content = await this.#options.source.readChecked(key, entry);
     const head = await parseHead(content);
     freeBytes(content);
     checkIsEntry(head, name, entry, manifest);
@@ -197,19 +180,19 @@ export class HeadStore {
     return kept;
   }
 
-  #refreshWhenDue(known: Known, manifest: Manifest, anchor: Anchor): void {
+  #refreshWhenDue(known: Known, manifest: Manifest): void {
     const nowMs = this.#now();
     if (nowMs - known.checkedMs < this.#options.refreshMs) return;
     // Set at once, so that one request asks; were it to go away, the next one would, a while later.
     known.checkedMs = nowMs;
-    const refresh = this.#refresh(known, manifest, anchor).catch((error: unknown) => {
+    const refresh = this.#refresh(known, manifest).catch((error: unknown) => {
       const reason = error instanceof Error ? error.message : String(error);
       this.#options.log({ event: "head_refresh_failed", head: known.name, reason });
     });
-    anchor(refresh);
+    this.#options.waitUntil(refresh);
   }
 
-  async #refresh(known: Known, manifest: Manifest, anchor: Anchor): Promise<void> {
+  async #refresh(known: Known, manifest: Manifest): Promise<void> {
     const { name } = known;
     const key = headCurrentKey(name);
     const bytes = await this.#options.source.readIfThere(key, maxModelJsonBytes);
@@ -221,8 +204,8 @@ export class HeadStore {
     }
     const next = { ...parseCurrent(name, bytes), checkedMs: known.checkedMs };
     const entry = liveOn(next, manifest);
-    if (entry) await this.#load(name, entry, manifest, anchor);
-    if (this.#known.get(name) === known) this.#known.set(name, next);
+    if (entry) await this.#load(name, entry, manifest);
+    if (this.#known.get(name) === known) this.#known.put(name, next);
   }
 }
 

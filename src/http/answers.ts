@@ -7,7 +7,6 @@ import { headKey } from "../head/live-heads.ts";
 import { headUnavailable } from "../head/unavailable.ts";
 import type { Pack } from "../model/pack.ts";
 import { applyFunction, type FunctionToApply, l2Normalised, type Prediction, topK } from "../model/scores.ts";
-import type { Anchor } from "../single-flight.ts";
 import type { HeadChoice } from "./query.ts";
 import { modelOf } from "./services.ts";
 
@@ -47,9 +46,9 @@ export interface Settled {
 }
 
 /** Finds the head and checks what was asked against its classes, or the model's. Rejects with ClassifierError. */
-export async function settle(heads: HeadStore, wanted: Wanted, pack: Pack, anchor: Anchor): Promise<Settled> {
+export async function settle(heads: HeadStore, wanted: Wanted, pack: Pack): Promise<Settled> {
   const { topKOf, functionToApply, head: choice } = wanted;
-  const head = choice && (await heads.head(choice.name, pack, anchor));
+  const head = choice && (await heads.head(choice.name, pack));
   const unknown = choice?.unknown ?? false;
   if (head && unknown && !head.centroids) {
     const expected = `false, since the head ${head.file.name} ${head.file.version} was trained without a measure of unknown images`;

@@ -8,7 +8,7 @@ import { bodyBytes, readBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { demandOf, makeRoomToScore } from "./room.ts";
 import { beginPack, noteScored, preload } from "./score-images.ts";
-import { anchorOf, type GetServices } from "./services.ts";
+import type { GetServices } from "./services.ts";
 
 /** How an image stands in a request's body. */
 export interface ImageInput {
@@ -45,8 +45,8 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
   const { raw: request } = c.req;
   const demand = demandOf(job.input.memoryBytes(request, config.maxImageBytes));
   let bytes: Uint8Array | undefined;
-  const packSoon = beginPack(c, classifier);
-  preload(c, classifier, demand.maxBytes, () => bytes === undefined);
+  const packSoon = beginPack(classifier);
+  preload(classifier, demand.maxBytes, () => bytes === undefined);
   const permit = await stages.time("wait", () => admission.acquire(demand, request.signal));
   try {
     bytes = await stages.time("read", () => job.input.read(request, config.maxImageBytes, permit));
@@ -55,7 +55,7 @@ async function score(c: Context<AppEnv>, services: GetServices, job: BodyJob): P
     await stages.time("wait", () => makeRoomToScore(permit, length, request.signal));
     const pack = await stages.time("model", () => packSoon);
     job.check?.(pack);
-    const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
+    const scored = await classifier.score(bytes, pack, stages);
     c.var.facts.decode = scored.decode;
     noteScored(c, scored);
     return job.answer(scored);

@@ -11,7 +11,7 @@ import { pause } from "../timeout.ts";
 import { type ClassifyAnswer, classificationOf, type Settled, settle, type Wanted } from "./answers.ts";
 import type { AppEnv } from "./context.ts";
 import { problemOf, toClassifierError } from "./problem.ts";
-import { anchorOf, type Services } from "./services.ts";
+import type { Services } from "./services.ts";
 
 /** How the images of a request are to be scored. */
 export interface Scoring {
@@ -25,19 +25,18 @@ export interface Scoring {
 
 /** Begins what is to come in any case, so that it goes on while a body streams in. */
 export function beginScoring(
-  c: Context<AppEnv>,
   { classifier, heads }: Pick<Services, "classifier" | "heads">,
   wanted: Wanted,
 ): Scoring {
-  const settleFor = (pack: Pack) => settle(heads, wanted, pack, anchorOf(c));
-  const live = beginPack(c, classifier).then(async (pack) => (await settleFor(pack)).pack);
+  const settleFor = (pack: Pack) => settle(heads, wanted, pack);
+  const live = beginPack(classifier).then(async (pack) => (await settleFor(pack)).pack);
   live.catch(() => {});
   return { classifier, live, functionToApply: wanted.functionToApply, settleFor };
 }
 
 /** The live pack, which is read while the body streams in. */
-export function beginPack(c: Context<AppEnv>, { host }: Classifier): Promise<Pack> {
-  const pack = host.pack(anchorOf(c));
+export function beginPack({ host }: Classifier): Promise<Pack> {
+  const pack = host.pack();
   pack.catch(() => {});
   return pack;
 }
@@ -46,14 +45,8 @@ export function beginPack(c: Context<AppEnv>, { host }: Classifier): Promise<Pac
  * Loads a cold model while a body comes in that takes longer than loading.
  * @param wanted false as soon as the body is there
  */
-export function preload(
-  c: Context<AppEnv>,
-  { host }: Classifier,
-  expectedBytes: number,
-  wanted: () => boolean,
-): void {
-  if (host.cold && expectedBytes >= preloadBodyBytes)
-    anchorOf(c)(host.warm(wanted, anchorOf(c)).catch(() => {}));
+export function preload({ host }: Classifier, expectedBytes: number, wanted: () => boolean): void {
+  if (host.cold && expectedBytes >= preloadBodyBytes) host.warmInBackground(wanted);
 }
 
 /** One image to its answer. Rejects with ClassifierError. */
@@ -66,7 +59,7 @@ export async function scoreImage(
   const { classifier } = scoring;
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
   const pack = await stages.time("model", () => scoring.live);
-  const scored = await classifier.score(bytes, pack, stages, anchorOf(c));
+  const scored = await classifier.score(bytes, pack, stages);
   facts.decode = scored.decode;
   return answerOf(c, scored, scoring);
 }

@@ -12,7 +12,7 @@ import { classificationETag, ifNoneMatch } from "./conditional.ts";
 import type { AppEnv } from "./context.ts";
 import { demandOf, makeRoomToScore } from "./room.ts";
 import { answerOf, preload, type Scoring, scoreImage } from "./score-images.ts";
-import { anchorOf, type Services } from "./services.ts";
+import type { Services } from "./services.ts";
 
 /** What is asked for, and how. */
 export interface RemoteRequest {
@@ -117,7 +117,7 @@ async function readAndScore(
   const { signal } = c.req.raw;
   const demand = demandOf(image.expectedBytes);
   let bytes: Uint8Array | undefined;
-  preload(c, classifier, demand.maxBytes, () => bytes === undefined);
+  preload(classifier, demand.maxBytes, () => bytes === undefined);
   const permit = await stages
     .time("wait", () => admission.acquire(demand, signal))
     .catch((error: unknown) => {
@@ -136,7 +136,7 @@ async function readAndScore(
     const answer = await scoreImage(c, scoring, bytes);
     const { sha256 } = answer.image;
     const key = seenKey(request.url, remoteOptions(services, request).renditions);
-    anchorOf(c)(seenImages.put(key, { sha256, ...validatorsIn(image.headers) }));
+    services.waitUntil(seenImages.put(key, { sha256, ...validatorsIn(image.headers) }));
     return answerWithETag(answer, scoring);
   } finally {
     if (bytes) freeBytes(bytes);

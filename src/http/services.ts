@@ -1,13 +1,11 @@
 /** What the routes need, and the little that they share. */
-import type { Context } from "hono";
 import type { Admission } from "../admission.ts";
 import type { SeenImages } from "../cache/seen-images.ts";
 import type { Classifier } from "../classify.ts";
 import type { Config } from "../config.ts";
 import type { HeadStore } from "../head/head-store.ts";
 import type { Pack } from "../model/pack.ts";
-import type { Anchor } from "../single-flight.ts";
-import type { AppEnv } from "./context.ts";
+import type { WaitUntil } from "../single-flight.ts";
 
 export interface Services {
   readonly config: Config;
@@ -17,15 +15,11 @@ export interface Services {
   readonly admission: Admission;
   /** What remote URLs gave before. */
   readonly seenImages: SeenImages;
+  readonly waitUntil: WaitUntil;
 }
 
 /** Throws ClassifierError misconfigured when the deployment's variables do not hold. */
 export type GetServices = () => Services;
-
-/** Work shared between requests outlives the one that began it. */
-export function anchorOf(c: Context<AppEnv>): Anchor {
-  return (work) => c.executionCtx.waitUntil(work);
-}
 
 /** How an answer names the model that made it. */
 export function modelOf(pack: Pack): { name: string; version: string } {

@@ -6,7 +6,7 @@
  */
 import { ClassifierError } from "../errors.ts";
 import { defaultModelRefreshMs, modelLoadStallMs, refusedModelRetryMs, runStallMs } from "../limits.ts";
-import { type Anchor, type Lead, SingleFlight } from "../single-flight.ts";
+import { type Lead, SingleFlight, type WaitUntil } from "../single-flight.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
 import { RunQueue } from "./run-queue.ts";
 import type { Runtime } from "./runtime.ts";
@@ -19,6 +19,7 @@ export interface ModelHostOptions {
   readonly source: PackSource;
   readonly runtime: Runtime;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
+  readonly waitUntil: WaitUntil;
   /** Milliseconds after which a request has the bucket asked, behind its back, what is live. */
   readonly refreshMs?: number;
   /** Milliseconds without progress after which a load counts as abandoned. */
@@ -60,23 +61,24 @@ export class ModelHost {
     this.#now = options.now ?? Date.now;
     this.#refreshMs = options.refreshMs ?? defaultModelRefreshMs;
     this.#queue = new RunQueue(runStallMs, this.#now);
-    this.#packFlight = new SingleFlight(stallMs, this.#now);
-    this.#loadFlight = new SingleFlight(stallMs, this.#now);
+    const flights = { stallMs, waitUntil: options.waitUntil, now: this.#now };
+    this.#packFlight = new SingleFlight(flights);
+    this.#loadFlight = new SingleFlight(flights);
   }
 
   /** The live pack without its weights: three R2 reads the first time. Rejects with model_unavailable. */
-  async pack(anchor: Anchor): Promise<Pack> {
+  async pack(): Promise<Pack> {
     if (this.#pack) {
-      this.#refreshWhenDue(anchor);
+      this.#refreshWhenDue();
       return this.#pack;
     }
-    const read = (lead: Lead) => this.#readPack(lead, anchor);
-    return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read, anchor))).value;
+    const read = (lead: Lead) => this.#readPack(lead);
+    return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read))).value;
   }
 
   /** Loads the weights if need be. Rejects with model_unavailable. */
-  async load(anchor: Anchor): Promise<{ pack: Pack; shards: number }> {
-    const { pack, session } = await this.#load(anchor);
+  async load(): Promise<{ pack: Pack; shards: number }> {
+    const { pack, session } = await this.#load();
     return { pack, shards: session.shards };
   }
 
@@ -84,23 +86,28 @@ export class ModelHost {
    * Loads the weights and makes a first run, which is several times slower than the rest, before an image is there.
    * @param wanted false as soon as somebody waits for a run of their own
    */
-  async warm(wanted: () => boolean, anchor: Anchor): Promise<void> {
-    const loaded = await this.#load(anchor);
+  async warm(wanted: () => boolean): Promise<void> {
+    const loaded = await this.#load();
     if (this.#warmed === loaded || this.#queue.length > 0 || !wanted()) return;
     const { shape } = loaded.pack.manifest.input;
     const blank = new Float32Array(shape.reduce((product, dimension) => product * dimension));
-    await this.infer(() => blank, anchor);
+    await this.infer(() => blank);
+  }
+
+  /** `warm` without waiting. Its failure is not reported here: the request that needs the model meets it again. */
+  warmInBackground(wanted: () => boolean): void {
+    this.#options.waitUntil(this.warm(wanted).catch(() => {}));
   }
 
   /**
    * One forward pass, after those that came before.
    * @param prepare makes the input tensor for the pack that will run, so that a change of model between cannot mix
    */
-  async infer(prepare: (pack: Pack) => Float32Array, anchor: Anchor): Promise<Inference> {
-    await this.#load(anchor);
+  async infer(prepare: (pack: Pack) => Float32Array): Promise<Inference> {
+    await this.#load();
     return this.#queue.run(async () => {
       // Again, now that nobody else runs: the one before may have failed, or brought another model.
-      const { pack, session } = await this.#load(anchor);
+      const { pack, session } = await this.#load();
       const input = prepare(pack);
       try {
         const output = await session.run(input);
@@ -127,17 +134,17 @@ export class ModelHost {
     return this.#options.runtime.heapBytes();
   }
 
-  async #load(anchor: Anchor): Promise<LoadedModel> {
+  async #load(): Promise<LoadedModel> {
     if (this.#loaded) return this.#loaded;
-    const start = (lead: Lead) => this.#loadWeights(lead, anchor);
-    return (await stallsAreUnavailable("loading it", this.#loadFlight.run("weights", start, anchor))).value;
+    const start = (lead: Lead) => this.#loadWeights(lead);
+    return (await stallsAreUnavailable("loading it", this.#loadFlight.run("weights", start))).value;
   }
 
-  async #readPack({ progress, signal }: Lead, anchor: Anchor): Promise<Pack> {
+  async #readPack({ progress, signal }: Lead): Promise<Pack> {
     const { source, name } = this.#options;
     const version = await readLiveVersion(source, name);
     progress();
-    const pack = await readPack(source, name, version, anchor);
+    const pack = await readPack(source, name, version);
     if (!signal.aborted) {
       this.#pack = pack;
       this.#checkedMs = this.#now();
@@ -145,11 +152,11 @@ export class ModelHost {
     return pack;
   }
 
-  async #loadWeights(lead: Lead, anchor: Anchor): Promise<LoadedModel> {
+  async #loadWeights(lead: Lead): Promise<LoadedModel> {
     const candidate = this.#candidate;
     if (candidate) {
       try {
-        const loaded = await this.#loadSession(candidate, lead, anchor);
+        const loaded = await this.#loadSession(candidate, lead);
         this.#pack = candidate;
         return loaded;
       } catch (error) {
@@ -159,10 +166,10 @@ export class ModelHost {
         this.#candidate = undefined;
       }
     }
-    const pack = await this.pack(anchor);
+    const pack = await this.pack();
     lead.progress();
     try {
-      return await this.#loadSession(pack, lead, anchor);
+      return await this.#loadSession(pack, lead);
     } catch (error) {
       // What is live may be mended or changed by the next request: it reads it again.
       if (!lead.signal.aborted) this.#pack = undefined;
@@ -170,7 +177,7 @@ export class ModelHost {
     }
   }
 
-  async #loadSession(pack: Pack, { progress, signal }: Lead, anchor: Anchor): Promise<LoadedModel> {
+  async #loadSession(pack: Pack, { progress, signal }: Lead): Promise<LoadedModel> {
     const { source, runtime, log } = this.#options;
     const { name: model, version } = pack.manifest;
     const startedMs = this.#now();
@@ -179,7 +186,7 @@ export class ModelHost {
         runtime,
         signal,
         onProgress: progress,
-        readShard: (shard) => readShard(source, pack.manifest, shard, anchor),
+        readShard: (shard) => readShard(source, pack.manifest, shard),
       });
       this.#loaded = { pack, session };
       const facts = {
@@ -204,33 +211,33 @@ export class ModelHost {
     }
   }
 
-  #refreshWhenDue(anchor: Anchor): void {
+  #refreshWhenDue(): void {
     const nowMs = this.#now();
     if (nowMs - this.#checkedMs < this.#refreshMs) return;
     // Set at once, so that one request asks; were it to go away, the next one would, a while later.
     this.#checkedMs = nowMs;
-    const refresh = this.#refresh(anchor).catch((error: unknown) => {
+    const refresh = this.#refresh().catch((error: unknown) => {
       this.#options.log({ event: "model_refresh_failed", model: this.#options.name, ...explain(error) });
     });
-    anchor(refresh);
+    this.#options.waitUntil(refresh);
   }
 
-  async #refresh(anchor: Anchor): Promise<void> {
+  async #refresh(): Promise<void> {
     const { source, name } = this.#options;
     const version = await readLiveVersion(source, name);
     if (version === this.#pack?.manifest.version || this.#isRefused(version)) return;
-    const next = await readPack(source, name, version, anchor);
+    const next = await readPack(source, name, version);
     if (!this.#loaded && this.#loadFlight.size === 0) {
       this.#pack = next;
       return;
     }
-    await this.#load(anchor);
+    await this.#load();
     await this.#queue.run(async () => {
       this.#candidate = next;
       const old = this.#loaded;
       this.#loaded = undefined;
       await old?.session.release().catch(() => {});
-      await this.#load(anchor);
+      await this.#load();
     });
   }
 

@@ -2,7 +2,6 @@
 import type { z } from "zod";
 import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { maxModelJsonBytes } from "../limits.ts";
-import type { Anchor } from "../single-flight.ts";
 import {
   currentSchema,
   type Label,
@@ -15,9 +14,6 @@ import {
 } from "./manifest.ts";
 import type { PackSource } from "./source.ts";
 import { modelUnavailable } from "./unavailable.ts";
-
-/** Outside a Worker nothing needs to be kept alive. */
-const noAnchor: Anchor = () => {};
 
 /** A pack without its weights: enough to name the model, to check top_k and to look in the cache. */
 export interface Pack {
@@ -35,12 +31,7 @@ export async function readLiveVersion(source: PackSource, name: string): Promise
 }
 
 /** Manifest and labels of one version, checked against their hashes. Rejects with model_unavailable. */
-export async function readPack(
-  source: PackSource,
-  name: string,
-  version: string,
-  anchor: Anchor = noAnchor,
-): Promise<Pack> {
+export async function readPack(source: PackSource, name: string, version: string): Promise<Pack> {
   const key = `${name}/${version}/manifest.json`;
   const json = parseFile(key, await source.read(key, maxModelJsonBytes));
   checkFormat(key, json);
@@ -52,7 +43,7 @@ export async function readPack(
     );
   }
   const labelsKey = `${name}/${version}/${manifest.labels.file}`;
-  const labelsBytes = await source.readChecked(labelsKey, manifest.labels, anchor);
+  const labelsBytes = await source.readChecked(labelsKey, manifest.labels);
   const labels = parse(labelsKey, labelsSchema, parseFile(labelsKey, labelsBytes));
   if (labels.length !== manifest.classes) {
     throw modelUnavailable(`${labelsKey} has ${labels.length} labels; expected ${manifest.classes}`);
@@ -61,13 +52,8 @@ export async function readPack(
 }
 
 /** The bytes of shard `shard`, checked. Rejects with model_unavailable. */
-export function readShard(
-  source: PackSource,
-  manifest: Manifest,
-  shard: Shard,
-  anchor: Anchor = noAnchor,
-): Promise<Uint8Array> {
-  return source.readChecked(`${manifest.name}/${manifest.version}/${shard.file}`, shard, anchor);
+export function readShard(source: PackSource, manifest: Manifest, shard: Shard): Promise<Uint8Array> {
+  return source.readChecked(`${manifest.name}/${manifest.version}/${shard.file}`, shard);
 }
 
 async function versionOf(key: string, json: object): Promise<string> {

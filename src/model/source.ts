@@ -1,6 +1,5 @@
 /** Where packs are read from: an R2 bucket, as `<name>/current.json` and `<name>/<version>/<file>`. */
 import { sha256Hex } from "../sha256.ts";
-import type { Anchor } from "../single-flight.ts";
 import { modelUnavailable } from "./unavailable.ts";
 
 /** What an object must be, by its manifest. */
@@ -16,7 +15,7 @@ export interface PackSource {
   /** One object, whole: missing, too large, or the store's own failure are refused. */
   read(key: string, maxBytes: number): Promise<Uint8Array>;
   /** One object whose content never changes, checked by size and SHA-256. */
-  readChecked(key: string, expected: Expected, anchor: Anchor): Promise<Uint8Array>;
+  readChecked(key: string, expected: Expected): Promise<Uint8Array>;
   /** Reads of the bucket so far; each is an R2 Class B operation. */
   readonly reads: number;
 }

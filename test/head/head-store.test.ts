@@ -16,18 +16,19 @@ const refreshMs = 1000;
 const stallMs = 500;
 let bucket: MemoryBucket;
 let log: Record<string, unknown>[];
-let anchored: Promise<unknown>[];
+let kept: Promise<unknown>[];
 let nowMs: number;
 let store: HeadStore;
 let packs: Pack[];
 
-const anchor = (work: Promise<unknown>) => void anchored.push(work);
+const waitUntil = (work: Promise<unknown>) => void kept.push(work);
 /** What goes on behind a request's back. */
 const settle = async () => {
-  while (anchored.length > 0) await anchored.shift();
+  while (kept.length > 0) await kept.shift();
 };
 const make = (options: Partial<HeadStoreOptions> = {}) =>
   new HeadStore({
+    waitUntil,
     source: new BucketSource(bucket, "push the head again"),
     bucket,
     log: (event) => void log.push(event),
@@ -39,17 +40,16 @@ const make = (options: Partial<HeadStoreOptions> = {}) =>
 const pack = (i = 0) => packs[i] as Pack;
 const head = (seed: number, name = "pets", on = 0, more = {}) =>
   randomHead({ name, seed, backbone: pack(on).manifest, featureSize: 3, ...more });
-const labelOf = async (name = "pets", on = 0) =>
-  (await store.head(name, pack(on), anchor)).file.labels[0]?.label;
+const labelOf = async (name = "pets", on = 0) => (await store.head(name, pack(on))).file.labels[0]?.label;
 const refusal = (name = "pets", on = 0) =>
-  store.head(name, pack(on), anchor).then(
+  store.head(name, pack(on)).then(
     () => expect.unreachable("it should be refused"),
     (error: ClassifierError) => ({ ...error.reason, message: error.message }),
   );
 
 beforeEach(async () => {
   bucket = new MemoryBucket();
-  [log, anchored, nowMs] = [[], [], 1_000_000];
+  [log, kept, nowMs] = [[], [], 1_000_000];
   packs = await Promise.all(
     [0, 1].map(async (run) => ({ manifest: await tinyManifest({ quantisation: { run } }), labels: [] })),
   );
@@ -69,7 +69,7 @@ describe("a head", () => {
   test("keeps its numbers and lets go of their base64", async () => {
     const made = await head(1, "pets", 0, { threshold: 0.5 });
     await seedHeads(bucket, made);
-    const { file, weights, centroids } = await store.head("pets", pack(), anchor);
+    const { file, weights, centroids } = await store.head("pets", pack());
     expect([weights.length, centroids?.length, file.weights, file.unknown?.centroids]).toEqual([
       9,
       9,
@@ -121,7 +121,7 @@ describe("memory and reads are bounded", () => {
     for (const [i, name] of ["a", "b", "c"].entries()) {
       await seedHeads(bucket, await head(i, name, 0, { classes: 100, featureSize: 3 }));
     }
-    await store.head("a", pack(), anchor);
+    await store.head("a", pack());
     const maxBytes = Math.floor(2.5 * store.usage.bytes);
     store = make({ maxBytes });
     for (const name of ["a", "b", "a", "c"]) await labelOf(name);
@@ -169,7 +169,10 @@ describe("memory and reads are bounded", () => {
       put: async (key: string, bytes: Uint8Array) => void entries.set(key, bytes.slice()),
       delete: async (key: string) => void entries.delete(key),
     };
-    const cached = () => make({ source: new CachedSource(new BucketSource(bucket), cache, () => {}) });
+    const cached = () =>
+      make({
+        source: new CachedSource({ source: new BucketSource(bucket), cache, onFailure: () => {}, waitUntil }),
+      });
     store = cached();
     await labelOf();
     expect(bucket.gets).toEqual([headCurrentKey("pets")]);

@@ -28,6 +28,7 @@ describe("an image whose model changes while it is scored", () => {
     );
     await seedHeads(bucket, ...(await Promise.all(made)));
     const store = new HeadStore({
+      waitUntil: () => {},
       ...{ source: new BucketSource(bucket), bucket, refreshMs: 60_000 },
       log: () => {},
     });
@@ -44,7 +45,7 @@ describe("an image whose model changes while it is scored", () => {
       c.set("facts", {});
       const head = { name: "pets", unknown: false };
       const wanted = { topKOf: parseTopK(undefined), functionToApply: "none", head } as const;
-      const scoring = beginScoring(c, { classifier, heads: store }, wanted);
+      const scoring = beginScoring({ classifier, heads: store }, wanted);
       return c.json({ answer: await scoreImage(c, scoring, new Uint8Array(1)), head: c.var.facts.head });
     });
     const context = { waitUntil: () => {}, passThroughOnException: () => {}, props: {} };

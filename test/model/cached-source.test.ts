@@ -8,7 +8,7 @@ import { MemoryBucket } from "../support/memory-bucket.ts";
 const key = "m/0123456789abcdef/shard-00.onnx";
 const content = new Uint8Array(1000).fill(7);
 const expected = { bytes: content.length, sha256: createHash("sha256").update(content).digest("hex") };
-const anchor = () => {};
+const waitUntil = () => {};
 let bucket: MemoryBucket;
 let stored: Map<string, Uint8Array>;
 let failures: string[];
@@ -18,8 +18,14 @@ const memory: ByteCache = {
   put: async (k, bytes) => void stored.set(k, bytes.slice()),
   delete: async (k) => void stored.delete(k),
 };
-const sourceWith = (cache: ByteCache) =>
-  new CachedSource(new BucketSource(bucket), cache, (operation) => void failures.push(operation));
+const sourceWith = (cache: ByteCache, timeoutMs = 1000) =>
+  new CachedSource({
+    source: new BucketSource(bucket),
+    cache,
+    onFailure: (operation) => void failures.push(operation),
+    waitUntil,
+    timeoutMs,
+  });
 
 beforeEach(() => {
   bucket = new MemoryBucket();
@@ -31,7 +37,7 @@ beforeEach(() => {
 describe("CachedSource", () => {
   test("reads the bucket once, then the cache", async () => {
     const source = sourceWith(memory);
-    for (let i = 0; i < 3; i++) expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    for (let i = 0; i < 3; i++) expect(await source.readChecked(key, expected)).toEqual(content);
     expect(source.reads).toBe(1);
     expect(failures).toEqual([]);
   });
@@ -39,22 +45,22 @@ describe("CachedSource", () => {
   test("drops what is corrupt in the cache, reads it from the bucket, and mends the cache", async () => {
     stored.set(key, new Uint8Array(1000).fill(8));
     const source = sourceWith(memory);
-    expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    expect(await source.readChecked(key, expected)).toEqual(content);
     expect(failures).toEqual(["check"]);
-    expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    expect(await source.readChecked(key, expected)).toEqual(content);
     expect(source.reads).toBe(1);
   });
 
   test("never caches what is corrupt in the bucket", async () => {
     bucket.objects.set(key, new Uint8Array(1000));
-    await expect(sourceWith(memory).readChecked(key, expected, anchor)).rejects.toThrow("SHA-256");
+    await expect(sourceWith(memory).readChecked(key, expected)).rejects.toThrow("SHA-256");
     expect(stored.size).toBe(0);
   });
 
   test("a cache that fails fails nothing", async () => {
     const no = () => Promise.reject(new Error("cache down"));
     const source = sourceWith({ get: no, put: no, delete: no });
-    expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    expect(await source.readChecked(key, expected)).toEqual(content);
     await expect.poll(() => failures).toEqual(["get", "put"]);
   });
 
@@ -65,25 +71,15 @@ describe("CachedSource", () => {
       return never<never>();
     };
     const cache = { get: hang("get"), put: hang("put"), delete: hang("delete") };
-    const source = new CachedSource(
-      new BucketSource(bucket),
-      cache,
-      (operation) => void failures.push(operation),
-      10,
-    );
-    for (let i = 0; i < 6; i++) expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    const source = sourceWith(cache, 10);
+    for (let i = 0; i < 6; i++) expect(await source.readChecked(key, expected)).toEqual(content);
     expect(asked).toEqual(["get"]);
     expect(failures).toEqual(["get"]);
   });
 
   test("a cache that hangs on write alone holds nothing up for good", async () => {
-    const source = new CachedSource(
-      new BucketSource(bucket),
-      { ...memory, put: () => never() },
-      (operation) => void failures.push(operation),
-      10,
-    );
-    for (let i = 0; i < 3; i++) expect(await source.readChecked(key, expected, anchor)).toEqual(content);
+    const source = sourceWith({ ...memory, put: () => never() }, 10);
+    for (let i = 0; i < 3; i++) expect(await source.readChecked(key, expected)).toEqual(content);
     expect(failures).toEqual(["put"]);
   });
 

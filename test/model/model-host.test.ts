@@ -7,7 +7,6 @@ import { MemoryBucket } from "../support/memory-bucket.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";
 
 const stallMs = 1000;
-const anchor = () => {};
 const input = () => new Float32Array(12).fill(0.5);
 let bucket: MemoryBucket;
 let source: BucketSource;
@@ -22,6 +21,7 @@ beforeEach(async () => {
   runtime = new FakeRuntime();
   log = [];
   host = new ModelHost({
+    waitUntil: () => {},
     name: tinyName,
     source,
     runtime,
@@ -38,13 +38,13 @@ const codeOf = (error: unknown) => (error as ClassifierError).reason.code;
 describe("ModelHost", () => {
   test("nothing is read before the first request, and the labels need no weights", async () => {
     expect(source.reads).toBe(0);
-    await host.pack(anchor);
+    await host.pack();
     expect(source.reads).toBe(3);
     expect(runtime.createdSessions).toBe(0);
   });
 
   test("100 first requests at once share one load: six reads, three sessions", async () => {
-    const outputs = await Promise.all(Array.from({ length: 100 }, () => host.infer(input, anchor)));
+    const outputs = await Promise.all(Array.from({ length: 100 }, () => host.infer(input)));
     expect(outputs.every(({ logits }) => logits[0] === 6 && logits[1] === 1)).toBe(true);
     expect(source.reads).toBe(6);
     expect(runtime.createdSessions).toBe(3);
@@ -62,25 +62,25 @@ describe("ModelHost", () => {
       overlaps.push(held.size);
       for (const key of held) if (key.endsWith(`shard-0${shard}.onnx`)) held.delete(key);
     };
-    await host.load(anchor);
+    await host.load();
     expect(overlaps).toEqual([2, 2, 1]);
   });
 
   test.each([0, 1, 2])(
     "a shard %i that is corrupt leaves nothing behind, and a mended bucket serves",
     async (shard) => {
-      const { version } = (await host.pack(anchor)).manifest;
+      const { version } = (await host.pack()).manifest;
       const key = `${tinyName}/${version}/shard-0${shard}.onnx`;
       const good = bucket.objects.get(key)!;
       bucket.objects.set(key, new Uint8Array(good.length).fill(0xee));
-      expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+      expect(await host.infer(input).catch(codeOf)).toBe("model_unavailable");
       expect(runtime.liveSessions).toBe(0);
       expect(log.at(-1)).toMatchObject({
         event: "model_load_failed",
         reason: expect.stringContaining("SHA-256"),
       });
       bucket.objects.set(key, good);
-      expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+      expect((await host.infer(input)).logits[0]).toBe(6);
       expect(runtime.liveSessions).toBe(3);
     },
   );
@@ -89,11 +89,11 @@ describe("ModelHost", () => {
     runtime.beforeCreate = async (shard) => {
       if (shard === 1) throw new Error("Can't create a session. ERROR_CODE: 7");
     };
-    const error = await host.load(anchor).catch((e: unknown) => e as ClassifierError);
+    const error = await host.load().catch((e: unknown) => e as ClassifierError);
     expect((error as ClassifierError).message).toContain("shard-01.onnx does not load in ONNX Runtime");
     expect(log.at(-1)).toMatchObject({ cause: expect.stringContaining("ERROR_CODE: 7") });
     runtime.beforeCreate = async () => {};
-    await expect(host.load(anchor)).resolves.toMatchObject({ shards: 3 });
+    await expect(host.load()).resolves.toMatchObject({ shards: 3 });
   });
 
   test("the last shard is read and warmed up first, the others come behind it; one that does not run is 503", async () => {
@@ -105,12 +105,12 @@ describe("ModelHost", () => {
       expect(created).toEqual([2]);
       throw new Error("unreachable");
     };
-    const error = await host.load(anchor).catch((e: unknown) => e as ClassifierError);
+    const error = await host.load().catch((e: unknown) => e as ClassifierError);
     expect((error as ClassifierError).message).toContain("shard-02.onnx does not run in ONNX Runtime");
     expect(runtime.liveSessions).toBe(0);
     created.length = 0;
     runtime.beforeWarmUp = async (shard) => void warmed.push(shard);
-    await host.load(anchor);
+    await host.load();
     expect(created).toEqual([2, 1, 0]);
     expect(warmed).toEqual([2, 2]);
     expect(log.at(-1)).toMatchObject({ event: "model_loaded", warm_up_ms: expect.any(Number) });
@@ -124,12 +124,12 @@ describe("ModelHost", () => {
       gone.resolve();
       await never();
     };
-    const leader = host.infer(input, anchor);
+    const leader = host.infer(input);
     leader.catch(() => {});
     await gone.promise;
     expect(runtime.liveSessions).toBe(1);
     runtime.beforeCreate = async () => {};
-    const waiter = host.infer(input, anchor);
+    const waiter = host.infer(input);
     await vi.advanceTimersByTimeAsync(stallMs + 1);
     expect((await waiter).logits[0]).toBe(6);
     expect(runtime.liveSessions).toBe(3);
@@ -138,7 +138,7 @@ describe("ModelHost", () => {
   test("a bucket that hangs gives 503 in bounded time", async () => {
     vi.useFakeTimers({ shouldAdvanceTime: true });
     bucket.beforeGet = () => never();
-    const failed = host.pack(anchor).catch((e: unknown) => e as ClassifierError);
+    const failed = host.pack().catch((e: unknown) => e as ClassifierError);
     await vi.advanceTimersByTimeAsync(stallMs);
     expect((await failed) as ClassifierError).toMatchObject({
       reason: { code: "model_unavailable", detail: expect.stringContaining("no progress for 1000 ms") },
@@ -146,19 +146,19 @@ describe("ModelHost", () => {
   });
 
   test("after a run that traps, the sessions are released and the next request loads anew", async () => {
-    await host.load(anchor);
+    await host.load();
     runtime.beforeRun = async () => Promise.reject(new WebAssembly.RuntimeError("unreachable"));
-    expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+    expect(await host.infer(input).catch(codeOf)).toBe("model_unavailable");
     expect(runtime.liveSessions).toBe(0);
     runtime.beforeRun = async () => {};
-    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+    expect((await host.infer(input)).logits[0]).toBe(6);
     expect(runtime.createdSessions).toBe(6);
   });
 
   test("a failed run is logged with its reason and cause, also where what is thrown is no error", async () => {
-    await host.load(anchor);
+    await host.load();
     runtime.beforeRun = () => Promise.reject(4711);
-    expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+    expect(await host.infer(input).catch(codeOf)).toBe("model_unavailable");
     expect(log.at(-1)).toMatchObject({
       event: "run_failed",
       model: tinyName,
@@ -172,33 +172,33 @@ describe("ModelHost", () => {
     runtime.beforeCreate = async (shard) => {
       if (shard === 2) throw new WebAssembly.RuntimeError("memory access out of bounds");
     };
-    const error = await host.load(anchor).catch((e: unknown) => e as ClassifierError);
+    const error = await host.load().catch((e: unknown) => e as ClassifierError);
     expect((error as ClassifierError).message).toContain("shard-02.onnx does not load");
     expect(log.at(-1)).toMatchObject({ event: "model_load_failed", cause: "memory access out of bounds" });
     runtime.beforeCreate = async () => {};
-    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+    expect((await host.infer(input)).logits[0]).toBe(6);
     runtime.beforeRun = () => Promise.reject(new Error("trap"));
-    expect(await host.infer(input, anchor).catch(codeOf)).toBe("model_unavailable");
+    expect(await host.infer(input).catch(codeOf)).toBe("model_unavailable");
     runtime.beforeRun = async () => {};
-    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+    expect((await host.infer(input)).logits[0]).toBe(6);
   });
 
   test.each([Number.NaN, Number.POSITIVE_INFINITY])("%s is no answer: 503", async (value) => {
-    const error = await host.infer(() => new Float32Array(12).fill(value), anchor).catch((e: unknown) => e);
+    const error = await host.infer(() => new Float32Array(12).fill(value)).catch((e: unknown) => e);
     expect((error as ClassifierError).reason.code).toBe("model_unavailable");
     expect((error as ClassifierError).message).toContain("logits is not finite");
-    expect((await host.infer(input, anchor)).logits[0]).toBe(6);
+    expect((await host.infer(input)).logits[0]).toBe(6);
   });
 
   test("warming loads and runs once, and not when somebody waits for a run of their own", async () => {
     let runs = 0;
     runtime.beforeRun = async () => void runs++;
     expect(host.cold).toBe(true);
-    await host.warm(() => false, anchor);
+    await host.warm(() => false);
     expect([host.cold, runs]).toEqual([false, 0]);
-    await host.warm(() => true, anchor);
+    await host.warm(() => true);
     expect(runs).toBe(3);
-    await host.warm(() => true, anchor);
+    await host.warm(() => true);
     expect(runs).toBe(3);
     expect(runtime.createdSessions).toBe(3);
   });

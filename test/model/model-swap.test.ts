@@ -16,13 +16,13 @@ let nowMs: number;
 let background: Promise<unknown>[];
 let first: Manifest;
 
-const anchor = (work: Promise<unknown>) => void background.push(work);
+const waitUntil = (work: Promise<unknown>) => void background.push(work);
 const settle = async () => {
   while (background.length > 0) await Promise.all(background.splice(0));
 };
 const infer = async () => {
-  await host.pack(anchor);
-  const { pack, logits } = await host.infer(() => new Float32Array(12).fill(0.5), anchor);
+  await host.pack();
+  const { pack, logits } = await host.infer(() => new Float32Array(12).fill(0.5));
   expect(logits[0]).toBe(6);
   return pack.manifest.version;
 };
@@ -38,6 +38,7 @@ beforeEach(async () => {
   nowMs = 1e6;
   const source = new BucketSource(bucket);
   host = new ModelHost({
+    waitUntil,
     name: tinyName,
     source,
     runtime,
@@ -60,7 +61,7 @@ describe("a version that goes live", () => {
     await infer();
     await settle();
     expect(await infer()).toBe(second.version);
-    expect(await host.pack(anchor)).toMatchObject({ manifest: { version: second.version } });
+    expect(await host.pack()).toMatchObject({ manifest: { version: second.version } });
   });
 
   test("asks the bucket once, however many requests come", async () => {

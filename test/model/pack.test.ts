@@ -37,10 +37,10 @@ async function unavailable(work: Promise<unknown>): Promise<string> {
 describe("reading a pack", () => {
   test("gives the live version, the manifest, the labels and the shards", async () => {
     expect(await readLiveVersion(source, tinyName)).toBe(manifest.version);
-    const pack = await readPack(source, tinyName, manifest.version, () => {});
+    const pack = await readPack(source, tinyName, manifest.version);
     expect(pack.labels.map(({ label }) => label)).toEqual(["no", "yes"]);
     expect(pack.manifest).toEqual(manifest);
-    const shard = await readShard(source, pack.manifest, manifest.shards[1]!, () => {});
+    const shard = await readShard(source, pack.manifest, manifest.shards[1]!);
     expect(shard).toEqual(new Uint8Array(101).fill(1));
     expect(source.reads).toBe(4);
   });
@@ -48,15 +48,13 @@ describe("reading a pack", () => {
   test.each(["current.json", "manifest.json", "labels.json"])("names %s when it is missing", async (file) => {
     const missing = file === "current.json" ? `${tinyName}/${file}` : key(file);
     bucket.objects.delete(missing);
-    const read = readLiveVersion(source, tinyName).then((version) =>
-      readPack(source, tinyName, version, () => {}),
-    );
+    const read = readLiveVersion(source, tinyName).then((version) => readPack(source, tinyName, version));
     expect(await unavailable(read)).toContain(`no object ${missing}`);
   });
 
   test("refuses a manifest of another format by its number", async () => {
     bucket.json(key("manifest.json"), { ...manifest, format: 2 });
-    expect(await unavailable(readPack(source, tinyName, manifest.version, () => {}))).toMatch(
+    expect(await unavailable(readPack(source, tinyName, manifest.version))).toMatch(
       /has format 2; this Worker reads format 1/,
     );
   });
@@ -66,7 +64,7 @@ describe("reading a pack", () => {
       ...manifest,
       preprocessing: { ...manifest.preprocessing, mean: [0, 0, 0] },
     });
-    expect(await unavailable(readPack(source, tinyName, manifest.version, () => {}))).toContain("hashes to");
+    expect(await unavailable(readPack(source, tinyName, manifest.version))).toContain("hashes to");
   });
 
   test.each([
@@ -76,7 +74,7 @@ describe("reading a pack", () => {
     ["no shards", { shards: [] }, "shards"],
   ])("refuses %s, naming the field", async (_, change, field) => {
     bucket.json(key("manifest.json"), { ...manifest, ...change });
-    expect(await unavailable(readPack(source, tinyName, manifest.version, () => {}))).toContain(field);
+    expect(await unavailable(readPack(source, tinyName, manifest.version))).toContain(field);
   });
 
   test("refuses a manifest whose labels are larger than the Worker reads, without reading them", async () => {
@@ -84,7 +82,7 @@ describe("reading a pack", () => {
     const large = await seedTinyPack(bucket, {
       labels: { file: "labels.json", bytes, sha256: "0".repeat(64) },
     });
-    const message = await unavailable(readPack(source, tinyName, large.version, () => {}));
+    const message = await unavailable(readPack(source, tinyName, large.version));
     expect(message).toContain(`labels.bytes: expected at most ${maxModelJsonBytes} bytes of labels`);
     expect(bucket.gets.filter((get) => get.endsWith("labels.json"))).toEqual([]);
   });
@@ -103,25 +101,23 @@ describe("reading a pack", () => {
       labels: { file: "labels.json", bytes: bytes.length, sha256 },
     });
     bucket.objects.set(`${tinyName}/${version}/labels.json`, bytes);
-    expect(await unavailable(readPack(source, tinyName, version, () => {}))).toMatch(expected);
+    expect(await unavailable(readPack(source, tinyName, version))).toMatch(expected);
   });
 
   test("refuses labels and shards whose bytes were changed, with both hashes", async () => {
     bucket.objects.set(key("shard-00.onnx"), new Uint8Array(100).fill(9));
-    const message = await unavailable(readShard(source, manifest, manifest.shards[0]!, () => {}));
+    const message = await unavailable(readShard(source, manifest, manifest.shards[0]!));
     expect(message).toContain(manifest.shards[0]!.sha256);
     expect(message).toContain("shard-00.onnx has SHA-256");
   });
 
   test("refuses a truncated and a swollen shard by its size", async () => {
     bucket.objects.set(key("shard-00.onnx"), new Uint8Array(50));
-    expect(await unavailable(readShard(source, manifest, manifest.shards[0]!, () => {}))).toContain(
+    expect(await unavailable(readShard(source, manifest, manifest.shards[0]!))).toContain(
       "50 bytes; expected 100",
     );
     bucket.objects.set(key("shard-00.onnx"), new Uint8Array(500));
-    expect(await unavailable(readShard(source, manifest, manifest.shards[0]!, () => {}))).toContain(
-      "500 bytes",
-    );
+    expect(await unavailable(readShard(source, manifest, manifest.shards[0]!))).toContain("500 bytes");
   });
 
   test("says that the bucket failed, and keeps the cause for the log", async () => {

@@ -28,9 +28,11 @@ export class TinyApp {
   constructor(bucket = new MemoryBucket(), variables: Partial<Env> = {}) {
     this.bucket = bucket;
     const log = (event: Log) => void this.log.push(event);
+    const waitUntil = (work: Promise<unknown>) => this.#keep(work);
     const config = readConfig({ MODELS: bucket, MODEL_NAME: tinyName, ...variables });
     const source = new BucketSource(bucket);
     const host = new ModelHost({
+      waitUntil,
       name: config.modelName,
       source,
       runtime: this.runtime,
@@ -41,7 +43,7 @@ export class TinyApp {
     const decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
     this.services = {
       config,
-      heads: new HeadStore({ source, bucket, refreshMs: config.modelRefreshMs, log }),
+      heads: new HeadStore({ waitUntil, source, bucket, refreshMs: config.modelRefreshMs, log }),
       admission: new Admission({
         capacityBytes: maxInFlightBytes,
         reservedBytes: smallRequestBytes,
@@ -55,11 +57,13 @@ export class TinyApp {
         timeoutMs: 100,
         onFailure: () => {},
       }),
+      waitUntil,
       classifier: new Classifier({
         host,
         cache,
         decoding,
         toJpeg: async (bytes) => bytes,
+        waitUntil,
         coalesceWaitMs: 1000,
       }),
     };
@@ -67,12 +71,14 @@ export class TinyApp {
   }
 
   async fetch(request: Request): Promise<Response> {
-    const waitUntil = (work: Promise<unknown>) => {
-      const kept = work.finally(() => this.#work.delete(kept)).catch(() => {});
-      this.#work.add(kept);
-    };
+    const waitUntil = (work: Promise<unknown>) => this.#keep(work);
     const context = { waitUntil, passThroughOnException: () => {}, props: {} };
     return this.#app.fetch(request, {}, context);
+  }
+
+  #keep(work: Promise<unknown>): void {
+    const kept = work.finally(() => this.#work.delete(kept)).catch(() => {});
+    this.#work.add(kept);
   }
 
   /** Until all that outlives its request is done. */

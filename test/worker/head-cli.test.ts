@@ -36,8 +36,9 @@ const head = (...args: string[]) => run(...args, "--persist-to", persistTo);
 const serve = () =>
   withLocalBucket(
     async (bucket) => {
-      const options = { source: new BucketSource(bucket), bucket, refreshMs: 1000, log: () => {} };
-      const found = await new HeadStore(options).head("pets", { manifest, labels: [] }, () => {});
+      const source = new BucketSource(bucket);
+      const options = { source, bucket, refreshMs: 1000, log: () => {}, waitUntil: () => {} };
+      const found = await new HeadStore(options).head("pets", { manifest, labels: [] });
       return found.file.version;
     },
     { persistTo },

@@ -74,8 +74,8 @@ async function serve(): Promise<string> {
     async (bucket) => {
       const source = new BucketSource(bucket);
       const version = await readLiveVersion(source, tinyName);
-      const { manifest } = await readPack(source, tinyName, version, () => {});
-      for (const shard of manifest.shards) await readShard(source, manifest, shard, () => {});
+      const { manifest } = await readPack(source, tinyName, version);
+      for (const shard of manifest.shards) await readShard(source, manifest, shard);
       return version;
     },
     { persistTo },

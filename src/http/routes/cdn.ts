@@ -42,14 +42,14 @@ import { parseTopK } from "../query.ts";
 import { demandOf } from "../room.ts";
 import { answerOf, beginScoring, type Scoring, scoreImage } from "../score-images.ts";
 import { classifyRemote } from "../score-remote.ts";
-import { anchorOf, type GetServices, type Services } from "../services.ts";
+import { type GetServices, type Services } from "../services.ts";
 
 export function addCdn(app: Hono<AppEnv>, services: GetServices): void {
   // HEAD too: the origin is then asked by HEAD.
   app.get("/cdn/*", (c) => {
     const answer = cdn(c, services());
     // Also when the client goes away: what the request holds is given back only by running to its end.
-    anchorOf(c)(answer.catch(() => {}));
+    services().waitUntil(answer.catch(() => {}));
     return answer;
   });
 }
@@ -67,7 +67,7 @@ async function cdn(c: Context<AppEnv>, services: Services): Promise<Response> {
   });
   const { cdnHead } = services.config;
   const head = cdnHead === undefined ? undefined : { name: cdnHead, unknown: false };
-  const scoring = beginScoring(c, services, { topKOf, functionToApply: "softmax", head });
+  const scoring = beginScoring(services, { topKOf, functionToApply: "softmax", head });
   if (wanted === "application/json") {
     c.header("Vary", "Accept");
     // Redirects stay with the origin, and its images are not exchanged for renditions: the hash is of what it serves.
@@ -154,7 +154,7 @@ class Annotation {
       { length: bytes.length, pace, onProgress: () => renew(permit), onSent: () => {} },
     );
     const unused = Promise.all([sending.done, scored]);
-    anchorOf(this.#c)(
+    this.#services.waitUntil(
       unused.then(() => {
         freeBytes(bytes);
         permit.release();
@@ -181,7 +181,7 @@ class Annotation {
       update();
     };
     const sending = send(buffered, { length, pace, onProgress: () => renew(permit), onSent });
-    anchorOf(this.#c)(sending.done);
+    this.#services.waitUntil(sending.done);
     return sending;
   }
 
@@ -228,7 +228,7 @@ class Annotation {
       setImageHeaders(headers, answer);
       headers.set("X-Cache", this.#c.var.facts.cache ?? "MISS");
       const seen = { sha256: answer.image.sha256, ...validatorsOf(response) };
-      anchorOf(this.#c)(this.#services.seenImages.put(this.#url.href, seen));
+      this.#services.waitUntil(this.#services.seenImages.put(this.#url.href, seen));
     } catch (thrown) {
       const error = toClassifierError(thrown);
       if (error.reason.code === "internal") this.#c.var.facts.error = error;

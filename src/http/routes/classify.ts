@@ -38,9 +38,9 @@ async function classify(c: Context<AppEnv>, services: Services): Promise<Respons
   const wanted = parseQuery(c);
   const input = inputOf(c.req.raw, config.maxImageBytes);
   const demand = demandOf(input.memoryBytes);
-  const scoring = beginScoring(c, services, wanted);
+  const scoring = beginScoring(services, wanted);
   let body: InputBody | undefined;
-  preload(c, classifier, demand.maxBytes, () => body === undefined);
+  preload(classifier, demand.maxBytes, () => body === undefined);
   const permit = await stages.time("wait", () => admission.acquire(demand, c.req.raw.signal));
   try {
     body = await stages.time("read", () => input.read(permit));
@@ -74,6 +74,6 @@ async function classifyUrl(c: Context<AppEnv>, services: Services): Promise<Resp
     const expected = "the address of an image; the bytes of one are sent with POST";
     throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
   }
-  const request = remoteRequest(c, url, beginScoring(c, services, wanted));
+  const request = remoteRequest(c, url, beginScoring(services, wanted));
   return classifyRemote(c, services, request);
 }

@@ -3,7 +3,7 @@ import type { Hono } from "hono";
 import type { z } from "zod";
 import type { AppEnv } from "../context.ts";
 import type { healthSchema, readinessSchema } from "../schemas/health.ts";
-import { anchorOf, type GetServices, modelOf } from "../services.ts";
+import { type GetServices, modelOf } from "../services.ts";
 
 /** Adds both routes. /readyz is behind the door: with API_KEYS set, only a caller with a key sees what it tells. */
 export function addHealth(app: Hono<AppEnv>, services: GetServices): void {
@@ -12,7 +12,7 @@ export function addHealth(app: Hono<AppEnv>, services: GetServices): void {
   app.get("/readyz", async (c) => {
     const { classifier, admission } = services();
     const { host } = classifier;
-    const { pack, shards } = await c.var.stages.time("load", () => host.load(anchorOf(c)));
+    const { pack, shards } = await c.var.stages.time("load", () => host.load());
     c.header("Cache-Control", "no-store");
     const { permits, heldBytes, capacityBytes, waiting } = admission;
     return c.json({
