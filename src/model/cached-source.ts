@@ -1,13 +1,13 @@
 /**
- * A cache before the bucket, for the objects whose content never changes. What it returns is checked like what the bucket
- * returns; what does not hold is dropped and read from the bucket. A cache that fails or hangs fails nothing.
+ * A cache in front of the bucket, for immutable objects. Cached bytes are checked like those of the bucket; an entry that
+ * fails the check is deleted and read from the bucket. A failing or hanging cache never fails a read.
  */
 import { CircuitBreaker } from "../concurrency/circuit-breaker.ts";
 import { cacheRestMs, cacheTimeoutMs } from "../limits.ts";
 import type { WaitUntil } from "../single-flight.ts";
 import { check, type Expected, type PackSource } from "./source.ts";
 
-/** May reject. */
+/** A cache of bytes. Its methods may reject. */
 export interface ByteCache {
   get(key: string): Promise<Uint8Array | undefined>;
   put(key: string, bytes: Uint8Array): Promise<void>;

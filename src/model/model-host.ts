@@ -1,8 +1,10 @@
 /**
- * The model of this isolate: loaded at the first request that needs it, shared by all, one run at a time.
- * A load that fails is forgotten, so the next request tries again. A version that goes live in the bucket is taken over
- * within `refreshMs`: runs under way finish on the old one, whose sessions are released before the new one loads, since
- * two do not fit; if the new one does not load, the old one comes back.
+ * The model of this isolate. The first request that needs it loads it, all requests share it, and it runs one input at a
+ * time. A failed load is not kept: the next request tries again.
+ *
+ * A version that goes live in the bucket replaces the loaded one within `refreshMs`. Runs in progress finish on the old
+ * version. Its sessions are then released before the new version loads, because two models do not fit into memory. If the
+ * new version fails to load, the old one is loaded again.
  */
 import { ClassifierError } from "../errors.ts";
 import { defaultModelRefreshMs, modelLoadStallMs, refusedModelRetryMs, runStallMs } from "../limits.ts";
@@ -20,7 +22,7 @@ export interface ModelHostOptions {
   readonly runtime: Runtime;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
   readonly waitUntil: WaitUntil;
-  /** Milliseconds after which a request has the bucket asked, behind its back, what is live. */
+  /** Age of the known version, in milliseconds, after which a request triggers a background version check. */
   readonly refreshMs?: number;
   /** Milliseconds without progress after which a load counts as abandoned. */
   readonly stallMs?: number;
@@ -33,7 +35,7 @@ interface LoadedModel {
 }
 
 export interface Inference extends ModelOutput {
-  /** The pack that made the output: its labels and its version, whatever has gone live since. */
+  /** The pack that computed the output. Another version may have gone live since. */
   readonly pack: Pack;
 }
 
@@ -44,15 +46,15 @@ export class ModelHost {
   readonly #queue: RunQueue;
   readonly #packFlight: SingleFlight<Pack>;
   readonly #loadFlight: SingleFlight<LoadedModel>;
-  /** What is served, or will be once it is loaded. */
+  /** The pack that is loaded, or that the next load uses. */
   #pack: Pack | undefined;
   #loaded: LoadedModel | undefined;
-  /** The model that has run already. */
+  /** The model that has completed a run. */
   #warmed: LoadedModel | undefined;
-  /** What has gone live since, and is to be loaded next. */
+  /** The version that has gone live since, to be loaded next. */
   #candidate: Pack | undefined;
   #checkedMs = 0;
-  /** A version that did not load, and the time until which it is left alone. */
+  /** A version that failed to load, and the time until which it is not tried again. */
   #refused = { version: "", untilMs: 0 };
 
   constructor(options: ModelHostOptions) {
@@ -66,25 +68,28 @@ export class ModelHost {
     this.#loadFlight = new SingleFlight(flights);
   }
 
-  /** The live pack without its weights: three R2 reads the first time. Rejects with model_unavailable. */
+  /**
+   * Returns the live pack without its weights. The first call reads three R2 objects.
+   * @throws ClassifierError model_unavailable
+   */
   async pack(): Promise<Pack> {
-    if (this.#pack) {
-      this.#refreshWhenDue();
-      return this.#pack;
-    }
-    const read = (lead: Lead) => this.#readPack(lead);
-    return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read))).value;
+    if (this.#pack) this.#refreshWhenDue();
+    return this.#livePack();
   }
 
-  /** Loads the weights if need be. Rejects with model_unavailable. */
+  /**
+   * Loads the weights unless they are loaded.
+   * @throws ClassifierError model_unavailable
+   */
   async load(): Promise<{ pack: Pack; shards: number }> {
     const { pack, session } = await this.#load();
     return { pack, shards: session.shards };
   }
 
   /**
-   * Loads the weights and makes a first run, which is several times slower than the rest, before an image is there.
-   * @param wanted false as soon as somebody waits for a run of their own
+   * Loads the weights and runs the model once on zeros, because the first run is several times slower than later ones.
+   * @param wanted returns false once a request is ready to run the model itself
+   * @throws ClassifierError model_unavailable
    */
   async warm(wanted: () => boolean): Promise<void> {
     const loaded = await this.#load();
@@ -94,19 +99,20 @@ export class ModelHost {
     await this.infer(() => blank);
   }
 
-  /** `warm` without waiting. Its failure is not reported here: the request that needs the model meets it again. */
+  /** Starts `warm` in the background. A failure is reported by the request that needs the model. */
   warmInBackground(wanted: () => boolean): void {
     this.#options.waitUntil(this.warm(wanted).catch(() => {}));
   }
 
   /**
-   * One forward pass, after those that came before.
-   * @param prepare makes the input tensor for the pack that will run, so that a change of model between cannot mix
+   * Runs one forward pass, after the ones queued before it.
+   * @param prepare returns the input tensor for the pack that runs: the live version may change while the run waits
+   * @throws ClassifierError model_unavailable
    */
   async infer(prepare: (pack: Pack) => Float32Array): Promise<Inference> {
     await this.#load();
     return this.#queue.run(async () => {
-      // Again, now that nobody else runs: the one before may have failed, or brought another model.
+      // Load again: the run before may have failed and discarded the model, or may have switched the version.
       const { pack, session } = await this.#load();
       const input = prepare(pack);
       try {
@@ -124,12 +130,12 @@ export class ModelHost {
     });
   }
 
-  /** Whether a run would have to wait for the weights. */
+  /** Whether a run has to load the weights first. */
   get cold(): boolean {
     return this.#loaded === undefined;
   }
 
-  /** Bytes of ORT's WASM heap. */
+  /** Bytes of ONNX Runtime's WASM heap. */
   heapBytes(): number {
     return this.#options.runtime.heapBytes();
   }
@@ -138,6 +144,12 @@ export class ModelHost {
     if (this.#loaded) return this.#loaded;
     const start = (lead: Lead) => this.#loadWeights(lead);
     return (await stallsAreUnavailable("loading it", this.#loadFlight.run("weights", start))).value;
+  }
+
+  async #livePack(): Promise<Pack> {
+    if (this.#pack) return this.#pack;
+    const read = (lead: Lead) => this.#readPack(lead);
+    return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read))).value;
   }
 
   async #readPack({ progress, signal }: Lead): Promise<Pack> {
@@ -166,12 +178,12 @@ export class ModelHost {
         this.#candidate = undefined;
       }
     }
-    const pack = await this.pack();
+    const pack = await this.#livePack();
     lead.progress();
     try {
       return await this.#loadSession(pack, lead);
     } catch (error) {
-      // What is live may be mended or changed by the next request: it reads it again.
+      // The next request reads the live version again: its owner may have fixed or replaced it.
       if (!lead.signal.aborted) this.#pack = undefined;
       throw error;
     }
@@ -214,7 +226,7 @@ export class ModelHost {
   #refreshWhenDue(): void {
     const nowMs = this.#now();
     if (nowMs - this.#checkedMs < this.#refreshMs) return;
-    // Set at once, so that one request asks; were it to go away, the next one would, a while later.
+    // Set before the check, so that only one request starts it.
     this.#checkedMs = nowMs;
     const refresh = this.#refresh().catch((error: unknown) => {
       this.#options.log({ event: "model_refresh_failed", model: this.#options.name, ...explain(error) });
@@ -249,7 +261,7 @@ export class ModelHost {
     return version === this.#refused.version && this.#now() < this.#refused.untilMs;
   }
 
-  /** After a failed run the sessions are not to be trusted: the next request loads them anew. */
+  /** Drops the sessions after a failed run, because their state is unknown. The next request loads them again. */
   async #discard(session: ShardedSession): Promise<void> {
     if (this.#loaded?.session === session) this.#loaded = undefined;
     await session.release().catch(() => {});
@@ -259,6 +271,6 @@ export class ModelHost {
 function explain(error: unknown): { reason: string; cause: string | undefined } {
   if (!(error instanceof Error)) return { reason: String(error), cause: undefined };
   const { message: reason, cause } = error;
-  // ONNX Runtime throws more than errors.
+  // ONNX Runtime also throws values that are not errors.
   return { reason, cause: cause instanceof Error || cause === undefined ? cause?.message : String(cause) };
 }

@@ -1,4 +1,4 @@
-/** Reads and checks a pack: what is live, what it holds, and each file against its hash. */
+/** Reads a pack from the bucket: its live version, its manifest and labels, its shards. Checks each file's hash. */
 import type { z } from "zod";
 import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
 import { maxModelJsonBytes } from "../limits.ts";
@@ -21,7 +21,10 @@ export interface Pack {
   readonly labels: readonly Label[];
 }
 
-/** The version of `name` that is live. Rejects with model_unavailable. */
+/**
+ * Returns the live version of the pack `name`.
+ * @throws ClassifierError model_unavailable
+ */
 export async function readLiveVersion(source: PackSource, name: string): Promise<string> {
   const key = `${name}/current.json`;
   const current = parse(key, currentSchema, parseFile(key, await source.read(key, maxModelJsonBytes)));
@@ -30,7 +33,10 @@ export async function readLiveVersion(source: PackSource, name: string): Promise
   return current.version;
 }
 
-/** Manifest and labels of one version, checked against their hashes. Rejects with model_unavailable. */
+/**
+ * Returns manifest and labels of one version, checked against their hashes.
+ * @throws ClassifierError model_unavailable
+ */
 export async function readPack(source: PackSource, name: string, version: string): Promise<Pack> {
   const key = `${name}/${version}/manifest.json`;
   const json = parseFile(key, await source.read(key, maxModelJsonBytes));
@@ -51,7 +57,10 @@ export async function readPack(source: PackSource, name: string, version: string
   return { manifest, labels };
 }
 
-/** The bytes of shard `shard`, checked. Rejects with model_unavailable. */
+/**
+ * Returns the bytes of one shard, checked against their hash.
+ * @throws ClassifierError model_unavailable
+ */
 export function readShard(source: PackSource, manifest: Manifest, shard: Shard): Promise<Uint8Array> {
   return source.readChecked(`${manifest.name}/${manifest.version}/${shard.file}`, shard);
 }

@@ -1,6 +1,6 @@
 /**
- * Runs tasks one after the other: an ORT session cannot run twice at once. A task that fails does not stop the
- * next one; a task whose request has been cancelled never ends, so nobody waits for it for ever.
+ * Runs tasks one after the other, because an ONNX Runtime session cannot run twice at once. The queue continues after a
+ * failed task. A task whose request was cancelled may never settle, so the queue gives up on it after a time.
  */
 import { pause, settleWithin, timedOut } from "../timeout.ts";
 
@@ -11,7 +11,7 @@ export class RunQueue {
   readonly #stallMs: number;
   readonly #now: () => number;
 
-  /** @param stallMs milliseconds in which no task has begun or ended, after which the one before counts as gone */
+  /** @param stallMs milliseconds without a task starting or ending, after which the running task counts as abandoned */
   constructor(stallMs: number, now: () => number = Date.now) {
     this.#stallMs = stallMs;
     this.#now = now;

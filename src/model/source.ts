@@ -2,38 +2,38 @@
 import { sha256Hex } from "../sha256.ts";
 import { modelUnavailable } from "./unavailable.ts";
 
-/** What an object must be, by its manifest. */
+/** Size and hash that the manifest states for an object. */
 export interface Expected {
   readonly bytes: number;
   readonly sha256: string;
 }
 
-/** All reads reject with model_unavailable. */
+/** Reads objects of packs and heads. Every method throws ClassifierError model_unavailable. */
 export interface PackSource {
-  /** As `read`, or undefined where there is no such object. */
+  /** As `read`, but returns undefined if there is no such object. */
   readIfThere(key: string, maxBytes: number): Promise<Uint8Array | undefined>;
-  /** One object, whole: missing, too large, or the store's own failure are refused. */
+  /** Reads one whole object of at most `maxBytes`. */
   read(key: string, maxBytes: number): Promise<Uint8Array>;
-  /** One object whose content never changes, checked by size and SHA-256. */
+  /** Reads one immutable object and checks its size and SHA-256. */
   readChecked(key: string, expected: Expected): Promise<Uint8Array>;
-  /** Reads of the bucket so far; each is an R2 Class B operation. */
+  /** Number of reads from the bucket so far. Each is an R2 Class B operation. */
   readonly reads: number;
 }
 
-/** What is used of an R2 bucket binding. */
+/** The part of an R2 bucket binding that reading uses. */
 export interface ObjectBucket {
   get(key: string): Promise<{ readonly size: number; arrayBuffer(): Promise<ArrayBuffer> } | null>;
 }
 
 export class BucketSource implements PackSource {
   readonly #bucket: ObjectBucket;
-  readonly #mend: string;
+  readonly #fix: string;
   #reads = 0;
 
-  /** @param mend what to do about an object that is missing, for people */
-  constructor(bucket: ObjectBucket, mend = "push the pack (npm run model -- push)") {
+  /** @param fix what the owner should do about a missing object */
+  constructor(bucket: ObjectBucket, fix = "push the pack (npm run model -- push)") {
     this.#bucket = bucket;
-    this.#mend = mend;
+    this.#fix = fix;
   }
 
   get reads(): number {
@@ -42,7 +42,7 @@ export class BucketSource implements PackSource {
 
   async read(key: string, maxBytes: number): Promise<Uint8Array> {
     const bytes = await this.readIfThere(key, maxBytes);
-    if (!bytes) throw modelUnavailable(`the bucket has no object ${key}; ${this.#mend}`);
+    if (!bytes) throw modelUnavailable(`the bucket has no object ${key}; ${this.#fix}`);
     return bytes;
   }
 
@@ -63,7 +63,10 @@ export class BucketSource implements PackSource {
   }
 }
 
-/** Rejects with model_unavailable when the bytes are not what they must be. */
+/**
+ * Checks the size and the SHA-256 of `bytes`.
+ * @throws ClassifierError model_unavailable
+ */
 export async function check(key: string, bytes: Uint8Array, expected: Expected): Promise<void> {
   if (bytes.length !== expected.bytes) {
     throw modelUnavailable(`${key} has ${bytes.length} bytes; expected ${expected.bytes}; push it again`);

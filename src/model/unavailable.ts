@@ -1,17 +1,21 @@
-/** The 503 of this room: the model cannot answer now, and the next request tries again. */
+/** Builds the retryable `model_unavailable` error (503). */
 import { ClassifierError } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 import { StalledError } from "../single-flight.ts";
 
-/** Characters of a detail: it repeats names that a bucket gave, and those may be of any length. */
+/** Characters of a detail. It may repeat names from the bucket, which can have any length. */
 const maxDetailChars = 500;
 
+/** Builds the error, its detail cut to a bounded length. */
 export function modelUnavailable(message: string, cause?: unknown): ClassifierError {
   const detail = message.slice(0, maxDetailChars).toWellFormed();
   return new ClassifierError({ code: "model_unavailable", detail, retryAfterSeconds }, { cause });
 }
 
-/** Shared work that made no progress is an unavailable model to its caller. */
+/**
+ * Waits for shared work.
+ * @throws ClassifierError model_unavailable, if the work made no progress; otherwise what the work throws
+ */
 export async function stallsAreUnavailable<T>(what: string, work: Promise<T>): Promise<T> {
   try {
     return await work;
