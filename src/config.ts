@@ -6,7 +6,7 @@ import {
   type RateLimiter,
   type ResultNamespace,
 } from "./bindings.ts";
-import type { ImageConverter } from "./convert.ts";
+import type { ImageConverter } from "./classifier/convert.ts";
 import { apiKeysSchema, corsOriginsSchema } from "./door-config.ts";
 import { ClassifierError } from "./errors.ts";
 import type { ListableBucket } from "./head/head-names.ts";
@@ -18,9 +18,9 @@ import {
   minKvTtlSeconds,
 } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
-import type { ObjectBucket } from "./model/source.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions, type Renditions } from "./remote/renditions.ts";
+import type { ObjectBucket } from "./storage/bucket-source.ts";
 
 /** The bindings and variables of wrangler.toml. */
 export interface Env {

@@ -1,24 +1,16 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
 import { WorkerEntrypoint, waitUntil } from "cloudflare:workers";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
-import { Admission } from "./admission.ts";
 import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
 import { CacheApiTier } from "./cache/cache-api-tier.ts";
 import { KvTier } from "./cache/kv-tier.ts";
 import { MemoryTier } from "./cache/memory-tier.ts";
 import { SeenImages } from "./cache/seen-images.ts";
 import { type CacheTier, TieredCache } from "./cache/tiers.ts";
-import { Classifier } from "./classify.ts";
+import { Classifier } from "./classifier/classifier.ts";
+import { toJpeg } from "./classifier/convert.ts";
+import { Admission } from "./concurrency/admission.ts";
 import { type Env, readConfig } from "./config.ts";
-import { toJpeg } from "./convert.ts";
-import { ClassifierApi } from "./edge/classifier-api.ts";
-import type {
-  ClassifyOptions,
-  EmbedOptions,
-  ImageBytes,
-  ImageClassifier,
-  RunInput,
-} from "./edge/contract.ts";
 import { HeadStore } from "./head/head-store.ts";
 import { createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
@@ -35,10 +27,12 @@ import {
   maxWaitingRequests,
   smallRequestBytes,
 } from "./limits.ts";
-import { CachedSource } from "./model/cached-source.ts";
 import { ModelHost } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
-import { BucketSource, type PackSource } from "./model/source.ts";
+import { ClassifierApi } from "./rpc/classifier-api.ts";
+import type { ClassifyOptions, EmbedOptions, ImageBytes, ImageClassifier, RunInput } from "./rpc/contract.ts";
+import { BucketSource, type PackSource } from "./storage/bucket-source.ts";
+import { CachedSource } from "./storage/cached-source.ts";
 
 interface Composition {
   readonly app: ReturnType<typeof createApp>;
@@ -146,7 +140,14 @@ function createServices(env: Env): Services {
     heads,
     seenImages,
     waitUntil,
-    classifier: new Classifier({ host, cache, decoding: decodeLimits, toJpeg: convert, coalesceWaitMs, waitUntil }),
+    classifier: new Classifier({
+      host,
+      cache,
+      decoding: decodeLimits,
+      toJpeg: convert,
+      coalesceWaitMs,
+      waitUntil,
+    }),
   };
 }
 

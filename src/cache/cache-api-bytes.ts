@@ -1,5 +1,5 @@
 /** Bytes that never change, in the Cache API of the data centre. */
-import { freeBytes } from "../free-bytes.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
 import { cacheUrl } from "./cache-api-tier.ts";
 
 export class CacheApiBytes {

@@ -1,5 +1,5 @@
 /** The isolate's own memory: least recently used results go first, bounded by bytes. */
-import { Lru } from "../lru.ts";
+import { Lru } from "./lru.ts";
 import { type CachedResult, resultBytes } from "./result.ts";
 import type { CacheTier } from "./tiers.ts";
 

@@ -5,7 +5,7 @@
  * Layout, little-endian: 'ERC1' (4 bytes), the first 8 bytes of the SHA-256 of all that follows, then width, height,
  * number of logits, number of features (u32 each), logits, features (float32).
  */
-import { sha256 } from "../sha256.ts";
+import { sha256 } from "../bytes/sha256.ts";
 
 export interface CachedResult {
   /** Pixels of the image as it was sent. */

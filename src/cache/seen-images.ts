@@ -3,11 +3,11 @@
  * nor their hash again. Bounded in the isolate; the Cache API keeps it for the data centre. Its failures are nobody's.
  */
 import { z } from "zod";
-import { type JsonLimits, parseJson } from "../bounded-json.ts";
+import { type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import { sha256Hex } from "../bytes/sha256.ts";
 import { CircuitBreaker } from "../concurrency/circuit-breaker.ts";
 import { cacheRestMs } from "../limits.ts";
-import { Lru } from "../lru.ts";
-import { sha256Hex } from "../sha256.ts";
+import { Lru } from "./lru.ts";
 
 const strongETag = /^"[\x21\x23-\x7e]*"$/;
 const httpDate = /^[\w :,+-]{1,64}$/;

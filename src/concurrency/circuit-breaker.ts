@@ -1,5 +1,5 @@
 /** Calls to an optional dependency that may fail or hang, such as a cache. Its failures never reach the caller. */
-import { settleWithin, timedOut } from "../timeout.ts";
+import { settleWithin, timedOut } from "./timeout.ts";
 
 export interface CircuitBreakerOptions {
   /** Milliseconds that one call may take. */

@@ -1,5 +1,5 @@
 /** Decoded heads in the isolate's memory: the least recently used go first, bounded by bytes. */
-import { Lru } from "../lru.ts";
+import { Lru } from "../cache/lru.ts";
 import type { Head } from "./head.ts";
 
 export class DecodedHeads {

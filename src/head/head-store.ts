@@ -4,8 +4,11 @@
  * it takes the place of the one before; where that fails, the one before stays. A first read that fails is forgotten: the
  * next request tries again.
  */
-import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
-import { freeBytes } from "../free-bytes.ts";
+import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
+import { Lru } from "../cache/lru.ts";
+import { RunQueue } from "../concurrency/run-queue.ts";
+import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/single-flight.ts";
 import {
   headMismatchRetrySeconds,
   maxHeadMemoryBytes,
@@ -13,12 +16,9 @@ import {
   maxModelJsonBytes,
   modelLoadStallMs,
 } from "../limits.ts";
-import { Lru } from "../lru.ts";
 import type { Manifest } from "../model/manifest.ts";
 import type { Pack } from "../model/pack.ts";
-import { RunQueue } from "../model/run-queue.ts";
-import type { PackSource } from "../model/source.ts";
-import { type Lead, SingleFlight, type WaitUntil } from "../single-flight.ts";
+import type { PackSource } from "../storage/bucket-source.ts";
 import { DecodedHeads } from "./decoded-heads.ts";
 import { type Head, HeadFormatError, parseHead } from "./head.ts";
 import { HeadNames, type ListableBucket } from "./head-names.ts";

@@ -3,13 +3,13 @@
  * Pure: no I/O, no Workers types. The trainer (tools/head/) and the Worker score with this very code.
  */
 import { z } from "zod";
-import { base64ToBytes } from "../base64.ts";
-import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
-import { freeBytes } from "../free-bytes.ts";
+import { base64ToBytes } from "../bytes/base64.ts";
+import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
+import { sha256Hex } from "../bytes/sha256.ts";
 import { headTemperatureRange, maxHeadValue } from "../limits.ts";
 import { canonicalJson, labelsSchema, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";
-import { sha256Hex } from "../sha256.ts";
 
 /** The head format that this code reads and writes. */
 export const headFormat = 1;

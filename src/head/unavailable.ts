@@ -1,7 +1,8 @@
 /** The 503s and the 404 of this room. */
+
+import { StalledError } from "../concurrency/single-flight.ts";
 import { ClassifierError } from "../errors.ts";
 import { headMismatchRetrySeconds, retryAfterSeconds } from "../limits.ts";
-import { StalledError } from "../single-flight.ts";
 import { HeadFormatError } from "./head.ts";
 import { type Backbone, backboneText, type HeadCurrent } from "./live-heads.ts";
 

@@ -1,5 +1,5 @@
 /** What a forward pass becomes on the wire, whether asked for by HTTP or by RPC. */
-import type { Scored } from "../classify.ts";
+import type { Scored } from "../classifier/classifier.ts";
 import { ClassifierError } from "../errors.ts";
 import { type Head, headLogits, nearestCosine } from "../head/head.ts";
 import type { HeadStore } from "../head/head-store.ts";

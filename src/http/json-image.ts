@@ -1,13 +1,13 @@
 /** An image as base64 in a JSON body, with what else the body says. */
 import { z } from "zod";
-import { base64ToBytes } from "../base64.ts";
-import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
+import { base64ToBytes } from "../bytes/base64.ts";
+import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
+import { tooManyBytes } from "../bytes/read-stream.ts";
 import { ClassifierError } from "../errors.ts";
-import { freeBytes } from "../free-bytes.ts";
 import { jsonBodyFactor, maxJsonBodyBytes } from "../limits.ts";
-import { tooManyBytes } from "../read-stream.ts";
-import { bodyBytes, readBody } from "./body.ts";
 import type { ImageInput } from "./score-body.ts";
+import { bodyBytes, readBody } from "./sources/body.ts";
 
 /** Hugging Face's clients send two objects with a handful of keys. */
 const jsonLimits: JsonLimits = { maxDepth: 8, maxStructure: 64 };

@@ -1,11 +1,11 @@
 /** Requests a caller may make in a time, counted by Cloudflare's rate-limit binding. Off without the binding. */
 import type { Context, MiddlewareHandler } from "hono";
 import type { RateLimiter } from "../bindings.ts";
+import { settleWithin, timedOut } from "../concurrency/timeout.ts";
 import { ClassifierError } from "../errors.ts";
 import { rateLimitRetrySeconds, rateLimitTimeoutMs } from "../limits.ts";
-import { settleWithin, timedOut } from "../timeout.ts";
+import { livenessPath } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
-import { livenessPath } from "./door.ts";
 
 /**
  * Counts by API key, or by address where there are no keys. A binding that fails, or does not answer within

@@ -1,8 +1,8 @@
 /**
  * The room that a request with an image takes, step by step: little while nothing has come, then what has come, then what
- * scoring needs. src/read-stream.ts lets the permit grow while it reads.
+ * scoring needs. src/bytes/read-stream.ts lets the permit grow while it reads.
  */
-import type { Demand, Permit } from "../admission.ts";
+import type { Demand, Permit } from "../concurrency/admission.ts";
 import { firstReadBytes, requestOverheadBytes } from "../limits.ts";
 
 /** @param memoryBytes that the body, and what is made of it, may take */

@@ -1,14 +1,14 @@
 /** The way of every route that takes an image in its body: permit, bytes, pack, scores, and all given back. */
 import type { Context } from "hono";
-import type { Permit } from "../admission.ts";
-import type { Scored } from "../classify.ts";
-import { freeBytes } from "../free-bytes.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
+import type { Scored } from "../classifier/classifier.ts";
+import type { Permit } from "../concurrency/admission.ts";
 import type { Pack } from "../model/pack.ts";
-import { bodyBytes, readBody } from "./body.ts";
 import type { AppEnv } from "./context.ts";
 import { demandOf, makeRoomToScore } from "./room.ts";
 import { beginPack, noteScored, preload } from "./score-images.ts";
 import type { GetServices } from "./services.ts";
+import { bodyBytes, readBody } from "./sources/body.ts";
 
 /** How an image stands in a request's body. */
 export interface ImageInput {

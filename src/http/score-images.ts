@@ -1,13 +1,13 @@
 /** From the bytes of images to the answer: what every way in to classify shares. */
 import type { Context } from "hono";
-import type { Permit } from "../admission.ts";
-import type { Classifier, Scored } from "../classify.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
+import type { Classifier, Scored } from "../classifier/classifier.ts";
+import type { Permit } from "../concurrency/admission.ts";
+import { pause } from "../concurrency/timeout.ts";
 import { ClassifierError } from "../errors.ts";
-import { freeBytes } from "../free-bytes.ts";
 import { betweenImagesMs, preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
 import type { Pack } from "../model/pack.ts";
 import type { FunctionToApply } from "../model/scores.ts";
-import { pause } from "../timeout.ts";
 import { type ClassifyAnswer, classificationOf, type Settled, settle, type Wanted } from "./answers.ts";
 import type { AppEnv } from "./context.ts";
 import { problemOf, toClassifierError } from "./problem.ts";

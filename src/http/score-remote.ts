@@ -1,12 +1,12 @@
 /** From the URL of an image to the answer. What the URL gave before is not fetched, hashed or decoded again. */
 import type { Context } from "hono";
+import { freeBytes } from "../bytes/free-bytes.ts";
+import { sha256Hex } from "../bytes/sha256.ts";
 import { conditionsFor, validatorsIn } from "../cache/seen-images.ts";
-import { freeBytes } from "../free-bytes.ts";
 import type { AllowedHosts } from "../remote/allowed-hosts.ts";
 import { type OpenImage, openImage, parseImageUrl, type RemoteOptions } from "../remote/fetch-image.ts";
 import { refuseLoop } from "../remote/loops.ts";
 import { type Renditions, renditionOf } from "../remote/renditions.ts";
-import { sha256Hex } from "../sha256.ts";
 import type { ClassifyAnswer, Settled } from "./answers.ts";
 import { classificationETag, ifNoneMatch } from "./conditional.ts";
 import type { AppEnv } from "./context.ts";

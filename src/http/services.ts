@@ -1,11 +1,12 @@
 /** What the routes need, and the little that they share. */
-import type { Admission } from "../admission.ts";
+
 import type { SeenImages } from "../cache/seen-images.ts";
-import type { Classifier } from "../classify.ts";
+import type { Classifier } from "../classifier/classifier.ts";
+import type { Admission } from "../concurrency/admission.ts";
+import type { WaitUntil } from "../concurrency/single-flight.ts";
 import type { Config } from "../config.ts";
 import type { HeadStore } from "../head/head-store.ts";
 import type { Pack } from "../model/pack.ts";
-import type { WaitUntil } from "../single-flight.ts";
 
 export interface Services {
   readonly config: Config;

@@ -1,5 +1,5 @@
 /** The part of a component that a decode holds in memory: coefficients of one row of MCUs, samples of two. Pure. */
-import { freeBytes } from "../free-bytes.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
 import { inverseDct } from "./inverse-dct.ts";
 import type { ScaledComponent } from "./scaled-frame.ts";
 

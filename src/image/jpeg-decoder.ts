@@ -3,7 +3,7 @@
  * samples in memory and never the whole image: see decode-cost.ts. At 8/8 the pixels are those of libjpeg-turbo with its default
  * settings, bit for bit. Pure.
  */
-import { freeBytes } from "../free-bytes.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
 import { mcuGrid } from "./block-grid.ts";
 import { hasColourTransform, rowToRgb } from "./colour.ts";
 import { ComponentRows } from "./component-rows.ts";

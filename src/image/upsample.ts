@@ -5,7 +5,7 @@
  * - Other ratios: at full size each sample is repeated, as in libjpeg; below it, samples are interpolated linearly, since
  *   the error of repeating them grows with the size of a block.
  */
-import { freeBytes } from "../free-bytes.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
 import type { ComponentRows } from "./component-rows.ts";
 import type { Eighths } from "./rgb-image.ts";
 import type { ScaledComponent } from "./scaled-frame.ts";

@@ -3,8 +3,8 @@
  * The format is described in model-shards/README.md.
  */
 import { z } from "zod";
+import { sha256Hex } from "../bytes/sha256.ts";
 import { maxLabelChars, maxModelJsonBytes, maxShardBytes, maxShards } from "../limits.ts";
-import { sha256Hex } from "../sha256.ts";
 
 /** The manifest format that this code reads and writes. */
 export const manifestFormat = 1;

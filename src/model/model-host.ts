@@ -6,14 +6,15 @@
  * version. Its sessions are then released before the new version loads, because two models do not fit into memory. If the
  * new version fails to load, the old one is loaded again.
  */
+
+import { RunQueue } from "../concurrency/run-queue.ts";
+import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/single-flight.ts";
 import { ClassifierError } from "../errors.ts";
 import { defaultModelRefreshMs, modelLoadStallMs, refusedModelRetryMs, runStallMs } from "../limits.ts";
-import { type Lead, SingleFlight, type WaitUntil } from "../single-flight.ts";
+import type { PackSource } from "../storage/bucket-source.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
-import { RunQueue } from "./run-queue.ts";
 import type { Runtime } from "./runtime.ts";
 import { type ModelOutput, ShardedSession } from "./sharded-session.ts";
-import type { PackSource } from "./source.ts";
 import { modelUnavailable, stallsAreUnavailable } from "./unavailable.ts";
 
 export interface ModelHostOptions {

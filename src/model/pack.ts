@@ -1,7 +1,8 @@
 /** Reads a pack from the bucket: its live version, its manifest and labels, its shards. Checks each file's hash. */
 import type { z } from "zod";
-import { JsonError, type JsonLimits, parseJson } from "../bounded-json.ts";
+import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
 import { maxModelJsonBytes } from "../limits.ts";
+import type { PackSource } from "../storage/bucket-source.ts";
 import {
   currentSchema,
   type Label,
@@ -12,7 +13,6 @@ import {
   manifestVersion,
   type Shard,
 } from "./manifest.ts";
-import type { PackSource } from "./source.ts";
 import { modelUnavailable } from "./unavailable.ts";
 
 /** A pack without its weights: enough to name the model, to check top_k and to look in the cache. */

@@ -2,7 +2,7 @@
  * One model as a chain of ONNX sessions, loaded one after the other, so that no more than two shards stand in
  * the JS heap and ORT's heap grows by one shard's peak instead of the whole model's.
  */
-import { freeBytes } from "../free-bytes.ts";
+import { freeBytes } from "../bytes/free-bytes.ts";
 import type { Manifest, Shard } from "./manifest.ts";
 import type { Runtime, Session, Tensor } from "./runtime.ts";
 import { modelUnavailable } from "./unavailable.ts";

@@ -1,7 +1,8 @@
 /** Builds the retryable `model_unavailable` error (503). */
+
+import { StalledError } from "../concurrency/single-flight.ts";
 import { ClassifierError } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
-import { StalledError } from "../single-flight.ts";
 
 /** Characters of a detail. It may repeat names from the bucket, which can have any length. */
 const maxDetailChars = 500;

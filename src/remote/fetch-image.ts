@@ -2,6 +2,8 @@
  * Fetches the image at a URL that a caller names: allowed hosts only, each redirect checked again, bounded in bytes and
  * in time. What the server says of its answer (length, type) is never trusted: bytes are counted, the image is sniffed.
  */
+
+import { type Room, readStream } from "../bytes/read-stream.ts";
 import { ClassifierError, type Reason } from "../errors.ts";
 import {
   maxImageRedirects,
@@ -10,7 +12,6 @@ import {
   remoteHeadersMs,
   retryAfterSeconds,
 } from "../limits.ts";
-import { type Room, readStream } from "../read-stream.ts";
 import { type AllowedHosts, whyNotAllowed } from "./allowed-hosts.ts";
 import { viaHeader } from "./loops.ts";
 import { cfImageOptions, type Renditions, renditionOf } from "./renditions.ts";

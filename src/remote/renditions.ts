@@ -1,6 +1,6 @@
 /** Asking an image CDN for a small JPEG in place of the original, by host. Pure. */
 import { z } from "zod";
-import { type JsonLimits, parseJson } from "../bounded-json.ts";
+import { type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
 
 /**
  * By exact host (with its port, where it is not the default): "?w=512&fm=jpg" sets query parameters; "/cdn-cgi/image/width=512{path}"

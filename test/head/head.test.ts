@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToBase64 } from "../../src/base64.ts";
+import { bytesToBase64 } from "../../src/bytes/base64.ts";
 import { type HeadFile, headLogits, headVersion, nearestCosine, parseHead } from "../../src/head/head.ts";
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));

@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { bytesToBase64 } from "../../src/base64.ts";
+import { bytesToBase64 } from "../../src/bytes/base64.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { type HeadFile, headVersion, parseHead } from "../../src/head/head.ts";
 import { classificationOf } from "../../src/http/answers.ts";

@@ -1,8 +1,8 @@
 /** A body held for classification and then sent on, to clients that read at every pace. test/worker/cdn.test.ts has workerd. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { Admission } from "../../src/admission.ts";
+import { joinChunks } from "../../src/bytes/read-stream.ts";
+import { Admission } from "../../src/concurrency/admission.ts";
 import { bufferUpTo, send } from "../../src/http/cdn/buffered-body.ts";
-import { joinChunks } from "../../src/read-stream.ts";
 
 const KiB = 1024;
 

@@ -5,9 +5,9 @@ import {
   type Reason,
   type ReasonCode,
 } from "../../src/errors.ts";
-import { readBody } from "../../src/http/body.ts";
 import { problemResponse, toClassifierError } from "../../src/http/problem.ts";
 import { parseTopK } from "../../src/http/query.ts";
+import { readBody } from "../../src/http/sources/body.ts";
 
 const url = "http://localhost/v1/classify";
 

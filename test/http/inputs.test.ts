@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClassifierError } from "../../src/errors.ts";
-import { inputOf } from "../../src/http/inputs/input.ts";
-import { decodeBase64 } from "../../src/http/inputs/json-image.ts";
-import { readImageParts } from "../../src/http/inputs/multipart.ts";
+import { inputOf } from "../../src/http/sources/input.ts";
+import { decodeBase64 } from "../../src/http/sources/json.ts";
+import { readImageParts } from "../../src/http/sources/multipart.ts";
 import {
   jsonBodyFactor,
   maxImageBytesCeiling,

@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
-import { Admission } from "../../src/admission.ts";
-import { base64ToBytes, bytesToBase64 } from "../../src/base64.ts";
+import { base64ToBytes, bytesToBase64 } from "../../src/bytes/base64.ts";
+import { Admission } from "../../src/concurrency/admission.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { isJson, jsonImage } from "../../src/http/json-image.ts";
 import { maxJsonBodyBytes } from "../../src/limits.ts";

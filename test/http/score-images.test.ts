@@ -1,14 +1,14 @@
 /** One image scored while another model goes live. */
 import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
-import { Classifier } from "../../src/classify.ts";
+import { Classifier } from "../../src/classifier/classifier.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import type { AppEnv } from "../../src/http/context.ts";
 import { parseTopK } from "../../src/http/query.ts";
 import { beginScoring, scoreImage } from "../../src/http/score-images.ts";
 import type { Pack } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/model/source.ts";
 import { Stages } from "../../src/stages.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { randomHead } from "../../tools/head/random-head.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";

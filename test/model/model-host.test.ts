@@ -1,7 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ClassifierError } from "../../src/errors.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { deferred, never } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";

@@ -2,7 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { deferred } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";

@@ -5,7 +5,7 @@ import { maxLabelChars, maxModelJsonBytes } from "../../src/limits.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { canonicalJson, manifestVersion } from "../../src/model/manifest.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
 

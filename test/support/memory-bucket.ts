@@ -1,6 +1,6 @@
 /** A bucket in memory that behaves as R2's binding does, for unit tests. The black-box tests use miniflare's R2. */
 import { createHash } from "node:crypto";
-import type { ObjectBucket } from "../../src/model/source.ts";
+import type { ObjectBucket } from "../../src/storage/bucket-source.ts";
 import type { ListPage, PutOptions } from "../../tools/store/bucket.ts";
 import type { PackBucket } from "../../tools/store/push.ts";
 

@@ -1,16 +1,17 @@
 /** The whole HTTP app in Node: real routes, images and caches; a model that adds up its input, in a bucket in memory. */
-import { Admission } from "../../src/admission.ts";
+
 import { MemoryTier } from "../../src/cache/memory-tier.ts";
 import { SeenImages } from "../../src/cache/seen-images.ts";
 import { TieredCache } from "../../src/cache/tiers.ts";
-import { Classifier } from "../../src/classify.ts";
+import { Classifier } from "../../src/classifier/classifier.ts";
+import { Admission } from "../../src/concurrency/admission.ts";
 import { type Env, readConfig } from "../../src/config.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/services.ts";
 import { maxInFlightBytes, smallRequestBytes } from "../../src/limits.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 import { FakeRuntime, tinyName } from "./tiny-pack.ts";
 

@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import type { StoreBucket } from "../../tools/store/bucket.ts";
 import { readCurrent } from "../../tools/store/current.ts";
 import { listModels } from "../../tools/store/history.ts";

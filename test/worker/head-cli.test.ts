@@ -6,7 +6,7 @@ import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { HeadStore } from "../../src/head/head-store.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { randomHead } from "../../tools/head/random-head.ts";
 import { projectFolder, withLocalBucket } from "../../tools/store/local-bucket.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";

@@ -7,7 +7,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { projectFolder, withLocalBucket } from "../../tools/store/local-bucket.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
 

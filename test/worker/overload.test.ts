@@ -101,7 +101,7 @@ test("when an upload has taken the room of large images, 64 wait unread, the nex
   expect((await worker.classify(fresh(86_000))).status).toBe(200);
   expect((await worker.get("/healthz")).status).toBe(200);
 
-  // Locally a client that goes away is noticed when its turn comes; test/admission.test.ts has the signal.
+  // Locally a client that goes away is noticed when its turn comes; test/concurrency/admission.test.ts has the signal.
   for (const socket of sockets.splice(0)) socket.destroy();
   await soon();
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);

@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import path from "node:path";
 import { ClassifierError } from "../../src/errors.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import type { StoreBucket } from "../store/bucket.ts";
 import { withLocalBucket } from "../store/local-bucket.ts";
 import { readLocalPack } from "../store/local-pack.ts";

@@ -1,5 +1,5 @@
 /** Makes a head file: matrices as base64, the version from the content. */
-import { bytesToBase64 } from "../../src/base64.ts";
+import { bytesToBase64 } from "../../src/bytes/base64.ts";
 import { type HeadFile, HeadFormatError, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
 import { canonicalJson } from "../../src/model/manifest.ts";

@@ -1,9 +1,9 @@
 /** Makes a pack of an .onnx file: read, fold, calibrate, quantise, cut, compare, write. */
 import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { maxShardBytes } from "../../src/limits.ts";
 import { type Manifest, manifestFormat, type Preprocessing } from "../../src/model/manifest.ts";
-import { sha256Hex } from "../../src/sha256.ts";
 import { readOnnx } from "../onnx/read.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { calibrate } from "./calibrate.ts";

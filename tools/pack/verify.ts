@@ -1,8 +1,8 @@
 /** Compares an existing pack with the .onnx file it was made from, on photographs. */
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { labelsSchema } from "../../src/model/manifest.ts";
-import { sha256Hex } from "../../src/sha256.ts";
 import { readLocalPack } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { type Agreement, evaluatePack } from "./evaluate.ts";

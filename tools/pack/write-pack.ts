@@ -2,6 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { maxModelJsonBytes } from "../../src/limits.ts";
 import {
   canonicalJson,
@@ -11,7 +12,6 @@ import {
   manifestSchema,
   manifestVersion,
 } from "../../src/model/manifest.ts";
-import { sha256Hex } from "../../src/sha256.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { ShardModel } from "./shard.ts";
 

@@ -1,8 +1,8 @@
 /** A head file of this machine, checked before anything is done with it. */
 import { readFile } from "node:fs/promises";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { type Head, HeadFormatError, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
-import { sha256Hex } from "../../src/sha256.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { userPath } from "../terminal/paths.ts";
 

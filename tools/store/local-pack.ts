@@ -1,6 +1,7 @@
 /** A pack in a folder of this machine, checked before anything is done with it. */
 import { access, readdir, readFile } from "node:fs/promises";
 import path from "node:path";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import {
   labelsSchema,
   type Manifest,
@@ -9,7 +10,6 @@ import {
   manifestVersion,
   packNameSchema,
 } from "../../src/model/manifest.ts";
-import { sha256Hex } from "../../src/sha256.ts";
 import { findInCatalogue } from "../fetch/catalogue.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { userPath } from "../terminal/paths.ts";

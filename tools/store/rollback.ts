@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { ClassifierError } from "../../src/errors.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { readPack } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/model/source.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Progress } from "../terminal/progress.ts";
 import { listModelNames, type StoreBucket } from "./bucket.ts";

@@ -1,7 +1,7 @@
 /** Fills local storage with a bucket, from which each Worker starts with a copy. */
 import { readFile } from "node:fs/promises";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { parseHead } from "../../src/head/head.ts";
-import { sha256Hex } from "../../src/sha256.ts";
 import { withLocalBucket } from "../store/local-bucket.ts";
 import { readLocalPack } from "../store/local-pack.ts";
 import { pushPack } from "../store/push.ts";

@@ -1,9 +1,10 @@
 /** A body that is held while its image is classified, and then sent on, every byte as it came. */
-import type { Permit } from "../../admission.ts";
-import { freeBytes } from "../../free-bytes.ts";
+
+import { freeBytes } from "../../bytes/free-bytes.ts";
+import type { Pace } from "../../bytes/read-stream.ts";
+import type { Permit } from "../../concurrency/admission.ts";
+import { IdleTimer, settleWithin, timedOut } from "../../concurrency/timeout.ts";
 import { bodyIdleMs, firstReadBytes } from "../../limits.ts";
-import type { Pace } from "../../read-stream.ts";
-import { IdleTimer, settleWithin, timedOut } from "../../timeout.ts";
 
 /** A body of which some or all bytes are in memory. */
 export interface BufferedBody {

@@ -1,10 +1,10 @@
 /** The image origin behind /cdn/: the URL to ask, the request to send, and the headers of its answer that are passed on. */
 import { type SeenImage, validatorsIn } from "../../cache/seen-images.ts";
+import { settleWithin, timedOut } from "../../concurrency/timeout.ts";
 import { ClassifierError } from "../../errors.ts";
 import { remoteHeadersMs, retryAfterSeconds } from "../../limits.ts";
 import { contentLength } from "../../remote/fetch-image.ts";
 import { viaHeader } from "../../remote/loops.ts";
-import { settleWithin, timedOut } from "../../timeout.ts";
 
 /** Request headers that the origin receives: ranges, conditions and negotiation. Never cookies or keys. */
 const forwarded = [

@@ -1,9 +1,11 @@
 /** GET /cdn/*: images of IMAGE_ORIGIN, their bytes untouched, labels in headers. The image flows when all else fails. */
 import type { Context, Hono } from "hono";
 import { accepts } from "hono/accepts";
-import type { Permit } from "../../admission.ts";
+import { freeBytes } from "../../bytes/free-bytes.ts";
+import { joinChunks } from "../../bytes/read-stream.ts";
 import { conditionsFor } from "../../cache/seen-images.ts";
-import { freeBytes } from "../../free-bytes.ts";
+import type { Permit } from "../../concurrency/admission.ts";
+import { settleWithin, timedOut } from "../../concurrency/timeout.ts";
 import {
   cdnBufferMs,
   cdnClassifyMs,
@@ -12,11 +14,9 @@ import {
   requestOverheadBytes,
   sendIdleMs,
 } from "../../limits.ts";
-import { joinChunks } from "../../read-stream.ts";
 import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
 import { contentLength } from "../../remote/fetch-image.ts";
 import { refuseLoop } from "../../remote/loops.ts";
-import { settleWithin, timedOut } from "../../timeout.ts";
 import type { ClassifyAnswer } from "../answers.ts";
 import {
   type BufferedBody,
@@ -42,7 +42,7 @@ import { parseTopK } from "../query.ts";
 import { demandOf } from "../room.ts";
 import { answerOf, beginScoring, type Scoring, scoreImage } from "../score-images.ts";
 import { classifyRemote } from "../score-remote.ts";
-import { type GetServices, type Services } from "../services.ts";
+import type { GetServices, Services } from "../services.ts";
 
 export function addCdn(app: Hono<AppEnv>, services: GetServices): void {
   // HEAD too: the origin is then asked by HEAD.

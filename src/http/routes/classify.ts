@@ -1,16 +1,16 @@
 /** /v1/classify: images in, as bytes, multipart, JSON or by URL; their most probable classes out. */
 import type { Context, Hono } from "hono";
-import type { Permit } from "../../admission.ts";
+import { freeBytes } from "../../bytes/free-bytes.ts";
+import type { Permit } from "../../concurrency/admission.ts";
 import { ClassifierError } from "../../errors.ts";
-import { freeBytes } from "../../free-bytes.ts";
 import type { Wanted } from "../answers.ts";
 import type { AppEnv } from "../context.ts";
-import { type InputBody, inputOf } from "../inputs/input.ts";
 import { parseFunctionToApply, parseHeadChoice, parseTopK } from "../query.ts";
 import { demandOf, makeRoomToScore } from "../room.ts";
 import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
 import { classifyRemote, remoteRequest, scoreRemote } from "../score-remote.ts";
 import type { GetServices, Services } from "../services.ts";
+import { type InputBody, inputOf } from "../sources/input.ts";
 
 export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
   app.post("/v1/classify", (c) => toItsEnd(c, classify(c, services())));

@@ -1,6 +1,6 @@
 /** POST /v1/embed: a JPEG in, its pooled features out. They come from the very run that classifies it. */
 import type { Hono } from "hono";
-import { bytesToBase64 } from "../../base64.ts";
+import { bytesToBase64 } from "../../bytes/base64.ts";
 import { answered, embeddingOf, normalisations } from "../answers.ts";
 import type { AppEnv } from "../context.ts";
 import { parseChoice } from "../query.ts";

@@ -1,7 +1,7 @@
 /** GET /openapi.json and /docs: what the API is. The same for every Worker, so they need no key. */
 import type { Hono } from "hono";
 import { etag } from "hono/etag";
-import { sha256 } from "../../sha256.ts";
+import { sha256 } from "../../bytes/sha256.ts";
 import type { AppEnv } from "../context.ts";
 import { apiDocument } from "../openapi/api.ts";
 import { documentPage, pageStyle } from "../openapi/page.ts";

@@ -2,7 +2,7 @@
 import type { ResultNamespace } from "../../../src/bindings.ts";
 import { encodeResult } from "../../../src/cache/result.ts";
 import type { ListableBucket } from "../../../src/head/head-names.ts";
-import type { ObjectBucket } from "../../../src/model/source.ts";
+import type { ObjectBucket } from "../../../src/storage/bucket-source.ts";
 import type { Faults, StoreFault } from "./faults.ts";
 
 export const never = <T>() => new Promise<T>(() => {});

@@ -2,8 +2,8 @@ import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
+import { sha256Hex } from "../../../src/bytes/sha256.ts";
 import { manifestSchema, manifestVersion } from "../../../src/model/manifest.ts";
-import { sha256Hex } from "../../../src/sha256.ts";
 import { assemblePack, type PackFacts, writePack } from "../../../tools/pack/write-pack.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
 

@@ -1,0 +1,212 @@
+/** Streams of bytes, bounded by counting. */
+
+import { IdleTimer, timedOut } from "../concurrency/timeout.ts";
+import { ClassifierError } from "../errors.ts";
+import { firstReadBytes } from "../limits.ts";
+import { freeBytes } from "./free-bytes.ts";
+
+/**
+ * How slow a stream may be: `idleMs` without a byte, or this much behind `minBytesPerSecond`. Only time in which the
+ * reader waits counts.
+ */
+export interface Pace {
+  readonly idleMs: number;
+  readonly minBytesPerSecond: number;
+  readonly now?: () => number;
+}
+
+/** Accounts for the memory of what is read: admission.ts has the one of a request. */
+export interface Room {
+  readonly heldBytes: number;
+  /** Waits until `bytes` in total may be held. */
+  growTo(bytes: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** How a stream is to be read. */
+export interface Reading {
+  /** Bytes that may come. */
+  readonly maxBytes: number;
+  /** Bytes that are announced. More or fewer may come. */
+  readonly expectedBytes?: number | undefined;
+  readonly pace?: Pace | undefined;
+  /** Grows as bytes come. While it has to wait, nothing is read, and the sender is not timed. */
+  readonly room?: Room | undefined;
+  /** Aborts the wait for room. */
+  readonly signal?: AbortSignal | undefined;
+}
+
+/**
+ * Bytes that are made room for at a time. A buffer that doubles would hold up to twice what has arrived, and while it
+ * is copied, three times.
+ */
+const segmentBytes = 256 * 1024;
+
+/**
+ * All bytes of a stream, in one piece. They are read into segments, which are joined at the end; the memory of each
+ * segment is freed as it is copied, so no chunk of the stream may share its buffer with what is still needed.
+ * Joining takes the bytes twice, in one synchronous step: no image is decoded meanwhile, so the copy has the room for
+ * decoding, and half of the rest of the memory budget (limits.ts).
+ * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
+ */
+export async function readStream(stream: ReadableStream<Uint8Array>, reading: Reading): Promise<Uint8Array> {
+  const reader = byteReader(stream);
+  if (reader) return joinChunks(await readSegments(reader, reading));
+  const chunks: Uint8Array[] = [];
+  for await (const chunk of chunksOf(stream, reading)) chunks.push(chunk);
+  return joinChunks(chunks);
+}
+
+/** Of a byte stream, as bodies are; undefined for others. */
+function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+  if (stream.locked) return undefined;
+  try {
+    return stream.getReader({ mode: "byob" });
+  } catch {
+    return undefined;
+  }
+}
+
+async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading): Promise<Uint8Array[]> {
+  const reads = new BoundedReads(reading);
+  const segments: Uint8Array[] = [];
+  let segment = new Uint8Array(0);
+  let filled = 0;
+  try {
+    for (;;) {
+      if (filled === segment.length) {
+        if (filled > 0) segments.push(segment);
+        const bytes = nextSegmentBytes(reads.bytes, reading);
+        if (bytes > 1) await reads.makeRoom(reads.bytes + bytes);
+        segment = new Uint8Array(bytes);
+        filled = 0;
+      }
+      const { done, value } = await reads.next(reader.read(segment.subarray(filled)));
+      // Where somebody else has cancelled the stream, the buffer does not come back.
+      if (!value) throw interrupted(reads.bytes, "the connection was lost");
+      // A read takes the buffer away and gives it back as another object.
+      segment = new Uint8Array(value.buffer);
+      filled += value.length;
+      if (!done) continue;
+      if (filled > 0) segments.push(new Uint8Array(segment.buffer.transfer(filled)));
+      return segments;
+    }
+  } finally {
+    reads.end(reader);
+  }
+}
+
+function nextSegmentBytes(readBytes: number, { maxBytes, expectedBytes = maxBytes }: Reading): number {
+  const limit = readBytes < expectedBytes ? Math.min(expectedBytes, maxBytes) : maxBytes;
+  // This may be all: the read of one more byte tells.
+  if (readBytes === limit || readBytes === expectedBytes) return 1;
+  return Math.min(readBytes === 0 ? firstReadBytes : segmentBytes, limit - readBytes);
+}
+
+/**
+ * The chunks of a stream, counted; the stream is cancelled when they are no longer wanted.
+ * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
+ */
+export async function* chunksOf(
+  stream: ReadableStream<Uint8Array>,
+  reading: Reading,
+): AsyncGenerator<Uint8Array, void, void> {
+  const reader = stream.getReader();
+  const reads = new BoundedReads(reading);
+  try {
+    for (;;) {
+      const { done, value } = await reads.next(reader.read());
+      if (done) return;
+      await reads.makeRoomForChunks();
+      yield value;
+    }
+  } finally {
+    reads.end(reader);
+  }
+}
+
+type Read = { done: boolean; value?: Uint8Array | undefined };
+
+/** Reads of one stream, counted, timed, and with room made for them. */
+class BoundedReads {
+  bytes = 0;
+  readonly #reading: Reading;
+  readonly #timer: IdleTimer | undefined;
+
+  constructor(reading: Reading) {
+    this.#reading = reading;
+    const { pace } = reading;
+    this.#timer = pace && new IdleTimer(pace.idleMs, pace.now);
+  }
+
+  /** Waits for room for `bytes` in all. */
+  async makeRoom(bytes: number): Promise<void> {
+    const { room, signal } = this.#reading;
+    if (room && bytes > room.heldBytes) await room.growTo(bytes, signal);
+  }
+
+  /** Waits for room for what has come, in steps: chunks are small, and many. */
+  makeRoomForChunks(): Promise<void> {
+    const { room, maxBytes, expectedBytes = maxBytes } = this.#reading;
+    if (!room || this.bytes <= room.heldBytes) return Promise.resolve();
+    const inSteps = Math.ceil(this.bytes / segmentBytes) * segmentBytes;
+    return this.makeRoom(Math.max(this.bytes, Math.min(inSteps, expectedBytes)));
+  }
+
+  /** @throws ClassifierError image_too_large, body_interrupted */
+  async next<R extends Read>(reading: Promise<R>): Promise<R> {
+    const { pace, maxBytes } = this.#reading;
+    const outcome = await this.#settled(reading);
+    if (outcome === timedOut) throw interrupted(this.bytes, `nothing came for ${pace?.idleMs} ms`);
+    if (outcome.done) return outcome;
+    this.bytes += outcome.value?.length ?? 0;
+    if (this.bytes > maxBytes) throw tooManyBytes(this.bytes, maxBytes);
+    if (pace && this.#isTooSlow(pace)) {
+      throw interrupted(this.bytes, `it came slower than ${pace.minBytesPerSecond} bytes a second`);
+    }
+    return outcome;
+  }
+
+  /** Cancels the stream, which does nothing to one that has ended. */
+  end(reader: { cancel(): Promise<void> }): void {
+    this.#timer?.stop();
+    reader.cancel().catch(() => {});
+  }
+
+  async #settled<R>(reading: Promise<R>): Promise<R | typeof timedOut> {
+    try {
+      return await (this.#timer ? this.#timer.settle(reading) : reading);
+    } catch (cause) {
+      throw interrupted(this.bytes, "the connection was lost", cause);
+    }
+  }
+
+  #isTooSlow({ idleMs, minBytesPerSecond }: Pace): boolean {
+    return (this.#timer?.waitedMs ?? 0) > idleMs + (1000 * this.bytes) / minBytesPerSecond;
+  }
+}
+
+function interrupted(bytes: number, detail: string, cause?: unknown): ClassifierError {
+  return new ClassifierError({ code: "body_interrupted", bytes, detail }, { cause });
+}
+
+export function tooManyBytes(measured: number, limit: number): ClassifierError {
+  return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
+}
+
+/** The chunks in one piece. Empties `chunks`; those that do not share their buffer with others are freed. */
+export function joinChunks(chunks: Uint8Array[]): Uint8Array {
+  const [only] = chunks;
+  if (only && chunks.length === 1 && only.length === only.buffer.byteLength) {
+    chunks.length = 0;
+    return only;
+  }
+  const whole = new Uint8Array(chunks.reduce((sum, chunk) => sum + chunk.length, 0));
+  let offset = 0;
+  for (const chunk of chunks) {
+    whole.set(chunk, offset);
+    offset += chunk.length;
+    if (chunk.length === chunk.buffer.byteLength) freeBytes(chunk);
+  }
+  chunks.length = 0;
+  return whole;
+}

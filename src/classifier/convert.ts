@@ -1,0 +1,85 @@
+/** PNG, WebP and AVIF to JPEG, by the optional Images binding: this Worker itself decodes JPEG only. */
+
+import { readStream } from "../bytes/read-stream.ts";
+import { settleWithin, timedOut } from "../concurrency/timeout.ts";
+import { ClassifierError } from "../errors.ts";
+import { describeFormat, isConvertible, startsAsJpeg } from "../image/detect.ts";
+import { conversionMs, retryAfterSeconds } from "../limits.ts";
+
+/** What is used of the Images binding. */
+export interface ImageConverter {
+  input(stream: ReadableStream<Uint8Array>): {
+    output(options: {
+      format: "image/jpeg";
+      quality: number;
+    }): Promise<{ image(): ReadableStream<Uint8Array> }>;
+  };
+}
+
+/** High enough that it does not move a score; low enough that a large picture's JPEG stays in bounds. */
+const quality = 92;
+
+/** Errors of the Images binding that are the picture's fault (developers.cloudflare.com/images, error 94xx). */
+const isPicturesFault = (code: unknown) => typeof code === "number" && code >= 9400 && code < 9500;
+
+/**
+ * The bytes as JPEG: unchanged when they are one, or nothing that could be converted (the decoder refuses that).
+ * @param maxBytes the converted JPEG's
+ * @param timeoutMs milliseconds that the binding has in all
+ * @throws ClassifierError unsupported_image without a binding, image_undecodable, conversion_unavailable, image_too_large
+ */
+export async function toJpeg(
+  bytes: Uint8Array,
+  converter: ImageConverter | undefined,
+  maxBytes: number,
+  timeoutMs = conversionMs,
+): Promise<Uint8Array> {
+  if (!isConvertible(bytes)) return bytes;
+  if (!converter) {
+    throw new ClassifierError({
+      code: "unsupported_image",
+      detected: describeFormat(bytes),
+      expected:
+        "a JPEG (image/jpeg); for PNG, WebP and AVIF the Worker needs an Images binding named IMAGES, [images] in wrangler.toml",
+    });
+  }
+  const converted = await settleWithin(convert(bytes, converter, maxBytes, timeoutMs), timeoutMs);
+  if (converted === timedOut) throw unavailable(`the Images binding took more than ${timeoutMs} ms`);
+  // The client sent a picture that is one: what is wrong is not its doing.
+  if (!startsAsJpeg(converted))
+    throw unavailable(`the Images binding gave ${describeFormat(converted)}, not a JPEG`);
+  return converted;
+}
+
+async function convert(
+  bytes: Uint8Array,
+  converter: ImageConverter,
+  maxBytes: number,
+  idleMs: number,
+): Promise<Uint8Array> {
+  try {
+    const output = await converter.input(streamOf(bytes)).output({ format: "image/jpeg", quality });
+    // The pace lets go of a stream that nobody waits for any more.
+    return await readStream(output.image(), { maxBytes, pace: { idleMs, minBytesPerSecond: 1 } });
+  } catch (cause) {
+    if (cause instanceof ClassifierError) {
+      // Reading speaks of the request's body; this is the binding's.
+      if (cause.reason.code !== "body_interrupted") throw cause;
+      throw unavailable(`the Images binding broke off after ${cause.reason.bytes} bytes`, cause);
+    }
+    const { code, message } = Object(cause) as { code?: unknown; message?: unknown };
+    if (isPicturesFault(code)) {
+      const detail = `it is ${describeFormat(bytes)} that cannot be converted`;
+      throw new ClassifierError({ code: "image_undecodable", detail }, { cause });
+    }
+    throw unavailable(`the Images binding says ${String(message ?? cause).slice(0, 100)}`, cause);
+  }
+}
+
+function unavailable(detail: string, cause?: unknown): ClassifierError {
+  return new ClassifierError({ code: "conversion_unavailable", detail, retryAfterSeconds }, { cause });
+}
+
+function streamOf(bytes: Uint8Array): ReadableStream<Uint8Array> {
+  return new Response(bytes as BufferSource).body as ReadableStream<Uint8Array>;
+}

@@ -1,0 +1,108 @@
+/** The pipeline with real images and cache, on a model that adds up its input. */
+import sharp from "sharp";
+import { beforeEach, describe, expect, test } from "vitest";
+import { MemoryTier } from "../../src/cache/memory-tier.ts";
+import { TieredCache } from "../../src/cache/tiers.ts";
+import { Classifier } from "../../src/classifier/classifier.ts";
+import type { DecodeLimits } from "../../src/image/decode.ts";
+import { ModelHost } from "../../src/model/model-host.ts";
+import { Stages } from "../../src/stages.ts";
+import { BucketSource } from "../../src/storage/bucket-source.ts";
+import { never } from "../support/deferred.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";
+
+let decoding: DecodeLimits;
+let runtime: FakeRuntime;
+let host: ModelHost;
+let failures: string[];
+
+beforeEach(async () => {
+  const bucket = new MemoryBucket();
+  await seedTinyPack(bucket);
+  runtime = new FakeRuntime();
+  host = new ModelHost({
+    name: tinyName,
+    source: new BucketSource(bucket),
+    runtime,
+    log: () => {},
+    waitUntil: () => {},
+  });
+  failures = [];
+  decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
+});
+
+const jpeg = (grey: number) =>
+  sharp({ create: { width: 16, height: 8, channels: 3, background: { r: grey, g: grey, b: grey } } })
+    .jpeg({ quality: 100 })
+    .toBuffer();
+
+function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][number][]): Classifier {
+  const cache = new TieredCache(tiers, (tier, operation) => void failures.push(`${tier} ${operation}`), 20);
+  return new Classifier({
+    host,
+    cache,
+    decoding,
+    toJpeg: async (bytes) => bytes,
+    waitUntil: () => {},
+    coalesceWaitMs: 100,
+  });
+}
+
+async function score(classifier: Classifier, image: Uint8Array) {
+  return classifier.score(image, await host.pack(), new Stages());
+}
+
+describe("Classifier", () => {
+  test("decodes, resizes and normalises: the model sees (grey/255 - mean) / std in every value", async () => {
+    const { result } = await score(classifierWith(), await jpeg(255));
+    expect([result.width, result.height]).toEqual([16, 8]);
+    expect(result.logits[0]).toBeCloseTo(12 * 0.5, 1);
+    const dark = await score(classifierWith(), await jpeg(0));
+    expect(dark.result.logits[0]).toBeCloseTo(12 * -0.5, 1);
+  });
+
+  test("many equal images at once, and one after them: one run", async () => {
+    let runs = 0;
+    runtime.beforeRun = async () => void runs++;
+    const classifier = classifierWith(new MemoryTier(1e6));
+    const image = await jpeg(10);
+    const scored = await Promise.all(Array.from({ length: 20 }, () => score(classifier, image)));
+    const after = await score(classifier, image);
+    expect(runs).toBe(3); // one for each shard
+    expect(scored.map(({ cache }) => cache).sort()).toEqual([...Array(19).fill("COALESCED"), "MISS"]);
+    expect(after.cache).toBe("HIT");
+    expect(new Set([...scored, after].map(({ result }) => result.logits[0])).size).toBe(1);
+  });
+
+  test("a cache that fails or hangs does not fail the request, and is reported", async () => {
+    const failing = {
+      name: "failing",
+      get: () => Promise.reject(new Error("x")),
+      put: () => Promise.reject(new Error("x")),
+    };
+    const hanging = { name: "hanging", get: () => never<undefined>(), put: () => never<void>() };
+    const { cache } = await score(classifierWith(failing, hanging), await jpeg(20));
+    expect(cache).toBe("MISS");
+    expect(failures).toContain("failing get");
+    expect(failures).toContain("hanging get");
+  });
+
+  test("a failure is not cached: the same image succeeds once the model does", async () => {
+    const classifier = classifierWith(new MemoryTier(1e6));
+    runtime.beforeRun = async () => Promise.reject(new Error("trap"));
+    await expect(score(classifier, await jpeg(30))).rejects.toMatchObject({
+      reason: { code: "model_unavailable" },
+    });
+    runtime.beforeRun = async () => {};
+    expect((await score(classifier, await jpeg(30))).cache).toBe("MISS");
+  });
+
+  test("a broken image is refused without a run", async () => {
+    runtime.beforeRun = async () => expect.unreachable();
+    const image = await jpeg(40);
+    await expect(score(classifierWith(), image.subarray(0, image.length >> 1))).rejects.toMatchObject({
+      reason: { code: "image_undecodable" },
+    });
+  });
+});

@@ -1,0 +1,45 @@
+import { describe, expect, test } from "vitest";
+import { type BlockLabelsOptions, blockLabels } from "../../src/middleware/block-labels.ts";
+
+const request = new Request("http://localhost/");
+const decide = (label: string, score: number, options: BlockLabelsOptions) => {
+  const others = { label: "horse", score: 0.01, index: 1, id: "n2" };
+  return blockLabels(options)([{ label, score, index: 0, id: "n1" }, others], request, new Response());
+};
+
+describe("blockLabels", () => {
+  test.each([
+    ["the label", "ship", 0.9, "ship", true],
+    ["in any case", "Ship", 0.9, "SHIP ", true],
+    ["a synonym", "tench, Tinca tinca", 0.9, "tinca tinca", true],
+    ["the whole of a label with synonyms", "tench, Tinca tinca", 0.9, "tench, Tinca tinca", true],
+    ["the id", "ship", 0.9, "n1", true],
+    ["at just the bound", "ship", 0.5, "ship", true],
+    ["below the bound", "ship", 0.49, "ship", false],
+    ["another label", "frog", 0.9, "ship", false],
+    ["a label whose score is low", "ship", 0.9, "horse", false],
+    ["a part of a word", "shipyard", 0.9, "ship", false],
+  ])("%s", (_, label, score, blocked, expected) => {
+    expect(decide(label, score, { labels: ["zebra", blocked] }) !== undefined).toBe(expected);
+  });
+
+  test("a label that is not the best counts when its score is enough", () => {
+    expect(decide("ship", 0.9, { labels: ["horse"], minScore: 0.01 })).toBeInstanceOf(Response);
+  });
+
+  test("answers a problem that no cache keeps, with the status chosen", async () => {
+    const response = (await decide("ship", 0.9, { labels: ["ship"], status: 451 })) as Response;
+    expect([response.status, response.headers.get("Cache-Control")]).toEqual([451, "no-store"]);
+    expect(await response.json()).toMatchObject({ code: "image_blocked", status: 451 });
+  });
+
+  test.each([
+    { labels: [] },
+    { labels: [" "] },
+    { labels: ["a"], minScore: Number.NaN },
+    { labels: ["a"], minScore: 1.1 },
+    { labels: ["a"], status: 200 },
+  ])("%j is refused", (options) => {
+    expect(() => blockLabels(options)).toThrow(RangeError);
+  });
+});

@@ -1,0 +1,427 @@
+/** classifyImages on a classifier that is told what to answer. test/worker/middleware.test.ts has the real one. */
+import { Hono } from "hono";
+import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { classifyImages as classifyImagesInHono } from "../../src/middleware/hono.ts";
+import {
+  type ClassifierStub,
+  type ClassifyImagesOptions,
+  classifyImages,
+} from "../../src/middleware/middleware.ts";
+import type { Classification, Failed } from "../../src/rpc/contract.ts";
+import { never } from "../support/deferred.ts";
+import { imageFiles, latin1, otherFiles } from "../support/image-files.ts";
+
+const jpeg = Uint8Array.of(0xff, 0xd8, 0xff, 0xd9);
+let asked: { bytes: Uint8Array; topK: number | undefined; head: string | undefined }[];
+let answer: () => Promise<Classification | Failed>;
+const classifier: ClassifierStub = {
+  classify: (bytes, options) => {
+    asked.push({ bytes: new Uint8Array(bytes as Uint8Array), topK: options?.topK, head: options?.head });
+    return answer();
+  },
+};
+
+function classification(label: string, score = 0.9): Classification {
+  return {
+    ok: true,
+    model: { name: "m", version: "0" },
+    image: { sha256: "", width: 1, height: 1 },
+    predictions: [{ label, score, index: 0, id: "n1" }],
+  };
+}
+
+beforeEach(() => {
+  asked = [];
+  answer = async () => classification("ship");
+  vi.spyOn(console, "error").mockImplementation(() => {});
+});
+
+afterEach(() => vi.restoreAllMocks());
+
+type Options = Omit<ClassifyImagesOptions, "classifier">;
+const image = (headers: Record<string, string> = {}, status = 200) =>
+  new Response(jpeg, { status, headers: { "Content-Type": "image/jpeg", ETag: '"1"', ...headers } });
+
+/** Through the plain handler and through Hono: they must do the same. */
+async function through(options: Options, respond: () => Response, init: RequestInit = {}) {
+  const request = () => new Request("http://localhost/a.jpg", init);
+  const plain = await classifyImages({ classifier, ...options })(async () => respond())(request(), {}, {});
+  const app = new Hono().use(classifyImagesInHono({ classifier, ...options })).all("*", () => respond());
+  const hono = await app.fetch(request());
+  const [a, b] = await Promise.all([plain, hono].map(snapshot));
+  expect(b).toEqual(a);
+  return a!;
+}
+
+async function snapshot(response: Response) {
+  const body = new Uint8Array(await response.arrayBuffer());
+  const headers = Object.fromEntries(response.headers);
+  return { status: response.status, headers, body, text: new TextDecoder().decode(body) };
+}
+
+describe("an image", () => {
+  test("goes out byte for byte, with its headers and what it shows", async () => {
+    const { status, headers, body } = await through({}, image);
+    expect([status, body]).toEqual([200, jpeg]);
+    expect(headers).toMatchObject({ etag: '"1"', "x-image-label": "ship", "x-image-score": "0.9000" });
+    expect(asked.map(({ bytes }) => bytes)).toEqual([jpeg, jpeg]);
+  });
+
+  test("annotate false leaves it bare, and topK and head are handed on", async () => {
+    const { headers } = await through({ annotate: false, topK: 3, head: "pets" }, image);
+    expect(headers).not.toHaveProperty("x-image-label");
+    expect(asked[0]).toMatchObject({ topK: 3, head: "pets" });
+  });
+
+  test.each([
+    ["evil\r\nSet-Cookie: a=b", "evil%0D%0ASet-Cookie: a=b"],
+    ["Zürich 100% \u0000", "Z%C3%BCrich 100%25 %00"],
+    ["\ud800 lone", "%EF%BF%BD lone"],
+    ["x".repeat(1000), "x".repeat(200)],
+  ])("label %j is harmless in a header", async (label, expected) => {
+    answer = async () => classification(label);
+    const { headers } = await through({}, image);
+    expect(headers["x-image-label"]).toBe(expected);
+    expect(headers).not.toHaveProperty("set-cookie");
+  });
+
+  test("what the app itself says of labels is not believed", async () => {
+    answer = async () => ({ ok: false, error: { code: "overloaded", status: 503, detail: "" } });
+    const { headers } = await through({}, () => image({ "X-Image-Label": "forged", "X-Image-Score": "1" }));
+    expect(headers).not.toHaveProperty("x-image-label");
+    expect(headers["x-image-classify-error"]).toBe("overloaded");
+  });
+});
+
+const snapshots = (response: () => Response, options: Options = {}, init: RequestInit = {}) =>
+  Promise.all([through(options, response, init), snapshot(response())]);
+
+describe("what is not classified", () => {
+  test.each([
+    ["text", () => new Response("hello"), {}],
+    ["PNG", () => image({ "Content-Type": "image/png" }), {}],
+    ["an error", () => image({}, 404), {}],
+    ["an answer without a body", () => new Response(null, { status: 204 }), {}],
+    ["HEAD", () => new Response(null, { headers: { "Content-Type": "image/jpeg" } }), { method: "HEAD" }],
+  ] as const)("%s passes as it is where the middleware is open", async (_, respond, init) => {
+    const [passed, original] = await snapshots(respond, {}, init);
+    expect(passed).toEqual(original);
+    expect(asked).toEqual([]);
+  });
+
+  test("match chooses otherwise", async () => {
+    const match = (request: Request) => request.url.endsWith(".jpg");
+    await through({ match }, () => image({ "Content-Type": "application/octet-stream" }));
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe("closed", () => {
+  const closed = { onError: "closed" } as const;
+  const respond = (bytes: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}, status = 200) => {
+    return () => {
+      const response = new Response(bytes, { status, headers });
+      if (!("Content-Type" in headers)) response.headers.delete("Content-Type");
+      return response;
+    };
+  };
+  const types = { right: "image/png", wrong: "application/octet-stream", false: "text/html" };
+  const classified = { "x-image-label": "ship" };
+
+  describe.each(Object.entries(imageFiles))("%s", (_, bytes) => {
+    test.each(Object.entries(types))("with a %s type (%s) is classified", async (_, type) => {
+      expect((await through(closed, respond(bytes, { "Content-Type": type }))).headers).toMatchObject(
+        classified,
+      );
+      expect(asked[0]?.bytes).toEqual(bytes);
+    });
+
+    test("without a type, in an error, in pieces, is classified", async () => {
+      expect((await through(closed, respond(bytes))).headers).toMatchObject(classified);
+      const error = await through(closed, respond(bytes, {}, 404));
+      expect([error.status, error.headers["x-image-label"]]).toEqual([404, "ship"]);
+      const pieces = () =>
+        new Response(
+          new ReadableStream({
+            start(controller) {
+              for (const byte of bytes) controller.enqueue(Uint8Array.of(byte));
+              controller.close();
+            },
+          }),
+        );
+      expect(await through(closed, pieces)).toMatchObject({ headers: classified, body: bytes });
+    });
+
+    test("is withheld where the classifier refuses it, and in part", async () => {
+      answer = async () => ({ ok: false, error: { code: "unsupported_image", status: 415, detail: "" } });
+      const refused = await through(closed, respond(bytes));
+      expect([refused.status, JSON.parse(refused.text).reason]).toEqual([503, "unsupported_image"]);
+      const part = await through(closed, respond(bytes, { "Content-Range": "bytes 0-9/99" }, 206));
+      expect([part.status, JSON.parse(part.text).reason]).toEqual([503, "partial_content"]);
+    });
+
+    test("passes where it is open and not called a JPEG", async () => {
+      const make = respond(bytes, { "Content-Type": "application/octet-stream" });
+      const [passed, original] = await snapshots(make);
+      expect(passed).toEqual(original);
+    });
+  });
+
+  describe.each(Object.entries(otherFiles))("%s", (_, bytes) => {
+    test.each(["text/html", "application/octet-stream", undefined])(
+      "of type %s passes as it is",
+      async (type) => {
+        const headers = type === undefined ? {} : { "Content-Type": type };
+        for (const status of [200, 404, 500]) {
+          const [passed, original] = await snapshots(respond(bytes, headers, status), closed);
+          expect(passed).toEqual(original);
+        }
+        expect(asked).toEqual([]);
+      },
+    );
+
+    test.each(["image/jpeg", "image/svg+xml", "IMAGE/x-icon; a=b", "text/html, image/png"])(
+      "called %s is for the classifier to tell",
+      async (type) => {
+        await through(closed, respond(bytes, { "Content-Type": type }));
+        expect(asked).toHaveLength(2);
+      },
+    );
+  });
+
+  test.each([
+    ["the first bytes of text", "hello", { "Content-Range": "bytes 0-4/9" }, 206],
+    ["bytes of anything from the middle", "hello", { "Content-Range": "bytes 1-5/9" }, 503],
+    ["several parts", "--x\r\n", { "Content-Type": "multipart/byteranges; boundary=x" }, 503],
+    ["a part of who knows what", "hello", {}, 503],
+  ])("206, %s: %o gives %i", async (_, text, headers, status) => {
+    const { status: given } = await through(
+      closed,
+      respond(latin1(text), headers as Record<string, string>, 206),
+    );
+    expect(given).toBe(status);
+    expect(asked).toEqual([]);
+  });
+
+  test("a HEAD, a 304 and an empty body show no image, and pass", async () => {
+    const empty = respond(new Uint8Array(0), { "Content-Type": "text/html" });
+    expect(await through(closed, empty)).toMatchObject({ status: 200, text: "" });
+    const type = { headers: { "Content-Type": "image/jpeg" } };
+    expect(await through(closed, () => new Response(null, { status: 304, ...type }))).toMatchObject({
+      status: 304,
+    });
+    const head = await through(closed, () => new Response(null, type), { method: "HEAD" });
+    expect([head.status, head.headers["content-type"]]).toEqual([200, "image/jpeg"]);
+    expect(asked).toEqual([]);
+  });
+
+  test("an empty body called an image is the classifier's to refuse", async () => {
+    answer = async () => ({ ok: false, error: { code: "empty_body", status: 400, detail: "" } });
+    const { text } = await through(closed, respond(new Uint8Array(0), { "Content-Type": "image/jpeg" }));
+    expect(JSON.parse(text)).toMatchObject({ status: 503, reason: "empty_body" });
+  });
+
+  test.each([
+    ["identity", "\0asm", 200],
+    ["gzip", "<p>decoded by the runtime", 200],
+    ["br", "body { color: red }", 200],
+    ["gzip", "\x1f\x8b\x08\0\0\0\0\0", 503],
+    ["br", "\x0b\x03\x80\xff\xd8", 503],
+    ["deflate", "looks like text", 503],
+    ["zstd", "(\xb5/\xfd", 503],
+    ["gzip, br", "looks like text", 503],
+  ])("Content-Encoding %s of %j: %i, and nothing is classified", async (encoding, text, status) => {
+    const make = respond(latin1(text), { "Content-Encoding": encoding, "Content-Type": "text/html" });
+    const { status: given, text: body } = await through(closed, make);
+    expect([given, asked]).toEqual([status, []]);
+    if (status === 503) expect(JSON.parse(body).reason).toBe("content_encoding");
+  });
+
+  test("an image that the runtime has decoded is classified", async () => {
+    const { headers } = await through(closed, respond(imageFiles.JPEG!, { "Content-Encoding": "gzip" }));
+    expect(headers).toMatchObject(classified);
+  });
+
+  test("a prolog without end is taken for an image, whose root may yet be svg", async () => {
+    answer = async () => ({ ok: false, error: { code: "unsupported_image", status: 415, detail: "" } });
+    const endless = latin1(`<!-- ${" ".repeat(10_000)} --><svg/>`);
+    expect((await through(closed, respond(endless))).status).toBe(503);
+    const html = latin1(`<!doctype html><!-- ${" ".repeat(10_000)} --><svg/>`);
+    expect((await through(closed, respond(html))).body).toEqual(html);
+  });
+
+  test("a stream that is no image flows on as it comes", async () => {
+    let send = (_: string) => {};
+    const events = new ReadableStream<Uint8Array>({
+      start: (controller) => {
+        send = (text) => controller.enqueue(new TextEncoder().encode(text));
+      },
+    });
+    const handler = classifyImages({ classifier, ...closed })(() => new Response(events));
+    send("data: 1\n\n");
+    const { body } = await handler(new Request("http://localhost/"), {}, {});
+    const reader = body!.getReader();
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: 1\n\n");
+    send("data: 2\n\n");
+    expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: 2\n\n");
+  });
+
+  test("match adds to what is classified, and exempts nothing", async () => {
+    const match = (request: Request) => request.url.endsWith(".jpg");
+    await through({ ...closed, match }, () => new Response("hello"));
+    expect(asked).toHaveLength(2);
+    asked = [];
+    await through({ ...closed, match: () => false }, image);
+    expect(asked).toHaveLength(2);
+  });
+});
+
+describe("an image that cannot be classified", () => {
+  const failures: [string, () => typeof answer | undefined, Options, () => Response][] = [
+    [
+      "overloaded",
+      () => async () => ({ ok: false, error: { code: "overloaded", status: 503, detail: "" } }),
+      {},
+      image,
+    ],
+    ["classifier_unavailable", () => async () => Promise.reject(new Error("gone")), {}, image],
+    [
+      "classifier_unavailable",
+      () => () => {
+        throw new Error("at once");
+      },
+      {},
+      image,
+    ],
+    ["classifier_timeout", () => () => never(), { timeoutMs: 10 }, image],
+    ["policy_failed", () => undefined, { policy: () => Promise.reject(new Error("bug")) }, image],
+    ["partial_content", () => undefined, {}, () => image({ "Content-Range": "bytes 0-3/9" }, 206)],
+    ["image_too_large", () => undefined, { maxBytes: 3 }, image],
+    ["image_too_large", () => undefined, { maxBytes: 99 }, () => image({ "Content-Length": "100" })],
+  ];
+
+  test.each(failures)(
+    "%s, open: it flows, and a header says why",
+    async (code, failing, options, respond) => {
+      answer = failing() ?? answer;
+      const { status, headers, body } = await through(options, respond);
+      expect([status, body]).toEqual([respond().status, jpeg]);
+      expect(headers["x-image-classify-error"]).toBe(code);
+      expect(headers).not.toHaveProperty("x-image-label");
+    },
+  );
+
+  test.each(failures)("%s, closed: it is withheld", async (code, failing, options, respond) => {
+    answer = failing() ?? answer;
+    const { status, headers, text } = await through({ ...options, onError: "closed" }, respond);
+    expect(status).toBe(503);
+    expect(JSON.parse(text)).toMatchObject({ status: 503, code: "image_withheld", reason: code });
+    expect(headers).toMatchObject({
+      "content-type": "application/problem+json",
+      "cache-control": "no-store",
+    });
+    expect(headers).not.toHaveProperty("etag");
+  });
+});
+
+describe("a stream", () => {
+  function streamed(chunks: number, each: number, failAt = Number.POSITIVE_INFINITY) {
+    const seen = { pulled: 0, cancelled: false };
+    const body = new ReadableStream<Uint8Array>(
+      {
+        pull(controller) {
+          if (seen.pulled === failAt) return controller.error(new Error("origin broke off"));
+          if (seen.pulled++ === chunks) return controller.close();
+          controller.enqueue(new Uint8Array(each).fill(seen.pulled));
+        },
+        cancel() {
+          seen.cancelled = true;
+        },
+      },
+      { highWaterMark: 0 },
+    );
+    const response = new Response(body, { headers: { "Content-Type": "image/jpeg" } });
+    return { seen, response };
+  }
+  const handle = (options: Options, response: Response) =>
+    classifyImages({ classifier, ...options })(() => response)(new Request("http://localhost/"), {}, {});
+
+  test("of just maxBytes is classified whole", async () => {
+    const response = await handle({ maxBytes: 40 }, streamed(4, 10).response);
+    expect(response.headers.get("X-Image-Label")).toBe("ship");
+    expect(asked[0]?.bytes).toHaveLength(40);
+  });
+
+  test("over maxBytes is read no further than that before it flows on, and arrives whole", async () => {
+    const { seen, response } = streamed(1000, 10);
+    const answered = await handle({ maxBytes: 40 }, response);
+    expect(seen.pulled).toBe(5);
+    const body = new Uint8Array(await answered.arrayBuffer());
+    expect(body).toHaveLength(10_000);
+    expect([body[0], body[45], body[9_999]]).toEqual([1, 5, 1000 % 256]);
+    expect(asked).toEqual([]);
+  });
+
+  test("that the client gives up is given up at its source; so is one withheld", async () => {
+    const first = streamed(1000, 10);
+    await (await handle({ maxBytes: 40 }, first.response)).body?.cancel();
+    const second = streamed(1000, 10);
+    await handle({ maxBytes: 40, onError: "closed" }, second.response);
+    expect([first.seen.cancelled, second.seen.cancelled]).toEqual([true, true]);
+    expect(second.seen.pulled).toBe(5);
+  });
+
+  test("that breaks off gives what came, then breaks off", async () => {
+    const answered = await handle({}, streamed(1000, 10, 3).response);
+    expect(answered.headers.get("X-Image-Classify-Error")).toBe("image_interrupted");
+    await expect(answered.arrayBuffer()).rejects.toThrow(/broke off/);
+  });
+});
+
+describe("a policy", () => {
+  test("sees predictions, request and the image, and may rewrite it", async () => {
+    const { status, headers, text } = await through(
+      {
+        policy: async ([best], request, response) =>
+          new Response(
+            `${best?.label} at ${new URL(request.url).pathname}, ${(await response.blob()).size} bytes`,
+            {
+              status: 203,
+              headers: { "X-Seen": response.headers.get("X-Image-Label") ?? "" },
+            },
+          ),
+      },
+      image,
+    );
+    expect([status, text, headers["x-seen"]]).toEqual([203, "ship at /a.jpg, 4 bytes", "ship"]);
+    expect(headers).not.toHaveProperty("etag");
+  });
+
+  test("may redirect", async () => {
+    const policy = () => new Response(null, { status: 302, headers: { Location: "/placeholder.jpg" } });
+    expect(await through({ policy }, image)).toMatchObject({
+      status: 302,
+      headers: { location: "/placeholder.jpg" },
+    });
+  });
+
+  test("that reads the image and lets it through does not use it up", async () => {
+    const policy = async (_: unknown, __: unknown, response: Response) => void (await response.arrayBuffer());
+    expect((await through({ policy: policy as never }, image)).body).toEqual(jpeg);
+  });
+});
+
+test.each([{ maxBytes: 0 }, { maxBytes: 1.5 }, { maxBytes: Number.NaN }, { timeoutMs: -1 }])(
+  "%j is refused at once",
+  (options) => {
+    expect(() => classifyImages({ classifier, ...options })).toThrow(RangeError);
+  },
+);
+
+test("the classifier may be found in env", async () => {
+  const handler = classifyImages({ classifier: (env: { CLASSIFIER: ClassifierStub }) => env.CLASSIFIER })(
+    () => image(),
+  );
+  const response = await handler(new Request("http://localhost/"), { CLASSIFIER: classifier }, {});
+  expect(response.headers.get("X-Image-Label")).toBe("ship");
+});
