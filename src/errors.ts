@@ -64,6 +64,17 @@ export class ClassifierError extends Error {
   }
 }
 
+/** Wraps any thrown value. What is not a ClassifierError is a fault of the program. */
+export function toClassifierError(error: unknown): ClassifierError {
+  if (error instanceof ClassifierError) return error;
+  return new ClassifierError({ code: "internal" }, { cause: error });
+}
+
+/** Builds the error for an image of too many bytes. */
+export function tooManyBytes(measured: number, limit: number): ClassifierError {
+  return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
+}
+
 const sizeUnits = {
   // The rest of the body has not been read.
   bytes: (measured: number) => `at least ${measured} bytes`,

@@ -9,6 +9,7 @@ import { SeenImages } from "./cache/seen-images.ts";
 import { type CacheTier, TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classifier/classifier.ts";
 import { toJpeg } from "./classifier/convert.ts";
+import { Scorer } from "./classifier/score.ts";
 import { Admission } from "./concurrency/admission.ts";
 import { type Env, readConfig } from "./config.ts";
 import { HeadStore } from "./head/head-store.ts";
@@ -134,20 +135,18 @@ function createServices(env: Env): Services {
     timeoutMs: cacheTimeoutMs,
     onFailure: cacheFailed("seen"),
   });
+  const classifier = new Classifier({
+    ...{ host, cache, decoding: decodeLimits },
+    ...{ toJpeg: convert, coalesceWaitMs, waitUntil },
+  });
   return {
     config,
     admission,
     heads,
     seenImages,
     waitUntil,
-    classifier: new Classifier({
-      host,
-      cache,
-      decoding: decodeLimits,
-      toJpeg: convert,
-      coalesceWaitMs,
-      waitUntil,
-    }),
+    classifier,
+    scorer: new Scorer({ admission, classifier, heads }),
   };
 }
 

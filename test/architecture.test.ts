@@ -1,4 +1,4 @@
-/** The rooms of the code and who may import whom. */
+/** The folders of the code, and which may import which. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -39,16 +39,52 @@ describe("the structure", () => {
 
   test.each([
     [
-      "image/ and model/ know nothing of http, cache, edge or tools",
+      "image/ and model/ know nothing of the server or tools",
       /^src\/(image|model)\//,
-      /^(src\/(http|cache|edge)|tools)\//,
+      /^(src\/(http|cache|rpc|middleware|classifier|remote|head)|tools)\//,
     ],
     [
-      "head/ knows the model, and nothing of http, cache, image, edge or tools",
+      "head/ knows the model, and nothing of the server, images or tools; of cache/ it uses the LRU map",
       /^src\/head\//,
-      /^(src\/(http|cache|image|edge)|tools)\//,
+      /^(src\/(http|cache\/(?!lru\.ts)|rpc|middleware|classifier|remote|image)|tools)\//,
     ],
-    ["cache/ knows nothing of http, image or model", /^src\/cache\//, /^src\/(http|image|model|edge)\//],
+    [
+      "cache/ stores results, and knows nothing of how they come about or are served",
+      /^src\/cache\//,
+      /^src\/(http|image|model|head|rpc|middleware|classifier|remote|storage)\//,
+    ],
+    [
+      "bytes/ and concurrency/ import only each other, errors and limits",
+      /^src\/(bytes|concurrency)\//,
+      /^(?!src\/(bytes|concurrency)\/|src\/(errors|limits)\.ts$)/,
+    ],
+    [
+      "storage/ reads packs for the model, and knows nothing of the server or images",
+      /^src\/storage\//,
+      /^src\/(http|cache|image|head|rpc|middleware|classifier|remote)\//,
+    ],
+    [
+      "remote/ fetches, and knows nothing of what becomes of the image",
+      /^src\/remote\//,
+      /^src\/(http|cache|image|model|head|rpc|middleware|classifier|storage)\//,
+    ],
+    [
+      "classifier/ scores the same way for every transport",
+      /^src\/classifier\//,
+      /^src\/(http|rpc|middleware|remote|index|config|bindings)/,
+    ],
+    [
+      "only http/, rpc/ and what composes the Worker use classifier/",
+      /^src\/(?!(http|rpc|classifier)\/|(index|config)\.ts$)/,
+      /^src\/classifier\//,
+    ],
+    ["http/ knows nothing of rpc/ and middleware/", /^src\/http\//, /^src\/(rpc|middleware)\//],
+    ["rpc/ knows nothing of middleware/", /^src\/rpc\//, /^src\/middleware\//],
+    [
+      "middleware/ runs in other Workers: of the server it imports the RPC contract alone",
+      /^src\/middleware\//,
+      /^src\/(http|rpc\/(?!contract\.ts)|cache|model|head|classifier|remote|storage|index|config)/,
+    ],
     ["errors and limits import nothing", /^src\/(errors|limits)\.ts$/, /./],
     ["nothing imports the Worker's entry", /./, /^src\/index\.ts$/],
     ["src never imports tools or Node", /^src\//, /^(tools\/|node:)/],
@@ -61,7 +97,7 @@ describe("the structure", () => {
     [
       "tools use image/, model/, head/ and what those need, not the server",
       /^tools\//,
-      /^src\/(http|cache|edge|index|classify)/,
+      /^src\/(http|cache|rpc|middleware|index|classifier)/,
     ],
     ["of tools only the doctor reads the Worker's settings", /^tools\/(?!doctor\/)/, /^src\/config/],
   ])("%s", (_, from, to) => {

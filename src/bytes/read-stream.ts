@@ -1,13 +1,11 @@
-/** Streams of bytes, bounded by counting. */
-
+/** Reads streams of bytes with limits on their size and their pace. */
 import { IdleTimer, timedOut } from "../concurrency/timeout.ts";
-import { ClassifierError } from "../errors.ts";
 import { firstReadBytes } from "../limits.ts";
 import { freeBytes } from "./free-bytes.ts";
 
 /**
- * How slow a stream may be: `idleMs` without a byte, or this much behind `minBytesPerSecond`. Only time in which the
- * reader waits counts.
+ * The slowest pace of a stream: `idleMs` without a byte, or this much behind `minBytesPerSecond`. Only time in which the
+ * reader waits for the stream counts.
  */
 export interface Pace {
   readonly idleMs: number;
@@ -15,21 +13,32 @@ export interface Pace {
   readonly now?: () => number;
 }
 
-/** Accounts for the memory of what is read: admission.ts has the one of a request. */
+/** Accounts for memory. The permit of a request is one (concurrency/admission.ts). */
 export interface Room {
   readonly heldBytes: number;
   /** Waits until `bytes` in total may be held. */
   growTo(bytes: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** How a stream is to be read. */
+/** Why a stream was not read to its end. `bytes` is what had arrived. */
+export type StreamFault =
+  | { readonly kind: "too_large"; readonly bytes: number; readonly limit: number }
+  | {
+      readonly kind: "interrupted";
+      readonly bytes: number;
+      readonly detail: string;
+      readonly cause?: unknown;
+    };
+
 export interface Reading {
-  /** Bytes that may come. */
+  /** Limit of the bytes that may arrive. */
   readonly maxBytes: number;
-  /** Bytes that are announced. More or fewer may come. */
+  /** Builds the error for a fault: only the caller knows whose stream it is. */
+  readonly errorOf: (fault: StreamFault) => Error;
+  /** Bytes that are announced. More or fewer may arrive. */
   readonly expectedBytes?: number | undefined;
   readonly pace?: Pace | undefined;
-  /** Grows as bytes come. While it has to wait, nothing is read, and the sender is not timed. */
+  /** Grows as bytes arrive. While it waits, nothing is read and the sender is not timed. */
   readonly room?: Room | undefined;
   /** Aborts the wait for room. */
   readonly signal?: AbortSignal | undefined;
@@ -44,9 +53,9 @@ const segmentBytes = 256 * 1024;
 /**
  * All bytes of a stream, in one piece. They are read into segments, which are joined at the end; the memory of each
  * segment is freed as it is copied, so no chunk of the stream may share its buffer with what is still needed.
- * Joining takes the bytes twice, in one synchronous step: no image is decoded meanwhile, so the copy has the room for
- * decoding, and half of the rest of the memory budget (limits.ts).
- * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
+ * Joining takes the bytes twice, in one synchronous step. No image is decoded meanwhile, so the copy uses the room for
+ * decoding and half of the rest of the memory budget (limits.ts).
+ * @throws what `errorOf` builds, and what `room` throws
  */
 export async function readStream(stream: ReadableStream<Uint8Array>, reading: Reading): Promise<Uint8Array> {
   const reader = byteReader(stream);
@@ -82,7 +91,7 @@ async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading):
       }
       const { done, value } = await reads.next(reader.read(segment.subarray(filled)));
       // Where somebody else has cancelled the stream, the buffer does not come back.
-      if (!value) throw interrupted(reads.bytes, "the connection was lost");
+      if (!value) throw reads.interrupted("the connection was lost");
       // A read takes the buffer away and gives it back as another object.
       segment = new Uint8Array(value.buffer);
       filled += value.length;
@@ -104,7 +113,7 @@ function nextSegmentBytes(readBytes: number, { maxBytes, expectedBytes = maxByte
 
 /**
  * The chunks of a stream, counted; the stream is cancelled when they are no longer wanted.
- * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
+ * @throws what `errorOf` builds, and what `room` throws
  */
 export async function* chunksOf(
   stream: ReadableStream<Uint8Array>,
@@ -152,18 +161,22 @@ class BoundedReads {
     return this.makeRoom(Math.max(this.bytes, Math.min(inSteps, expectedBytes)));
   }
 
-  /** @throws ClassifierError image_too_large, body_interrupted */
+  /** @throws what `errorOf` builds */
   async next<R extends Read>(reading: Promise<R>): Promise<R> {
-    const { pace, maxBytes } = this.#reading;
+    const { pace, maxBytes, errorOf } = this.#reading;
     const outcome = await this.#settled(reading);
-    if (outcome === timedOut) throw interrupted(this.bytes, `nothing came for ${pace?.idleMs} ms`);
+    if (outcome === timedOut) throw this.interrupted(`no bytes arrived for ${pace?.idleMs} ms`);
     if (outcome.done) return outcome;
     this.bytes += outcome.value?.length ?? 0;
-    if (this.bytes > maxBytes) throw tooManyBytes(this.bytes, maxBytes);
+    if (this.bytes > maxBytes) throw errorOf({ kind: "too_large", bytes: this.bytes, limit: maxBytes });
     if (pace && this.#isTooSlow(pace)) {
-      throw interrupted(this.bytes, `it came slower than ${pace.minBytesPerSecond} bytes a second`);
+      throw this.interrupted(`it arrived slower than ${pace.minBytesPerSecond} bytes per second`);
     }
     return outcome;
+  }
+
+  interrupted(detail: string, cause?: unknown): Error {
+    return this.#reading.errorOf({ kind: "interrupted", bytes: this.bytes, detail, cause });
   }
 
   /** Cancels the stream, which does nothing to one that has ended. */
@@ -176,21 +189,13 @@ class BoundedReads {
     try {
       return await (this.#timer ? this.#timer.settle(reading) : reading);
     } catch (cause) {
-      throw interrupted(this.bytes, "the connection was lost", cause);
+      throw this.interrupted("the connection was lost", cause);
     }
   }
 
   #isTooSlow({ idleMs, minBytesPerSecond }: Pace): boolean {
     return (this.#timer?.waitedMs ?? 0) > idleMs + (1000 * this.bytes) / minBytesPerSecond;
   }
-}
-
-function interrupted(bytes: number, detail: string, cause?: unknown): ClassifierError {
-  return new ClassifierError({ code: "body_interrupted", bytes, detail }, { cause });
-}
-
-export function tooManyBytes(measured: number, limit: number): ClassifierError {
-  return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
 }
 
 /** The chunks in one piece. Empties `chunks`; those that do not share their buffer with others are freed. */

@@ -1,8 +1,8 @@
 /** PNG, WebP and AVIF to JPEG, by the optional Images binding: this Worker itself decodes JPEG only. */
 
-import { readStream } from "../bytes/read-stream.ts";
+import { readStream, type StreamFault } from "../bytes/read-stream.ts";
 import { settleWithin, timedOut } from "../concurrency/timeout.ts";
-import { ClassifierError } from "../errors.ts";
+import { ClassifierError, tooManyBytes } from "../errors.ts";
 import { describeFormat, isConvertible, startsAsJpeg } from "../image/detect.ts";
 import { conversionMs, retryAfterSeconds } from "../limits.ts";
 
@@ -59,14 +59,11 @@ async function convert(
 ): Promise<Uint8Array> {
   try {
     const output = await converter.input(streamOf(bytes)).output({ format: "image/jpeg", quality });
-    // The pace lets go of a stream that nobody waits for any more.
-    return await readStream(output.image(), { maxBytes, pace: { idleMs, minBytesPerSecond: 1 } });
+    // The pace ends the reading of a stream after its caller has given up.
+    const pace = { idleMs, minBytesPerSecond: 1 };
+    return await readStream(output.image(), { maxBytes, pace, errorOf: outputError });
   } catch (cause) {
-    if (cause instanceof ClassifierError) {
-      // Reading speaks of the request's body; this is the binding's.
-      if (cause.reason.code !== "body_interrupted") throw cause;
-      throw unavailable(`the Images binding broke off after ${cause.reason.bytes} bytes`, cause);
-    }
+    if (cause instanceof ClassifierError) throw cause;
     const { code, message } = Object(cause) as { code?: unknown; message?: unknown };
     if (isPicturesFault(code)) {
       const detail = `it is ${describeFormat(bytes)} that cannot be converted`;
@@ -74,6 +71,11 @@ async function convert(
     }
     throw unavailable(`the Images binding says ${String(message ?? cause).slice(0, 100)}`, cause);
   }
+}
+
+function outputError(fault: StreamFault): ClassifierError {
+  if (fault.kind === "too_large") return tooManyBytes(fault.bytes, fault.limit);
+  return unavailable(`the Images binding broke off after ${fault.bytes} bytes`, fault.cause);
 }
 
 function unavailable(detail: string, cause?: unknown): ClassifierError {

@@ -15,7 +15,7 @@ export function analytics(
     if (!dataset) return next();
     const startedMs = performance.now();
     await next();
-    const { code = "ok", cache = "", model = "", bytes = 0 } = c.var.facts;
+    const { code = "ok", cache = "", model = "", bytes = 0 } = c.var.scoring.facts;
     try {
       dataset.writeDataPoint({
         // What is sampled is sampled an index: a flood of good answers does not hide the errors.

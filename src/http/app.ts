@@ -1,15 +1,15 @@
-/** The HTTP API: middleware, routes, and what becomes of an error. */
-import { type Context, Hono } from "hono";
+/** The HTTP API: middleware, routes and error handling. */
+import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
 import type { AnalyticsDataset, RateLimiter } from "../bindings.ts";
-import { ClassifierError } from "../errors.ts";
+import { ClassifierError, toClassifierError } from "../errors.ts";
 import { analytics } from "./analytics.ts";
-import { door } from "./auth.ts";
+import { auth } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 import { crossOrigin } from "./cross-origin.ts";
-import { httpStatus, problemResponse, toClassifierError } from "./problem.ts";
+import { httpStatus, problemResponse } from "./problem.ts";
 import { rateLimit } from "./rate-limit.ts";
 import { requestLog } from "./request-log.ts";
 import { addCdn } from "./routes/cdn.ts";
@@ -37,10 +37,11 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   app.use(requestLog(log, services));
   app.use(analytics(options.analytics, log));
   app.use(securityHeaders());
-  // Before the door: a browser sends no key with a preflight, and its page must be able to read a 401.
+  // Before auth: a browser sends no key with a preflight, and its page must be able to read a 401.
   app.use(crossOrigin(services));
-  app.use(door(services, log));
+  app.use(auth(services, log));
   app.use(rateLimit(options.rateLimiter, log));
+  app.use(keepRunning);
   app.use(
     methodNotAllowed({
       app,
@@ -56,10 +57,17 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   return app;
 }
 
+/** Keeps the request running after its client disconnects, so that cleanup always happens. */
+const keepRunning: MiddlewareHandler<AppEnv> = (c, next) => {
+  const done = next();
+  c.executionCtx.waitUntil(done.catch(() => {}));
+  return done;
+};
+
 function fail(c: Context<AppEnv>, thrown: unknown): Response {
   const error = toClassifierError(thrown);
-  c.var.facts.code = error.reason.code;
+  c.var.scoring.facts.code = error.reason.code;
   // Only failures of ours are explained in the log; what a caller did wrong is in the code.
-  if (httpStatus(error) >= 500) c.var.facts.error = error;
+  if (httpStatus(error) >= 500) c.var.scoring.facts.error = error;
   return problemResponse(error, c.var.requestId);
 }

@@ -1,22 +1,24 @@
 /**
- * The door: who is let in, by API key. Open when no keys are set; then the first request of a deployed isolate
- * leaves a line in the log, since everyone who knows the address spends the owner's money.
+ * Authentication by API key. Without keys the endpoint is open; the first request of a deployed isolate then logs a
+ * warning, because everyone who knows the URL can spend the owner's money.
  */
 import type { MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
 import { sha256Hex } from "../bytes/sha256.ts";
 import { ClassifierError } from "../errors.ts";
-import { equalInConstantTime } from "./constant-time.ts";
 import type { AppEnv } from "./context.ts";
 import type { GetServices } from "./services.ts";
 
-/** A probe has no key and must not be counted. */
+/** Liveness probes have no key and are not counted by the rate limit. */
 export const livenessPath = "/healthz";
-/** Paths that anyone may call. The API's description is the same for every Worker, and a browser has no key for it. */
+/** Paths that need no key. The API description is the same for every Worker, and a browser has no key to send. */
 const openPaths: ReadonlySet<string> = new Set([livenessPath, "/openapi.json", "/docs"]);
 
-/** Throws ClassifierError unauthorized, or misconfigured when the keys do not hold: a broken lock stays locked. */
-export function door(
+/**
+ * Refuses requests without a valid key. If the configured keys are invalid, it refuses every request.
+ * @throws ClassifierError unauthorized, misconfigured
+ */
+export function auth(
   services: GetServices,
   log: (event: Readonly<Record<string, unknown>>) => void,
 ): MiddlewareHandler<AppEnv> {
@@ -24,15 +26,15 @@ export function door(
   let warned = false;
   const authenticate = bearerAuth<AppEnv>({
     realm: "edge-resnet",
-    // The error handler makes the answer, challenge included: these never return.
+    // The error handler builds the answer and its challenge. These functions always throw.
     noAuthenticationHeader: { message: () => refuse("missing") },
     invalidAuthenticationHeader: { message: () => refuse("malformed") },
     invalidToken: { message: () => refuse("wrong") },
     verifyToken: async (token, c) => {
-      // Kept when it is there, not while it is made: a promise of a request that is cancelled may never settle.
+      // Store the hashes, not their promise: the promise of a cancelled request may never settle.
       keyHashes ??= await Promise.all(services().config.apiKeys.map(hashOf));
       const hash = await hashOf(token);
-      // Every key is compared, whichever fits: the time tells nothing.
+      // Compare with every key, so that the time does not depend on which one matches.
       const matches = keyHashes.filter((known) => equalInConstantTime(known, hash));
       if (matches.length === 0) return false;
       c.set("keyHash", hash);
@@ -44,7 +46,7 @@ export function door(
     if (services().config.apiKeys.length > 0) return authenticate(c, next);
     if (!warned && !isLocal(new URL(c.req.url).hostname)) {
       warned = true;
-      log({ event: "open_endpoint", reason: "API_KEYS is not set: everyone who knows the address may call" });
+      log({ event: "open_endpoint", reason: "API_KEYS is not set: everyone who knows the URL may call" });
     }
     return next();
   };
@@ -56,6 +58,14 @@ function refuse(detail: "missing" | "malformed" | "wrong"): never {
 
 function hashOf(key: string): Promise<string> {
   return sha256Hex(new TextEncoder().encode(key));
+}
+
+/** Whether two hashes are equal, in a time that depends on their lengths alone. */
+export function equalInConstantTime(a: string, b: string): boolean {
+  if (a.length !== b.length) return false;
+  let difference = 0;
+  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
+  return difference === 0;
 }
 
 function isLocal(hostname: string): boolean {

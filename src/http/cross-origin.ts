@@ -39,7 +39,7 @@ export function crossOrigin(services: GetServices): MiddlewareHandler<AppEnv> {
   };
 }
 
-/** Without a configuration nothing is allowed, and the door says what is wrong with it. */
+/** Allows no origin if the configuration is invalid. The auth middleware then reports what is wrong. */
 function originsOf(services: GetServices): readonly string[] {
   try {
     return services().config.corsOrigins;

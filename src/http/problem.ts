@@ -1,5 +1,5 @@
 /** Every reason to HTTP: RFC 9457 problem details. The one place that knows the status of an error. */
-import { ClassifierError, type Reason, type ReasonCode } from "../errors.ts";
+import type { ClassifierError, Reason, ReasonCode } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 
 export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
@@ -55,11 +55,6 @@ const challenges = {
   malformed: 'Bearer realm="edge-resnet", error="invalid_request"',
   wrong: 'Bearer realm="edge-resnet", error="invalid_token"',
 } as const;
-
-export function toClassifierError(error: unknown): ClassifierError {
-  if (error instanceof ClassifierError) return error;
-  return new ClassifierError({ code: "internal" }, { cause: error });
-}
 
 export function httpStatus(error: ClassifierError): number {
   return statusOfCode[error.reason.code];

@@ -1,10 +1,10 @@
-/** One structured log line a request: what was asked, what was answered, where the time went. No image content. */
+/** One structured log line per request: the request, the answer, and where the time went. Never image content. */
 import type { MiddlewareHandler } from "hono";
 import { setMetric } from "hono/timing";
+import { type RequestFacts, Stages } from "../classifier/request-context.ts";
 import type { ClassifierError } from "../errors.ts";
 import type { DecodeScale } from "../image/choose-scale.ts";
-import { Stages } from "../stages.ts";
-import type { AppEnv, RequestFacts } from "./context.ts";
+import type { AppEnv } from "./context.ts";
 import type { GetServices } from "./services.ts";
 
 const maxLoggedPath = 200;
@@ -17,8 +17,7 @@ export function requestLog(
   return async (c, next) => {
     const stages = new Stages();
     const facts: RequestFacts = {};
-    c.set("stages", stages);
-    c.set("facts", facts);
+    c.set("scoring", { signal: c.req.raw.signal, stages, facts });
     const startedMs = performance.now();
     await next();
     const stagesMs: Record<string, number> = {};
@@ -51,7 +50,7 @@ function decoding(decode: DecodeScale | undefined): Record<string, unknown> {
   return { scale: decode.eighths / 8, decode_cost_bytes: decode.costBytes };
 }
 
-/** Nothing where the deployment is misconfigured: then no request gets as far as holding anything. */
+/** Empty if the deployment is misconfigured, because no request then holds anything. */
 function inFlight(services: GetServices): Record<string, number> {
   try {
     const { permits, heldBytes, waiting } = services().admission;

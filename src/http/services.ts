@@ -1,28 +1,26 @@
-/** What the routes need, and the little that they share. */
-
+/** What the routes need. Made once per isolate, by the composition root. */
 import type { SeenImages } from "../cache/seen-images.ts";
 import type { Classifier } from "../classifier/classifier.ts";
+import type { Scorer } from "../classifier/score.ts";
 import type { Admission } from "../concurrency/admission.ts";
 import type { WaitUntil } from "../concurrency/single-flight.ts";
 import type { Config } from "../config.ts";
 import type { HeadStore } from "../head/head-store.ts";
-import type { Pack } from "../model/pack.ts";
 
 export interface Services {
   readonly config: Config;
+  readonly scorer: Scorer;
   readonly classifier: Classifier;
   readonly heads: HeadStore;
-  /** Bytes of bodies in flight. */
+  /** Memory of the requests in flight. */
   readonly admission: Admission;
-  /** What remote URLs gave before. */
+  /** Hashes and validators of remote images. */
   readonly seenImages: SeenImages;
   readonly waitUntil: WaitUntil;
 }
 
-/** Throws ClassifierError misconfigured when the deployment's variables do not hold. */
+/**
+ * Returns the services, made at the first call.
+ * @throws ClassifierError misconfigured, when a variable of the deployment is invalid
+ */
 export type GetServices = () => Services;
-
-/** How an answer names the model that made it. */
-export function modelOf(pack: Pack): { name: string; version: string } {
-  return { name: pack.manifest.name, version: pack.manifest.version };
-}

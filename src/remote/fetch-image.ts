@@ -1,10 +1,9 @@
 /**
- * Fetches the image at a URL that a caller names: allowed hosts only, each redirect checked again, bounded in bytes and
- * in time. What the server says of its answer (length, type) is never trusted: bytes are counted, the image is sniffed.
+ * Fetches the image at a URL that a caller names: from allowed hosts only, every redirect checked, bounded in bytes and in
+ * time. The length and the type that the server announces are not trusted.
  */
-
-import { type Room, readStream } from "../bytes/read-stream.ts";
-import { ClassifierError, type Reason } from "../errors.ts";
+import { type Room, readStream, type StreamFault } from "../bytes/read-stream.ts";
+import { ClassifierError, tooManyBytes } from "../errors.ts";
 import {
   maxImageRedirects,
   minBodyBytesPerSecond,
@@ -14,12 +13,11 @@ import {
 } from "../limits.ts";
 import { type AllowedHosts, whyNotAllowed } from "./allowed-hosts.ts";
 import { viaHeader } from "./loops.ts";
-import { cfImageOptions, type Renditions, renditionOf } from "./renditions.ts";
+import { cfImageOptions, type Rendition } from "./renditions.ts";
 
 export interface RemoteOptions {
   readonly hosts: AllowedHosts;
-  readonly renditions: Renditions;
-  /** Bytes of the image. */
+  /** Limit of the image's bytes. */
   readonly maxBytes: number;
   readonly fetch?: typeof fetch;
   /** Milliseconds for the headers, redirects included. */
@@ -28,16 +26,16 @@ export interface RemoteOptions {
   readonly bodyMs?: number;
 }
 
-/** A server's answer, its body not yet read. One of read() and cancel() is to be called. */
+/** A server's answer whose body has not been read. Call either read() or cancel(). */
 export interface OpenImage {
   readonly headers: Headers;
-  /** True for 304: the validators that were sent still hold, and there is no body. */
+  /** The server answered 304: the validators still match, and there is no body. */
   readonly notModified: boolean;
-  /** Bytes of the body as announced, or else the most that it may have. */
+  /** Bytes that the server announces, or else the limit. */
   readonly expectedBytes: number;
   /**
-   * @param room grows as the body comes
-   * @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable when there is nothing
+   * @param room grows as bytes arrive
+   * @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable for an empty body
    */
   read(room?: Room): Promise<Uint8Array>;
   cancel(): void;
@@ -57,16 +55,15 @@ export function parseImageUrl(value: string): URL {
 const maxUrlChars = 2048;
 
 /**
- * @param validators If-None-Match, If-Modified-Since: what is known of the image already
+ * Asks for an image and follows redirects.
+ * @param validators If-None-Match or If-Modified-Since, for an image that is known already
  * @throws ClassifierError host_not_allowed, image_unreachable, upstream_unavailable, image_too_large
  */
 export async function openImage(
-  original: URL,
+  { url, cfImage }: Rendition,
   options: RemoteOptions,
   validators: Readonly<Record<string, string>> = {},
 ): Promise<OpenImage> {
-  refuseUnlessAllowed(original, options.hosts);
-  const { url, cfImage } = renditionOf(original, options.renditions);
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), options.headersMs ?? remoteHeadersMs);
   const init: RequestInit = {
@@ -125,10 +122,8 @@ function checked(
   if (status >= 500 || status === 429) throw unavailable(`${url.host} answers ${status}`);
   if (status !== 200 && status !== 304) throw unreachable(`${url.host} answers ${status}`);
   const announced = announcedBytes(headers);
-  if (announced !== undefined && announced > options.maxBytes) {
-    const limit = options.maxBytes;
-    throw new ClassifierError({ code: "image_too_large", unit: "bytes", measured: announced, limit });
-  }
+  if (announced !== undefined && announced > options.maxBytes)
+    throw tooManyBytes(announced, options.maxBytes);
   return {
     headers,
     notModified: status === 304,
@@ -144,13 +139,14 @@ function checked(
               expectedBytes: announced,
               pace: { idleMs: bodyMs, minBytesPerSecond: minBodyBytesPerSecond },
               room,
+              errorOf: (fault) => bodyError(fault, url, announced),
             })
           : new Uint8Array(0);
         if (bytes.length === 0) throw unreachable(`${url.host} answers with an empty body`);
         return bytes;
       } catch (error) {
         controller.abort();
-        throw asRemote(error, url, announced);
+        throw error;
       } finally {
         clearTimeout(timer);
       }
@@ -159,7 +155,7 @@ function checked(
 }
 
 /**
- * The length of the body as it is transferred, where the server announces it. A Content-Length beside a Transfer-Encoding
+ * The length of a body as it is transferred, where its sender announces it. A Content-Length beside a Transfer-Encoding
  * means nothing (RFC 9112, 6.3): the chunks alone delimit the body.
  */
 export function contentLength(headers: Headers): number | undefined {
@@ -181,17 +177,12 @@ function refuseUnlessAllowed(url: URL, hosts: AllowedHosts): void {
   throw new ClassifierError({ code: "host_not_allowed", host, variable: "ALLOWED_IMAGE_HOSTS", detail });
 }
 
-/** An error of reading the body, in terms of the server that sent it. */
-function asRemote(error: unknown, url: URL, announced: number | undefined): unknown {
-  const reason: Reason | undefined = error instanceof ClassifierError ? error.reason : undefined;
-  if (reason?.code === "body_interrupted") {
-    return unavailable(`${url.host} broke off after ${reason.bytes} bytes: ${reason.detail}`, error);
+function bodyError(fault: StreamFault, { host }: URL, announced: number | undefined): ClassifierError {
+  if (fault.kind === "interrupted") {
+    return unavailable(`${host} broke off after ${fault.bytes} bytes: ${fault.detail}`, fault.cause);
   }
-  if (reason?.code === "image_too_large" && announced !== undefined) {
-    const detail = `${url.host} sends more than the ${announced} bytes that its Content-Length announces`;
-    return unavailable(detail, error);
-  }
-  return error;
+  if (announced === undefined) return tooManyBytes(fault.bytes, fault.limit);
+  return unavailable(`${host} sends more than the ${announced} bytes that its Content-Length announces`);
 }
 
 function unreachable(detail: string): ClassifierError {

@@ -1,20 +1,18 @@
-/** The classifier for callers in code: another Worker through a service binding, or this one itself. */
-import type { Scored } from "../classifier/classifier.ts";
-import { ClassifierError } from "../errors.ts";
+/** The classifier for callers in code: another Worker through a service binding, or this Worker itself. */
+import { z } from "zod";
+import { classificationOf, embeddingOf, normalisations, predictionsOf } from "../classifier/answers.ts";
 import {
-  answered,
-  classificationOf,
-  embeddingOf,
-  normalisations,
-  predictionsOf,
-  settle,
-} from "../http/answers.ts";
-import { httpStatus, toClassifierError } from "../http/problem.ts";
-import { parseChoice, parseFunctionToApply, parseHeadChoice, parseTopK } from "../http/query.ts";
+  checkUnknown,
+  classifyQuerySchema,
+  oneOf,
+  parseParameters,
+  type RequestedOptions,
+} from "../classifier/options.ts";
+import { type RequestContext, Stages } from "../classifier/request-context.ts";
+import type { Scored } from "../classifier/score.ts";
+import { ClassifierError, toClassifierError } from "../errors.ts";
+import { httpStatus } from "../http/problem.ts";
 import type { GetServices } from "../http/services.ts";
-import { requestOverheadBytes } from "../limits.ts";
-import type { Pack } from "../model/pack.ts";
-import { Stages } from "../stages.ts";
 import type {
   Classification,
   ClassifyOptions,
@@ -26,17 +24,20 @@ import type {
   RunInput,
 } from "./contract.ts";
 import { failureOf } from "./failure.ts";
-import { imageArgument } from "./image-argument.ts";
+import { argumentSource } from "./image-argument.ts";
 
-/** The name under which Workers AI has its image classifier. */
+/** The name of Workers AI's image classifier. `run` accepts it, so that callers of `env.AI` need no change. */
 export const workersAiModel = "@cf/microsoft/resnet-50";
+
+const embedOptionsSchema = z.object({ normalize: oneOf(normalisations).optional() });
+
+/** How RPC names the options that the query names otherwise. */
+const rpcNames: Readonly<Record<string, string>> = { top_k: "topK", function_to_apply: "functionToApply" };
 
 export interface ClassifierApiOptions {
   readonly services: GetServices;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
 }
-
-type ScoreImage = (image: unknown, check?: (pack: Pack) => Promise<unknown>) => Promise<Scored>;
 
 export class ClassifierApi implements ImageClassifier {
   readonly #options: ClassifierApiOptions;
@@ -47,105 +48,103 @@ export class ClassifierApi implements ImageClassifier {
 
   classify(image: ImageBytes, options?: ClassifyOptions): Promise<Classification | Failed> {
     return asData(() =>
-      this.#logged("classify", async (score, facts) => {
-        const topKOf = parseTopK(wordOf(options?.topK), "topK");
-        const functionToApply = parseFunctionToApply(wordOf(options?.functionToApply), "functionToApply");
-        const head = parseHeadChoice(wordOf(options?.head), wordOf(options?.unknown));
-        const { services } = this.#options;
-        const settleFor = (pack: Pack) => settle(services().heads, { topKOf, functionToApply, head }, pack);
-        const scored = await score(image, settleFor);
-        // Of the very pack that made the scores: another may have gone live since.
-        const answer = classificationOf(scored, await settleFor(scored.pack));
-        if (answer.head) facts.head = `${answer.head.name}/${answer.head.version}`;
-        return { ok: true as const, ...answer };
+      this.#logged("classify", async (context) => {
+        const requested = parseClassifyOptions(options);
+        return { ok: true as const, ...classificationOf(await this.#score(image, requested, context)) };
       }),
     );
   }
 
   embed(image: ImageBytes, options?: EmbedOptions): Promise<Embedding | Failed> {
     return asData(() =>
-      this.#logged("embed", async (score) => {
-        const normalize = parseChoice("normalize", wordOf(options?.normalize), normalisations);
-        const scored = await score(image);
-        return { ok: true as const, ...answered(scored), embedding: embeddingOf(scored, normalize) };
+      this.#logged("embed", async (context) => {
+        const { normalize } = parseParameters(embedOptionsSchema, { normalize: wordOf(options?.normalize) });
+        return { ok: true as const, ...embeddingOf(await this.#score(image, {}, context), normalize) };
       }),
     );
   }
 
   async run(model: string, input: RunInput): Promise<{ label: string; score: number }[]> {
     try {
-      return await this.#logged("run", async (score) => {
+      return await this.#logged("run", async (context) => {
         const served = [workersAiModel, this.#options.services().config.modelName];
         if (!served.includes(model)) {
           throw new ClassifierError({ code: "unknown_model", model: String(model), served });
         }
-        const scored = await score(input?.image);
-        const best = predictionsOf(scored, parseTopK(undefined)(scored.pack.manifest.classes), "softmax");
-        return best.map(({ label, score: probability }) => ({ label, score: probability }));
+        const scored = await this.#score(input?.image, {}, context);
+        return predictionsOf(scored).map(({ label, score }) => ({ label, score }));
       });
     } catch (thrown) {
       const { reason, message } = toClassifierError(thrown);
-      // A class of its own would not survive the way to another Worker; name and message do.
+      // RPC keeps the name and the message of an error, not its class.
       throw new Error(`${reason.code}: ${message}`);
     }
   }
 
-  /** Does the work to its end, also when the caller goes away, and writes one line about it. */
-  #logged<T>(
-    method: string,
-    work: (score: ScoreImage, facts: Record<string, unknown>) => Promise<T>,
-  ): Promise<T> {
-    const { log, services } = this.#options;
-    const stages = new Stages();
-    const facts: Record<string, unknown> = {};
+  async #score(image: unknown, options: RequestedOptions, context: RequestContext): Promise<Scored> {
+    const { config, scorer } = this.#options.services();
+    const scored = await scorer.scoreOne(argumentSource(image, config.maxImageBytes), { options }, context);
+    if ("notModified" in scored) throw new Error("an RPC call has no If-None-Match");
+    return scored;
+  }
+
+  /** Keeps the call running after its caller disconnects, and logs one line about it. */
+  #logged<T>(method: string, work: (context: RequestContext) => Promise<T>): Promise<T> {
+    const context: RequestContext = { stages: new Stages(), facts: {} };
     const startedMs = performance.now();
-    const finish = (more: Record<string, unknown>) =>
-      log({
-        event: "rpc",
-        method,
-        ...more,
-        ...facts,
-        ms: performance.now() - startedMs,
-        stages_ms: Object.fromEntries(stages.entries()),
+    const finish = (outcome: Record<string, unknown>) => {
+      const { cache, bytes, model, head } = context.facts;
+      const ms = performance.now() - startedMs;
+      const stagesMs = Object.fromEntries(context.stages.entries());
+      this.#options.log({
+        ...{ event: "rpc", method, ...outcome },
+        ...{ cache, bytes, model, head, ms, stages_ms: stagesMs },
       });
-    const done = work((image, check) => this.#score(image, check, stages, facts), facts).then(
+    };
+    const done = work(context).then(
       (value) => {
         finish({ code: "ok" });
         return value;
       },
       (thrown: unknown) => {
-        const error = toClassifierError(thrown);
+        const error = withRpcName(toClassifierError(thrown));
         finish({ code: error.reason.code, ...explained(error) });
         throw error;
       },
     );
-    services().waitUntil(done.catch(() => {}));
+    keepRunning(this.#options.services, done);
     return done;
   }
+}
 
-  async #score(
-    image: unknown,
-    check: ((pack: Pack) => Promise<unknown>) | undefined,
-    stages: Stages,
-    facts: Record<string, unknown>,
-  ): Promise<Scored> {
-    const { services } = this.#options;
-    const { config, classifier, admission } = services();
-    const argument = imageArgument(image, config.maxImageBytes);
-    facts.bytes = argument.memoryBytes;
-    const bytes = argument.memoryBytes + requestOverheadBytes;
-    const permit = await stages.time("wait", () => admission.acquire({ bytes, maxBytes: bytes }));
-    try {
-      const pack = await stages.time("model", () => classifier.host.pack());
-      await check?.(pack);
-      const scored = await classifier.score(argument.bytes(), pack, stages);
-      facts.cache = scored.cache;
-      facts.model = `${scored.pack.manifest.name}/${scored.pack.manifest.version}`;
-      return scored;
-    } finally {
-      permit.release();
-    }
+/** A misconfigured Worker has no services, and nothing to clean up. */
+function keepRunning(services: GetServices, done: Promise<unknown>): void {
+  const settled = done.catch(() => {});
+  try {
+    services().waitUntil(settled);
+  } catch {
+    // The call itself reports the misconfiguration.
   }
+}
+
+function parseClassifyOptions(options: ClassifyOptions | undefined): RequestedOptions {
+  const values = {
+    top_k: wordOf(options?.topK),
+    function_to_apply: wordOf(options?.functionToApply),
+    head: wordOf(options?.head),
+    unknown: wordOf(options?.unknown),
+  };
+  const requested = parseParameters(classifyQuerySchema, values);
+  checkUnknown(requested);
+  return requested;
+}
+
+/** Replaces the name of a query parameter at fault by that of the RPC option. */
+function withRpcName(error: ClassifierError): ClassifierError {
+  const { reason, cause } = error;
+  if (reason.code !== "invalid_parameter") return error;
+  const parameter = rpcNames[reason.parameter] ?? reason.parameter;
+  return new ClassifierError({ ...reason, parameter }, { cause });
 }
 
 async function asData<T>(work: () => Promise<T>): Promise<T | Failed> {
@@ -156,12 +155,12 @@ async function asData<T>(work: () => Promise<T>): Promise<T | Failed> {
   }
 }
 
-/** Options come from callers that no compiler may have checked. */
+/** The caller's compiler may not have checked the options. */
 function wordOf(value: unknown): string | undefined {
   return value === undefined ? undefined : String(value);
 }
 
-/** Only failures of ours are explained in the log; what a caller did wrong is in the code. */
+/** Explains the Worker's own failures. For the caller's, the code says enough. */
 function explained(error: ClassifierError): Record<string, unknown> {
   if (httpStatus(error) < 500) return {};
   const { cause } = error;

@@ -1,43 +1,46 @@
-/** The image that came as an argument: its type checked, its memory counted. Pure. */
-
-import { tooManyBytes } from "../bytes/read-stream.ts";
-import { ClassifierError } from "../errors.ts";
+/** The image argument of an RPC call. */
+import type { ImageSource } from "../classifier/score.ts";
+import { ClassifierError, tooManyBytes } from "../errors.ts";
 import { maxImageBytesCeiling, numberArrayFactor } from "../limits.ts";
 
-export interface ImageArgument {
-  /** Bytes of memory that the argument and what is made of it occupy. */
-  readonly memoryBytes: number;
-  /** The image: the caller's own memory where it is bytes already. Throws ClassifierError invalid_parameter. */
-  bytes(): Uint8Array;
-}
-
 /**
- * @param image what the caller gave: anything
+ * A source for the bytes that a caller passed, or for an array of numbers as Workers AI takes it.
+ * @param image what the caller passed: any value
  * @throws ClassifierError invalid_parameter, empty_body, image_too_large
  */
-export function imageArgument(image: unknown, maxImageBytes: number): ImageArgument {
-  if (Array.isArray(image)) return numbersArgument(image, maxImageBytes);
+export function argumentSource(image: unknown, maxImageBytes: number): ImageSource {
+  if (Array.isArray(image)) return numbersSource(image, maxImageBytes);
   const bytes = image instanceof ArrayBuffer ? new Uint8Array(image) : image;
   if (!(bytes instanceof Uint8Array)) throw invalid(kindOf(image));
   checkSize(bytes.length, maxImageBytes);
-  const memoryBytes = bytes.buffer.byteLength;
-  if (memoryBytes > maxImageBytesCeiling) throw tooManyBytes(memoryBytes, maxImageBytesCeiling);
-  return { memoryBytes, bytes: () => bytes };
+  // RPC transfers a view together with the whole buffer behind it.
+  const maxBytes = bytes.buffer.byteLength;
+  if (maxBytes > maxImageBytesCeiling) throw tooManyBytes(maxBytes, maxImageBytesCeiling);
+  return {
+    maxBytes,
+    isBorrowed: true,
+    read: async (permit, signal) => {
+      await permit.growTo(maxBytes, signal);
+      return { images: [bytes] };
+    },
+  };
 }
 
-function numbersArgument(numbers: readonly unknown[], maxImageBytes: number): ImageArgument {
-  const most = Math.min(maxImageBytes, Math.floor(maxImageBytesCeiling / numberArrayFactor));
-  checkSize(numbers.length, most);
+function numbersSource(numbers: readonly unknown[], maxImageBytes: number): ImageSource {
+  checkSize(numbers.length, Math.min(maxImageBytes, Math.floor(maxImageBytesCeiling / numberArrayFactor)));
+  const maxBytes = numberArrayFactor * numbers.length;
   return {
-    memoryBytes: numberArrayFactor * numbers.length,
-    bytes: () =>
-      Uint8Array.from(numbers, (value) => {
-        if (Number.isInteger(value) && (value as number) >= 0 && (value as number) <= 255) {
-          return value as number;
-        }
-        throw invalid(`an array with ${String(value)} in it`);
-      }),
+    maxBytes,
+    read: async (permit, signal) => {
+      await permit.growTo(maxBytes, signal);
+      return { images: [Uint8Array.from(numbers, byteOf)] };
+    },
   };
+}
+
+function byteOf(value: unknown): number {
+  if (typeof value === "number" && Number.isInteger(value) && value >= 0 && value <= 255) return value;
+  throw invalid(`an array with ${String(value)} in it`);
 }
 
 function checkSize(bytes: number, limit: number): void {

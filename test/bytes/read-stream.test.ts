@@ -1,9 +1,15 @@
 /** Bodies read into one piece: by a byte stream straight to its place, by any other from chunks. */
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
-import { joinChunks, type Room, readStream } from "../../src/bytes/read-stream.ts";
+import {
+  joinChunks,
+  type Reading,
+  type Room,
+  readStream as readAnyStream,
+} from "../../src/bytes/read-stream.ts";
 import { IdleTimer, settleWithin, timedOut } from "../../src/concurrency/timeout.ts";
 import { ClassifierError } from "../../src/errors.ts";
+import { bodyError } from "../../src/http/sources/body.ts";
 import { firstReadBytes } from "../../src/limits.ts";
 import { deferred, never } from "../support/deferred.ts";
 
@@ -40,6 +46,10 @@ const makeOf =
   };
 
 const byteStreams = makeOf("bytes");
+
+/** Reads with the errors of a request body. */
+const readStream = (stream: ReadableStream<Uint8Array>, reading: Omit<Reading, "errorOf">) =>
+  readAnyStream(stream, { ...reading, errorOf: bodyError });
 
 const bytes = (...values: number[]) => Uint8Array.from(values);
 
@@ -94,7 +104,7 @@ describe.each([
     const pace = { idleMs: 20, minBytesPerSecond: 1 };
     const stream = make([bytes(1, 2, 3)], { end: "silence", onCancel });
     const reading = readStream(stream, { maxBytes: 10, pace, expectedBytes: 10 });
-    expect(await refusal(reading)).toMatchObject({ detail: "nothing came for 20 ms", bytes: 3 });
+    expect(await refusal(reading)).toMatchObject({ detail: "no bytes arrived for 20 ms", bytes: 3 });
     expect(onCancel).toHaveBeenCalledOnce();
   });
 
@@ -115,7 +125,7 @@ describe.each([
     const slow = refusal(readStream(drips(200), { maxBytes: 1000, pace }));
     const steady = readStream(drips(90), { maxBytes: 1000, pace });
     await vi.advanceTimersByTimeAsync(20_000);
-    expect(await slow).toMatchObject({ detail: expect.stringContaining("10 bytes a second") });
+    expect(await slow).toMatchObject({ detail: expect.stringContaining("10 bytes per second") });
     expect((await steady).length).toBe(40);
     vi.useRealTimers();
   });

@@ -1,12 +1,13 @@
 /** The pipeline with real images and cache, on a model that adds up its input. */
 import sharp from "sharp";
 import { beforeEach, describe, expect, test } from "vitest";
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { MemoryTier } from "../../src/cache/memory-tier.ts";
 import { TieredCache } from "../../src/cache/tiers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
+import { Stages } from "../../src/classifier/request-context.ts";
 import type { DecodeLimits } from "../../src/image/decode.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
-import { Stages } from "../../src/stages.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { never } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
@@ -50,7 +51,8 @@ function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][n
 }
 
 async function score(classifier: Classifier, image: Uint8Array) {
-  return classifier.score(image, await host.pack(), new Stages());
+  const job = { bytes: image, imageSha256: await sha256Hex(image), pack: await host.pack() };
+  return classifier.score(job, new Stages());
 }
 
 describe("Classifier", () => {

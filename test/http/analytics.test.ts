@@ -1,6 +1,7 @@
 import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
 import type { AnalyticsDataset } from "../../src/bindings.ts";
+import { Stages } from "../../src/classifier/request-context.ts";
 import { analytics } from "../../src/http/analytics.ts";
 import type { AppEnv } from "../../src/http/context.ts";
 
@@ -9,19 +10,19 @@ type Point = Parameters<AnalyticsDataset["writeDataPoint"]>[0];
 function appWith(dataset: AnalyticsDataset | undefined, logged: unknown[] = []) {
   const app = new Hono<AppEnv>();
   app.use(async (c, next) => {
-    c.set("facts", {});
+    c.set("scoring", { stages: new Stages(), facts: {} });
     await next();
   });
   app.use(analytics(dataset, (event) => logged.push(event)));
   app.post("/models/:name", (c) => {
-    Object.assign(c.var.facts, { cache: "HIT", model: "m/1", bytes: 77 });
+    Object.assign(c.var.scoring.facts, { cache: "HIT", model: "m/1", bytes: 77 });
     return c.text("made");
   });
   app.get("/broken", () => {
     throw new Error("broken");
   });
   app.onError((_, c) => {
-    c.var.facts.code = "internal";
+    c.var.scoring.facts.code = "internal";
     return c.text("failed", 500);
   });
   return app;

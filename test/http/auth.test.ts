@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { equalInConstantTime } from "../../src/http/constant-time.ts";
+import { equalInConstantTime } from "../../src/http/auth.ts";
 
 describe("equalInConstantTime", () => {
   test.each([

@@ -3,7 +3,6 @@ import { describe, expect, test } from "vitest";
 import { ClassifierError } from "../../src/errors.ts";
 import { setImageHeaders } from "../../src/http/cdn/image-headers.ts";
 import { clientHeaders, isAnswer, originUrl, validatorsOf } from "../../src/http/cdn/origin.ts";
-import { classificationETag, ifNoneMatch } from "../../src/http/conditional.ts";
 
 describe("setImageHeaders", () => {
   test.each(["tench, Tinca tinca", "a\r\nSet-Cookie: x=1", "Kühlschrank 冷蔵庫", "\ud800 alone", ""])(
@@ -226,12 +225,4 @@ test.each([
   [101, false],
 ])("an origin's status %i can be passed on: %s", (status, passes) => {
   expect(isAnswer({ status } as Response)).toBe(passes);
-});
-
-test("If-None-Match names a tag, weak or strong, among others, or any", () => {
-  const etag = classificationETag("ab", "v1", 5, "softmax");
-  expect(etag).toBe('"ab-v1-5-softmax"');
-  for (const header of [etag, `W/${etag}`, `"x", ${etag}`, "*"]) expect(ifNoneMatch(header, etag)).toBe(true);
-  for (const header of [undefined, null, "", '"ab-v1-50-softmax"', "ab-v1-5-softmax"])
-    expect(ifNoneMatch(header, etag)).toBe(false);
 });

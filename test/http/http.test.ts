@@ -4,10 +4,13 @@ import {
   ClassifierError as Failure,
   type Reason,
   type ReasonCode,
+  toClassifierError,
 } from "../../src/errors.ts";
-import { problemResponse, toClassifierError } from "../../src/http/problem.ts";
-import { parseTopK } from "../../src/http/query.ts";
-import { readBody } from "../../src/http/sources/body.ts";
+import { problemResponse } from "../../src/http/problem.ts";
+import { bodyOf, readBody } from "../../src/http/sources/body.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { TinyApp } from "../support/tiny-app.ts";
+import { seedTinyPack } from "../support/tiny-pack.ts";
 
 const url = "http://localhost/v1/classify";
 
@@ -30,10 +33,13 @@ const reasonOf = (work: Promise<unknown>): Promise<Reason> =>
     (error: ClassifierError) => error.reason,
   );
 
+const room = { heldBytes: Number.POSITIVE_INFINITY, growTo: async () => {} };
+const read = async (request: Request, limit: number) => readBody(bodyOf(request, limit), room);
+
 describe("readBody", () => {
   test("joins the chunks in order", async () => {
     const chunks = [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5, 6)];
-    expect(await readBody(post(chunks), 6)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
+    expect(await read(post(chunks), 6)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
   });
 
   test.each([undefined, "2", "6", "300000"])(
@@ -41,7 +47,7 @@ describe("readBody", () => {
     async (length) => {
       const chunks = [1, 2, 3].map((byte) => new Uint8Array(70_000).fill(byte));
       const headers: Record<string, string> = length === undefined ? {} : { "Content-Length": length };
-      const body = await readBody(post(chunks, headers), 300_000);
+      const body = await read(post(chunks, headers), 300_000);
       expect(body.length).toBe(210_000);
       expect(body.buffer.byteLength).toBe(210_000);
       expect([0, 69_999, 70_000, 140_000, 209_999].map((i) => body[i])).toEqual([1, 1, 2, 3, 3]);
@@ -58,7 +64,7 @@ describe("readBody", () => {
       },
     });
     const request = new Request(url, { method: "POST", body, duplex: "half" } as RequestInit);
-    expect(await reasonOf(readBody(request, 25))).toEqual({
+    expect(await reasonOf(read(request, 25))).toEqual({
       code: "image_too_large",
       unit: "bytes",
       measured: 30,
@@ -69,56 +75,39 @@ describe("readBody", () => {
 
   test("an announced length over the limit is refused unread", async () => {
     const request = post([new Uint8Array(1)], { "Content-Length": "101" });
-    expect(await reasonOf(readBody(request, 100))).toMatchObject({ measured: 101, limit: 100 });
+    expect(await reasonOf(read(request, 100))).toMatchObject({ measured: 101, limit: 100 });
     expect(request.bodyUsed).toBe(false);
   });
 
   test.each([[[]], [[new Uint8Array(0)]]])("no bytes are an empty body", async (chunks) => {
-    expect(await reasonOf(readBody(post(chunks), 10))).toEqual({ code: "empty_body" });
-    expect(await reasonOf(readBody(new Request(url, { method: "POST" }), 10))).toEqual({
-      code: "empty_body",
-    });
+    const bucket = new MemoryBucket();
+    await seedTinyPack(bucket);
+    const response = await new TinyApp(bucket).fetch(post(chunks));
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: "empty_body" }),
+    ]);
+    expect(await reasonOf(read(new Request(url, { method: "POST" }), 10))).toEqual({ code: "empty_body" });
   });
+
+  test.each(["0", "5", "100000"])(
+    "a Content-Length of %s beside Transfer-Encoding: chunked is ignored",
+    async (length) => {
+      const headers = { "Content-Length": length, "Transfer-Encoding": "chunked" };
+      const body = bodyOf(post([new Uint8Array(20)], headers), 100);
+      expect([body.maxBytes, body.reading.expectedBytes]).toEqual([100, undefined]);
+      expect(await readBody(body, room)).toHaveLength(20);
+    },
+  );
 
   test("a client that breaks off is told apart from a short image", async () => {
     const request = post([new Uint8Array(7)], {}, new Error("Network connection lost."));
-    expect(await reasonOf(readBody(request, 10))).toMatchObject({
+    expect(await reasonOf(read(request, 10))).toMatchObject({
       code: "body_interrupted",
       bytes: 7,
       detail: "the connection was lost",
     });
   });
-});
-
-describe("parseTopK", () => {
-  const invalid = (value: string) => {
-    try {
-      parseTopK(value);
-    } catch (error) {
-      return (error as ClassifierError).reason;
-    }
-    return expect.unreachable(`${value} should be refused`);
-  };
-
-  test("defaults to five, or to the class count where that is less", () => {
-    expect(parseTopK(undefined)(10)).toBe(5);
-    expect(parseTopK(undefined)(2)).toBe(2);
-  });
-
-  test("takes 1 to the class count and refuses one more with both numbers", () => {
-    expect(parseTopK("1")(10)).toBe(1);
-    expect(parseTopK("10")(10)).toBe(10);
-    expect(() => parseTopK("11")(10)).toThrow(
-      expect.objectContaining({ reason: expect.objectContaining({ measured: 11, limit: 10 }) }),
-    );
-  });
-
-  test.each(["", "0", "-1", "1.5", "1e3", "five", " 5", "99999999999999999999", "0x5", "NaN"])(
-    "refuses %j",
-    (value) => {
-      expect(invalid(value)).toMatchObject({ code: "invalid_parameter", parameter: "top_k" });
-    },
-  );
 });
 
 describe("problemResponse", () => {

@@ -2,9 +2,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { ClassifierError } from "../../src/errors.ts";
-import { inputOf } from "../../src/http/sources/input.ts";
 import { decodeBase64 } from "../../src/http/sources/json.ts";
 import { readImageParts } from "../../src/http/sources/multipart.ts";
+import { requestSource } from "../../src/http/sources/request-source.ts";
 import {
   jsonBodyFactor,
   maxImageBytesCeiling,
@@ -70,22 +70,31 @@ describe("readImageParts", () => {
 });
 
 describe("decodeBase64", () => {
+  const decode = (text: string) => decodeBase64(text, "a JPEG in base64");
+
+  test("takes a data: URL", () => {
+    for (const prefix of ["data:image/jpeg;base64,", "DATA:image/svg+xml;BASE64,"])
+      expect(decode(`${prefix}/9j/`)).toEqual(Uint8Array.of(0xff, 0xd8, 0xff));
+  });
+
   test("gives every image back, padded or not, across the pieces that it decodes at once", () => {
     for (const length of [1, 2, 3, 49_151, 49_152, 49_153, 150_001]) {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 7) % 256);
       const text = Buffer.from(bytes).toString("base64");
-      expect(Buffer.compare(decodeBase64(text), bytes)).toBe(0);
-      expect(Buffer.compare(decodeBase64(text.replace(/=+$/, "")), bytes)).toBe(0);
+      expect(Buffer.compare(decode(text), bytes)).toBe(0);
+      expect(Buffer.compare(decode(text.replace(/=+$/, "")), bytes)).toBe(0);
     }
   });
 
   test.each(["A", "AAAAA", "A===", "AA=", "=", "AA==AA", "A-_A", " AAAA", "AAAA\n", "data:,", "é"])(
     "refuses %j",
     (text) => {
-      expect(() => decodeBase64(text)).toThrow(expect.objectContaining({ name: "ClassifierError" }));
+      expect(() => decode(text)).toThrow(expect.objectContaining({ name: "ClassifierError" }));
     },
   );
 });
+
+const noUrls = () => expect.unreachable("no URL is opened");
 
 test("no way in asks for more room than there is, at the largest limit that may be set", () => {
   for (const contentType of ["image/jpeg", type, "application/json"]) {
@@ -94,8 +103,8 @@ test("no way in asks for more room than there is, at the largest limit that may 
       body: "x",
       headers: { "Content-Type": contentType },
     });
-    const { memoryBytes } = inputOf(request, maxImageBytesCeiling);
-    expect(memoryBytes + requestOverheadBytes).toBeLessThanOrEqual(maxInFlightBytes - smallRequestBytes);
+    const { maxBytes } = requestSource(request, maxImageBytesCeiling, noUrls);
+    expect(maxBytes + requestOverheadBytes).toBeLessThanOrEqual(maxInFlightBytes - smallRequestBytes);
   }
 });
 
@@ -105,5 +114,6 @@ test("a JSON body counts as the memory that it takes", () => {
     body: "x",
     headers: { "Content-Type": "application/json", "Content-Length": "1000" },
   };
-  expect(inputOf(new Request("http://x/", init), 10_000).memoryBytes).toBe(1000 * jsonBodyFactor);
+  const { maxBytes } = requestSource(new Request("http://x/", init), 10_000, noUrls);
+  expect(maxBytes).toBe(1000 * jsonBodyFactor);
 });

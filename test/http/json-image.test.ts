@@ -1,12 +1,18 @@
+/** Images in JSON bodies: as a source reads them, and as POST /models/NAME answers bad ones. */
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import { base64ToBytes, bytesToBase64 } from "../../src/bytes/base64.ts";
 import { Admission } from "../../src/concurrency/admission.ts";
 import { ClassifierError } from "../../src/errors.ts";
-import { isJson, jsonImage } from "../../src/http/json-image.ts";
-import { maxJsonBodyBytes } from "../../src/limits.ts";
+import { isJson, jsonSource } from "../../src/http/sources/json.ts";
+import { jsonBodyFactor, maxJsonBodyBytes } from "../../src/limits.ts";
+import { MemoryBucket } from "../support/memory-bucket.ts";
+import { TinyApp } from "../support/tiny-app.ts";
+import { seedTinyPack, tinyName } from "../support/tiny-pack.ts";
 
+const url = `http://localhost/models/${tinyName}`;
 const post = (body: string, type = "application/json") =>
-  new Request("http://localhost/models/m", { method: "POST", body, headers: { "Content-Type": type } });
+  new Request(url, { method: "POST", body, headers: { "Content-Type": type } });
 
 const permit = await new Admission({
   capacityBytes: 1e8,
@@ -15,7 +21,21 @@ const permit = await new Admission({
   maxWaitMs: 1000,
   leaseMs: 1e6,
 }).acquire({ bytes: 0, maxBytes: 1e8 });
-const read = (body: string, maxBytes = 100) => jsonImage(() => {}).read(post(body), maxBytes, permit);
+
+const schema = z.object({
+  inputs: z.string(),
+  parameters: z.object({ top_k: z.number().optional() }).nullish(),
+});
+const sourceOf = (request: Request, maxBytes = 100) =>
+  jsonSource(request, maxBytes, {
+    schema,
+    expected: "inputs",
+    contentOf: ({ inputs, parameters }, decode) => ({
+      images: [decode(inputs)],
+      ...(parameters && { options: parameters }),
+    }),
+  });
+const read = async (body: string, maxBytes = 100) => sourceOf(post(body), maxBytes).read(permit, undefined);
 const reasonOf = (work: Promise<unknown>) =>
   work.then(
     () => expect.unreachable("it should have failed"),
@@ -35,35 +55,17 @@ describe("base64", () => {
   });
 });
 
-describe("jsonImage", () => {
-  test("gives the bytes, and the parameters as words", async () => {
-    const seen: unknown[] = [];
-    const body = { inputs: "/9j/", parameters: { top_k: 2, function_to_apply: "none" } };
-    const bytes = await jsonImage((given) => void seen.push(given)).read(
-      post(JSON.stringify(body)),
-      3,
-      permit,
-    );
-    expect(bytes).toEqual(Uint8Array.of(0xff, 0xd8, 0xff));
-    expect(seen).toEqual([{ topK: "2", functionToApply: "none" }]);
+describe("jsonSource", () => {
+  const start = Uint8Array.of(0xff, 0xd8, 0xff);
+
+  test("gives the image and the options", async () => {
+    const body = { inputs: "/9j/", parameters: { top_k: 2 } };
+    expect(await read(JSON.stringify(body), 3)).toEqual({ images: [start], options: { top_k: 2 } });
   });
 
   test("a data URL is taken, and parameters of null are none", async () => {
     const body = { inputs: "data:image/jpeg;base64,/9j/", parameters: null };
-    expect(await read(JSON.stringify(body))).toEqual(Uint8Array.of(0xff, 0xd8, 0xff));
-  });
-
-  test.each([
-    ["not JSON", "{", "body"],
-    ["nested arrays", "[".repeat(100), "body"],
-    ["many keys", `{"inputs":"/9j/"${',"a":0'.repeat(100)}}`, "body"],
-    ["an array", "[]", "body"],
-    ["no inputs", "{}", "inputs"],
-    ["inputs of another kind", '{"inputs":[1]}', "inputs"],
-    ["inputs that are not base64", '{"inputs":"AA"}', "inputs"],
-    ["a top_k of another kind", '{"inputs":"/9j/","parameters":{"top_k":[]}}', "parameters.top_k"],
-  ])("%s: invalid_parameter that names it", async (_, body, parameter) => {
-    expect(await reasonOf(read(body))).toMatchObject({ code: "invalid_parameter", parameter });
+    expect(await read(JSON.stringify(body))).toEqual({ images: [start] });
   });
 
   test("an empty image, and one over the limit", async () => {
@@ -72,16 +74,12 @@ describe("jsonImage", () => {
   });
 
   test("room is asked for text and image, and a body over the bound is refused unread", () => {
-    const { memoryBytes } = jsonImage(() => {});
     const request = (bytes: number) =>
-      new Request("http://localhost", {
-        method: "POST",
-        body: "{}",
-        headers: { "Content-Length": String(bytes) },
-      });
-    expect(memoryBytes(request(1000), 100)).toBe(4000);
-    expect(() => memoryBytes(request(136 + 1024 + 1), 100)).toThrow(ClassifierError);
-    expect(() => memoryBytes(request(maxJsonBodyBytes + 1), 2 ** 24)).toThrow(ClassifierError);
+      new Request(url, { method: "POST", body: "{}", headers: { "Content-Length": String(bytes) } });
+    expect(sourceOf(request(1000)).maxBytes).toBe(1000 * jsonBodyFactor);
+    expect(() => sourceOf(request(136 + 4096))).not.toThrow();
+    expect(() => sourceOf(request(136 + 4096 + 1))).toThrow(ClassifierError);
+    expect(() => sourceOf(request(maxJsonBodyBytes + 1), 2 ** 24)).toThrow(ClassifierError);
   });
 
   test.each([
@@ -91,5 +89,34 @@ describe("jsonImage", () => {
     ["image/jpeg", false],
   ])("%s is JSON: %s", (type, expected) => {
     expect(isJson(post("{}", type))).toBe(expected);
+  });
+});
+
+describe("POST /models/NAME", () => {
+  test.each([
+    ["not JSON", "{", /not JSON/],
+    ["nested arrays", "[".repeat(100), /nests more than 8 levels deep/],
+    ["many keys", `{"inputs":"/9j/"${',"a":0'.repeat(100)}}`, /more than 64 brackets/],
+    ["an array", "[]", /JSON of another shape/],
+    ["no inputs", "{}", /field inputs is wrong/],
+    ["inputs of another kind", '{"inputs":[1]}', /field inputs is wrong/],
+    ["inputs that are not base64", '{"inputs":"AA-_"}', /not base64 of the standard alphabet/],
+    ["inputs that are cut short", '{"inputs":"A"}', /cut short/],
+    [
+      "a top_k of another kind",
+      '{"inputs":"/9j/","parameters":{"top_k":[]}}',
+      /field parameters\.top_k is wrong/,
+    ],
+  ])("with %s is malformed_body and says so", async (_, body, detail) => {
+    const bucket = new MemoryBucket();
+    await seedTinyPack(bucket);
+    const app = new TinyApp(bucket);
+    const response = await app.fetch(post(body));
+    expect([response.status, await response.json()]).toEqual([
+      400,
+      expect.objectContaining({ code: "malformed_body", detail: expect.stringMatching(detail) }),
+    ]);
+    await app.settled();
+    expect([app.services.admission.permits, app.services.admission.heldBytes]).toEqual([0, 0]);
   });
 });

@@ -6,7 +6,7 @@ import { apiDocument } from "../../src/http/openapi/api.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
 import { documentPage } from "../../src/http/openapi/page.ts";
 import type { RouteDoc } from "../../src/http/openapi/route-doc.ts";
-import { problemSchema } from "../../src/http/schemas/problem.ts";
+import { problemSchema } from "../../src/http/schemas.ts";
 
 const unused = () => {
   throw new Error("no route is called");

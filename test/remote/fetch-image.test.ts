@@ -7,12 +7,15 @@ import { openImage } from "../../src/remote/fetch-image.ts";
 const maxBytes = 100;
 
 function open(bytes: number, headers: Record<string, string>) {
-  return openImage(new URL("https://images.example.com/a.jpg"), {
-    hosts: parseAllowedHosts("images.example.com"),
-    renditions: new Map(),
-    maxBytes,
-    fetch: async () => new Response(new Uint8Array(bytes), { headers }),
-  });
+  const url = new URL("https://images.example.com/a.jpg");
+  return openImage(
+    { url, cfImage: false },
+    {
+      hosts: parseAllowedHosts("images.example.com"),
+      maxBytes,
+      fetch: async () => new Response(new Uint8Array(bytes), { headers }),
+    },
+  );
 }
 
 async function reasonOf(reading: Promise<unknown>) {

@@ -43,12 +43,11 @@ test("cf has Cloudflare resize the original", async () => {
   };
   const options = {
     hosts: parseAllowedHosts("cf.example.com, query.example.com"),
-    renditions,
     maxBytes: 100,
     fetch: fetcher as unknown as typeof fetch,
   };
   for (const url of ["https://cf.example.com/a.jpg", "https://query.example.com/a.jpg"]) {
-    expect(await (await openImage(new URL(url), options)).read()).toHaveLength(5);
+    expect(await (await openImage(renditionOf(new URL(url), renditions), options)).read()).toHaveLength(5);
   }
   expect(calls).toEqual([
     ["https://cf.example.com/a.jpg", { image: cfImageOptions }],

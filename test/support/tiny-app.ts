@@ -4,6 +4,7 @@ import { MemoryTier } from "../../src/cache/memory-tier.ts";
 import { SeenImages } from "../../src/cache/seen-images.ts";
 import { TieredCache } from "../../src/cache/tiers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
+import { Scorer } from "../../src/classifier/score.ts";
 import { Admission } from "../../src/concurrency/admission.ts";
 import { type Env, readConfig } from "../../src/config.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
@@ -42,16 +43,25 @@ export class TinyApp {
     });
     const cache = new TieredCache([new MemoryTier(1e6)], (tier) => log({ event: "cache_failed", tier }));
     const decoding = { maxPixels: 1e6, maxDecodeBytes: 1e7 };
+    const heads = new HeadStore({ waitUntil, source, bucket, refreshMs: config.modelRefreshMs, log });
+    const admission = new Admission({
+      capacityBytes: maxInFlightBytes,
+      reservedBytes: smallRequestBytes,
+      maxWaiting: 64,
+      maxWaitMs: 1000,
+      leaseMs: 60_000,
+    });
+    const classifier = new Classifier({
+      host,
+      cache,
+      decoding,
+      toJpeg: async (bytes) => bytes,
+      waitUntil,
+      coalesceWaitMs: 1000,
+    });
     this.services = {
-      config,
-      heads: new HeadStore({ waitUntil, source, bucket, refreshMs: config.modelRefreshMs, log }),
-      admission: new Admission({
-        capacityBytes: maxInFlightBytes,
-        reservedBytes: smallRequestBytes,
-        maxWaiting: 64,
-        maxWaitMs: 1000,
-        leaseMs: 60_000,
-      }),
+      ...{ config, heads, admission, classifier },
+      scorer: new Scorer({ admission, classifier, heads }),
       seenImages: new SeenImages({
         store: { get: async () => undefined, put: async () => {} },
         maxEntries: 10,
@@ -59,14 +69,6 @@ export class TinyApp {
         onFailure: () => {},
       }),
       waitUntil,
-      classifier: new Classifier({
-        host,
-        cache,
-        decoding,
-        toJpeg: async (bytes) => bytes,
-        waitUntil,
-        coalesceWaitMs: 1000,
-      }),
     };
     this.#app = createApp({ services: () => this.services, log });
   }

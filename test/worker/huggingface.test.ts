@@ -96,7 +96,7 @@ describe("POST /models/:name", () => {
   test("JSON over its bound is 413, and bad JSON does no harm", async () => {
     const big = await post({ inputs: "A".repeat(2 * maxImageBytes) });
     expect(big.json).toMatchObject({ status: 413, code: "image_too_large" });
-    expect((await post("{")).json).toMatchObject({ status: 400, parameter: "body" });
+    expect((await post("{")).json).toMatchObject({ status: 400, code: "malformed_body" });
     expect((await post({ inputs: "AAAA" })).json).toMatchObject({ status: 415 });
     expect((await post({ inputs: base64 })).status).toBe(200);
   });

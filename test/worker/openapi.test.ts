@@ -3,10 +3,9 @@ import { Ajv2020 } from "ajv/dist/2020.js";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { z } from "zod";
 import type { OpenApiDocument } from "../../src/http/openapi/document.ts";
-import { classificationSchema } from "../../src/http/schemas/classify.ts";
-import { healthSchema, readinessSchema } from "../../src/http/schemas/health.ts";
-import { labelsAnswerSchema, modelSchema } from "../../src/http/schemas/model.ts";
-import { problemSchema } from "../../src/http/schemas/problem.ts";
+import { healthSchema, readinessSchema } from "../../src/http/routes/health.ts";
+import { labelsAnswerSchema, modelSchema } from "../../src/http/routes/model.ts";
+import { classificationSchema, problemSchema } from "../../src/http/schemas.ts";
 import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
 
 const key = "a-key-0123456789abcdef";

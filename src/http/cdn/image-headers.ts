@@ -1,5 +1,5 @@
 /** What the headers of an image say of it. */
-import type { ClassifyAnswer } from "../answers.ts";
+import type { ClassifyAnswer } from "../../classifier/answers.ts";
 
 /** Characters of a label in a header, before it is escaped: ImageNet's longest has 121, and headers have an end. */
 const maxLabelChars = 200;

@@ -1,30 +1,30 @@
-/** What the API's document covers: each group of routes, and the schemas that have a name. */
-import { cdnDocs } from "../schemas/cdn.ts";
-import { batchSchema, classificationSchema, classifyDocs, predictionSchema } from "../schemas/classify.ts";
-import { embedDocs, embeddingSchema } from "../schemas/embed.ts";
-import { healthDocs, healthSchema, readinessSchema } from "../schemas/health.ts";
-import { huggingFaceDocs } from "../schemas/huggingface.ts";
-import { labelsAnswerSchema, modelDocs, modelNameSchema, modelSchema } from "../schemas/model.ts";
-import { problemSchema } from "../schemas/problem.ts";
+/** What the OpenAPI document covers: the routes, and the schemas that have a name. */
+import { cdnDocs } from "../routes/cdn.ts";
+import { batchSchema, classifyDocs } from "../routes/classify.ts";
+import { embedDocs, embeddingSchema } from "../routes/embed.ts";
+import { healthDocs, healthSchema, readinessSchema } from "../routes/health.ts";
+import { huggingFaceDocs } from "../routes/huggingface.ts";
+import { labelsAnswerSchema, modelDocs, modelSchema } from "../routes/model.ts";
+import { classificationSchema, modelNameSchema, predictionSchema, problemSchema } from "../schemas.ts";
 import { type OpenApiDocument, openApiDocument } from "./document.ts";
 import type { RouteDoc } from "./route-doc.ts";
 
-/** The document's own routes. */
+/** The routes of the document itself. */
 const documentDocs: readonly RouteDoc[] = [
   {
     method: "get",
     path: "/openapi.json",
     operationId: "getOpenApi",
-    summary: "This document",
+    summary: "Get this document",
     open: true,
-    answer: { description: "OpenAPI 3.1", headers: { ETag: "changes with the API" } },
+    answer: { description: "OpenAPI 3.1", headers: { ETag: "Changes with the API." } },
     conditional: true,
   },
   {
     method: "get",
     path: "/docs",
     operationId: "getDocs",
-    summary: "This document as a page",
+    summary: "Read this document as a page",
     open: true,
     answer: { description: "A page without scripts", mediaType: "text/html" },
     conditional: true,
@@ -44,21 +44,12 @@ const namedSchemas = {
   Problem: problemSchema,
 };
 
-let made: OpenApiDocument | undefined;
+const routes = [classifyDocs, embedDocs, huggingFaceDocs, cdnDocs, modelDocs, healthDocs, documentDocs];
 
-/** Made at the first call: nothing runs in global scope. */
+let document: OpenApiDocument | undefined;
+
+/** Returns the document, made at the first call: nothing runs in global scope. */
 export function apiDocument(): OpenApiDocument {
-  made ??= openApiDocument(
-    [
-      ...classifyDocs,
-      ...embedDocs,
-      ...huggingFaceDocs,
-      ...cdnDocs,
-      ...modelDocs,
-      ...healthDocs,
-      ...documentDocs,
-    ],
-    namedSchemas,
-  );
-  return made;
+  document ??= openApiDocument(routes.flat(), namedSchemas);
+  return document;
 }

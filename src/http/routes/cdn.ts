@@ -1,15 +1,21 @@
-/** GET /cdn/*: images of IMAGE_ORIGIN, their bytes untouched, labels in headers. The image flows when all else fails. */
-import type { Context, Hono } from "hono";
+/** GET /cdn/*: images of IMAGE_ORIGIN, unchanged, with labels in headers. The image flows even if classifying fails. */
+import type { Hono } from "hono";
 import { accepts } from "hono/accepts";
+import { z } from "zod";
 import { freeBytes } from "../../bytes/free-bytes.ts";
 import { joinChunks } from "../../bytes/read-stream.ts";
 import { conditionsFor } from "../../cache/seen-images.ts";
+import { type ClassifyAnswer, classificationOf } from "../../classifier/answers.ts";
+import type { ResolvedOptions } from "../../classifier/options.ts";
+import type { ScoreRequest } from "../../classifier/score.ts";
 import type { Permit } from "../../concurrency/admission.ts";
 import { settleWithin, timedOut } from "../../concurrency/timeout.ts";
+import { toClassifierError } from "../../errors.ts";
 import {
   cdnBufferMs,
   cdnClassifyMs,
   cdnWaitMs,
+  firstReadBytes,
   minSendBytesPerSecond,
   requestOverheadBytes,
   sendIdleMs,
@@ -17,7 +23,6 @@ import {
 import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
 import { contentLength } from "../../remote/fetch-image.ts";
 import { refuseLoop } from "../../remote/loops.ts";
-import type { ClassifyAnswer } from "../answers.ts";
 import {
   type BufferedBody,
   bufferUpTo,
@@ -36,50 +41,48 @@ import {
   originUrl,
   validatorsOf,
 } from "../cdn/origin.ts";
-import type { AppEnv } from "../context.ts";
-import { toClassifierError } from "../problem.ts";
-import { parseTopK } from "../query.ts";
-import { demandOf } from "../room.ts";
-import { answerOf, beginScoring, type Scoring, scoreImage } from "../score-images.ts";
-import { classifyRemote } from "../score-remote.ts";
+import type { AppContext, AppEnv } from "../context.ts";
+import type { RouteDoc } from "../openapi/route-doc.ts";
 import type { GetServices, Services } from "../services.ts";
+import { urlSource } from "../sources/url.ts";
+import { answerConditionally } from "./classify.ts";
 
+/** Adds the route. HEAD works too: the origin is then asked by HEAD. */
 export function addCdn(app: Hono<AppEnv>, services: GetServices): void {
-  // HEAD too: the origin is then asked by HEAD.
-  app.get("/cdn/*", (c) => {
-    const answer = cdn(c, services());
-    // Also when the client goes away: what the request holds is given back only by running to its end.
-    services().waitUntil(answer.catch(() => {}));
-    return answer;
-  });
+  app.get("/cdn/*", (c) => cdn(c, services()));
 }
 
-/** The answer has one prediction in headers, and as many in JSON as elsewhere; the query is the origin's. */
-const topKOf = parseTopK(undefined);
-
-async function cdn(c: Context<AppEnv>, services: Services): Promise<Response> {
+async function cdn(c: AppContext, services: Services): Promise<Response> {
   refuseLoop(c.req.raw.headers);
-  const url = originUrl(services.config.imageOrigin, new URL(c.req.url));
-  const wanted = accepts(c, {
+  const { config, scorer, seenImages, waitUntil } = services;
+  const url = originUrl(config.imageOrigin, new URL(c.req.url));
+  const accepted = accepts(c, {
     header: "Accept",
     supports: ["image/*", "application/json"],
     default: "image/*",
   });
-  const { cdnHead } = services.config;
-  const head = cdnHead === undefined ? undefined : { name: cdnHead, unknown: false };
-  const scoring = beginScoring(services, { topKOf, functionToApply: "softmax", head });
-  if (wanted === "application/json") {
+  // The query belongs to the origin, so no option comes from it.
+  const request: ScoreRequest = { options: config.cdnHead === undefined ? {} : { head: config.cdnHead } };
+  if (accepted === "application/json") {
     c.header("Vary", "Accept");
-    // Redirects stay with the origin, and its images are not exchanged for renditions: the hash is of what it serves.
-    const request = { url, scoring, hosts: parseAllowedHosts(url.host), renditions: new Map() };
-    return classifyRemote(c, services, request);
+    // The hash in the answer must be that of what the origin serves, so no rendition takes its place.
+    const options = {
+      hosts: parseAllowedHosts(url.host),
+      renditions: new Map(),
+      maxBytes: config.maxImageBytes,
+    };
+    const source = await urlSource(url, { ...options, seenImages, waitUntil }, c.var.scoring.stages);
+    return answerConditionally(c, services, source, request);
   }
+  // Started here, so that pack and head are read while the origin answers.
+  const resolving = scorer.resolve(request.options);
+  resolving.catch(() => {});
   const response = await askOrigin(url, c.req.raw);
   if (!isAnswer(response)) {
     response.body?.cancel().catch(() => {});
     throw originFailed(`${url.host} answers ${response.status}`);
   }
-  return new Annotation(c, services, scoring, url).annotate(response);
+  return new Annotation(c, services, { url, request, resolving }).annotate(response);
 }
 
 const pace = { idleMs: sendIdleMs, minBytesPerSecond: minSendBytesPerSecond };
@@ -89,18 +92,23 @@ function renew(permit: Permit): void {
   permit.shrinkTo(permit.heldBytes);
 }
 
-/** One image on its way through. */
-class Annotation {
-  readonly #c: Context<AppEnv>;
-  readonly #services: Services;
-  readonly #scoring: Scoring;
-  readonly #url: URL;
+/** The image that a request asks for. */
+interface Asked {
+  readonly url: URL;
+  readonly request: ScoreRequest;
+  readonly resolving: Promise<ResolvedOptions>;
+}
 
-  constructor(c: Context<AppEnv>, services: Services, scoring: Scoring, url: URL) {
+/** One image on its way from the origin to the client. */
+class Annotation {
+  readonly #c: AppContext;
+  readonly #services: Services;
+  readonly #asked: Asked;
+
+  constructor(c: AppContext, services: Services, asked: Asked) {
     this.#c = c;
     this.#services = services;
-    this.#scoring = scoring;
-    this.#url = url;
+    this.#asked = asked;
   }
 
   async annotate(response: Response): Promise<Response> {
@@ -134,14 +142,14 @@ class Annotation {
     const body = response.body as ReadableStream<Uint8Array>;
     const bounds = { maxBytes, withinMs: cdnBufferMs, permit };
     const buffered = await bufferUpTo(body, bounds).catch((cause: unknown) => {
-      throw originFailed(`${this.#url.host} broke off`, cause);
+      throw originFailed(`${this.#asked.url.host} broke off`, cause);
     });
     const { rest } = buffered;
     const length = contentLength(response.headers);
     if (rest) return this.#sent(this.#sendUnscored(buffered, length, permit), headers, rest.reason);
 
     const bytes = joinChunks(buffered.chunks);
-    this.#c.var.facts.bytes = bytes.length;
+    this.#c.var.scoring.facts.bytes = bytes.length;
     const neededBytes = bytes.length + requestOverheadBytes;
     if (!(await hasGrown(permit, neededBytes, AbortSignal.timeout(cdnWaitMs)))) {
       const sending = this.#sendUnscored({ chunks: [bytes] }, bytes.length, permit);
@@ -190,11 +198,12 @@ class Annotation {
     const { etag } = validatorsOf(response);
     if (etag === undefined || ![200, 206, 304].includes(response.status)) return undefined;
     try {
-      const seen = await this.#services.seenImages.get(this.#url.href);
+      const seen = await this.#services.seenImages.get(this.#asked.url.href);
       if (!seen || conditionsFor(seen)["If-None-Match"] !== etag) return undefined;
-      const { classifier, live } = this.#scoring;
-      const scored = await classifier.recall(seen.sha256, await live, this.#c.var.stages);
-      return scored && (await answerOf(this.#c, scored, this.#scoring));
+      const { request, resolving } = this.#asked;
+      const { scorer } = this.#services;
+      const scored = await scorer.recall(seen.sha256, await resolving, request, this.#c.var.scoring);
+      return scored && !("notModified" in scored) ? classificationOf(scored) : undefined;
     } catch {
       // The image is more than its labels; the way that classifies says what is wrong.
       return undefined;
@@ -203,7 +212,7 @@ class Annotation {
 
   #answer(response: Response, headers: Headers, answer: ClassifyAnswer): Response {
     setImageHeaders(headers, answer);
-    headers.set("X-Cache", this.#c.var.facts.cache ?? "MISS");
+    headers.set("X-Cache", this.#c.var.scoring.facts.cache ?? "MISS");
     return new Response(response.body, { status: response.status, headers });
   }
 
@@ -215,7 +224,8 @@ class Annotation {
   /** A permit that grows to the image's bytes and what scoring needs, or undefined when there is no room soon. */
   async #permit(maxImageBytes: number): Promise<Permit | undefined> {
     try {
-      return await this.#services.admission.acquire(demandOf(maxImageBytes), AbortSignal.timeout(cdnWaitMs));
+      const demand = { bytes: firstReadBytes, maxBytes: maxImageBytes + requestOverheadBytes };
+      return await this.#services.admission.acquire(demand, AbortSignal.timeout(cdnWaitMs));
     } catch {
       return undefined;
     }
@@ -224,20 +234,50 @@ class Annotation {
   /** Sets the headers. Never rejects. */
   async #score(bytes: Uint8Array, response: Response, headers: Headers): Promise<void> {
     try {
-      const answer = await scoreImage(this.#c, this.#scoring, bytes);
+      const { request, resolving } = this.#asked;
+      const { scorer } = this.#services;
+      const scored = await scorer.scoreImage(bytes, await resolving, request, this.#c.var.scoring);
+      if ("notModified" in scored) return;
+      const answer = classificationOf(scored);
       setImageHeaders(headers, answer);
-      headers.set("X-Cache", this.#c.var.facts.cache ?? "MISS");
+      headers.set("X-Cache", this.#c.var.scoring.facts.cache ?? "MISS");
       const seen = { sha256: answer.image.sha256, ...validatorsOf(response) };
-      this.#services.waitUntil(this.#services.seenImages.put(this.#url.href, seen));
+      this.#services.waitUntil(this.#services.seenImages.put(this.#asked.url.href, seen));
     } catch (thrown) {
       const error = toClassifierError(thrown);
-      if (error.reason.code === "internal") this.#c.var.facts.error = error;
+      if (error.reason.code === "internal") this.#c.var.scoring.facts.error = error;
       this.#fail(headers, error.reason.code);
     }
   }
 
   #fail(headers: Headers, code: string): void {
-    this.#c.var.facts.code = code;
+    this.#c.var.scoring.facts.code = code;
     setClassifyError(headers, code);
   }
 }
+
+/** The route, for the OpenAPI document. */
+export const cdnDocs: readonly RouteDoc[] = [
+  {
+    method: "get",
+    path: "/cdn/{path}",
+    operationId: "cdn",
+    summary: "Get an image of IMAGE_ORIGIN, unchanged, with its label in headers",
+    description: "With Accept: application/json, answers the classes like GET /v1/classify.",
+    params: z.object({
+      path: z.string().describe("Path of the image at the origin. It may contain slashes."),
+    }),
+    answer: {
+      description: "The image",
+      mediaType: "image/*",
+      headers: {
+        "X-Image-Label": "The most probable class, percent-encoded.",
+        "X-Image-Score": "Its probability.",
+        "X-Image-Sha256": "SHA-256 of the image.",
+        "X-Image-Classify-Error": "Why there are no labels. The image is sent anyway.",
+      },
+    },
+    conditional: true,
+    errors: ["invalid_parameter", "not_found", "upstream_unavailable", "loop_detected"],
+  },
+];

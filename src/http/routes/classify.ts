@@ -1,79 +1,162 @@
-/** /v1/classify: images in, as bytes, multipart, JSON or by URL; their most probable classes out. */
-import type { Context, Hono } from "hono";
-import { freeBytes } from "../../bytes/free-bytes.ts";
-import type { Permit } from "../../concurrency/admission.ts";
+/** POST and GET /v1/classify: images in, their most probable classes out. */
+import type { Hono } from "hono";
+import { z } from "zod";
+import { type ClassifyAnswer, classificationOf } from "../../classifier/answers.ts";
+import { classificationETag } from "../../classifier/etag.ts";
+import {
+  checkUnknown,
+  classifyQuerySchema,
+  parseParameters,
+  type RequestedOptions,
+} from "../../classifier/options.ts";
+import type { ImageSource, ScoreRequest } from "../../classifier/score.ts";
 import { ClassifierError } from "../../errors.ts";
-import type { Wanted } from "../answers.ts";
-import type { AppEnv } from "../context.ts";
-import { parseFunctionToApply, parseHeadChoice, parseTopK } from "../query.ts";
-import { demandOf, makeRoomToScore } from "../room.ts";
-import { beginScoring, preload, type Scoring, scoreEach, scoreImage } from "../score-images.ts";
-import { classifyRemote, remoteRequest, scoreRemote } from "../score-remote.ts";
+import { parseImageUrl } from "../../remote/fetch-image.ts";
+import { refuseLoop } from "../../remote/loops.ts";
+import type { AppContext, AppEnv } from "../context.ts";
+import type { RouteDoc } from "../openapi/route-doc.ts";
+import { problemOf } from "../problem.ts";
+import { cacheHeader, classificationSchema, headErrors, imageErrors, problemSchema } from "../schemas.ts";
 import type { GetServices, Services } from "../services.ts";
-import { type InputBody, inputOf } from "../sources/input.ts";
+import { classifyBodySchema, requestSource } from "../sources/request-source.ts";
+import { urlSource } from "../sources/url.ts";
 
+/** Adds both routes. HEAD works too: Hono answers it as GET, without the body. */
 export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
-  app.post("/v1/classify", (c) => toItsEnd(c, classify(c, services())));
-  // HEAD too: Hono answers it as GET, without the body.
-  app.get("/v1/classify", (c) => toItsEnd(c, classifyUrl(c, services())));
+  app.post("/v1/classify", (c) => classify(c, services()));
+  app.get("/v1/classify", (c) => classifyUrl(c, services()));
 }
 
-function parseQuery(c: Context<AppEnv>): Wanted {
-  return {
-    topKOf: parseTopK(c.req.query("top_k")),
-    functionToApply: parseFunctionToApply(c.req.query("function_to_apply")),
-    head: parseHeadChoice(c.req.query("head"), c.req.query("unknown")),
-  };
-}
-
-/** Also when the client goes away: what the request holds is given back only by running to its end. */
-function toItsEnd(c: Context<AppEnv>, answer: Promise<Response>): Promise<Response> {
-  c.executionCtx.waitUntil(answer.catch(() => {}));
-  return answer;
-}
-
-async function classify(c: Context<AppEnv>, services: Services): Promise<Response> {
-  const { config, classifier, admission } = services;
-  const { stages } = c.var;
-  const wanted = parseQuery(c);
-  const input = inputOf(c.req.raw, config.maxImageBytes);
-  const demand = demandOf(input.memoryBytes);
-  const scoring = beginScoring(services, wanted);
-  let body: InputBody | undefined;
-  preload(classifier, demand.maxBytes, () => body === undefined);
-  const permit = await stages.time("wait", () => admission.acquire(demand, c.req.raw.signal));
-  try {
-    body = await stages.time("read", () => input.read(permit));
-    if ("images" in body) return c.json(await scoreImages(c, scoring, body.images, permit));
-  } finally {
-    if (body && "images" in body) for (const bytes of body.images) freeBytes(bytes);
-    permit.release();
+async function classify(c: AppContext, services: Services): Promise<Response> {
+  const options = parseOptions(c);
+  const source = requestSource(c.req.raw, services.config.maxImageBytes, (url) => openUrl(c, services, url));
+  const answers: (ClassifyAnswer | Record<string, unknown>)[] = [];
+  let failure: ClassifierError | undefined;
+  for await (const outcome of services.scorer.scoreAll(source, { options }, c.var.scoring)) {
+    if ("notModified" in outcome) continue;
+    if ("error" in outcome) {
+      failure = outcome.error;
+      answers.push(problemOf(failure, c.var.requestId));
+    } else {
+      answers.push(classificationOf(outcome));
+    }
   }
-  // The image takes a permit of its own, by what its server announces.
-  const { answer } = await scoreRemote(c, services, remoteRequest(c, body.url, scoring));
-  return c.json(answer);
+  const { facts } = c.var.scoring;
+  if (failure) facts.code = failure.reason.code;
+  if (failure?.reason.code === "internal") facts.error = failure;
+  // One X-Cache header cannot describe several images.
+  if (answers.length > 1) return c.json({ results: answers });
+  c.header("X-Cache", facts.cache);
+  return c.json(answers[0]);
 }
 
-async function scoreImages(
-  c: Context<AppEnv>,
-  scoring: Scoring,
-  images: readonly Uint8Array[],
-  permit: Permit,
-) {
-  const bytes = images.reduce((sum, { length }) => sum + length, 0);
-  c.var.facts.bytes = bytes;
-  await c.var.stages.time("wait", () => makeRoomToScore(permit, bytes, c.req.raw.signal));
-  const [only] = images;
-  return only && images.length === 1 ? scoreImage(c, scoring, only) : scoreEach(c, scoring, images, permit);
-}
-
-async function classifyUrl(c: Context<AppEnv>, services: Services): Promise<Response> {
-  const wanted = parseQuery(c);
+async function classifyUrl(c: AppContext, services: Services): Promise<Response> {
+  const options = parseOptions(c);
   const url = c.req.query("url");
   if (url === undefined) {
-    const expected = "the address of an image; the bytes of one are sent with POST";
+    const expected = "the URL of an image; send the bytes of an image with POST";
     throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
   }
-  const request = remoteRequest(c, url, beginScoring(services, wanted));
-  return classifyRemote(c, services, request);
+  return answerConditionally(c, services, await openUrl(c, services, url), { options });
 }
+
+function parseOptions(c: AppContext): RequestedOptions {
+  const options = parseParameters(classifyQuerySchema, c.req.query());
+  checkUnknown(options);
+  return options;
+}
+
+async function openUrl(c: AppContext, services: Services, url: string): Promise<ImageSource> {
+  refuseLoop(c.req.raw.headers);
+  const { config, seenImages, waitUntil } = services;
+  const options = {
+    ...{
+      hosts: config.allowedImageHosts,
+      renditions: config.imageRenditions,
+      maxBytes: config.maxImageBytes,
+    },
+    ...{ seenImages, waitUntil },
+  };
+  return urlSource(parseImageUrl(url), options, c.var.scoring.stages);
+}
+
+/** Answers a conditional GET with the classes of one image, its ETag, or 304. */
+export async function answerConditionally(
+  c: AppContext,
+  { scorer, config }: Services,
+  source: ImageSource,
+  request: ScoreRequest,
+): Promise<Response> {
+  const ifNoneMatch = c.req.header("If-None-Match");
+  const outcome = await scorer.scoreOne(source, { ...request, ifNoneMatch }, c.var.scoring);
+  c.header("Cache-Control", config.classifyCacheControl ?? defaultCacheControl(c));
+  if ("notModified" in outcome) {
+    c.header("ETag", outcome.etag);
+    return c.body(null, 304);
+  }
+  c.header("ETag", classificationETag(outcome.imageSha256, outcome.options));
+  c.header("X-Cache", outcome.cache);
+  return c.json(classificationOf(outcome));
+}
+
+/** An answer that needs a key must not reach callers without one through a shared cache. */
+function defaultCacheControl(c: AppContext): string {
+  return `${c.req.header("Authorization") === undefined ? "public" : "private"}, max-age=3600`;
+}
+
+/** Answer for several images: each is a classification or a problem. */
+export const batchSchema = z.strictObject({
+  results: z.array(z.union([classificationSchema, problemSchema])).describe("In the order of the images."),
+});
+
+const remoteErrors = [
+  "host_not_allowed",
+  "image_unreachable",
+  "upstream_unavailable",
+  "loop_detected",
+] as const;
+
+/** Both routes, for the OpenAPI document. */
+export const classifyDocs: readonly RouteDoc[] = [
+  {
+    method: "post",
+    path: "/v1/classify",
+    operationId: "classify",
+    summary: "Classify an image",
+    description:
+      "The body is the bytes of an image, multipart/form-data with one to eight parts named image, or JSON. The format is detected from the bytes. Several images are answered as {results}.",
+    query: classifyQuerySchema,
+    body: {
+      "image/jpeg": "binary",
+      "application/octet-stream": "binary",
+      "multipart/form-data": z.object({ image: z.array(z.unknown()).describe("JPEG files.") }),
+      "application/json": classifyBodySchema,
+    },
+    answer: {
+      description: "The classes",
+      schema: z.union([classificationSchema, batchSchema]),
+      headers: cacheHeader,
+    },
+    errors: [...imageErrors, ...headErrors, "malformed_body", "too_many_images", ...remoteErrors],
+  },
+  {
+    method: "get",
+    path: "/v1/classify",
+    operationId: "classifyUrl",
+    summary: "Classify the image at a URL",
+    query: classifyQuerySchema.extend({
+      url: z.string().describe("An https URL on a host of ALLOWED_IMAGE_HOSTS."),
+    }),
+    answer: {
+      description: "The classes",
+      schema: classificationSchema,
+      headers: {
+        ...cacheHeader,
+        ETag: "Identifies image, model, head and options.",
+        "Cache-Control": "As configured.",
+      },
+    },
+    conditional: true,
+    errors: [...imageErrors, ...headErrors, ...remoteErrors],
+  },
+];

@@ -1,30 +1,60 @@
-/** POST /v1/embed: a JPEG in, its pooled features out. They come from the very run that classifies it. */
+/** POST /v1/embed: an image in, its pooled features out. The run that classifies an image also yields its features. */
 import type { Hono } from "hono";
+import { z } from "zod";
 import { bytesToBase64 } from "../../bytes/base64.ts";
-import { answered, embeddingOf, normalisations } from "../answers.ts";
+import { embeddingOf, normalisations } from "../../classifier/answers.ts";
+import { oneOf, parseParameters } from "../../classifier/options.ts";
 import type { AppEnv } from "../context.ts";
-import { parseChoice } from "../query.ts";
-import { rawImage, scoreBody } from "../score-body.ts";
+import type { RouteDoc } from "../openapi/route-doc.ts";
+import { cacheHeader, classificationSchema, imageErrors } from "../schemas.ts";
 import type { GetServices } from "../services.ts";
+import { rawSource } from "../sources/request-source.ts";
 
+const embedQuerySchema = z.object({
+  encoding: oneOf(["float", "base64"])
+    .optional()
+    .describe("float: an array of numbers. base64: little-endian float32. Default: float."),
+  normalize: oneOf(normalisations).optional().describe("l2: scales the features to length 1."),
+});
+
+/** Adds the route. */
 export function addEmbed(app: Hono<AppEnv>, services: GetServices): void {
   app.post("/v1/embed", async (c) => {
-    const encoding = parseChoice("encoding", c.req.query("encoding"), ["float", "base64"]);
-    const normalize = parseChoice("normalize", c.req.query("normalize"), normalisations);
-    return scoreBody(c, services, {
-      input: rawImage,
-      answer: (scored) => {
-        const features = embeddingOf(scored, normalize);
-        const embedding = encoding === "base64" ? littleEndianBase64(features) : Array.from(features);
-        return c.json({ ...answered(scored), embedding });
-      },
-    });
+    const { encoding, normalize } = parseParameters(embedQuerySchema, c.req.query());
+    const { scorer, config } = services();
+    const source = rawSource(c.req.raw, config.maxImageBytes);
+    const scored = await scorer.scoreOne(source, { options: {} }, c.var.scoring);
+    if ("notModified" in scored) return c.body(null, 304);
+    c.header("X-Cache", scored.cache);
+    const { embedding, ...answer } = embeddingOf(scored, normalize);
+    const encoded = encoding === "base64" ? littleEndianBase64(embedding) : Array.from(embedding);
+    return c.json({ ...answer, embedding: encoded });
   });
 }
 
 function littleEndianBase64(values: Float32Array): string {
-  const bytes = new Uint8Array(4 * values.length);
-  const view = new DataView(bytes.buffer);
+  const view = new DataView(new ArrayBuffer(4 * values.length));
   for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
-  return bytesToBase64(bytes);
+  return bytesToBase64(new Uint8Array(view.buffer));
 }
+
+/** Answer of POST /v1/embed. */
+export const embeddingSchema = classificationSchema.pick({ model: true, image: true }).extend({
+  embedding: z
+    .union([z.array(z.number()), z.string()])
+    .describe("The pooled features: numbers, or little-endian float32 in base64."),
+});
+
+/** The route, for the OpenAPI document. */
+export const embedDocs: readonly RouteDoc[] = [
+  {
+    method: "post",
+    path: "/v1/embed",
+    operationId: "embed",
+    summary: "Get the features of an image",
+    query: embedQuerySchema,
+    body: { "image/jpeg": "binary", "application/octet-stream": "binary" },
+    answer: { description: "The features", schema: embeddingSchema, headers: cacheHeader },
+    errors: imageErrors,
+  },
+];

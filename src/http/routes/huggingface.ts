@@ -1,42 +1,79 @@
 /**
- * POST /models/:name in the shape of Hugging Face's image classification, so that its clients work unchanged: raw bytes
- * or {inputs, parameters} in, [{label, score}] out. The parameters may stand in the query too: the JavaScript client
- * sends raw bytes and drops its `parameters`.
+ * POST /models/:name in the shape of Hugging Face's image classification, so that its clients work unchanged: raw bytes or
+ * {inputs, parameters} in, [{label, score}] out. The query takes the parameters too, because the JavaScript client drops
+ * them when it sends raw bytes.
  */
 import type { Hono } from "hono";
+import { z } from "zod";
+import { predictionsOf } from "../../classifier/answers.ts";
+import { parseParameters, type RequestedOptions, scoresQuerySchema } from "../../classifier/options.ts";
 import { ClassifierError } from "../../errors.ts";
-import { predictionsOf } from "../answers.ts";
-import type { AppEnv } from "../context.ts";
-import { type ImageParameters, isJson, jsonImage } from "../json-image.ts";
-import { parseFunctionToApply, parseTopK } from "../query.ts";
-import { rawImage, scoreBody } from "../score-body.ts";
-import type { GetServices } from "../services.ts";
+import type { AppContext, AppEnv } from "../context.ts";
+import type { RouteDoc } from "../openapi/route-doc.ts";
+import { cacheHeader, imageErrors } from "../schemas.ts";
+import type { GetServices, Services } from "../services.ts";
+import { isJson, jsonSource } from "../sources/json.ts";
+import { rawSource } from "../sources/request-source.ts";
 
+/** The values of `parameters` are checked like those of the query. */
+const bodySchema = z.object({
+  inputs: z.string({ error: "expected the image in base64" }).describe("A JPEG in base64."),
+  parameters: z
+    .object({
+      top_k: z.union([z.number(), z.string()], { error: "expected an integer of at least 1" }).nullish(),
+      function_to_apply: z.string({ error: "expected a word" }).nullish(),
+    })
+    .nullish(),
+});
+
+/** Adds the route. */
 export function addHuggingFace(app: Hono<AppEnv>, services: GetServices): void {
-  app.post("/models/:name", async (c) => {
-    const { modelName } = services().config;
-    const model = c.req.param("name");
-    if (model !== modelName) throw new ClassifierError({ code: "unknown_model", model, served: [modelName] });
-    let { topKOf, functionToApply } = parse({
-      topK: c.req.query("top_k"),
-      functionToApply: c.req.query("function_to_apply"),
-    });
-    const onParameters = ({ topK, functionToApply: word }: ImageParameters) => {
-      const given = parse({ topK, functionToApply: word });
-      if (topK !== undefined) topKOf = given.topKOf;
-      if (word !== undefined) functionToApply = given.functionToApply;
-    };
-    return scoreBody(c, services, {
-      input: isJson(c.req.raw) ? jsonImage(onParameters) : rawImage,
-      check: (pack) => topKOf(pack.manifest.classes),
-      answer: (scored) => {
-        const predictions = predictionsOf(scored, topKOf(scored.pack.manifest.classes), functionToApply);
-        return c.json(predictions.map(({ label, score }) => ({ label, score })));
-      },
-    });
-  });
+  app.post("/models/:name", (c) => classify(c, c.req.param("name"), services()));
 }
 
-function parse({ topK, functionToApply }: ImageParameters) {
-  return { topKOf: parseTopK(topK), functionToApply: parseFunctionToApply(functionToApply) };
+async function classify(c: AppContext, model: string, { config, scorer }: Services): Promise<Response> {
+  const { modelName, maxImageBytes } = config;
+  if (model !== modelName) throw new ClassifierError({ code: "unknown_model", model, served: [modelName] });
+  const options = parseParameters(scoresQuerySchema, c.req.query());
+  const source = isJson(c.req.raw)
+    ? jsonSource(c.req.raw, maxImageBytes, {
+        schema: bodySchema,
+        expected: '{"inputs": a JPEG in base64, "parameters": {"top_k", "function_to_apply"}?}',
+        contentOf: ({ inputs, parameters }, decode) => ({
+          images: [decode(inputs)],
+          options: { ...options, ...parseBodyParameters(parameters) },
+        }),
+      })
+    : rawSource(c.req.raw, maxImageBytes);
+  const scored = await scorer.scoreOne(source, { options }, c.var.scoring);
+  if ("notModified" in scored) return c.body(null, 304);
+  c.header("X-Cache", scored.cache);
+  return c.json(predictionsOf(scored).map(({ label, score }) => ({ label, score })));
 }
+
+function parseBodyParameters(parameters: z.infer<typeof bodySchema>["parameters"]): RequestedOptions {
+  const given = Object.entries(parameters ?? {}).filter(([, value]) => value != null);
+  return parseParameters(
+    scoresQuerySchema,
+    Object.fromEntries(given.map(([key, value]) => [key, String(value)])),
+  );
+}
+
+/** The route, for the OpenAPI document. */
+export const huggingFaceDocs: readonly RouteDoc[] = [
+  {
+    method: "post",
+    path: "/models/{name}",
+    operationId: "imageClassification",
+    summary: "Classify an image in Hugging Face's shape",
+    params: z.object({ name: z.string().describe("The model that the Worker serves.") }),
+    query: scoresQuerySchema,
+    body: { "image/jpeg": "binary", "application/json": bodySchema },
+    answer: {
+      description: "Labels and scores, best first",
+      schema: z.array(z.strictObject({ label: z.string(), score: z.number() })),
+      headers: cacheHeader,
+    },
+    errors: [...imageErrors, "malformed_body", "unknown_model"],
+  },
+];

@@ -1,44 +1,48 @@
-/** Request bodies. Content-Length is only an early no: read-stream.ts counts. */
-
-import { type Pace, type Reading, type Room, readStream, tooManyBytes } from "../../bytes/read-stream.ts";
-import { ClassifierError } from "../../errors.ts";
-import { bodyIdleMs, minBodyBytesPerSecond } from "../../limits.ts";
+/** Request bodies: what their headers announce, and their bytes. */
+import { type Pace, type Reading, type Room, readStream, type StreamFault } from "../../bytes/read-stream.ts";
+import { ClassifierError, tooManyBytes } from "../../errors.ts";
+import { contentLength } from "../../remote/fetch-image.ts";
 
 /**
- * Bytes that the body may take: what Content-Length announces, or the limit where it announces nothing.
- * @throws ClassifierError image_too_large, empty_body; before anything is read
+ * Time without a byte after which a body counts as broken off, because it holds memory that others wait for; and the
+ * slowest pace beyond it, at which 16 MiB take about two minutes.
  */
-export function bodyBytes(request: Request, maxBytes: number): number {
-  const announced = announcedBytes(request.headers.get("Content-Length"));
-  if (announced !== undefined && announced > maxBytes) throw tooManyBytes(announced, maxBytes);
+const pace: Pace = { idleMs: 10_000, minBytesPerSecond: 128 * 1024 };
+
+/** A body that has not been read. */
+export interface Body {
+  readonly stream: ReadableStream<Uint8Array>;
+  /** Bytes that Content-Length announces, or else the limit. */
+  readonly maxBytes: number;
+  readonly reading: Reading;
+}
+
+/**
+ * Checks what the headers announce, before anything is read.
+ * @param limit bytes that the body may have
+ * @throws ClassifierError image_too_large, empty_body
+ */
+export function bodyOf(request: Request, limit: number): Body {
+  const announced = contentLength(request.headers);
+  if (announced !== undefined && announced > limit) throw tooManyBytes(announced, limit);
   if (!request.body || announced === 0) throw new ClassifierError({ code: "empty_body" });
-  return announced ?? maxBytes;
+  const { body: stream, signal } = request;
+  const reading = { maxBytes: limit, expectedBytes: announced, pace, signal, errorOf: bodyError };
+  return { stream, maxBytes: announced ?? limit, reading };
 }
 
 /**
- * The whole body.
- * @param room grows as the body comes
- * @throws ClassifierError image_too_large as soon as more than `maxBytes` are announced or have come, empty_body,
- *   body_interrupted when the client breaks off or is too slow, and what `room` throws
+ * Reads a whole body.
+ * @param room grows as bytes arrive
+ * @throws ClassifierError image_too_large, body_interrupted, and what `room` throws
  */
-export async function readBody(request: Request, maxBytes: number, room?: Room): Promise<Uint8Array> {
-  bodyBytes(request, maxBytes);
-  const bytes = await readStream(
-    request.body as ReadableStream<Uint8Array>,
-    bodyReading(request, maxBytes, room),
-  );
-  if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
-  return bytes;
+export function readBody({ stream, reading }: Body, room: Room): Promise<Uint8Array> {
+  return readStream(stream, { ...reading, room });
 }
 
-const pace: Pace = { idleMs: bodyIdleMs, minBytesPerSecond: minBodyBytesPerSecond };
-
-/** How the body of a request is read. */
-export function bodyReading(request: Request, maxBytes: number, room: Room | undefined): Reading {
-  const expectedBytes = announcedBytes(request.headers.get("Content-Length"));
-  return { maxBytes, expectedBytes, pace, room, signal: request.signal };
-}
-
-function announcedBytes(header: string | null): number | undefined {
-  return header !== null && /^\d{1,15}$/.test(header) ? Number(header) : undefined;
+/** The error for a fault of a request body. */
+export function bodyError(fault: StreamFault): ClassifierError {
+  if (fault.kind === "too_large") return tooManyBytes(fault.bytes, fault.limit);
+  const { bytes, detail, cause } = fault;
+  return new ClassifierError({ code: "body_interrupted", bytes, detail }, { cause });
 }

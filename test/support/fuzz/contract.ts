@@ -1,5 +1,5 @@
 /** What every answer of the Worker must be, whatever was asked: the property of all fuzz tests. */
-import { problemSchema } from "../../../src/http/schemas/problem.ts";
+import { problemSchema } from "../../../src/http/schemas.ts";
 
 /** What a client can bring about; 5xx are for what lies behind the Worker, and named by the test where they may come. */
 const clientStatuses = [200, 304, 400, 401, 403, 404, 405, 413, 415, 422, 429, 508];

@@ -3,9 +3,9 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { bytesToBase64 } from "../../src/bytes/base64.ts";
+import { classificationOf } from "../../src/classifier/answers.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { type HeadFile, headVersion, parseHead } from "../../src/head/head.ts";
-import { classificationOf } from "../../src/http/answers.ts";
 import { headTemperatureRange, maxHeadValue } from "../../src/limits.ts";
 import { functionsToApply } from "../../src/model/scores.ts";
 import { type RandomHead, randomHead } from "../../tools/head/random-head.ts";
@@ -77,10 +77,11 @@ test("whatever a head and the features hold, a score is a finite number, or the 
           logits: new Float32Array(2),
           features: Float32Array.from(features),
         };
-        const scored = { pack, imageSha256: "ab", result, cache: "MISS" } as const;
-        const settled = { pack, head: await parseHead(bytes), unknown: true, k: 2, functionToApply };
+        const head = await parseHead(bytes);
+        const options = { pack, head: head.file, unknown: true, k: 2, functionToApply };
+        const scored = { imageSha256: "ab", result, cache: "MISS", options, head } as const;
         try {
-          const { predictions, unknown } = classificationOf(scored, settled);
+          const { predictions, unknown } = classificationOf(scored);
           expect(predictions.map(({ score }) => Number.isFinite(score))).toEqual([true, true]);
           expect(Math.abs(unknown!.cosine)).toBeLessThan(1.001);
         } catch (error) {
