@@ -20,7 +20,7 @@ import type { CacheStatus, RequestContext } from "./request-context.ts";
 export interface ImageSource {
   /** Upper bound of the bytes that reading holds in memory. */
   readonly maxBytes: number;
-  /** The images belong to the caller, and scoring does not free them. */
+  /** The images belong to the caller: scoring does not free them, and `maxBytes` stay in memory until it ends. */
   readonly isBorrowed?: boolean;
   /** SHA-256 of the only image in hex, if the source knows it without reading. */
   readonly sha256?: string | undefined;
@@ -147,7 +147,8 @@ export class Scorer {
       for (const [i, bytes] of images.entries()) {
         // Decoding and running block the thread. Other requests get their turn between two images.
         if (i > 0) await pause(betweenImagesMs);
-        await stages.time("wait", () => makeRoomToScore(permit, bytesOf(images.slice(i)), signal));
+        const heldBytes = source.isBorrowed ? source.maxBytes : bytesOf(images.slice(i));
+        await stages.time("wait", () => makeRoomToScore(permit, heldBytes, signal));
         const outcome = await this.#outcomeOf(bytes, images.length > 1, resolved, asked, context);
         if (!source.isBorrowed) freeBytes(bytes);
         if ("imageSha256" in outcome) source.remember?.(outcome.imageSha256);
@@ -231,8 +232,11 @@ export class Scorer {
     const head = named && (await this.#options.heads.head(named.name, pack));
     facts.cache = scored.cache;
     facts.model = `${pack.manifest.name}/${pack.manifest.version}`;
-    if (head) facts.head = `${head.file.name}/${head.file.version}`;
-    return { ...scored, head };
+    if (!head) return { ...scored, head };
+    const { name, version } = head.file;
+    facts.head = `${name}/${version}`;
+    // Another version of the head may have gone live while the image waited.
+    return { ...scored, options: { ...scored.options, head: { name, version } }, head };
   }
 
   /** Loads a cold model while a body arrives that takes longer than loading. */

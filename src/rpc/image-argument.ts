@@ -31,6 +31,7 @@ function numbersSource(numbers: readonly unknown[], maxImageBytes: number): Imag
   const maxBytes = numberArrayFactor * numbers.length;
   return {
     maxBytes,
+    isBorrowed: true,
     read: async (permit, signal) => {
       await permit.growTo(maxBytes, signal);
       return { images: [Uint8Array.from(numbers, byteOf)] };
