@@ -8,6 +8,7 @@ import { classificationETag } from "../../src/classifier/etag.ts";
 import { type RequestContext, Stages } from "../../src/classifier/request-context.ts";
 import { type ImageSource, type Scored, type ScoreRequest, Scorer } from "../../src/classifier/score.ts";
 import { ClassifierError } from "../../src/errors.ts";
+import { parseHead } from "../../src/head/head.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import { firstReadBytes } from "../../src/limits.ts";
 import type { Pack } from "../../src/model/pack.ts";
@@ -290,4 +291,24 @@ describe("an image whose model changes while it is scored", () => {
     expect(await reasonOf(scoring)).toMatchObject({ code: "head_mismatch" });
     expect(held()).toEqual([0, 0]);
   });
+});
+
+test("a head that goes live while an image is scored is the one that the ETag names", async () => {
+  const { admission, classifier } = app.services;
+  const { manifest } = await classifier.host.pack();
+  const options = { name: "pets", featureSize: manifest.feature_size, backbone: manifest };
+  const versions = await Promise.all(
+    [1, 2].map(async (seed) => parseHead((await randomHead({ ...options, seed })).bytes)),
+  );
+  const head = vi.fn<HeadStore["head"]>().mockResolvedValueOnce(versions[0]!).mockResolvedValue(versions[1]!);
+  const heads = { head } as unknown as HeadStore;
+  const request = { options: { head: "pets" } };
+  const scored = await new Scorer({ admission, classifier, heads }).scoreOne(
+    sourceOf([await jpeg(170)]),
+    request,
+    newContext(),
+  );
+  const { imageSha256, options: resolved, head: answering } = scored as Scored;
+  expect(answering).toBe(versions[1]);
+  expect(classificationETag(imageSha256, resolved)).toContain(versions[1]!.file.version);
 });
