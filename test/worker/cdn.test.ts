@@ -370,11 +370,12 @@ test("a client that stops reading is cut off, and the room that it held is free:
 
     const stalled = connect(Number(roomy.url.port), roomy.url.hostname);
     stalled.on("error", () => {}).pause();
-    for (const path of ["/cdn/filler", "/cdn/largest.jpg"])
+    // Twice: the buffers between the Worker and the client may take the whole of the first one.
+    for (const path of ["/cdn/filler", "/cdn/largest.jpg", "/cdn/largest.jpg"])
       stalled.write(`GET ${path} HTTP/1.1\r\nHost: ${roomy.url.host}\r\n\r\n`);
     const heldBytes = async () => (await inFlight()).permit_bytes;
     await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
-    expect(await outcome()).toBe("overloaded");
+    await expect.poll(outcome, { timeout: 30_000 }).toBe("overloaded");
     expect((await roomy.classify(ship)).status).toBe(200);
     // Waits until the stalled client is cut off.
     const post = await roomy.classify(largest);
@@ -387,7 +388,7 @@ test("a client that stops reading is cut off, and the room that it held is free:
       bytes += data.length;
     });
     await new Promise<void>((resolve) => stalled.once("close", resolve).resume());
-    expect(bytes).toBeLessThan(filler.length + largest.length);
+    expect(bytes).toBeLessThan(filler.length + 2 * largest.length);
   } finally {
     await roomy.close();
   }
