@@ -99,6 +99,9 @@ async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading):
       if (filled > 0) segments.push(new Uint8Array(segment.buffer.transfer(filled)));
       return segments;
     }
+  } catch (error) {
+    segments.forEach(freeBytes);
+    throw error;
   } finally {
     reads.end(reader);
   }

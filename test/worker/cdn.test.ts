@@ -346,7 +346,10 @@ describe("an origin that gives each browser bytes of its own", () => {
   });
 });
 
-test("a client that stops reading is cut off, and the room that it held is free: the largest image fits", async () => {
+// Retried: now and then the proxies of wrangler take all that the client does not read, and then nothing stalls.
+test("a client that stops reading is cut off, and the room that it held is free: the largest image fits", {
+  retry: 4,
+}, async () => {
   const largest = new Uint8Array(16 * 1024 * 1024);
   largest.set(ship);
   origin.image("/base/largest.jpg", largest);
@@ -375,7 +378,7 @@ test("a client that stops reading is cut off, and the room that it held is free:
       stalled.write(`GET ${path} HTTP/1.1\r\nHost: ${roomy.url.host}\r\n\r\n`);
     const heldBytes = async () => (await inFlight()).permit_bytes;
     await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
-    await expect.poll(outcome, { timeout: 30_000 }).toBe("overloaded");
+    await expect.poll(outcome, { timeout: 8_000 }).toBe("overloaded");
     expect((await roomy.classify(ship)).status).toBe(200);
     // Waits until the stalled client is cut off.
     const post = await roomy.classify(largest);

@@ -42,9 +42,13 @@ export function jsonSource<T>(request: Request, maxImageBytes: number, image: Js
     maxBytes: body.maxBytes * jsonBodyFactor,
     read: async (permit, signal) => {
       const bytes = await readBody(body, permit);
-      await permit.growTo(bytes.length * jsonBodyFactor, signal);
-      const value = parse(bytes, image);
-      freeBytes(bytes);
+      let value: T;
+      try {
+        await permit.growTo(bytes.length * jsonBodyFactor, signal);
+        value = parse(bytes, image);
+      } finally {
+        freeBytes(bytes);
+      }
       return image.contentOf(value, decode);
     },
   };

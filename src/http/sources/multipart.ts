@@ -6,6 +6,7 @@ import {
   MultipartParser,
   type MultipartPart,
 } from "@remix-run/multipart-parser";
+import { freeBytes } from "../../bytes/free-bytes.ts";
 import { joinChunks } from "../../bytes/read-stream.ts";
 import { ClassifierError } from "../../errors.ts";
 import { maxImagesPerRequest, maxPartHeaderBytes } from "../../limits.ts";
@@ -38,6 +39,7 @@ export async function readImageParts(
     }
     parser.finish();
   } catch (error) {
+    images.forEach(freeBytes);
     if (error instanceof MaxPartsExceededError) {
       const [measured, limit] = [maxImagesPerRequest + 1, maxImagesPerRequest];
       throw new ClassifierError({ code: "too_many_images", measured, limit });
