@@ -27,11 +27,13 @@ export const memoryBudget = {
 export const maxInFlightBytes = memoryBudget.inFlightBytes;
 /** Bytes that scoring one image needs beside the image: the input tensor (0.57 MiB at 224 pixels) and objects. */
 export const requestOverheadBytes = 768 * 1024;
+/** Bytes of a body that counts as small. Most images on web pages do. */
+export const maxSmallBodyBytes = 512 * 1024;
 /**
- * Bytes in flight that only small requests may use, so that one upload of 16 MiB leaves room for them. A request is small
- * if it fits in here: a body of up to 512 KiB with its overhead. It is what the largest image leaves of the room in flight.
+ * Bytes in flight that only requests with a small body may use, so that one upload of 16 MiB leaves room for them. It is
+ * what the largest image leaves of the room in flight.
  */
-export const smallRequestBytes = requestOverheadBytes + 512 * 1024;
+export const smallRequestBytes = requestOverheadBytes + maxSmallBodyBytes;
 /**
  * Bytes of a request whose body has not begun to arrive: its first read buffer. 250 clients that send nothing fill the
  * room in flight.

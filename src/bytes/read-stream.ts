@@ -100,7 +100,7 @@ async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading):
       return segments;
     }
   } catch (error) {
-    segments.forEach(freeBytes);
+    for (const bytes of [...segments, segment]) freeBytes(bytes);
     throw error;
   } finally {
     reads.end(reader);

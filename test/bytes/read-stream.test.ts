@@ -316,3 +316,19 @@ describe("IdleTimer", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 });
+
+test("a body that is refused or breaks off leaves no bytes to the garbage collector", async () => {
+  let reads = 0;
+  const failing = new ReadableStream({
+    type: "bytes",
+    pull: ({ byobRequest }: ReadableByteStreamController) => {
+      if (++reads > 30) throw new Error("reset");
+      byobRequest?.respond(byobRequest.view?.byteLength ?? 0);
+    },
+  });
+  const before = process.memoryUsage().arrayBuffers;
+  await expect(readStream(failing, { maxBytes: 16 * 1024 * 1024 })).rejects.toMatchObject({
+    reason: { code: "body_interrupted" },
+  });
+  expect(process.memoryUsage().arrayBuffers - before).toBeLessThan(1024 * 1024);
+});

@@ -1,6 +1,7 @@
 /** Request bodies: what their headers announce, and their bytes. */
 import { type Pace, type Reading, type Room, readStream, type StreamFault } from "../../bytes/read-stream.ts";
 import { ClassifierError, tooManyBytes } from "../../errors.ts";
+import { maxSmallBodyBytes } from "../../limits.ts";
 import { contentLength } from "../../remote/fetch-image.ts";
 
 /**
@@ -8,6 +9,8 @@ import { contentLength } from "../../remote/fetch-image.ts";
  * slowest pace beyond it, at which 16 MiB take about two minutes.
  */
 const pace: Pace = { idleMs: 10_000, minBytesPerSecond: 128 * 1024 };
+/** Small bodies hold little memory. They get more time, for clients behind a network or a proxy that is overloaded. */
+const smallBodyPace: Pace = { ...pace, idleMs: 30_000 };
 
 /** A body that has not been read. */
 export interface Body {
@@ -27,8 +30,15 @@ export function bodyOf(request: Request, limit: number): Body {
   if (announced !== undefined && announced > limit) throw tooManyBytes(announced, limit);
   if (!request.body || announced === 0) throw new ClassifierError({ code: "empty_body" });
   const { body: stream, signal } = request;
-  const reading = { maxBytes: limit, expectedBytes: announced, pace, signal, errorOf: bodyError };
-  return { stream, maxBytes: announced ?? limit, reading };
+  const maxBytes = announced ?? limit;
+  const reading: Reading = {
+    maxBytes: limit,
+    expectedBytes: announced,
+    pace: maxBytes <= maxSmallBodyBytes ? smallBodyPace : pace,
+    signal,
+    errorOf: bodyError,
+  };
+  return { stream, maxBytes, reading };
 }
 
 /**
