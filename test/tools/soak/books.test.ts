@@ -200,7 +200,7 @@ test("garbage over the isolate's limit, and clients that could not keep up, are 
   expect(remarks(peak)).toEqual([expect.stringContaining("130 MiB")]);
   const late = soakResults();
   const offered = { ...late, overload: { ...late.overload!, offeredPerSecond: 60, sendingSeconds: 1 } };
-  expect(remarks(offered)).toEqual([expect.stringContaining("3 of 60 requests a second")]);
+  expect(remarks(offered)).toEqual([expect.stringContaining("3 of 60 requests per second")]);
   expect(remarks(soakResults({ overload: { ...offered.overload, offeredPerSecond: 3 } }))).toEqual([]);
 });
 

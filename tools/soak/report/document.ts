@@ -59,7 +59,7 @@ export function soakDocument(results: SoakResults): string {
       ? [
           "## Overload",
           tableMarkdown(overloadTable(results)),
-          "Requests leave by the clock (an open loop), whatever became of those before, and their time counts from when they were due: nothing is hidden by a client that waits (no coordinated omission). Good answers wait in the queue of 64, so a 200 takes as long as the queue is; a 503 is to come at once. Clients, wrangler's proxy and the Worker share the machine's cores, so that a good part of the time goes into sending and refusing.",
+          "Requests leave at a fixed rate (an open loop) while at most 256 are under way. Their time counts from when they were due, so a client that waits hides nothing (no coordinated omission). Requests with a good answer wait in a queue of 64; a 503 is sent at once. The clients, the proxy of `wrangler dev` and the Worker share the cores of the machine, so sending and refusing takes much of the time.",
           tableMarkdown(countTable("", overload)),
         ]
       : []),
