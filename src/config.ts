@@ -1,13 +1,7 @@
-/** Env to Config: validated once per isolate, naming the variable at fault. */
+/** Validates the bindings and variables of the Worker, once per isolate. */
 import { z } from "zod";
-import {
-  type AnalyticsDataset,
-  optionalBindings,
-  type RateLimiter,
-  type ResultNamespace,
-} from "./bindings.ts";
+import type { ResultNamespace } from "./cache/kv-tier.ts";
 import type { ImageConverter } from "./classifier/convert.ts";
-import { apiKeysSchema, corsOriginsSchema } from "./door-config.ts";
 import { ClassifierError } from "./errors.ts";
 import type { ListableBucket } from "./head/head-names.ts";
 import {
@@ -15,12 +9,23 @@ import {
   defaultMaxImageBytes,
   defaultModelRefreshMs,
   maxImageBytesCeiling,
+  minApiKeyChars,
   minKvTtlSeconds,
 } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions, type Renditions } from "./remote/renditions.ts";
 import type { ObjectBucket } from "./storage/bucket-source.ts";
+
+/** Cloudflare's rate-limit binding. */
+export interface RateLimiter {
+  limit(options: { key: string }): Promise<{ success: boolean }>;
+}
+
+/** A Workers Analytics Engine dataset. */
+export interface AnalyticsDataset {
+  writeDataPoint(point: { indexes: string[]; blobs: string[]; doubles: number[] }): void;
+}
 
 /** The bindings and variables of wrangler.toml. */
 export interface Env {
@@ -30,7 +35,7 @@ export interface Env {
   readonly IMAGES?: ImageConverter;
   /** Name of the pack to serve. */
   readonly MODEL_NAME?: string;
-  /** Bytes of image that a request may carry. */
+  /** Maximum bytes of an image. */
   readonly MAX_IMAGE_BYTES?: string | number;
   /** Seconds within which a version pushed to the bucket goes live. */
   readonly MODEL_REFRESH_SECONDS?: string | number;
@@ -38,9 +43,9 @@ export interface Env {
   readonly ALLOWED_IMAGE_HOSTS?: string;
   /** Templates for small renditions, by host: JSON. */
   readonly IMAGE_RENDITIONS?: unknown;
-  /** Where the images of /cdn/ are. */
+  /** Base URL of the images that /cdn/ serves. */
   readonly IMAGE_ORIGIN?: string;
-  /** Head whose classes /cdn/ gives, in place of the model's own. */
+  /** Head that /cdn/ uses in place of the model's own classes. */
   readonly CDN_HEAD?: string;
   /** Cache-Control of GET /v1/classify. */
   readonly CLASSIFY_CACHE_CONTROL?: string;
@@ -50,11 +55,11 @@ export interface Env {
   readonly CORS_ORIGINS?: string;
   /** Optional rate-limit binding: counts requests by key or address. */
   readonly RATE_LIMITER?: RateLimiter;
-  /** Optional Analytics Engine dataset: one data point a request. */
+  /** Optional Analytics Engine dataset: one data point per request. */
   readonly ANALYTICS?: AnalyticsDataset;
   /** Optional KV namespace: results that all locations share. */
   readonly RESULTS?: ResultNamespace;
-  /** Seconds that RESULTS keeps a result. */
+  /** Seconds for which RESULTS keeps a result. */
   readonly RESULTS_TTL_SECONDS?: string | number;
 }
 
@@ -62,21 +67,21 @@ export interface Config {
   readonly modelName: string;
   readonly maxImageBytes: number;
   readonly modelRefreshMs: number;
-  /** Undefined: public, or private for a caller with a key; for an hour. */
+  /** Undefined: one hour, public, or private for a caller with an API key. */
   readonly classifyCacheControl: string | undefined;
   readonly imageOrigin: URL | undefined;
   /** Undefined: the model's own classes. */
   readonly cdnHead: string | undefined;
   readonly allowedImageHosts: AllowedHosts;
   readonly imageRenditions: Renditions;
-  /** Empty: the endpoint is open. */
+  /** Empty: everyone may call. */
   readonly apiKeys: readonly string[];
   /** Empty: no other site's pages may call. */
   readonly corsOrigins: readonly string[];
   readonly resultsTtlSeconds: number;
 }
 
-/** An integer as wrangler.toml gives it (a number) or the dashboard (a string). */
+/** Accepts an integer as a number (wrangler.toml) or as a string (the dashboard). */
 function integer(min: number, max: number, fallback: number) {
   const error = `expected an integer from ${min} to ${max}`;
   const digits = z.string().regex(/^\d{1,9}$/);
@@ -86,7 +91,7 @@ function integer(min: number, max: number, fallback: number) {
     .default(fallback);
 }
 
-/** A value of any notation that `parse` understands; its error says what is wrong. */
+/** Accepts what `parse` accepts. The message of its error becomes part of the issue. */
 function parsed<T>(parse: (value: string) => T, expected: string, fallback: string) {
   return z
     .unknown()
@@ -102,7 +107,7 @@ function parsed<T>(parse: (value: string) => T, expected: string, fallback: stri
     });
 }
 
-/** https, or http for this machine, as for images by URL. */
+/** Accepts https, and http for localhost, as for images by URL. */
 function parseOrigin(value: string): URL | undefined {
   if (value === "") return undefined;
   const url = new URL(value);
@@ -111,6 +116,36 @@ function parseOrigin(value: string): URL | undefined {
   if (url.search !== "" || url.hash !== "") throw new Error("it has a query or a fragment");
   return url;
 }
+
+function list(error: string) {
+  return z.string({ error }).transform((text) => text.split(",").map((item) => item.trim()));
+}
+
+function isOrigin(text: string): boolean {
+  return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
+}
+
+/** The characters that an Authorization header can carry (b64token of RFC 6750). */
+const bearerToken = /^[A-Za-z0-9._~+/-]+=*$/;
+
+const keysError = `expected API keys separated by commas, each of at least ${minApiKeyChars} characters of A-Z a-z 0-9 . _ ~ + / - (set with npx wrangler secret put API_KEYS)`;
+const originsError =
+  "expected * or origins separated by commas, each as browsers send it, such as https://example.com: no path, no trailing slash";
+
+/** Messages never repeat a key. A variable that is set but empty is an error: it must not open the endpoint. */
+const apiKeysSchema = list(keysError)
+  .refine((keys) => keys.every((key) => key.length >= minApiKeyChars && bearerToken.test(key)), {
+    error: keysError,
+  })
+  .default([]);
+
+/** Exact origins, comma-separated, or `*` alone; empty or unset is none. */
+const corsOriginsSchema = list(originsError)
+  .transform((items) => items.filter(Boolean))
+  .refine((origins) => (origins.length === 1 && origins[0] === "*") || origins.every(isOrigin), {
+    error: originsError,
+  })
+  .default([]);
 
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
@@ -137,16 +172,31 @@ const configSchema = z.object({
   RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
 });
 
-/** A variable that does not hold, and what it should be. Never repeats the value: it may be a secret. */
+/** The method by which readConfig tells each optional binding from a variable of the same name. */
+export const optionalBindings = [
+  {
+    name: "RATE_LIMITER",
+    method: "limit",
+    expected: "a rate-limit binding ([[ratelimits]] in wrangler.toml)",
+  },
+  {
+    name: "ANALYTICS",
+    method: "writeDataPoint",
+    expected: "an Analytics Engine dataset ([[analytics_engine_datasets]] in wrangler.toml)",
+  },
+  { name: "RESULTS", method: "get", expected: "a KV namespace ([[kv_namespaces]] in wrangler.toml)" },
+] as const;
+
+/** An invalid variable and the expected value. Never contains the value, which may be a secret. */
 export interface VariableFault {
   readonly variable: string;
   readonly expected: string;
 }
 
-/** Names of all variables that the Worker reads. */
+/** The names of all variables that the Worker reads. */
 export const variableNames: readonly string[] = Object.keys(configSchema.shape);
 
-/** Every variable at fault, for who looks before a deploy does. */
+/** Returns every invalid variable, for checks before a deploy. */
 export function variableFaults(variables: Readonly<Record<string, unknown>>): VariableFault[] {
   const { error } = configSchema.safeParse({ ...variables });
   return (error?.issues ?? []).map((issue) => ({
@@ -155,7 +205,10 @@ export function variableFaults(variables: Readonly<Record<string, unknown>>): Va
   }));
 }
 
-/** @throws ClassifierError misconfigured, for the first variable or binding at fault */
+/**
+ * Validates `env`.
+ * @throws ClassifierError misconfigured, for the first invalid variable or binding
+ */
 export function readConfig(env: Env): Config {
   if (typeof env.MODELS?.get !== "function") {
     throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
@@ -164,7 +217,7 @@ export function readConfig(env: Env): Config {
     const binding: unknown = env[name];
     if (binding !== undefined && !hasMethod(binding, method)) throw misconfigured(name, expected);
   }
-  // Unknown names, bindings among them, are left out by the schema.
+  // The schema drops unknown names, such as those of bindings.
   const result = configSchema.safeParse({ ...env });
   if (!result.success) {
     const issue = result.error.issues[0];

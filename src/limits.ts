@@ -144,7 +144,7 @@ export const maxModelJsonBytes = 1 * MiB;
 export const maxLabelChars = 256;
 /** Values that a warm-up may make of zeros: a last shard takes 25,088 at 224 pixels, and a shape is what a file claims. */
 export const maxWarmUpValues = 1024 * 1024;
-/** Bytes of one shard: two of them stand in the JS heap while a model loads (DESIGN: at most 8 MiB). */
+/** Bytes of one shard: two of them stand in the JS heap while a model loads. */
 export const maxShardBytes = 8 * MiB;
 /** Shards of one model: ResNet34 needs 6; beyond this the session overhead outweighs what sharding saves. */
 export const maxShards = 64;

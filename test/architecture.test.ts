@@ -71,7 +71,7 @@ describe("the structure", () => {
     [
       "classifier/ scores the same way for every transport",
       /^src\/classifier\//,
-      /^src\/(http|rpc|middleware|remote|index|config|bindings)/,
+      /^src\/(http|rpc|middleware|remote|index|config)/,
     ],
     [
       "only http/, rpc/ and what composes the Worker use classifier/",

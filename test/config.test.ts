@@ -70,4 +70,12 @@ describe("readConfig", () => {
   test.each(["", "../x", "Models", "a/b", "x".repeat(65)])("refuses MODEL_NAME %j by name", (value) => {
     expect(fault({ MODELS, MODEL_NAME: value })).toMatchObject({ variable: "MODEL_NAME" });
   });
+
+  test.each([
+    ["ALLOWED_IMAGE_HOSTS", "https://images.example.com"],
+    ["IMAGE_RENDITIONS", "w=512"],
+    ["RESULTS_TTL_SECONDS", 59],
+  ])("refuses an invalid %s by name", (variable, value) => {
+    expect(fault({ MODELS, [variable]: value })).toMatchObject({ code: "misconfigured", variable });
+  });
 });

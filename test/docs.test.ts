@@ -2,8 +2,7 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
-import { optionalBindings } from "../src/bindings.ts";
-import { variableNames } from "../src/config.ts";
+import { optionalBindings, variableNames } from "../src/config.ts";
 import { checkCommands, checkPages } from "../tools/docs/check.ts";
 import { readPages } from "../tools/docs/pages.ts";
 

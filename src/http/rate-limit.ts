@@ -1,7 +1,8 @@
 /** Requests a caller may make in a time, counted by Cloudflare's rate-limit binding. Off without the binding. */
+
 import type { Context, MiddlewareHandler } from "hono";
-import type { RateLimiter } from "../bindings.ts";
 import { settleWithin, timedOut } from "../concurrency/timeout.ts";
+import type { RateLimiter } from "../config.ts";
 import { ClassifierError } from "../errors.ts";
 import { rateLimitRetrySeconds, rateLimitTimeoutMs } from "../limits.ts";
 import { livenessPath } from "./auth.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ResultNamespace } from "../../src/bindings.ts";
+import type { ResultNamespace } from "../../src/cache/kv-tier.ts";
 import { KvTier } from "../../src/cache/kv-tier.ts";
 import { MemoryTier } from "../../src/cache/memory-tier.ts";
 import { TieredCache } from "../../src/cache/tiers.ts";

@@ -1,7 +1,7 @@
 import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
-import type { AnalyticsDataset } from "../../src/bindings.ts";
 import { Stages } from "../../src/classifier/request-context.ts";
+import type { AnalyticsDataset } from "../../src/config.ts";
 import { analytics } from "../../src/http/analytics.ts";
 import type { AppEnv } from "../../src/http/context.ts";
 

@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -13,6 +14,11 @@ const unused = () => {
 };
 
 describe("the API's document", () => {
+  test("has the version of the package", () => {
+    const { version } = JSON.parse(readFileSync("package.json", "utf8")) as { version: string };
+    expect(apiDocument().info.version).toBe(version);
+  });
+
   test("is valid OpenAPI 3.1, and every reference leads somewhere", async () => {
     const validator = new Validator();
     const { valid, errors } = await validator.validate(JSON.parse(JSON.stringify(apiDocument())));

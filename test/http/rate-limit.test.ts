@@ -1,6 +1,6 @@
 import { Hono } from "hono";
 import { describe, expect, test } from "vitest";
-import type { RateLimiter } from "../../src/bindings.ts";
+import type { RateLimiter } from "../../src/config.ts";
 import type { AppEnv } from "../../src/http/context.ts";
 import { network, rateLimit } from "../../src/http/rate-limit.ts";
 

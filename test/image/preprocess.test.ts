@@ -17,10 +17,11 @@ const preprocessing: Preprocessing = {
 };
 
 describe("preprocessing", () => {
-  test("a JPEG becomes a [3, crop, crop] tensor, and its own size is told", async () => {
+  test("turns a JPEG into a [3, crop, crop] tensor of its gradient, and returns the size of the file", async () => {
     const jpeg = new Uint8Array(await gradient(150, 90).jpeg().toBuffer());
     const { tensor, width, height } = imageToTensor(jpeg, preprocessing, options);
     expect([width, height, tensor.length]).toEqual([150, 90, 3 * 64 * 64]);
+    expect(new Set(tensor).size).toBeGreaterThan(64);
   });
 
   test("an output array is filled and returned; a stale value does not survive", () => {

@@ -23,7 +23,7 @@ export function jpegJs(bytes: Uint8Array): RgbImage {
   return decodeJpegJs(bytes, { useTArray: true, formatAsRGBA: false, tolerantDecoding: true });
 }
 
-/** Through the front door, at the scale that an image of `target` pixels asks for; by default of the file's own size. */
+/** Decodes as a request does, at the scale for an image of `target` pixels. Default: the size of the file. */
 export function decodeWithin(
   bytes: Uint8Array,
   limits: DecodeLimits,

@@ -34,8 +34,8 @@ test("a run in Node counts every file and its outcomes", async () => {
     silentProgress,
   );
   expect([count, faults]).toEqual([30, []]);
-  const frontDoor = [...outcomes.get("front door")!.values()];
-  expect(frontDoor.reduce((a, b) => a + b)).toBe(30);
+  const asRequest = [...outcomes.get("request")!.values()];
+  expect(asRequest.reduce((a, b) => a + b)).toBe(30);
   expect(memory.last?.heapBytes).toBeGreaterThan(0);
 });
 

@@ -78,14 +78,6 @@ describe("with the binding", () => {
   });
 });
 
-test("a lifetime that KV would refuse is named", async () => {
-  await withWorker({ RESULTS_TTL_SECONDS: 59 }, async (worker) => {
-    const { status, json } = await worker.get("/v1/model");
-    expect(status).toBe(503);
-    expect(json).toMatchObject({ code: "misconfigured", variable: "RESULTS_TTL_SECONDS" });
-  });
-});
-
 async function until<T>(read: () => Promise<T>, holds: (value: T) => boolean): Promise<T> {
   const deadline = Date.now() + 10_000;
   for (;;) {

@@ -6,7 +6,7 @@ import { type AttackName, runAttack } from "../../tools/soak/attacks/attacks.ts"
 import { ImageServer } from "../../tools/soak/attacks/image-server.ts";
 import { type AttackPictures, readAttackPictures } from "../../tools/soak/attacks/pictures.ts";
 import { padded, readInFlight } from "../../tools/soak/probes.ts";
-import type { Fate } from "../../tools/soak/traffic/client.ts";
+import type { Outcome } from "../../tools/soak/traffic/client.ts";
 import { packsFolder } from "../../tools/store/local-pack.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { makePhoto } from "../support/photos.ts";
@@ -118,16 +118,16 @@ describe.sequential("after 4 seconds of an attack", () => {
       const peakBefore = await worker.peakProcessBytes();
       const small = await makePhoto({ width: 500, height: 375, seed: 1 });
       const ended: Record<string, number> = {};
-      const wrong: Fate[] = [];
+      const wrong: Outcome[] = [];
       await runAttack(name, {
         origin: worker.url,
         materials: { seed: 1, pictures: { small: [small], large: photos }, references: [] },
         pictures: attackPictures,
         report: {
           sent: () => {},
-          ended: (kind, fate) => {
+          ended: (kind, outcome) => {
             ended[kind] = (ended[kind] ?? 0) + 1;
-            if (fate.end === "answered" && fate.wrong !== undefined) wrong.push(fate);
+            if (outcome.end === "answered" && outcome.wrong !== undefined) wrong.push(outcome);
           },
         },
         salts: () => salt++,

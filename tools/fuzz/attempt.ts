@@ -14,8 +14,8 @@ import type { Preprocessing } from "../../src/model/manifest.ts";
 export const refusals = ["empty_body", "image_undecodable", "unsupported_image", "image_too_large"] as const;
 export type Outcome = "decoded" | (typeof refusals)[number] | "failed";
 
-/** "front door" is the way that a request takes: the header, the choice of a scale, Exif, the tensor. */
-export const ways = ["front door", "8/8", "4/8", "2/8", "1/8"] as const;
+/** "request" is the way that a request takes: the header, the choice of a scale, Exif, the tensor. */
+export const ways = ["request", "8/8", "4/8", "2/8", "1/8"] as const;
 export type Way = (typeof ways)[number];
 
 export interface Attempt {
@@ -25,18 +25,18 @@ export interface Attempt {
   readonly detail?: string;
   /** What must never happen, where it did: an exception of another kind, or pixels that are none. */
   readonly fault?: string;
-  /** Of the front door: the scale that it chose, 0.125 to 1. */
+  /** Of the request: the scale that it chose, 0.125 to 1. */
   readonly scale?: number;
   readonly ms: number;
 }
 
 /** As a request would have it; then at each scale, where its memory and time are within limits. */
 export function attemptEveryWay(bytes: Uint8Array, preprocessing: Preprocessing): Attempt[] {
-  const first = attempt("front door", () => throughFrontDoor(bytes, preprocessing));
+  const first = attempt("request", () => decodeAsRequest(bytes, preprocessing));
   return [first, ...waysWithin(bytes).map(({ way, run }) => attempt(way, run))];
 }
 
-function throughFrontDoor(bytes: Uint8Array, preprocessing: Preprocessing): number {
+function decodeAsRequest(bytes: Uint8Array, preprocessing: Preprocessing): number {
   const { tensor, width, height, decode } = imageToTensor(bytes, preprocessing, decodeLimits);
   if (!tensor.every(Number.isFinite)) throw new Error("the tensor holds numbers that are not finite");
   if (width * height < 1 || width * height > maxImagePixels)
@@ -58,7 +58,7 @@ function waysWithin(bytes: Uint8Array): Run[] {
       .filter((eighths) => decodeCostBytes(jpeg, eighths) <= maxDecodeBytes && isQuick(header, eighths))
       .map((eighths) => ({ way: `${eighths}/8`, run: () => decodeAll(jpeg, eighths) }));
   } catch (error) {
-    // The front door has told what is wrong with the file.
+    // The request has told what is wrong with the file.
     if (error instanceof ClassifierError) return [];
     throw error;
   }

@@ -46,7 +46,7 @@ export async function runPhase(
   const tick = setInterval(() => scene.onProgress(sinceMs() / 1000, ledger, memory), 1000);
   const report: Report = {
     sent: (kind) => ledger.sent(kind),
-    ended: (kind, fate, ms) => ledger.ended(kind, fate, sinceMs(), ms),
+    ended: (kind, outcome, ms) => ledger.ended(kind, outcome, sinceMs(), ms),
   };
   const send: Send = async (startedMs) => {
     const turn = turns.next().value;

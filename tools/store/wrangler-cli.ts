@@ -87,7 +87,7 @@ const networkFailure =
 const loginFailure =
   /CLOUDFLARE_API_TOKEN|not logged in|wrangler login|Authentication error|code: (9106|9109|10000|10405)\b/i;
 
-/** What the user must mend, if the message of a failed command tells. */
+/** What the user must fix, if the message of a failed command says so. */
 export function cloudflareFailure(message: string, cause?: unknown): CommandError | undefined {
   const options = cause === undefined ? {} : { cause };
   if (networkFailure.test(message)) {

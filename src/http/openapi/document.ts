@@ -41,8 +41,8 @@ export interface OpenApiDocument {
   };
 }
 
-/** What the door answers, which also reads the configuration. */
-const doorErrors: readonly ReasonCode[] = ["unauthorized", "misconfigured"];
+/** Errors of authentication, which also reads the configuration. */
+const authErrors: readonly ReasonCode[] = ["unauthorized", "misconfigured"];
 const dialect = "$schema";
 
 /**
@@ -71,7 +71,7 @@ export function openApiDocument(
     openapi: "3.1.0",
     info: {
       title: "edge-resnet",
-      version: "1.0.0",
+      version: "0.1.0",
       description: "Image classification in a Cloudflare Worker. Errors are problem details (RFC 9457).",
     },
     servers: [{ url: "/" }],
@@ -98,7 +98,7 @@ function operationOf(route: RouteDoc, refer: (schema: z.ZodType) => JsonSchema):
   };
   const errors: ReasonCode[] = [
     ...(route.errors ?? []),
-    ...(open ? [] : doorErrors),
+    ...(open ? [] : authErrors),
     ...(uncounted ? [] : (["rate_limited"] as const)),
     "internal",
   ];

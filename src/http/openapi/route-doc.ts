@@ -10,7 +10,7 @@ export interface RouteDoc {
   readonly operationId: string;
   readonly summary: string;
   readonly description?: string;
-  /** Outside the door: needs no API key. */
+  /** The operation needs no API key. */
   readonly open?: boolean;
   /** Not counted by the rate limit. */
   readonly uncounted?: boolean;

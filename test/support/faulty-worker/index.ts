@@ -1,8 +1,7 @@
 /** The real Worker, on dependencies that fail as `PUT /.faults` says. `POST /.faults/heap` spoils ONNX Runtime's memory. */
 
-import type { AnalyticsDataset, RateLimiter } from "../../../src/bindings.ts";
 import type { ImageConverter } from "../../../src/classifier/convert.ts";
-import type { Env } from "../../../src/config.ts";
+import type { AnalyticsDataset, Env, RateLimiter } from "../../../src/config.ts";
 import worker from "../../../src/index.ts";
 import type { Faults, Seen } from "./faults.ts";
 import { FaultyBucket, FaultyCache, FaultyNamespace, never } from "./stores.ts";

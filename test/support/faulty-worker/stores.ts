@@ -1,5 +1,5 @@
 /** Stand-ins for what keeps bytes: the bucket, the Cache API, KV. Each is well until it is told otherwise. */
-import type { ResultNamespace } from "../../../src/bindings.ts";
+import type { ResultNamespace } from "../../../src/cache/kv-tier.ts";
 import { encodeResult } from "../../../src/cache/result.ts";
 import type { ListableBucket } from "../../../src/head/head-names.ts";
 import type { ObjectBucket } from "../../../src/storage/bucket-source.ts";

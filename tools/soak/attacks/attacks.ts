@@ -119,10 +119,10 @@ async function clients(
       const salt = salts();
       const startedMs = performance.now();
       report.sent(kind);
-      const fate = await sendRequest(origin, request(salt), kind, `soak-attack-${salt}`, signal);
-      report.ended(kind, fate, performance.now() - startedMs);
+      const outcome = await sendRequest(origin, request(salt), kind, `soak-attack-${salt}`, signal);
+      report.ended(kind, outcome, performance.now() - startedMs);
       // A server that closes at once must not be hammered in a loop without a pause.
-      if (fate.end === "lost") await wait(100);
+      if (outcome.end === "lost") await wait(100);
     }
   };
   await Promise.all(Array.from({ length: count }, client));

@@ -1,5 +1,5 @@
 /** Books of what was sent and what became of it. No clock, no I/O. */
-import type { Fate } from "../traffic/client.ts";
+import type { Outcome } from "../traffic/client.ts";
 import { type KindName, kindNames, kindOf } from "../traffic/kinds.ts";
 
 export interface Tally {
@@ -48,23 +48,23 @@ export class Ledger {
     this.#tally(kind).sent += kindOf(kind).requests;
   }
 
-  ended(kind: KindName, fate: Fate, atMs: number, ms: number): void {
+  ended(kind: KindName, outcome: Outcome, atMs: number, ms: number): void {
     const tally = this.#tally(kind);
-    switch (fate.end) {
+    switch (outcome.end) {
       case "answered":
-        count(tally.answered, String(fate.status));
-        if (fate.cache) count(tally.cache, fate.cache);
-        this.samples.push({ kind, status: fate.status, atMs, ms });
-        if (!fate.wrong) return;
+        count(tally.answered, String(outcome.status));
+        if (outcome.cache) count(tally.cache, outcome.cache);
+        this.samples.push({ kind, status: outcome.status, atMs, ms });
+        if (!outcome.wrong) return;
         tally.wrong++;
-        this.#example(`${kind}: ${fate.wrong}`);
+        this.#example(`${kind}: ${outcome.wrong}`);
         return;
       case "broken-off":
         tally.brokenOff++;
         return;
       case "lost":
         tally.lost++;
-        this.#lost.push({ kind, id: fate.id, reason: fate.reason });
+        this.#lost.push({ kind, id: outcome.id, reason: outcome.reason });
     }
   }
 

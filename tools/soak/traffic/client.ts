@@ -6,14 +6,14 @@ import { type Materials, type Outgoing, requestsOf } from "./requests.ts";
 import type { Turn } from "./turns.ts";
 
 /** What became of one request. */
-export type Fate =
+export type Outcome =
   | { readonly end: "answered"; readonly status: number; readonly cache?: string; readonly wrong?: string }
   /** Our own doing. */
   | { readonly end: "broken-off" }
   /** No answer of the Worker's came, though one was waited for; its log may know the request by `id`. */
   | { readonly end: "lost"; readonly id: string; readonly reason: string };
 
-export type OnFate = (kind: KindName, fate: Fate, ms: number) => void;
+export type OnOutcome = (kind: KindName, outcome: Outcome, ms: number) => void;
 
 /** Longer than anything takes: a Worker that hangs is found out. */
 const timeoutMs = 120_000;
@@ -21,7 +21,7 @@ const timeoutMs = 120_000;
 /** Counts requests that are not sent as turns, such as those of an attack. */
 export interface Report {
   sent(kind: KindName): void;
-  ended(kind: KindName, fate: Fate, ms: number): void;
+  ended(kind: KindName, outcome: Outcome, ms: number): void;
 }
 
 /**
@@ -32,14 +32,14 @@ export async function sendTurn(
   origin: string,
   turn: Turn,
   materials: Materials,
-  onFate: OnFate,
+  onOutcome: OnOutcome,
   startedMs = performance.now(),
 ): Promise<void> {
   const never = new AbortController().signal;
   const sent = requestsOf(turn, materials).map(async (outgoing, i) => {
     const id = `soak-${materials.seed}-${turn.salt}-${i}`;
-    const fate = await sendRequest(origin, outgoing, turn.kind, id, never);
-    onFate(turn.kind, fate, performance.now() - startedMs);
+    const outcome = await sendRequest(origin, outgoing, turn.kind, id, never);
+    onOutcome(turn.kind, outcome, performance.now() - startedMs);
   });
   await Promise.all(sent);
 }
@@ -51,7 +51,7 @@ export async function sendRequest(
   kind: KindName,
   id: string,
   signal: AbortSignal,
-): Promise<Fate> {
+): Promise<Outcome> {
   try {
     return await fateOf(origin, outgoing, kindOf(kind), id, signal);
   } catch (error) {
@@ -65,7 +65,7 @@ async function fateOf(
   kind: Kind,
   id: string,
   signal: AbortSignal,
-): Promise<Fate> {
+): Promise<Outcome> {
   switch (outgoing.way) {
     case "fetch": {
       const { path, init, check } = outgoing;
@@ -104,7 +104,7 @@ async function ask(url: string, init: RequestInit): Promise<Answer> {
 }
 
 /** wrangler's proxy answers by itself when it loses the Worker's connection; the Worker names each request. */
-function answered({ status, headers, text }: Answer, id: string, wrong: string | undefined): Fate {
+function answered({ status, headers, text }: Answer, id: string, wrong: string | undefined): Outcome {
   if (headers.get("X-Request-Id") !== id) {
     return { end: "lost", id, reason: `${status} by the proxy: ${text.slice(0, 100)}` };
   }
