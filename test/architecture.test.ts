@@ -4,7 +4,7 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 
 const root = path.join(import.meta.dirname, "..");
-const files = ["src", "tools"].flatMap((folder) =>
+const files = ["src", "cli", "bench"].flatMap((folder) =>
   readdirSync(path.join(root, folder), { recursive: true, encoding: "utf8" })
     .filter((file) => file.endsWith(".ts") && !file.endsWith(".d.ts"))
     .map((file) => path.posix.join(folder, file.split(path.sep).join("/"))),
@@ -32,21 +32,21 @@ const violations = (from: RegExp, to: RegExp) =>
 describe("the structure", () => {
   test("the test sees the code: every relative import names a file that is here", () => {
     expect(files.length).toBeGreaterThan(40);
-    const relative = [...imports.values()].flat().filter((target) => /^(src|tools)\//.test(target));
+    const relative = [...imports.values()].flat().filter((target) => /^(src|cli|bench)\//.test(target));
     expect(relative.length).toBeGreaterThan(100);
     expect(relative.filter((target) => !files.includes(target))).toEqual([]);
   });
 
   test.each([
     [
-      "image/ and model/ know nothing of the server or tools",
+      "image/ and model/ know nothing of the server or commands",
       /^src\/(image|model)\//,
-      /^(src\/(http|cache|rpc|middleware|classifier|remote|head)|tools)\//,
+      /^(src\/(http|cache|rpc|middleware|classifier|remote|head)|cli|bench)\//,
     ],
     [
-      "head/ knows the model, and nothing of the server, images or tools; of cache/ it uses the LRU map",
+      "head/ knows the model, and nothing of the server, images or commands; of cache/ it uses the LRU map",
       /^src\/head\//,
-      /^(src\/(http|cache\/(?!lru\.ts)|rpc|middleware|classifier|remote|image)|tools)\//,
+      /^(src\/(http|cache\/(?!lru\.ts)|rpc|middleware|classifier|remote|image)|cli|bench)\//,
     ],
     [
       "cache/ stores results, and knows nothing of how they come about or are served",
@@ -87,7 +87,9 @@ describe("the structure", () => {
     ],
     ["errors and limits import nothing", /^src\/(errors|limits)\.ts$/, /./],
     ["nothing imports the Worker's entry", /./, /^src\/index\.ts$/],
-    ["src never imports tools or Node", /^src\//, /^(tools\/|node:)/],
+    ["src never imports commands, benchmarks, tests or Node", /^src\//, /^((cli|bench|test)\/|node:)/],
+    ["commands import neither benchmarks nor tests", /^cli\//, /^(bench|test)\//],
+    ["benchmarks import no tests", /^bench\//, /^test\//],
     [
       "only the runtime imports onnxruntime-web, and the entry its WebAssembly",
       /^src\/(?!model\/runtime\.ts|index\.ts)/,
@@ -95,11 +97,15 @@ describe("the structure", () => {
     ],
     ["the Worker decodes with its own code alone", /^src\//, /^(jpeg-js|imagescript|@jsquash)/],
     [
-      "tools use image/, model/, head/ and what those need, not the server",
-      /^tools\//,
+      "commands and benchmarks use image/, model/, head/ and what those need, not the server",
+      /^(cli|bench)\//,
       /^src\/(http|cache|rpc|middleware|index|classifier)/,
     ],
-    ["of tools only the doctor reads the Worker's settings", /^tools\/(?!doctor\/)/, /^src\/config/],
+    [
+      "of the commands only the doctor reads the Worker's settings",
+      /^(cli|bench)\/(?!doctor\/)/,
+      /^src\/config/,
+    ],
   ])("%s", (_, from, to) => {
     expect(violations(from, to)).toEqual([]);
   });

@@ -3,8 +3,8 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
 import { optionalBindings, variableNames } from "../src/config.ts";
-import { checkCommands, checkPages } from "../tools/docs/check.ts";
-import { readPages } from "../tools/docs/pages.ts";
+import { checkCommands, checkPages } from "./docs/check.ts";
+import { readPages } from "./docs/pages.ts";
 
 const root = path.join(import.meta.dirname, "..");
 const pages = await readPages(root);

@@ -5,7 +5,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
-import { Random } from "../../tools/pack/random.ts";
+import { Random } from "../../cli/pack/random.ts";
 
 const shapes: Record<string, string> = {
   disc: '<circle cx="50" cy="50" r="42"/>',

@@ -1,6 +1,6 @@
 /**
  * A head: one's own classes on the features of a pack's backbone. A linear layer, its labels, and what it was trained on.
- * Pure: no I/O, no Workers types. The trainer (tools/head/) and the Worker score with this very code.
+ * Pure: no I/O, no Workers types. The trainer (cli/head/) and the Worker score with this very code.
  */
 import { z } from "zod";
 import { base64ToBytes } from "../bytes/base64.ts";

@@ -2,13 +2,13 @@
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
 import { bytesToBase64 } from "../../src/bytes/base64.ts";
 import { classificationOf } from "../../src/classifier/answers.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { type HeadFile, headVersion, parseHead } from "../../src/head/head.ts";
 import { headTemperatureRange, maxHeadValue } from "../../src/limits.ts";
 import { functionsToApply } from "../../src/model/scores.ts";
-import { type RandomHead, randomHead } from "../../tools/head/random-head.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { TinyApp } from "../support/tiny-app.ts";

@@ -1,6 +1,7 @@
 /** The life of an image from its source to its scores: what is computed, released, freed and remembered. */
 import sharp from "sharp";
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { randomHead } from "../../cli/head/random-head.ts";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { classificationOf } from "../../src/classifier/answers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
@@ -13,7 +14,6 @@ import { HeadStore } from "../../src/head/head-store.ts";
 import { firstReadBytes } from "../../src/limits.ts";
 import type { Pack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
-import { randomHead } from "../../tools/head/random-head.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { TinyApp } from "../support/tiny-app.ts";

@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
+import { randomHead } from "../../cli/head/random-head.ts";
 import type { ClassifierError } from "../../src/errors.ts";
 import { HeadStore, type HeadStoreOptions } from "../../src/head/head-store.ts";
 import { headCurrentKey, headKey } from "../../src/head/live-heads.ts";
@@ -6,7 +7,6 @@ import { maxHeadBytes } from "../../src/limits.ts";
 import type { Pack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { CachedSource } from "../../src/storage/cached-source.ts";
-import { randomHead } from "../../tools/head/random-head.ts";
 import { never } from "../support/deferred.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";

@@ -6,6 +6,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
+import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { preprocess } from "../../src/image/preprocess.ts";
 import { plainView, resizeAndCrop, type View } from "../../src/image/resize.ts";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
@@ -13,7 +14,6 @@ import type { Preprocessing } from "../../src/model/manifest.ts";
 import { createRuntime } from "../../src/model/runtime.ts";
 import { softmax } from "../../src/model/scores.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
-import { type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
 import { decodeAt } from "../support/image-decoders.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
 

@@ -4,12 +4,12 @@ import path from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
+import { writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
 import { decodeCostBytes } from "../../src/image/decode-cost.ts";
 import { JpegRows } from "../../src/image/jpeg-decoder.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
-import { writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
-import { smallSeeds } from "../../tools/fuzz/seeds.ts";
+import { smallSeeds } from "../fuzz/seeds.ts";
 import type { ChurnMemory } from "../support/decode-churn.ts";
 
 const eighths = [8, 4, 2, 1] as const;

@@ -1,6 +1,6 @@
 import sharp, { type JpegOptions, type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
-import { type JpegSpec, writeJpeg } from "../../tools/fuzz/jpeg-writer.ts";
+import { type JpegSpec, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
 import { decodeAt } from "../support/image-decoders.ts";
 import { gradient, largestDifference, naiveRgb, sharpCmyk, sharpRgb } from "../support/image-reference.ts";
 

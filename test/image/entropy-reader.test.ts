@@ -5,9 +5,9 @@ import { AcDecoder, EntropyReader, HuffmanDecoder, zigzag } from "../../src/imag
 import { JpegRows } from "../../src/image/jpeg-decoder.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
-import { seededChoices } from "../../tools/fuzz/choices.ts";
-import { hostileFile } from "../../tools/fuzz/generate.ts";
-import { smallSeeds } from "../../tools/fuzz/seeds.ts";
+import { seededChoices } from "../fuzz/choices.ts";
+import { hostileFile } from "../fuzz/generate.ts";
+import { smallSeeds } from "../fuzz/seeds.ts";
 import { outcomeOf } from "../support/image-errors.ts";
 
 const small = await smallSeeds();

@@ -1,17 +1,17 @@
 /** Nothing that a stranger sends brings the decoders down: docs/hostile-input.md. */
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
+import { segment } from "../../bench/pictures/jpeg-writer.ts";
 import { exifOrientation } from "../../src/image/exif.ts";
 import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/limits.ts";
-import { type Attempt, attemptEveryWay } from "../../tools/fuzz/attempt.ts";
-import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../../tools/fuzz/bombs.ts";
-import { listedChoices, seededChoices } from "../../tools/fuzz/choices.ts";
-import { hostileFile } from "../../tools/fuzz/generate.ts";
-import { segment } from "../../tools/fuzz/jpeg-writer.ts";
-import { mutationFamilies } from "../../tools/fuzz/mutations.ts";
-import { fuzzPreprocessing } from "../../tools/fuzz/preprocessing.ts";
-import { largeSeeds, type SeedFile, smallSeeds } from "../../tools/fuzz/seeds.ts";
-import { concat } from "../../tools/fuzz/segments.ts";
+import { type Attempt, attemptEveryWay } from "../fuzz/attempt.ts";
+import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../fuzz/bombs.ts";
+import { listedChoices, seededChoices } from "../fuzz/choices.ts";
+import { hostileFile } from "../fuzz/generate.ts";
+import { mutationFamilies } from "../fuzz/mutations.ts";
+import { fuzzPreprocessing } from "../fuzz/preprocessing.ts";
+import { largeSeeds, type SeedFile, smallSeeds } from "../fuzz/seeds.ts";
+import { concat } from "../fuzz/segments.ts";
 import { decodeAt, decodeWithin } from "../support/image-decoders.ts";
 import { outcomeOf, reasonOf } from "../support/image-errors.ts";
 

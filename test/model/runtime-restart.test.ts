@@ -2,9 +2,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { createRuntime, type Runtime } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
-import { type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
 
 const { Instance } = WebAssembly;

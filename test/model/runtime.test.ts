@@ -3,11 +3,11 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { InferenceSession } from "onnxruntime-web/wasm";
 import { beforeAll, describe, expect, test, vi } from "vitest";
+import type { Graph } from "../../cli/onnx/graph.ts";
+import { writeOnnx } from "../../cli/onnx/write.ts";
+import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { createRuntime, type Runtime, type Tensor } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
-import type { Graph } from "../../tools/onnx/graph.ts";
-import { writeOnnx } from "../../tools/onnx/write.ts";
-import { type LocalPack, packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
 
 const MiB = 2 ** 20;

@@ -6,8 +6,8 @@ import { promisify } from "node:util";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
-import { audit, seriousOnes } from "../../tools/browser/audit.ts";
-import { launchChromium } from "../../tools/browser/chromium.ts";
+import { audit, seriousOnes } from "../support/browser/audit.ts";
+import { launchChromium } from "../support/browser/chromium.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);

@@ -1,7 +1,7 @@
 /** Heads as the bucket holds them. */
 import { createHash } from "node:crypto";
+import type { RandomHead } from "../../cli/head/random-head.ts";
 import { type HeadCurrent, type HeadEntry, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
-import type { RandomHead } from "../../tools/head/random-head.ts";
 
 interface Puts {
   put(key: string, value: Uint8Array | string): Promise<unknown>;

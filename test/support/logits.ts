@@ -1,11 +1,11 @@
 /** Runs models in tests: the whole of a file natively, a chain of shards in the runtime that serves. */
 
+import { nodeRuntime } from "../../cli/pack/classifiers.ts";
+import { nativeSession } from "../../cli/pack/native.ts";
+import { Random } from "../../cli/pack/random.ts";
+import type { ShardModel } from "../../cli/pack/shard.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
-import { nodeRuntime } from "../../tools/pack/classifiers.ts";
-import { nativeSession } from "../../tools/pack/native.ts";
-import { Random } from "../../tools/pack/random.ts";
-import type { ShardModel } from "../../tools/pack/shard.ts";
 
 /** Normal noise [3, size, size], the range of normalised pixels. */
 export function noiseTensor(size: number, seed: number): Float32Array {

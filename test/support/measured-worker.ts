@@ -5,13 +5,13 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
-import { readLocalPack } from "../../tools/store/local-pack.ts";
-import { seedPack } from "../../tools/workerd/bucket-state.ts";
-import { DevWorker } from "../../tools/workerd/dev-worker.ts";
-import type { HeapUsage } from "../../tools/workerd/inspector.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { readLocalPack } from "../../cli/store/local-pack.ts";
+import { seedPack } from "../../cli/workerd/bucket-state.ts";
+import { DevWorker } from "../../cli/workerd/dev-worker.ts";
+import type { HeapUsage } from "../../cli/workerd/inspector.ts";
 
-export type { HeapUsage } from "../../tools/workerd/inspector.ts";
+export type { HeapUsage } from "../../cli/workerd/inspector.ts";
 
 export class MeasuredWorker {
   readonly #worker: DevWorker;

@@ -1,8 +1,8 @@
 /** A bucket in memory that behaves as R2's binding does, for unit tests. The black-box tests use miniflare's R2. */
 import { createHash } from "node:crypto";
+import type { ListPage, PutOptions } from "../../cli/store/bucket.ts";
+import type { PackBucket } from "../../cli/store/push.ts";
 import type { ObjectBucket } from "../../src/storage/bucket-source.ts";
-import type { ListPage, PutOptions } from "../../tools/store/bucket.ts";
-import type { PackBucket } from "../../tools/store/push.ts";
 
 export class MemoryBucket implements ObjectBucket, PackBucket {
   readonly objects = new Map<string, Uint8Array>();

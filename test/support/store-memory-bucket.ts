@@ -1,5 +1,5 @@
 /** A bucket in memory for looking at and tidying, as R2's binding is. */
-import type { ListPage, PutOptions, StoreBucket } from "../../tools/store/bucket.ts";
+import type { ListPage, PutOptions, StoreBucket } from "../../cli/store/bucket.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 
 /** Lists two objects a page, as R2 does a thousand, and can be killed before any write. */

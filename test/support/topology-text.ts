@@ -1,5 +1,5 @@
 /** A graph as the lines of zoo/*.topology.txt: operator, name, inputs, outputs, attributes in the order of their names. */
-import type { Attribute, Graph } from "../../tools/onnx/graph.ts";
+import type { Attribute, Graph } from "../../cli/onnx/graph.ts";
 
 export function topologyText(graph: Graph): string {
   const lines = graph.nodes.map(({ op, name, inputs, outputs, attributes }) => {

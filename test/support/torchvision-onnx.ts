@@ -1,17 +1,10 @@
 /** Writes a ResNet as torch.onnx exports torchvision's: BatchNorm folded, names like onnx::Conv_193, shared biases through Identity. */
 
-import { type ZooSpec, zooGraph } from "../../tools/bench/stand-in/zoo-onnx.ts";
-import {
-  type Attribute,
-  type Graph,
-  type GraphNode,
-  int,
-  ints,
-  type Tensor,
-} from "../../tools/onnx/graph.ts";
-import { writeOnnx } from "../../tools/onnx/write.ts";
-import { readResNet } from "../../tools/pack/read-resnet.ts";
-import type { ConvLayer } from "../../tools/pack/resnet.ts";
+import { type ZooSpec, zooGraph } from "../../bench/stand-in/zoo-onnx.ts";
+import { type Attribute, type Graph, type GraphNode, int, ints, type Tensor } from "../../cli/onnx/graph.ts";
+import { writeOnnx } from "../../cli/onnx/write.ts";
+import { readResNet } from "../../cli/pack/read-resnet.ts";
+import type { ConvLayer } from "../../cli/pack/resnet.ts";
 
 export interface TorchvisionOptions {
   opset?: number;

@@ -6,10 +6,10 @@ import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { createTestHarness } from "wrangler";
-import { offlineEnv, projectFolder } from "../../tools/store/local-bucket.ts";
-import { packsFolder, readLocalPack } from "../../tools/store/local-pack.ts";
-import { type PackBucket, pushPack } from "../../tools/store/push.ts";
-import { silentProgress } from "../../tools/terminal/progress.ts";
+import { offlineEnv, projectFolder } from "../../cli/store/local-bucket.ts";
+import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { type PackBucket, pushPack } from "../../cli/store/push.ts";
+import { silentProgress } from "../../cli/terminal/progress.ts";
 
 export const embeddedModel = "resnet34-cifar10";
 export const embeddedPack = () => readLocalPack(path.join(packsFolder, embeddedModel));

@@ -4,7 +4,7 @@ import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, describe, expect, test } from "vitest";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
 
 const children: ChildProcess[] = [];
 const cleanups: (() => Promise<unknown>)[] = [];
@@ -15,7 +15,7 @@ afterEach(async () => {
 });
 
 function run(tool: string, args: string[], cwd = projectFolder) {
-  const child = spawn(process.execPath, [path.join("tools", tool), ...args], {
+  const child = spawn(process.execPath, [path.join("cli", tool), ...args], {
     cwd,
     env: { ...process.env, INIT_CWD: cwd, NO_COLOR: "1" },
   });

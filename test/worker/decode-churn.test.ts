@@ -1,7 +1,7 @@
 /** Decodes leave nothing behind: the memory of the isolate and of its process does not grow with their number. */
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { packsFolder } from "../../tools/store/local-pack.ts";
+import { packsFolder } from "../../cli/store/local-pack.ts";
 import { progressivePanorama } from "../support/decode-churn.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 

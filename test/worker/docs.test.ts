@@ -1,8 +1,8 @@
 /** Every command of README and docs that can be run here, run: `npm run docs:check` as a test. */
 import { expect, test } from "vitest";
-import { readPages } from "../../tools/docs/pages.ts";
-import { runBlocks } from "../../tools/docs/run.ts";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { readPages } from "../docs/pages.ts";
+import { runBlocks } from "../docs/run.ts";
 
 const blocks = (await readPages(projectFolder)).flatMap((page) => page.blocks);
 

@@ -2,7 +2,7 @@
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;

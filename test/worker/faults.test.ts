@@ -2,8 +2,8 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import type { LocalPack } from "../../cli/store/local-pack.ts";
 import { type Manifest, manifestVersion } from "../../src/model/manifest.ts";
-import type { LocalPack } from "../../tools/store/local-pack.ts";
 import { embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;

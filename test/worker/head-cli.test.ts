@@ -4,11 +4,11 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { randomHead } from "../../cli/head/random-head.ts";
+import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
-import { randomHead } from "../../tools/head/random-head.ts";
-import { projectFolder, withLocalBucket } from "../../tools/store/local-bucket.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
 
 let folder: string;
@@ -26,7 +26,7 @@ interface Finished {
 
 const run = (...args: string[]) =>
   new Promise<Finished>((resolve) =>
-    execFile(process.execPath, ["tools/head.ts", ...args], { cwd: projectFolder }, (error, stdout, stderr) =>
+    execFile(process.execPath, ["cli/head.ts", ...args], { cwd: projectFolder }, (error, stdout, stderr) =>
       resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
     ),
   );

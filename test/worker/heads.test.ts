@@ -1,11 +1,11 @@
 /** Heads in the built Worker: one's own classes from the very run that classifies, and no gap when anything changes. */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
 import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { headKey } from "../../src/head/live-heads.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { applyFunction } from "../../src/model/scores.ts";
-import { type RandomHead, randomHead } from "../../tools/head/random-head.ts";
 import { seedHeads } from "../support/head.ts";
 import { Origin } from "../support/origin.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";

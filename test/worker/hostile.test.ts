@@ -1,9 +1,9 @@
 /** Hostile JPEGs over HTTP: no 5xx, no memory kept, and the next sound image is answered as ever. */
 import path from "node:path";
 import { expect, test } from "vitest";
-import { fuzzInWorkerd } from "../../tools/fuzz/workerd/run.ts";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
-import { silentProgress } from "../../tools/terminal/progress.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { silentProgress } from "../../cli/terminal/progress.ts";
+import { fuzzInWorkerd } from "../fuzz/workerd/run.ts";
 import { corpus, corpusFile } from "../support/hostile-corpus.ts";
 import { TestWorker } from "../support/worker.ts";
 

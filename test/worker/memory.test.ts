@@ -1,13 +1,13 @@
 /** 128 MB: what photographs from phones cost the isolate, at once and one after the other, and what attacks cost it. */
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
+import { packsFolder } from "../../cli/store/local-pack.ts";
 import { defaultMaxImageBytes } from "../../src/limits.ts";
-import { type AttackName, runAttack } from "../../tools/soak/attacks/attacks.ts";
-import { ImageServer } from "../../tools/soak/attacks/image-server.ts";
-import { type AttackPictures, readAttackPictures } from "../../tools/soak/attacks/pictures.ts";
-import { padded, readInFlight } from "../../tools/soak/probes.ts";
-import type { Outcome } from "../../tools/soak/traffic/client.ts";
-import { packsFolder } from "../../tools/store/local-pack.ts";
+import { type AttackName, runAttack } from "../soak/attacks/attacks.ts";
+import { ImageServer } from "../soak/attacks/image-server.ts";
+import { type AttackPictures, readAttackPictures } from "../soak/attacks/pictures.ts";
+import { padded, readInFlight } from "../soak/probes.ts";
+import type { Outcome } from "../soak/traffic/client.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { makePhoto } from "../support/photos.ts";
 

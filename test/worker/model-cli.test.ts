@@ -6,9 +6,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
-import { projectFolder, withLocalBucket } from "../../tools/store/local-bucket.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
 
 let folder: string;
@@ -64,7 +64,7 @@ function node(args: readonly string[], onStderr: (text: string, kill: () => void
   );
 }
 
-const model = (...args: string[]) => node(["tools/model.ts", ...args, "--persist-to", persistTo]);
+const model = (...args: string[]) => node(["cli/model.ts", ...args, "--persist-to", persistTo]);
 const v = (i: number) => packs[i]?.version as string;
 const packFolder = (i: number) => packs[i]?.folder as string;
 
@@ -176,8 +176,7 @@ describe("push, list, rollback, prune", () => {
 describe("a push that is killed", () => {
   /** Pushes, and stops for ever before write number `cut`, saying so. */
   const pushUntil = async (cut: number) => {
-    const tools = (file: string) =>
-      JSON.stringify(pathToFileURL(path.join(projectFolder, "tools", file)).href);
+    const tools = (file: string) => JSON.stringify(pathToFileURL(path.join(projectFolder, "cli", file)).href);
     const script = `
       import { withLocalBucket } from ${tools("store/local-bucket.ts")};
       import { readLocalPack } from ${tools("store/local-pack.ts")};
@@ -221,7 +220,7 @@ describe("a push that is killed", () => {
   test("at any moment of an upload: what is live is whole", async () => {
     for (const delayMs of [0, 5, 20]) {
       const killed = await node(
-        ["tools/model.ts", "push", packFolder(2), "--persist-to", persistTo],
+        ["cli/model.ts", "push", packFolder(2), "--persist-to", persistTo],
         (stderr, kill) => {
           if (/push tiny: 0%/.test(stderr)) setTimeout(kill, delayMs);
         },

@@ -1,9 +1,9 @@
 /** More than the isolate can take: 503 at once, and good answers as soon as there is room. */
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { largeForm } from "../../tools/soak/attacks/attacks.ts";
-import { readLargePhoto } from "../../tools/soak/attacks/pictures.ts";
-import { upload } from "../../tools/soak/traffic/raw-client.ts";
+import { largeForm } from "../soak/attacks/attacks.ts";
+import { readLargePhoto } from "../soak/attacks/pictures.ts";
+import { upload } from "../soak/traffic/raw-client.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;

@@ -11,8 +11,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { classify } from "../../examples/client/classify.ts";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);

@@ -16,8 +16,8 @@ import {
   zooGraph,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../tools/bench/stand-in/zoo-onnx.ts";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
+} from "../../bench/stand-in/zoo-onnx.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";
 
@@ -43,7 +43,7 @@ afterAll(async () => {
 
 /** Runs a command of `npm run model` with --json; what it printed, parsed. */
 async function command(...args: string[]): Promise<Record<string, unknown>> {
-  const child = spawn(process.execPath, ["tools/model.ts", ...args, "--json"], {
+  const child = spawn(process.execPath, ["cli/model.ts", ...args, "--json"], {
     cwd: projectFolder,
     env: { ...process.env, XDG_CACHE_HOME: path.join(folder, "cache") },
   });

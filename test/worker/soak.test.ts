@@ -1,11 +1,11 @@
 /** A soak of seconds: the clients and the real Worker count the same answers. Times are not looked at. */
 import path from "node:path";
 import { expect, test } from "vitest";
-import type { AttackName } from "../../tools/soak/attacks/attacks.ts";
-import { answers, total } from "../../tools/soak/measure/ledger.ts";
-import { runSoak } from "../../tools/soak/run.ts";
-import { faults } from "../../tools/soak/verdict.ts";
-import { projectFolder } from "../../tools/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
+import type { AttackName } from "../soak/attacks/attacks.ts";
+import { answers, total } from "../soak/measure/ledger.ts";
+import { runSoak } from "../soak/run.ts";
+import { faults } from "../soak/verdict.ts";
 
 /** The others have short versions in overload.test.ts, memory.test.ts and inputs.test.ts. */
 const attacks: readonly AttackName[] = ["slow clients", "slow readers"];

@@ -1,0 +1,31 @@
+/** Compares the logits of a pack's shards with those of the same graph in one file, in the runtime that serves. */
+import { readFile } from "node:fs/promises";
+import path from "node:path";
+import { nodeRuntime } from "../../cli/pack/classifiers.ts";
+import { readLocalPack } from "../../cli/store/local-pack.ts";
+import { ShardedSession } from "../../src/model/sharded-session.ts";
+import { fixedInput } from "./timing.ts";
+
+const inputs = 4;
+
+/** Counts the logits that are not equal bit for bit. */
+export async function exact({ packFolder, file }: { packFolder: string; file: string }) {
+  const { manifest } = await readLocalPack(packFolder);
+  const runtime = await nodeRuntime();
+  const read = async (from: string) => new Uint8Array(await readFile(from));
+  const readShard = (shard: { file: string }) => read(path.join(packFolder, shard.file));
+  const sharded = await ShardedSession.load(manifest, { runtime, readShard });
+  const whole = await runtime.createSession(await read(file));
+  let [compared, different] = [0, 0];
+  for (let i = 0; i < inputs; i++) {
+    const input = fixedInput(manifest.preprocessing.crop).map((value) => value * (1 + i / 4));
+    const { logits } = await sharded.run(input);
+    const tensor = runtime.float32(input, manifest.input.shape);
+    const expected = (await whole.run({ [manifest.input.name]: tensor }))[manifest.outputs.logits]!;
+    const bits = (data: Float32Array) => new Uint32Array(data.slice().buffer);
+    const [actualBits, expectedBits] = [bits(logits), bits(expected.data as Float32Array)];
+    compared += actualBits.length;
+    different += actualBits.filter((value, j) => value !== expectedBits[j]).length;
+  }
+  return { compared, different };
+}

@@ -1,0 +1,41 @@
+/** Keeps files between runs that take long to make. They are under node_modules, so a fresh install deletes them. */
+import { createHash } from "node:crypto";
+import { access, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import path from "node:path";
+import { projectFolder } from "../../cli/store/platform-config.ts";
+
+/** The folder of all such files. */
+export const cacheRoot = path.join(projectFolder, "node_modules", ".cache", "edge-resnet-bench");
+
+/**
+ * Returns the folder for files that the code and data in `sources` make. A change in `sources` leads to a new folder,
+ * and the old one is deleted.
+ * @param sources folders, relative to the project
+ */
+export async function cacheFolder(kind: string, sources: readonly string[]): Promise<string> {
+  const hash = createHash("sha256");
+  for (const source of sources) {
+    const folder = path.join(projectFolder, source);
+    const entries = await readdir(folder, { withFileTypes: true });
+    const files = entries.filter((entry) => entry.isFile()).map(({ name }) => name);
+    for (const file of files.sort()) hash.update(await readFile(path.join(folder, file)));
+  }
+  const name = `${kind}-${hash.digest("hex").slice(0, 16)}`;
+  await mkdir(path.join(cacheRoot, name), { recursive: true });
+  const others = (await readdir(cacheRoot)).filter((entry) => entry.startsWith(`${kind}-`) && entry !== name);
+  for (const other of others) await rm(path.join(cacheRoot, other), { recursive: true });
+  return path.join(cacheRoot, name);
+}
+
+/** Makes a file that does not exist yet, under a temporary name first, so that an interrupted run leaves no half file. */
+export async function madeOnce(file: string, make: (temporary: string) => Promise<void>): Promise<string> {
+  const there = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (there) return file;
+  const temporary = `${file}.${process.pid}`;
+  await make(temporary);
+  await rename(temporary, file);
+  return file;
+}

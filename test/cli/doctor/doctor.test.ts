@@ -1,0 +1,284 @@
+/** Each finding of the doctor, brought about for real in a copy of the project. */
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { storedFindings } from "../../../cli/doctor/bucket.ts";
+import { checkDependencies } from "../../../cli/doctor/dependencies.ts";
+import { examine } from "../../../cli/doctor/examine.ts";
+import type { Finding, Patient } from "../../../cli/doctor/finding.ts";
+import { checkLimits, heapFinding } from "../../../cli/doctor/limits.ts";
+import { checkNode } from "../../../cli/doctor/node.ts";
+import { checkPacks } from "../../../cli/doctor/packs.ts";
+import { checkPorts } from "../../../cli/doctor/ports.ts";
+import { sectionText, summaryText } from "../../../cli/doctor/report.ts";
+import { checkSettings } from "../../../cli/doctor/settings.ts";
+import type { StoreBucket } from "../../../cli/store/bucket.ts";
+import { projectFolder, withLocalBucket } from "../../../cli/store/local-bucket.ts";
+import { packsFolder, readLocalPack } from "../../../cli/store/local-pack.ts";
+import { packInfo } from "../../../cli/store/pack-info.ts";
+import { pushPack } from "../../../cli/store/push.ts";
+import { silentProgress } from "../../../cli/terminal/progress.ts";
+
+const name = "resnet34-cifar10";
+let folder: string;
+let patient: Patient;
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "doctor-"));
+  for (const file of ["package.json", "package-lock.json", "wrangler.toml"]) {
+    await cp(path.join(projectFolder, file), path.join(folder, file));
+  }
+  patient = { folder, port: 1, inspectorPort: 1, remote: false, env: {} };
+});
+
+afterEach(() => rm(folder, { recursive: true, force: true }));
+
+const pack = path.join("model-shards", name);
+const copyPack = () => cp(path.join(projectFolder, pack), path.join(folder, pack), { recursive: true });
+const edit = async (file: string, from: string | RegExp, to: string) => {
+  const text = await readFile(path.join(folder, file), "utf8");
+  expect(text).toMatch(from);
+  await writeFile(path.join(folder, file), text.replace(from, to));
+};
+
+/** What is not well, in one line each. */
+const ills = (findings: readonly Finding[]) =>
+  findings.flatMap((finding) =>
+    finding.level === "ok" ? [] : [`${finding.level}: ${finding.what} | ${finding.fix}`],
+  );
+
+async function listen(): Promise<{ server: Server; port: number }> {
+  const server = createServer((socket) => socket.destroy());
+  await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
+  return { server, port: (server.address() as { port: number }).port };
+}
+
+describe("Node", () => {
+  test("too old outside, another inside: says which, and what brings the right one", async () => {
+    const env = { npm_config_user_agent: "npm/10.2.0 node/v18.19.0 linux x64" };
+    expect(ills(await checkNode({ ...patient, env }, "24.1.0"))).toEqual([
+      expect.stringMatching(
+        /^broken: Node outside is 18\.19\.0; expected at least 20\.19 \| install Node 20\.19/,
+      ),
+      expect.stringMatching(/^warning: Node inside is 24\.1\.0, .*\| npm ci brings it/),
+    ]);
+  });
+
+  test("as it should be: nothing to mend, also where npm did not start it", async () => {
+    const { devDependencies } = JSON.parse(await readFile(path.join(folder, "package.json"), "utf8"));
+    for (const env of [{ npm_config_user_agent: "npm/11.0.0 node/v20.19.0 linux x64" }, {}]) {
+      expect(ills(await checkNode({ ...patient, env }, devDependencies.node))).toEqual([]);
+    }
+  });
+});
+
+describe("dependencies", () => {
+  test("those of this clone are whole, and both programs run", async () => {
+    await symlink(path.join(projectFolder, "node_modules"), path.join(folder, "node_modules"));
+    const findings = await checkDependencies(patient);
+    expect(ills(findings)).toEqual([]);
+    expect(findings.map(({ what }) => what)).toEqual([
+      expect.stringMatching(/^\d{3} packages/),
+      expect.stringMatching(/^workerd runs: .*20\d\d/),
+      expect.stringMatching(/^wrangler runs: \d/),
+    ]);
+  });
+
+  test("one of another version, the rest missing, programs that do not run", async () => {
+    await mkdir(path.join(folder, "node_modules", "zod"), { recursive: true });
+    await writeFile(path.join(folder, "node_modules", "zod", "package.json"), '{"version": "1.0.0"}');
+    const text = ills(await checkDependencies(patient));
+    expect(text[0]).toMatch(
+      /^broken: node_modules differs from package-lock\.json: .* and \d+ more \| npm ci$/,
+    );
+    expect(text[1]).toMatch(/^broken: workerd does not run.* \| rm -rf node_modules && npm ci$/);
+    expect(text[2]).toMatch(/^broken: wrangler does not run/);
+  });
+});
+
+test("ports that others hold: who, and another port; free ones are well", async () => {
+  const [one, two] = [await listen(), await listen()];
+  const ports = { ...patient, port: one.port, inspectorPort: two.port };
+  expect(ills(await checkPorts(ports))).toEqual([
+    expect.stringMatching(
+      new RegExp(`^broken: port ${one.port} is held by .*: npm start cannot .*--port ${one.port + 1}$`),
+    ),
+    expect.stringMatching(
+      new RegExp(`^warning: port ${two.port} \\(inspector\\) is held by .* \\| nothing, unless`),
+    ),
+  ]);
+  for (const { server } of [one, two]) await new Promise((resolve) => server.close(resolve));
+  expect(ills(await checkPorts(ports))).toEqual([]);
+});
+
+describe("settings", () => {
+  test("the project's own hold", async () => {
+    await copyPack();
+    expect(ills(await checkSettings(patient))).toEqual([]);
+  });
+
+  test("no TOML, or no bucket: the file that is at fault", async () => {
+    await edit("wrangler.toml", 'binding = "MODELS"', 'binding = "MODEL"');
+    expect(ills(await checkSettings(patient))).toEqual([
+      expect.stringMatching(/^broken: wrangler\.toml binds no bucket as MODELS \| add .* or git checkout/),
+    ]);
+    await writeFile(path.join(folder, "wrangler.toml"), "name = [");
+    expect(ills(await checkSettings(patient))).toEqual([
+      expect.stringMatching(/^broken: .*wrangler\.toml cannot be used/),
+    ]);
+  });
+
+  test("values that do not hold, a name that nothing reads, a secret too short: none is repeated", async () => {
+    await copyPack();
+    await edit("wrangler.toml", /MAX_IMAGE_BYTES = \d+/, "MAX_IMAGE_BYTES = 99999999\nMAX_IMAGE_BYTE = 1");
+    await writeFile(path.join(folder, ".dev.vars"), 'API_KEYS="hunter2"\n');
+    const text = ills(await checkSettings(patient));
+    expect(text).toEqual([
+      expect.stringMatching(
+        /^broken: MAX_IMAGE_BYTES in wrangler\.toml is not valid.* \| set it to an integer from 1 to \d+$/,
+      ),
+      expect.stringMatching(
+        /^warning: MAX_IMAGE_BYTE in wrangler\.toml is no variable.* \| remove it, or write one of .*MAX_IMAGE_BYTES/,
+      ),
+      expect.stringMatching(/^broken: API_KEYS in \.dev\.vars is not valid.* \| set it to API keys/),
+    ]);
+    expect(text.join()).not.toContain("hunter2");
+  });
+
+  test("a model that is not here: the commands that make it", async () => {
+    await edit("wrangler.toml", `MODEL_NAME = "${name}"`, 'MODEL_NAME = "resnet34-v1-7"');
+    expect(ills(await checkSettings(patient))).toEqual([
+      expect.stringMatching(
+        /^warning: MODEL_NAME is resnet34-v1-7.* \| make it \(npm run model -- fetch resnet34-v1-7/,
+      ),
+    ]);
+  });
+});
+
+describe("packs", () => {
+  test("the embedded one is whole; none at all is broken", async () => {
+    expect(ills(await checkPacks(patient))).toEqual([
+      "broken: model-shards holds no pack | git checkout model-shards",
+    ]);
+    await copyPack();
+    expect(ills(await checkPacks(patient))).toEqual([]);
+  });
+
+  test("a shard that changed, made here: make it again; under git: check it out", async () => {
+    await copyPack();
+    await edit(`${pack}/labels.json`, "airplane", "aeroplane");
+    expect(ills(await checkPacks(patient))).toEqual([
+      expect.stringMatching(
+        /^broken: model-shards\/.*labels\.json has 313 bytes; its manifest says 312 \| make it again: npm run model -- pack/,
+      ),
+    ]);
+    const git = promisify(execFile);
+    await git("git", ["init", "-q"], { cwd: folder });
+    await git("git", ["add", `${pack}/manifest.json`], { cwd: folder });
+    expect(ills(await checkPacks(patient))).toEqual([
+      expect.stringMatching(new RegExp(` \\| git checkout -- ${pack}$`)),
+    ]);
+  });
+
+  test("a pack under another name than its own, in models/ too", async () => {
+    await cp(path.join(projectFolder, pack), path.join(folder, "models", "mine"), { recursive: true });
+    expect(ills(await checkPacks(patient))).toEqual([
+      `warning: models/mine holds a pack named ${name}: it is not found by that name | mv models/mine models/${name}`,
+    ]);
+  });
+});
+
+test("a local bucket: nothing live, then whole, then one shard missing and one cut short", async () => {
+  const local = await readLocalPack(path.join(packsFolder, name));
+  await copyPack();
+  const { version } = local.manifest;
+  const look = () =>
+    withLocalBucket((bucket) => storedFindings(bucket, folder, name, "local"), { persistTo: folder }).then(
+      ills,
+    );
+  // What the bucket answers cannot outlive it.
+  const alter = (work: (bucket: StoreBucket) => Promise<unknown>) =>
+    withLocalBucket(async (bucket) => void (await work(bucket)), { persistTo: folder });
+  const push = `npm run model -- push ${name}`;
+
+  expect(await look()).toEqual([
+    expect.stringMatching(
+      new RegExp(`^broken: local bucket: .*no object ${name}/current\\.json \\| ${push}$`),
+    ),
+  ]);
+  await alter((bucket) => pushPack(bucket, local, silentProgress));
+  expect(await look()).toEqual([]);
+
+  await alter((bucket) => bucket.delete(`${name}/${version}/shard-01.onnx`));
+  await alter((bucket) => bucket.put(`${name}/${version}/shard-03.onnx`, "short"));
+  expect(await look()).toEqual([
+    expect.stringMatching(new RegExp(`^broken: .*no object .*shard-01\\.onnx \\| ${push}$`)),
+    expect.stringMatching(new RegExp(`^broken: .*shard-03\\.onnx has 5 bytes; expected \\d+ \\| ${push}$`)),
+  ]);
+});
+
+describe("limits", () => {
+  test("the embedded pack and its settings fit", async () => {
+    await copyPack();
+    await mkdir(path.join(folder, "dist"));
+    await writeFile(path.join(folder, "dist", "index.js"), new Uint8Array(1000));
+    const findings = await checkLimits(patient);
+    expect(ills(findings)).toEqual([]);
+    expect(findings).toHaveLength(3);
+  });
+
+  test("a bundle over Cloudflare's limit is broken", async () => {
+    await mkdir(path.join(folder, "dist"));
+    await writeFile(path.join(folder, "dist", "index.js"), new Uint8Array(65 * 2 ** 20));
+    expect(ills(await checkLimits(patient))).toEqual([
+      expect.stringMatching(
+        /^broken: the bundle in dist has 65\.0 MiB, of 64\.0 MiB.* \| rm -r dist && npm run build/,
+      ),
+    ]);
+  });
+
+  test("a pack as large as ResNet50 in int8 is broken", async () => {
+    const info = await packInfo(await readLocalPack(path.join(packsFolder, name)));
+    const large = { ...info, conv_layers: 53, shards: [...info.shards, ...info.shards] };
+    expect(ills([heapFinding(large)])[0]).toMatch(
+      /^broken: .* does not fit the Worker: about \d+\.\d MiB .* \| pack a smaller network/,
+    );
+  });
+});
+
+test("a check that cannot run is a finding, and the others still run", async () => {
+  const sections = [];
+  const failing = async () => {
+    throw new Error("Cannot find package 'zod'");
+  };
+  for await (const section of examine(patient, [
+    ["first", failing],
+    ["second", async () => async () => [{ level: "ok", what: "fine" }]],
+  ])) {
+    sections.push(section);
+  }
+  expect(ills(sections[0]!.findings)[0]).toMatch(
+    /^broken: this check could not run: Cannot find package 'zod' \| fix/,
+  );
+  expect(sectionText(sections[0]!, false)).toMatch(
+    /^first\n {2}broken {2}this check .*\n {10}fix: fix what is broken/,
+  );
+  expect(sectionText(sections[1]!, true)).toContain("✔");
+  expect(summaryText(sections)).toBe("1 broken, 0 warnings");
+});
+
+test("without node_modules the command itself says what is missing, in any Node", async () => {
+  await mkdir(path.join(folder, "cli"));
+  await cp(path.join(projectFolder, "cli", "doctor.mjs"), path.join(folder, "cli", "doctor.mjs"));
+  const run = promisify(execFile)(process.execPath, [path.join(folder, "cli", "doctor.mjs")]);
+  await expect(run).rejects.toMatchObject({
+    code: 1,
+    stderr: expect.stringMatching(
+      /broken {2}node_modules lacks commander, zod, wrangler, node\n +fix: npm ci/,
+    ),
+  });
+});

@@ -1,0 +1,135 @@
+import { describe, expect, test } from "vitest";
+import { stratifiedFolds } from "../../../cli/head/cross-validate.ts";
+import { logLoss, metricsOf, wilson } from "../../../cli/head/metrics.ts";
+import { classMeans, prototypes } from "../../../cli/head/prototype.ts";
+import { fitTemperature } from "../../../cli/head/temperature.ts";
+import { smallestClass } from "../../../cli/head/train.ts";
+import { learnUnknown } from "../../../cli/head/unknown.ts";
+import { Random } from "../../../cli/pack/random.ts";
+
+const logOf = (...shares: number[]) => Float64Array.from(shares, Math.log);
+
+describe("folds", () => {
+  const classes = [...Array(26).fill(0), ...Array(13).fill(1), ...Array(7).fill(2)] as number[];
+
+  test("spread every class evenly", () => {
+    const folds = stratifiedFolds(classes, 5, 1);
+    for (const [c, size] of [
+      [0, 26],
+      [1, 13],
+      [2, 7],
+    ] as const) {
+      const counts = [0, 1, 2, 3, 4].map(
+        (fold) => folds.filter((f, i) => f === fold && classes[i] === c).length,
+      );
+      expect(Math.min(...counts)).toBe(Math.floor(size / 5));
+      expect(Math.max(...counts)).toBe(Math.ceil(size / 5));
+    }
+    const sizes = [0, 1, 2, 3, 4].map((fold) => folds.filter((f) => f === fold).length);
+    expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
+  });
+
+  test("are the same for the same seed, and others for another", () => {
+    expect(stratifiedFolds(classes, 5, 1)).toEqual(stratifiedFolds(classes, 5, 1));
+    expect(stratifiedFolds(classes, 5, 2)).not.toEqual(stratifiedFolds(classes, 5, 1));
+  });
+
+  test("the smallest class is counted", () => {
+    expect(smallestClass(classes)).toBe(7);
+  });
+});
+
+describe("metrics", () => {
+  const scored = {
+    logits: [logOf(0.9, 0.1), logOf(0.6, 0.4), logOf(0.3, 0.7), logOf(0.8, 0.2)],
+    classes: [0, 1, 1, 0],
+  };
+
+  test("are what one counts by hand", () => {
+    const metrics = metricsOf(scored, 2, 1);
+    expect(metrics.correct).toBe(3);
+    expect(metrics.confusion).toEqual([
+      [2, 0],
+      [1, 1],
+    ]);
+    expect(metrics.recall).toEqual([1, 0.5]);
+    expect(metrics.precision).toEqual([2 / 3, 1]);
+    expect(metrics.log_loss).toBeCloseTo(-Math.log(0.9 * 0.4 * 0.7 * 0.8) / 4, 12);
+    // |0.9 - 1| + |0.6 - 0| + |0.7 - 1| + |0.8 - 1|, each in a bin of its own, over 4
+    expect(metrics.ece).toBeCloseTo((0.1 + 0.6 + 0.3 + 0.2) / 4, 12);
+  });
+
+  test("a class that is never predicted has no precision", () => {
+    expect(metricsOf({ logits: [logOf(0.9, 0.1)], classes: [1] }, 2, 1).precision).toEqual([0, null]);
+  });
+
+  test("the interval is Wilson's", () => {
+    const [low, high] = wilson(8, 10);
+    expect(low).toBeCloseTo(0.4902, 3);
+    expect(high).toBeCloseTo(0.9433, 3);
+    expect(wilson(10, 10)[1]).toBe(1);
+    expect(wilson(0, 10)[0]).toBe(0);
+  });
+});
+
+describe("the temperature", () => {
+  const random = new Random(5);
+  const logits = Array.from({ length: 200 }, () =>
+    Float64Array.from({ length: 3 }, () => 4 * random.normal()),
+  );
+  const classes = logits.map((row) =>
+    random.uniform() < 0.7 ? row.indexOf(Math.max(...row)) : random.below(3),
+  );
+
+  test("is the best of a fine grid", () => {
+    const fitted = fitTemperature({ logits, classes });
+    const loss = (temperature: number) => logLoss({ logits, classes }, temperature);
+    const grid = Array.from({ length: 400 }, (_, i) => 0.05 * 1.02 ** i);
+    expect(loss(fitted)).toBeLessThanOrEqual(Math.min(...grid.map(loss)) + 1e-9);
+    expect(fitted).toBeGreaterThan(1);
+  });
+
+  test("undoes a factor that the logits carry", () => {
+    const hot = logits.map((row) => row.map((logit) => logit * 10));
+    expect(fitTemperature({ logits: hot, classes }) / fitTemperature({ logits, classes })).toBeCloseTo(10, 3);
+  });
+});
+
+describe("class means", () => {
+  const sample = (classIndex: number, ...views: number[][]) => ({
+    file: "x.jpg",
+    sha256: "",
+    classIndex,
+    views: views.map((view) => Float32Array.from(view)),
+  });
+
+  test("have length 1 and point where the class's images point", () => {
+    const means = classMeans([sample(0, [3, 0]), sample(0, [0, 5]), sample(1, [0, 2])], 2);
+    expect(means[0]).toBeCloseTo(Math.SQRT1_2, 6);
+    expect(means[1]).toBeCloseTo(Math.SQRT1_2, 6);
+    expect(Array.from(means.subarray(2))).toEqual([0, 1]);
+  });
+
+  test("one photo a class is enough", () => {
+    const { weights, bias } = prototypes([sample(0, [2, 0]), sample(1, [0, 9])], 2);
+    expect(Array.from(weights)).toEqual([1, 0, 0, 1]);
+    expect(Array.from(bias)).toEqual([0, 0]);
+  });
+
+  test("the threshold calls as many of one's own images unknown as was asked, and more of a class left out", () => {
+    const random = new Random(11);
+    const around = (classIndex: number) =>
+      sample(
+        classIndex,
+        Array.from({ length: 20 }, (_, i) =>
+          Math.abs((i % 3 === classIndex ? 3 : 0) + 0.5 * random.normal()),
+        ),
+      );
+    const samples = Array.from({ length: 90 }, (_, i) => around(i % 3));
+    const foldOf = samples.map((_, i) => Math.floor(i / 3) % 5);
+    const rule = learnUnknown(samples, 3, foldOf, 0.1);
+    expect(rule.own_called_unknown).toBeCloseTo(0.1, 5);
+    expect(rule.foreign_called_unknown).toBe(1);
+    expect(learnUnknown(samples, 3, foldOf, 0).own_called_unknown).toBe(0);
+  });
+});

@@ -1,0 +1,129 @@
+/** `npm run head -- train` on pictures that are drawn here, with the embedded model. */
+import { execFile } from "node:child_process";
+import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { promisify } from "node:util";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { drawSigns } from "../../../examples/transfer-learning/draw.ts";
+import { headLogits, parseHead } from "../../../src/head/head.ts";
+
+const run = promisify(execFile);
+const script = path.join(import.meta.dirname, "..", "..", "..", "cli", "head.ts");
+
+let folder: string;
+beforeAll(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "train-"));
+  await drawSigns(path.join(folder, "signs"), 8);
+});
+afterAll(() => rm(folder, { recursive: true }));
+
+async function head(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
+  const env = { ...process.env, INIT_CWD: folder };
+  return run(process.execPath, [script, ...args], { env }).then(
+    (done) => ({ ...done, code: 0 }),
+    (failed: { stdout: string; stderr: string; code: number }) => failed,
+  );
+}
+
+interface Report {
+  version: string;
+  training: {
+    images: Record<string, number>;
+    skipped: string[];
+    folds: number;
+    l2_strength?: number;
+    colour_histogram_accuracy?: number;
+    held_out: { accuracy: number; count: number; confusion: number[][] } | null;
+    unknown?: { own_called_unknown: number; foreign_called_unknown: number };
+  };
+}
+
+describe("training a head", () => {
+  test("learns drawn signs far better than their colours tell, and writes a head and a picture", async () => {
+    const { stdout, code } = await head("train", "signs", "--json", "--augment", "flip", "--baseline");
+    expect(code).toBe(0);
+    const { training } = JSON.parse(stdout) as Report;
+    expect(training).toMatchObject({ images: { cross: 8, disc: 8, stripes: 8 }, folds: 5, skipped: [] });
+    expect(training.held_out).toMatchObject({ count: 24 });
+    expect(training.held_out!.accuracy).toBeGreaterThanOrEqual(0.75);
+    expect(training.colour_histogram_accuracy!).toBeLessThan(training.held_out!.accuracy - 0.2);
+    expect(training.unknown!.foreign_called_unknown).toBeGreaterThan(training.unknown!.own_called_unknown);
+
+    const written = await parseHead(new Uint8Array(await readFile(path.join(folder, "signs.head.json"))));
+    expect(written.file.labels.map(({ label }) => label)).toEqual(["cross", "disc", "stripes"]);
+    expect(headLogits(written, new Float32Array(512)).every(Number.isFinite)).toBe(true);
+    const picture = await readFile(path.join(folder, "signs.head.confusion.svg"), "utf8");
+    expect(picture).toContain("disc classified as disc");
+  });
+
+  test("a head is evaluated on other photographs, as the Worker would score them", async () => {
+    await drawSigns(path.join(folder, "others"), 4, 99);
+    const { stdout, code } = await head("evaluate", "signs.head.json", "others", "--json");
+    expect(code).toBe(0);
+    const { metrics } = JSON.parse(stdout) as { metrics: { accuracy: number; count: number } };
+    expect(metrics.count).toBe(12);
+    expect(metrics.accuracy).toBeGreaterThanOrEqual(0.75);
+    const strange = await head("evaluate", "signs.head.json", folder);
+    expect(strange.stderr).toMatch(/no class of the head: .*expected some of cross, disc, stripes/);
+  });
+
+  test("gives the same file for the same seed, byte for byte, and another for another", async () => {
+    const train = async (out: string, seed: string) => {
+      await head("train", "signs", "--augment", "none", "--seed", seed, "--out", out);
+      return readFile(path.join(folder, out));
+    };
+    const first = await train("a.json", "1");
+    expect(await train("b.json", "1")).toEqual(first);
+    expect(await train("c.json", "2")).not.toEqual(first);
+  });
+
+  test("one photo a class is enough for prototypes, and says what is then not known", async () => {
+    const few = path.join(folder, "few");
+    for (const name of ["cross", "disc", "stripes"]) {
+      const [file] = await readdir(path.join(folder, "signs", name));
+      await cp(path.join(folder, "signs", name, file!), path.join(few, name, file!));
+    }
+    const refused = await head("train", "few");
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/one image only.*--method prototype/);
+    const { stdout, code } = await head("train", "few", "--method", "prototype");
+    expect(code).toBe(0);
+    expect(stdout).toContain("the head's accuracy is unknown");
+    const { file } = await parseHead(new Uint8Array(await readFile(path.join(folder, "few.head.json"))));
+    expect(file).toMatchObject({ method: "prototype", normalize: "l2", unknown: null });
+  });
+
+  test("names every file that it cannot use, and leaves them out on request", async () => {
+    const bad = path.join(folder, "bad");
+    await cp(path.join(folder, "signs"), bad, { recursive: true });
+    const whole = await readFile(path.join(bad, "disc", "disc-00.jpg"));
+    await writeFile(path.join(bad, "disc", "cut.jpg"), whole.subarray(0, whole.length / 2));
+    await writeFile(path.join(bad, "cross", "readme.txt"), "not an image");
+    const refused = await head("train", "bad", "--augment", "none");
+    expect(refused.code).toBe(1);
+    expect(refused.stderr).toMatch(/2 of the folder's entries cannot be used; nothing was written/);
+    expect(refused.stderr).toMatch(/cross\/readme.txt: .*expected a JPEG/);
+    expect(refused.stderr).toMatch(/disc\/cut.jpg: .*cannot be decoded/);
+    await expect(readFile(path.join(folder, "bad.head.json"))).rejects.toThrow(/ENOENT/);
+    // With what cannot be left out, everything that is known is named at once.
+    await mkdir(path.join(bad, "owl"));
+    const empty = await head("train", "bad", "--augment", "none");
+    expect(empty.stderr).toMatch(/owl\/: has no image/);
+    await rm(path.join(bad, "owl"), { recursive: true });
+    const skipped = await head("train", "bad", "--augment", "none", "--skip-unreadable", "--json");
+    expect((JSON.parse(skipped.stdout) as Report).training.skipped).toHaveLength(2);
+  });
+
+  test.each([
+    [["--folds", "1"], /folds/],
+    [["--method", "svm"], /Allowed choices are logistic, prototype/],
+    [["--unknown-rate", "2"], /share from 0 to 1/],
+    [["--name", "Pets & co"], /--name/],
+    [["--model", "no-such"], /there is no pack no-such/],
+  ])("refuses %j by name", async (args, message) => {
+    const { code, stderr } = await head("train", "signs", ...args);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(message);
+  });
+});

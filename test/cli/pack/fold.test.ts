@@ -1,0 +1,51 @@
+import { describe, expect, test } from "vitest";
+import { tinyBottleneckSpec, tinySpec, zooBytes, zooGraph } from "../../../bench/stand-in/zoo-onnx.ts";
+import { writeOnnx } from "../../../cli/onnx/write.ts";
+import { floatGraph } from "../../../cli/pack/float-graph.ts";
+import { foldBatchNorm } from "../../../cli/pack/fold.ts";
+import { readResNet } from "../../../cli/pack/read-resnet.ts";
+import { nativeLogits, noiseTensor } from "../../support/logits.ts";
+import { torchvisionBytes, torchvisionGraph } from "../../support/torchvision-onnx.ts";
+
+describe("folding BatchNorm", () => {
+  test("scales weights and shifts the bias per output channel", () => {
+    const { weight, bias } = foldBatchNorm(Float32Array.of(1, 2, 3, 4), Float32Array.of(10, 20), {
+      gamma: Float32Array.of(2, -1),
+      beta: Float32Array.of(0.5, 7),
+      mean: Float32Array.of(4, 20),
+      variance: Float32Array.of(3.75, 0.75),
+      epsilon: 0.25,
+    });
+    expect(Array.from(weight)).toEqual([1, 2, -3, -4]);
+    expect(Array.from(bias)).toEqual([6.5, 7]);
+  });
+
+  test.each([
+    ["basic blocks", async () => ({ spec: tinySpec, graph: await zooGraph(tinySpec), bytes: zooBytes })],
+    [
+      "bottlenecks with convolution biases",
+      async () => ({ spec: tinyBottleneckSpec, graph: await zooGraph(tinyBottleneckSpec), bytes: zooBytes }),
+    ],
+    [
+      "torchvision's form, bottlenecks, 7 classes",
+      async () => {
+        const spec = { ...tinyBottleneckSpec, classes: 7 };
+        return { spec, graph: await torchvisionGraph(spec), bytes: torchvisionBytes };
+      },
+    ],
+  ])("gives the logits of the source file: %s", async (_, make) => {
+    const { spec, graph, bytes } = await make();
+    const { size } = spec;
+    const folded = writeOnnx(floatGraph(readResNet(graph), { size, batch: 1 }).graph);
+    for (const seed of [1, 2, 3]) {
+      const tensor = noiseTensor(size, seed);
+      const expected = await nativeLogits(bytes(graph), tensor, size);
+      const actual = await nativeLogits(folded, tensor, size);
+      const largest = Math.max(...expected.map(Math.abs));
+      expect(largest).toBeGreaterThan(0.1);
+      expect(actual).toHaveLength(spec.classes);
+      const largestError = Math.max(...expected.map((value, i) => Math.abs(actual[i]! - value)));
+      expect(largestError).toBeLessThan(1e-5 * largest);
+    }
+  });
+});

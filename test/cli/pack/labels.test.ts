@@ -1,0 +1,82 @@
+import { mkdtemp, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import { classFromName, readLabels } from "../../../cli/pack/labels.ts";
+
+async function labelsFile(text: string): Promise<string> {
+  const file = path.join(await mkdtemp(path.join(tmpdir(), "labels-")), "labels.txt");
+  await writeFile(file, text);
+  return file;
+}
+
+describe("labels", () => {
+  test.each([
+    ["lines", "cat\ndog\n"],
+    ["lines of Windows", "cat\r\ndog\r\n\r\n"],
+    ["a JSON array of strings", '["cat", "dog"]'],
+    ["a JSON array of objects", '[{"id":"cat","label":"cat"},{"id":"dog","label":"dog"}]'],
+  ])("are read from %s", async (_, text) => {
+    const expected = [
+      { id: "cat", label: "cat" },
+      { id: "dog", label: "dog" },
+    ];
+    expect(await readLabels(await labelsFile(text), 2)).toEqual(expected);
+  });
+
+  test("take a WNID before the name as id", async () => {
+    expect(await readLabels(await labelsFile("n01440764 tench, Tinca tinca"), 1)).toEqual([
+      { id: "n01440764", label: "tench, Tinca tinca" },
+    ]);
+  });
+
+  test("are ImageNet's for 1000 classes, and numbers for any other number", async () => {
+    const labels = await readLabels(null, 1000);
+    expect(labels).toHaveLength(1000);
+    expect(labels[0]).toEqual({ id: "n01440764", label: "tench, Tinca tinca" });
+    expect(labels[999]!.id).toBe("n15075141");
+    expect(new Set(labels.map((label) => label.id)).size).toBe(1000);
+    expect((await readLabels(null, 7))[6]).toEqual({ id: "class-6", label: "class 6" });
+  });
+
+  test.each([
+    ["too few", "cat\ndog", /has 2 labels; expected 3/],
+    ["broken JSON", '["cat",', /begins as JSON but does not parse/],
+    [
+      "a label that is too long",
+      `cat\n${"x".repeat(257)}\ndog`,
+      /entry 1\.id: expected at most 256 characters/,
+    ],
+    ["a control character", "cat\nbell\u0007s\ndog", /entry 1\.id: expected text without control characters/],
+    ["JSON of numbers", "[1,2,3]", /entry 0.*expected an array of strings/],
+  ])("are refused: %s", async (_, text, message) => {
+    await expect(readLabels(await labelsFile(text), 3)).rejects.toThrow(message);
+  });
+
+  test("that are not there are missed by name", async () => {
+    await expect(readLabels("/nowhere/labels.txt", 3)).rejects.toThrow(
+      /\/nowhere\/labels\.txt cannot be read/,
+    );
+  });
+});
+
+describe("the class in a file name", () => {
+  const classOf = classFromName([
+    { id: "n01534433", label: "junco, snowbird" },
+    { id: "n02086240", label: "Shih-Tzu" },
+    { id: "cat", label: "cat" },
+    { id: "wild cat", label: "cat-like" },
+  ]);
+  test.each([
+    ["n01534433_junco.JPEG", 0],
+    ["junco-12.jpg", 0],
+    ["Shih-Tzu_1.jpg", 1],
+    ["shih tzu.jpg", 1],
+    ["cat-0517.jpg", 2],
+    ["cat-like-3.jpg", 3],
+    ["catalogue-1.jpg", null],
+    ["1-cat.jpg", null],
+  ])("%s", (name, index) => {
+    expect(classOf(name)).toBe(index);
+  });
+});

@@ -1,0 +1,229 @@
+import { readFileSync } from "node:fs";
+import path from "node:path";
+import { describe, expect, test } from "vitest";
+import {
+  tinyBottleneckSpec,
+  tinySpec,
+  zooBytes,
+  zooGraphUnmeasured,
+  zooSpecs,
+} from "../../../bench/stand-in/zoo-onnx.ts";
+import { type Attribute, type Graph, type GraphNode, int, ints } from "../../../cli/onnx/graph.ts";
+import { readOnnx } from "../../../cli/onnx/read.ts";
+import { readResNet } from "../../../cli/pack/read-resnet.ts";
+import { architecture, convolutions } from "../../../cli/pack/resnet.ts";
+import { topologyText } from "../../support/topology-text.ts";
+import { torchvisionGraph } from "../../support/torchvision-onnx.ts";
+
+const fixture = path.join(import.meta.dirname, "../../fixtures/resnet34-v1-7.topology.txt");
+
+describe("the stand-in for the zoo's files", () => {
+  test("is resnet34-v1-7 node for node, name for name, attribute for attribute, and of its size", () => {
+    const graph = zooGraphUnmeasured(zooSpecs.resnet34);
+    expect(topologyText(graph)).toBe(readFileSync(fixture, "utf8"));
+    expect(Math.abs(zooBytes(graph).length - 87_302_588)).toBeLessThan(1024);
+  });
+
+  test("is of the size of resnet18-v1-7", () => {
+    expect(Math.abs(zooBytes(zooGraphUnmeasured(zooSpecs.resnet18)).length - 46_820_737)).toBeLessThan(1024);
+  });
+});
+
+describe("reading", () => {
+  test.each(Object.entries(zooSpecs))("finds the published architecture of %s", (name, spec) => {
+    const thin = { ...spec, channels: spec.channels.map((c) => c / 16), classes: 10, size: 32 };
+    const net = readResNet(readOnnx(zooBytes(zooGraphUnmeasured(thin))));
+    expect(architecture(net)).toBe(name);
+    expect(net.blocks.filter((block) => block.downsample)).toHaveLength(spec.bottleneck ? 4 : 3);
+    expect(net.blocks.map((block) => block.name)).toEqual(
+      spec.blocks.flatMap((count, stage) =>
+        Array.from({ length: count }, (_, i) => `stage${stage + 1}.${i}`),
+      ),
+    );
+  });
+
+  test("keeps the stride where each exporter has it: first 1x1 in the zoo, 3x3 in torchvision", async () => {
+    const strides = (graph: Graph) =>
+      readResNet(graph)
+        .blocks.find((block) => block.name === "stage2.0")!
+        .convs.map((conv) => conv.strides[0]);
+    expect(strides(zooGraphUnmeasured(tinyBottleneckSpec))).toEqual([2, 1, 1]);
+    expect(strides(await torchvisionGraph(tinyBottleneckSpec))).toEqual([1, 2, 1]);
+  });
+
+  test("reads torchvision's form: any class count, free batch, shared biases, both kinds of pooling", async () => {
+    for (const options of [{}, { pooling: "reduce-mean" }, { pooling: "reduce-mean", opset: 18 }] as const) {
+      const graph = await torchvisionGraph({ ...tinySpec, classes: 7 }, options);
+      const net = readResNet(graph);
+      expect(net.dense).toMatchObject({ classes: 7, features: 16 });
+      expect(net.input).toEqual({ name: "input", size: 32 });
+      expect(convolutions(net)).toHaveLength(10);
+    }
+  });
+
+  test("takes an input whose height and width are free", () => {
+    const graph = zooGraphUnmeasured(tinySpec);
+    const inputs = [{ ...graph.inputs[0]!, dims: ["N", 3, "H", "W"] }];
+    expect(readResNet({ ...graph, inputs }).input.size).toBeNull();
+  });
+});
+
+/** The tiny network with the node of that name changed. */
+function withNode(name: string, change: (node: GraphNode) => Partial<GraphNode>): Graph {
+  const graph = zooGraphUnmeasured(tinySpec);
+  expect(graph.nodes.some((node) => node.name === name)).toBe(true);
+  return {
+    ...graph,
+    nodes: graph.nodes.map((node) => (node.name === name ? { ...node, ...change(node) } : node)),
+  };
+}
+
+const withAttribute = (name: string, key: string, value: Attribute) =>
+  withNode(name, (node) => ({ attributes: new Map(node.attributes).set(key, value) }));
+
+describe("a model that is no ResNet v1 is refused by node, operator and what is supported", () => {
+  const base = zooGraphUnmeasured(tinySpec);
+  const softmax: GraphNode = {
+    name: "probabilities",
+    op: "Softmax",
+    domain: "",
+    inputs: ["resnetv16_dense0_fwd"],
+    outputs: ["p"],
+    attributes: new Map(),
+  };
+  const conv = "resnetv16_stage1_conv0_fwd";
+  const cases: [string, Graph, RegExp][] = [
+    [
+      "another operator",
+      withNode("resnetv16_stage1_relu0_fwd", () => ({ op: "LeakyRelu" })),
+      /Node "resnetv16_stage1_relu0_fwd" \(LeakyRelu\).*expected/,
+    ],
+    [
+      "another operator after an addition",
+      withNode("resnetv16_stage1_activation0", () => ({ op: "Sigmoid" })),
+      /"resnetv16_stage1_activation0" \(Sigmoid\) stands where Relu was expected/,
+    ],
+    [
+      "a foreign domain",
+      withNode("resnetv16_pool0_fwd", () => ({ domain: "com.microsoft" })),
+      /"resnetv16_pool0_fwd" \(com\.microsoft\.MaxPool\)/,
+    ],
+    [
+      "average pooling at the start",
+      withNode("resnetv16_pool0_fwd", () => ({ op: "AveragePool" })),
+      /"resnetv16_pool0_fwd" \(AveragePool\) stands where MaxPool/,
+    ],
+    [
+      "grouped convolution",
+      withAttribute(conv, "group", int(2)),
+      /"resnetv16_stage1_conv0_fwd" \(Conv\) has group 2; expected 1/,
+    ],
+    [
+      "dilated convolution",
+      withAttribute(conv, "dilations", ints(2, 2)),
+      /\(Conv\) has dilations 2,2; expected 1,1/,
+    ],
+    [
+      "automatic padding",
+      withAttribute(conv, "auto_pad", { kind: "string", value: "SAME_UPPER" }),
+      /has auto_pad SAME_UPPER; expected explicit pads/,
+    ],
+    [
+      "pooling that rounds up",
+      withAttribute("resnetv16_pool0_fwd", "ceil_mode", int(1)),
+      /\(MaxPool\) has ceil_mode 1; expected 0/,
+    ],
+    [
+      "BatchNorm in training mode",
+      withAttribute("resnetv16_batchnorm0_fwd", "training_mode", int(1)),
+      /\(BatchNormalization\) has training_mode 1; expected 0/,
+    ],
+    [
+      "BatchNorm before the first convolution (v2)",
+      {
+        ...base,
+        inputs: base.inputs,
+        nodes: [
+          {
+            ...base.nodes[1]!,
+            name: "bn_data",
+            inputs: ["data", ...base.nodes[1]!.inputs.slice(1)],
+            outputs: ["normalised"],
+          },
+          ...base.nodes.map((node, i) =>
+            i === 0 ? { ...node, inputs: ["normalised", node.inputs[1]!] } : node,
+          ),
+        ],
+      },
+      /"bn_data" \(BatchNormalization\) stands where Conv was expected/,
+    ],
+    [
+      "a softmax at the end",
+      { ...base, nodes: [...base.nodes, softmax] },
+      /"probabilities" \(Softmax\) follows the last Gemm; expected raw logits/,
+    ],
+    [
+      "two outputs",
+      { ...base, outputs: [...base.outputs, { name: "resnetv16_pool1_fwd", type: "float32", dims: [1] }] },
+      /outputs are resnetv16_dense0_fwd, resnetv16_pool1_fwd; expected only the logits/,
+    ],
+    [
+      "weights from a computation",
+      withNode(conv, (node) => ({ inputs: [node.inputs[0]!, "data"] })),
+      /\(Conv\) (takes its input "data" from a computation|reads "data")/,
+    ],
+    [
+      "a grey input",
+      { ...base, inputs: [{ ...base.inputs[0]!, dims: ["N", 1, 32, 32] }] },
+      /Input "data" is float32 \[N,1,32,32\]; expected float32 \[N,3,H,W\]/,
+    ],
+    [
+      "an oblong input",
+      { ...base, inputs: [{ ...base.inputs[0]!, dims: [1, 3, 32, 48] }] },
+      /expected a square image/,
+    ],
+    [
+      "two inputs",
+      { ...base, inputs: [...base.inputs, { name: "mask", type: "float32", dims: [1] }] },
+      /has 2 inputs; expected one/,
+    ],
+    [
+      "no blocks",
+      {
+        ...base,
+        nodes: [
+          ...base.nodes.slice(0, 4),
+          { ...base.nodes.at(-3)!, inputs: ["resnetv16_pool0_fwd"] },
+          ...base.nodes.slice(-2),
+        ],
+      },
+      /stands where the first residual block was expected/,
+    ],
+    [
+      "a dense layer with alpha",
+      withAttribute("resnetv16_dense0_fwd", "alpha", { kind: "float", value: 0.5 }),
+      /\(Gemm\) has alpha 0.5; expected 1/,
+    ],
+    [
+      "an end without a classifier",
+      { ...base, nodes: base.nodes.slice(0, -3) },
+      /The graph ends after .*expected a classifier/,
+    ],
+  ];
+  test.each(cases)("%s", (_, graph, message) => {
+    expect(() => readResNet(graph)).toThrow(message);
+    expect(() => readResNet(graph)).toThrow(expect.objectContaining({ name: "CommandError" }));
+  });
+
+  test("a plain chain without shortcuts", () => {
+    const chain = {
+      ...base,
+      nodes: base.nodes.map((node) =>
+        node.op === "Add" ? { ...node, op: "Identity", inputs: [node.inputs[1]!] } : node,
+      ),
+    };
+    expect(() => readResNet(chain)).toThrow(
+      /Node "resnetv16_stage1_conv0_fwd" \(Conv\) has no shortcut beside it/,
+    );
+  });
+});

@@ -1,0 +1,209 @@
+/** push, list and rollback of heads, and that the heads' folder is no model. */
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { afterEach, beforeEach, describe, expect, test } from "vitest";
+import { randomHead } from "../../cli/head/random-head.ts";
+import { listHeads, readHeadCurrent } from "../../cli/store/head-history.ts";
+import { listModels } from "../../cli/store/history.ts";
+import { type LocalHead, readLocalHead } from "../../cli/store/local-head.ts";
+import { prune } from "../../cli/store/prune.ts";
+import { pushHead } from "../../cli/store/push-head.ts";
+import { rollbackHead } from "../../cli/store/rollback-head.ts";
+import { CommandError } from "../../cli/terminal/fail.ts";
+import { silentProgress } from "../../cli/terminal/progress.ts";
+import { type Backbone, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
+import { maxHeadBackbones, maxHeadBytes, maxHeadHistory } from "../../src/limits.ts";
+import { manifestSchema } from "../../src/model/manifest.ts";
+import { StoreMemoryBucket } from "../support/store-memory-bucket.ts";
+import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
+
+let folder: string;
+let bucket: StoreMemoryBucket;
+let backbone: Backbone;
+
+const local = async (seed: number, more = {}): Promise<LocalHead> => {
+  const { bytes } = await randomHead({ name: "pets", seed, backbone, featureSize: 3, ...more });
+  const file = path.join(folder, "head.json");
+  await writeFile(file, bytes);
+  return readLocalHead(file);
+};
+const push = async (seed: number, more = {}) => pushHead(bucket, await local(seed, more), silentProgress);
+const live = async () => (await readHeadCurrent(bucket, "pets"))?.live.map(({ version }) => version);
+const failure = async (work: Promise<unknown>) => {
+  const error = await work.catch((e: unknown) => e);
+  expect(error).toBeInstanceOf(CommandError);
+  return (error as CommandError).message;
+};
+
+beforeEach(async () => {
+  folder = await mkdtemp(path.join(tmpdir(), "heads-"));
+  bucket = new StoreMemoryBucket();
+  const { name, version } = await seedTinyPack(bucket);
+  backbone = { name, version };
+});
+afterEach(() => rm(folder, { recursive: true }));
+
+describe("head push", () => {
+  test("uploads the file, and makes it live with its last write", async () => {
+    const report = await push(1);
+    expect(report).toMatchObject({
+      ...{ name: "pets", backbone: `${tinyName}/${backbone.version}`, backbone_is_live: true },
+      ...{ uploaded: true, replaced: null },
+    });
+    expect(bucket.puts).toEqual([headKey("pets", report.version), headCurrentKey("pets")]);
+    expect(await live()).toEqual([report.version]);
+  });
+
+  test("a second time writes nothing; another version names the one before", async () => {
+    const first = await push(1);
+    const puts = bucket.puts.length;
+    expect(await push(1)).toMatchObject({ uploaded: false, replaced: null });
+    expect(bucket.puts).toHaveLength(puts);
+    expect(await push(2)).toMatchObject({ uploaded: true, replaced: first.version });
+  });
+
+  test("replaces a file that is broken in the bucket", async () => {
+    const { version } = await push(1);
+    bucket.objects.set(headKey("pets", version), new Uint8Array(7));
+    expect(await push(1)).toMatchObject({ uploaded: true });
+  });
+
+  test("cut off before any write, what was live still is, and the next push completes", async () => {
+    const { version } = await push(1);
+    for (const cut of [0, 1]) {
+      let puts = 0;
+      bucket.beforePut = async () => {
+        if (puts++ === cut) throw new Error("killed");
+      };
+      await expect(push(2)).rejects.toThrow("killed");
+      bucket.beforePut = async () => {};
+      expect(await live()).toEqual([version]);
+    }
+    expect(await push(2)).toMatchObject({ uploaded: false, replaced: version });
+  });
+
+  test("for a version of the model that is not live yet waits beside the one in use", async () => {
+    const now = await push(1);
+    const next = await tinyManifest({ quantisation: { run: 1 } });
+    bucket.json(`${tinyName}/${next.version}/manifest.json`, next);
+    const later = await push(2, { backbone: next });
+    expect(later).toMatchObject({ backbone_is_live: false, replaced: null });
+    expect(await live()).toEqual([later.version, now.version]);
+  });
+
+  test("for a version of the model that the bucket does not have is refused, naming what is live", async () => {
+    const message = await failure(push(1, { backbone: { name: "other", version: "0".repeat(16) } }));
+    expect(message).toMatch(`trained on other/${"0".repeat(16)}, which the bucket does not have`);
+    expect(message).toMatch(`(live: ${tinyName}/${backbone.version}); push that version first`);
+    expect(bucket.puts).toEqual([]);
+  });
+
+  test("for features of another size is refused", async () => {
+    expect(await failure(push(1, { featureSize: 4 }))).toMatch(/takes 4 features, and tiny\/.* gives 3/);
+  });
+
+  test("drops what was live on versions of the model that are gone, and keeps a bounded history", async () => {
+    const keep = await push(0);
+    const entry = (await readHeadCurrent(bucket, "pets"))!.live[0]!;
+    const hex = (i: number) => i.toString(16).padStart(16, "0");
+    const gone = Array.from({ length: maxHeadBackbones - 1 }, (_, i) => ({
+      ...entry,
+      version: hex(i),
+      backbone: { name: tinyName, version: hex(i) },
+    }));
+    const history = Array.from({ length: maxHeadHistory }, (_, i) => ({ ...entry, version: hex(i) }));
+    bucket.json(headCurrentKey("pets"), { format: 1, name: "pets", live: [entry, ...gone], history });
+    const next = await tinyManifest({ quantisation: { run: 1 } });
+    bucket.json(`${tinyName}/${next.version}/manifest.json`, next);
+    const { version } = await push(1, { backbone: next });
+    expect(await live()).toEqual([version, keep.version]);
+    const after = (await readHeadCurrent(bucket, "pets"))!.history.map((each) => each.version);
+    expect([after.length, after[0]]).toEqual([maxHeadHistory, version]);
+    const [listed] = await listHeads(bucket, "pets");
+    expect(listed?.versions.find((each) => each.version === keep.version)).toMatchObject({ live: true });
+  });
+});
+
+describe("a head file", () => {
+  test.each<[string, string, RegExp]>([
+    ["that is none", "{}", /is no head: it has format undefined/],
+    [
+      "that is too large",
+      " ".repeat(maxHeadBytes + 1),
+      /has 1048577 bytes; the Worker takes .* at most 1048576/,
+    ],
+  ])("%s is refused", async (_, text, expected) => {
+    const file = path.join(folder, "pets.json");
+    await writeFile(file, text);
+    expect(await failure(readLocalHead(file))).toMatch(expected);
+  });
+
+  test("that is not there is named", async () => {
+    expect(await failure(readLocalHead(path.join(folder, "nix.json")))).toMatch(/nix\.json is missing/);
+  });
+});
+
+describe("head rollback", () => {
+  test("goes to the version before, or to the one named, and back", async () => {
+    const [a, b, c] = [(await push(1)).version, (await push(2)).version, (await push(3)).version];
+    expect(await rollbackHead(bucket, "pets")).toMatchObject({ version: b, replaced: c, changed: true });
+    expect(await rollbackHead(bucket, "pets")).toMatchObject({ version: a, replaced: b });
+    expect(await failure(rollbackHead(bucket, "pets"))).toMatch(`no version before ${a}`);
+    expect(await rollbackHead(bucket, "pets", c)).toMatchObject({ version: c, replaced: a });
+    const puts = bucket.puts.length;
+    expect(await rollbackHead(bucket, "pets", c)).toMatchObject({ changed: false });
+    expect([bucket.puts.length, await live()]).toEqual([puts, [c]]);
+  });
+
+  test("changes the version of the model that the head is for, and no other", async () => {
+    const [first, second] = [await push(1), await push(2)];
+    const next = await tinyManifest({ quantisation: { run: 1 } });
+    bucket.json(`${tinyName}/${next.version}/manifest.json`, next);
+    const later = await push(3, { backbone: next });
+    expect(await failure(rollbackHead(bucket, "pets"))).toMatch(
+      /live on several versions .* name the version/,
+    );
+    expect(await rollbackHead(bucket, "pets", first.version)).toMatchObject({ replaced: second.version });
+    expect(await live()).toEqual([first.version, later.version]);
+  });
+
+  test("to what is broken or not there is refused, and changes nothing", async () => {
+    const [a, b] = [(await push(1)).version, (await push(2)).version];
+    bucket.objects.set(headKey("pets", a), new Uint8Array(7));
+    expect(await failure(rollbackHead(bucket, "pets"))).toMatch(
+      /is missing, or not what was pushed; nothing was/,
+    );
+    expect(await failure(rollbackHead(bucket, "pets", "0".repeat(16)))).toMatch(`(here are: ${b}, ${a})`);
+    expect(await failure(rollbackHead(bucket, "nix"))).toMatch("no head nix (here are: pets)");
+    expect(await live()).toEqual([b]);
+  });
+});
+
+describe("head list", () => {
+  test("shows every version newest first, and which is live", async () => {
+    const [a, b] = [await push(1), await push(2)];
+    bucket.objects.delete(headKey("pets", a.version));
+    const [pets] = await listHeads(bucket);
+    expect(pets?.versions.map(({ version, live: is, there }) => [version, is, there])).toEqual([
+      [b.version, true, true],
+      [a.version, false, false],
+    ]);
+    expect(await failure(listHeads(bucket, "nix"))).toMatch("no head nix");
+  });
+});
+
+describe("the heads' folder", () => {
+  test("is no model: not listed, not pruned, and no pack may have its name", async () => {
+    await push(1);
+    expect((await listModels(bucket)).map(({ name }) => name)).toEqual([tinyName]);
+    const options = { keep: 1, orphans: true, dryRun: false };
+    expect(await failure(prune(bucket, "heads", options, silentProgress))).toMatch(
+      `no model heads (here are: ${tinyName})`,
+    );
+    await prune(bucket, tinyName, options, silentProgress);
+    expect(await live()).toHaveLength(1);
+    const parsed = manifestSchema.safeParse(await tinyManifest({ name: "heads" }));
+    expect(parsed.error?.issues[0]?.message).toMatch(/another name: heads is the bucket's folder of heads/);
+  });
+});

@@ -1,0 +1,54 @@
+import { PassThrough } from "node:stream";
+import { stripVTControlCharacters } from "node:util";
+import { describe, expect, test } from "vitest";
+import { bar, renderPredictions } from "../../cli/terminal/bars.ts";
+import { parseCount, parsePort } from "../../cli/terminal/options.ts";
+import { createProgress } from "../../cli/terminal/progress.ts";
+
+describe("bars", () => {
+  test("are as long as the score, to an eighth of a character, and always of the same width", () => {
+    expect(bar(0, 8)).toBe("        ");
+    expect(bar(0.5, 8)).toBe("████    ");
+    expect(bar(1, 8)).toBe("████████");
+    expect(bar(1 / 64, 8)).toBe("▏       ");
+    expect(bar(1.5, 8)).toBe("████████");
+  });
+
+  test("stand in columns, with long labels cut", () => {
+    const predictions = [
+      { label: "ship", score: 0.98, index: 8, id: "ship" },
+      { label: "a very long label that nobody would want to read whole", score: 0.02, index: 1, id: "x" },
+    ];
+    const lines = stripVTControlCharacters(renderPredictions(predictions, 10)).split("\n");
+    expect(lines[0]).toMatch(/^ {2}ship {29}██/);
+    expect(lines[0]).toMatch(/ 98\.0%$/);
+    expect(lines[1]).toContain("…");
+    expect(lines[0]?.length).toBe(lines[1]?.length);
+  });
+});
+
+describe("progress without a terminal", () => {
+  test("is plain lines, a few a stage", () => {
+    const stream = new PassThrough();
+    const progress = createProgress(stream as unknown as NodeJS.WriteStream);
+    for (let i = 0; i <= 100; i++) progress.update("push", i, 100);
+    progress.stop();
+    expect(String(stream.read()).trim().split("\n")).toEqual([
+      "push: 0% (0/100)",
+      "push: 25% (25/100)",
+      "push: 50% (50/100)",
+      "push: 75% (75/100)",
+      "push: 100% (100/100)",
+    ]);
+  });
+});
+
+describe("options", () => {
+  test.each(["0", "65536", "-1", "80.5", "http", "", "1e3"])("port %j is refused with the range", (value) => {
+    expect(() => parsePort(value)).toThrow("expected an integer from 1 to 65535");
+  });
+
+  test("numbers are numbers", () => {
+    expect([parsePort("8787"), parseCount("3")]).toEqual([8787, 3]);
+  });
+});

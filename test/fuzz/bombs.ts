@@ -1,0 +1,53 @@
+/** Files that cost as much as possible per byte, to find the bounds of the work of each decoder. */
+import { segment } from "../../bench/pictures/jpeg-writer.ts";
+import { concat, repeated } from "./segments.ts";
+
+const start = [0xff, 0xd8];
+const end = [0xff, 0xd9];
+const quantisation = segment(0xdb, [0, ...new Array<number>(64).fill(1)]);
+
+/** A table with one code of `bits` zeros, so that data of zeros repeats its symbol. */
+const oneCode = (place: number, bits: number, symbol: number) =>
+  segment(0xc4, [place, ...Array.from({ length: 16 }, (_, i) => (i + 1 === bits ? 1 : 0)), symbol]);
+
+function frame(width: number, height: number, components: number): number[] {
+  const size = [height >> 8, height & 255, width >> 8, width & 255];
+  const each = Array.from({ length: components }, (_, i) => [i + 1, 0x11, 0]);
+  return segment(0xc2, [8, ...size, components, ...each.flat()]);
+}
+
+/** A scan of these components with `bytes` zeros as its data. */
+function scan(ids: readonly number[], selection: readonly [number, number, number], bytes: number) {
+  const header = [ids.length, ...ids.flatMap((id) => [id, 0]), ...selection];
+  return concat(segment(0xda, header), new Uint8Array(bytes));
+}
+
+const tablesOf = (acSymbol: number) => concat(oneCode(0x00, 1, 0), oneCode(0x10, 1, acSymbol));
+
+/** A symbol that ends the next 16,384 blocks. */
+const longestRun = 0xe0;
+
+/** 50 megapixels, four components, one bit per block and scan: refines the DC coefficients. 12 MiB at 32 scans. */
+export function dcRefinementBomb(scans: number, width = 8192, height = 6100): Uint8Array {
+  const bytes = Math.ceil((4 * Math.ceil(width / 8) * Math.ceil(height / 8)) / 8);
+  const all = [1, 2, 3, 4];
+  const refinements = repeated(scan(all, [0, 0, 0x10], bytes), scans - 1);
+  const head = concat(start, quantisation, frame(width, height, 4), tablesOf(0));
+  return concat(head, scan(all, [0, 0, 1], bytes), refinements, end);
+}
+
+/** A few hundred bytes of grey: AC scans that visit every block without any bits. */
+export function acRefinementBomb(scans: number, width: number, height: number): Uint8Array {
+  const blocks = Math.ceil(width / 8) * Math.ceil(height / 8);
+  const refinements = repeated(scan([1], [1, 63, 0x10], 32), scans - 1);
+  const head = concat(start, quantisation, frame(width, height, 1), tablesOf(longestRun));
+  return concat(head, scan([1], [0, 0, 0], Math.ceil(blocks / 8) + 1), refinements, end);
+}
+
+/** As many Huffman tables as fit into `bytes`, each a chain of 16 nodes in a decoder that builds trees. */
+export function huffmanTableBomb(bytes: number): Uint8Array {
+  const table = oneCode(0x10, 16, 0);
+  const tables = repeated(table, Math.floor(bytes / table.length));
+  const head = concat(start, quantisation, frame(64, 64, 1));
+  return concat(head, tables, tablesOf(longestRun), scan([1], [0, 0, 0], 16), end);
+}

@@ -1,0 +1,59 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
+import { expect, test } from "vitest";
+import { silentProgress } from "../../cli/terminal/progress.ts";
+import { listedChoices, seededChoices } from "./choices.ts";
+import { hostileFile } from "./generate.ts";
+import { keepFindings } from "./keep.ts";
+import { fuzzInNode } from "./node/run.ts";
+import { smallSeeds } from "./seeds.ts";
+import { addAttempt, newTally, report } from "./tally.ts";
+
+test("the same seed makes the same files, another seed others", async () => {
+  const seeds = await smallSeeds();
+  const hashes = (seed: number) =>
+    Array.from({ length: 50 }, (_, index) => {
+      const { bytes } = hostileFile(seededChoices(seed, index), seeds);
+      return createHash("sha256").update(bytes).digest("hex");
+    });
+  const first = hashes(1);
+  expect(hashes(1)).toEqual(first);
+  expect(hashes(2).filter((hash, i) => hash === first[i])).toEqual([]);
+});
+
+test("an empty list of choices makes the simplest file", async () => {
+  const { from, mutations } = hostileFile(listedChoices([]), await smallSeeds());
+  expect({ from, mutations }).toEqual({ from: "baseline 4:2:0", mutations: ["bits: flipped bits"] });
+});
+
+test("a run in Node counts every file and its outcomes", async () => {
+  const { count, outcomes, faults, memory } = await fuzzInNode(
+    { count: 30, seed: 1, hangMs: 60_000 },
+    silentProgress,
+  );
+  expect([count, faults]).toEqual([30, []]);
+  const asRequest = [...outcomes.get("request")!.values()];
+  expect(asRequest.reduce((a, b) => a + b)).toBe(30);
+  expect(memory.last?.heapBytes).toBeGreaterThan(0);
+});
+
+test("a file that fails is told with its recipe, and kept so that it can be replayed", async () => {
+  const tally = newTally();
+  const recipe = { index: 7, from: "grey", mutations: ["cuts: cut short"], bytes: 9 };
+  addAttempt(tally, { way: "jpeg-js", outcome: "failed", ms: 1, fault: "TypeError: boom" }, recipe);
+  tally.count = 1;
+  expect(report(tally)).toContain("file 7, jpeg-js: TypeError: boom\n  grey; cuts: cut short");
+  const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-kept-"));
+  try {
+    const [file] = await keepFindings(folder, 3, tally.faults);
+    expect(JSON.parse(await readFile(file!.replace(/jpg$/, "json"), "utf8"))).toMatchObject({
+      seed: 3,
+      index: 7,
+    });
+    expect((await readFile(file!)).length).toBeGreaterThan(0);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+});

@@ -1,0 +1,103 @@
+/** `npm run screenshots`: takes pictures of the page for the README, audits it with axe-core, and prints its size. */
+import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
+import path from "node:path";
+import { gzipSync } from "node:zlib";
+import type { Browser, BrowserContextOptions, Page } from "playwright-core";
+import sharp from "sharp";
+import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { runCommand } from "../../cli/terminal/fail.ts";
+import { table } from "../../cli/terminal/output.ts";
+import { withEmbeddedWorker } from "../../cli/workerd/embedded-worker.ts";
+import { audit } from "../support/browser/audit.ts";
+import { launchChromium } from "../support/browser/chromium.ts";
+
+const folder = path.join(projectFolder, "docs", "images");
+const example = (name: string) => path.join(projectFolder, "examples", "images", `${name}.jpg`);
+const notAnImage = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.from("hello") };
+
+interface Shot {
+  readonly name: string;
+  readonly context: BrowserContextOptions;
+  readonly files: readonly (string | typeof notAnImage)[];
+}
+
+const desktop = {
+  viewport: { width: 1000, height: 1060 },
+  deviceScaleFactor: 1.5,
+  colorScheme: "light",
+} as const;
+const phone = {
+  ...desktop,
+  viewport: { width: 390, height: 844 },
+  deviceScaleFactor: 2,
+  hasTouch: true,
+  isMobile: true,
+} as const;
+const two = [example("frog"), example("ship")];
+const shots: readonly Shot[] = [
+  { name: "page-light", context: desktop, files: two },
+  { name: "page-dark", context: { ...desktop, colorScheme: "dark" }, files: two },
+  { name: "page-phone", context: phone, files: [example("horse")] },
+  {
+    name: "page-error",
+    context: { ...desktop, viewport: { width: 1000, height: 760 } },
+    files: [notAnImage],
+  },
+];
+
+await runCommand(async () => {
+  const browser = await launchChromium();
+  try {
+    await mkdir(folder, { recursive: true });
+    await withEmbeddedWorker("resnet34-cifar10", async (_, url) => {
+      for (const shot of shots) await take(browser, url, shot);
+    });
+  } finally {
+    await browser.close();
+  }
+  await printSizes();
+});
+
+async function take(browser: Browser, url: URL, { name, context, files }: Shot): Promise<void> {
+  const page = await (await browser.newContext(context)).newPage();
+  await page.goto(url.href);
+  for (const [i, file] of files.entries()) {
+    await page.locator("#pick").setInputFiles(file);
+    await page.locator(".best, .problem").nth(i).waitFor();
+  }
+  const stages = page.locator(".card").first().locator("summary", { hasText: "Stages" });
+  if ((await stages.count()) > 0 && !name.endsWith("phone")) await stages.click();
+  if (name.endsWith("phone")) await page.locator("#results").evaluate((results) => results.scrollIntoView());
+  const png = await sharp(await page.screenshot())
+    .png({ palette: true, colours: 128, effort: 10 })
+    .toBuffer();
+  const file = path.join(folder, `${name}.png`);
+  await writeFile(file, png);
+  console.log(
+    `${path.relative(projectFolder, file)}: ${Math.round(png.length / 1e3)} kB; ${await axeText(page)}`,
+  );
+  await page.context().close();
+}
+
+async function axeText(page: Page): Promise<string> {
+  const { passes, findings } = await audit(page);
+  const list = findings.map(
+    ({ impact, rule, help, elements }) => `\n  ${impact}: ${rule}: ${help}: ${elements[0]}`,
+  );
+  return `axe-core: ${passes} rules pass, ${findings.length} do not${list.join("")}`;
+}
+
+/** Prints what a browser downloads for the page. */
+async function printSizes(): Promise<void> {
+  const root = path.join(projectFolder, "public");
+  const entries = await readdir(root, { recursive: true, withFileTypes: true });
+  const rows: [string, number, number][] = [];
+  for (const { parentPath, name } of entries.filter((entry) => entry.isFile())) {
+    const file = path.join(parentPath, name);
+    const bytes = await readFile(file);
+    rows.push([path.relative(projectFolder, file), bytes.length, gzipSync(bytes).length]);
+  }
+  const sum = (column: 1 | 2) => rows.reduce((total, row) => total + row[column], 0);
+  const text = [...rows, ["in all", sum(1), sum(2)] as const].map((row) => row.map(String));
+  console.log(`\n${table([["file", "bytes", "gzip"], ...text], [1, 2])}`);
+}

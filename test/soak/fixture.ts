@@ -1,0 +1,91 @@
+/** Results of a soak that went well, made by hand. */
+import { type AttackName, attackNames } from "./attacks/attacks.ts";
+import { percentiles } from "./measure/latency.ts";
+import type { Tally } from "./measure/ledger.ts";
+import { type MemorySample, memoryStretches } from "./measure/memory.ts";
+import type { Silence } from "./probes.ts";
+import { type AttackPhase, type Phase, type SoakResults, soakFormat } from "./results.ts";
+
+const MiB = 2 ** 20;
+
+export function tally(change: Partial<Tally> = {}): Tally {
+  return {
+    ...{ sent: 3, answered: { 200: 3 }, cache: { MISS: 3 }, brokenOff: 0, cut: 0, lost: 0, wrong: 0 },
+    ...change,
+  };
+}
+
+/** ORT has 50 MiB. */
+export function memoryLook(atMs: number, usedBytes: number, processBytes?: number): MemorySample {
+  return { atMs, usedBytes, bufferBytes: 0, ortBytes: 50 * MiB, processBytes };
+}
+
+export function silence(change: Partial<Silence> = {}): Silence {
+  return {
+    next: { status: 200, ms: 40 },
+    fullSize: { status: 200, ms: 300 },
+    inFlight: { permits: 0, permit_bytes: 0, waiting: 0 },
+    settledSeconds: 0.4,
+    ...change,
+  };
+}
+
+export function attack(name: AttackName, change: Partial<Phase> = {}): AttackPhase {
+  const beside = percentiles([30, 31]);
+  return {
+    name,
+    idle: percentiles([20, 21]),
+    phase: phase({ tallies: { beside: tally() }, latency: { beside }, ...change }),
+  };
+}
+
+export function phase(change: Partial<Phase> = {}): Phase {
+  const looks = [memoryLook(0, 10 * MiB, 300 * MiB), memoryLook(61_000, 12 * MiB, 310 * MiB)];
+  const all = percentiles([10, 20, 30]);
+  return {
+    seconds: 120,
+    tallies: { miss: tally() },
+    latency: { miss: all },
+    all,
+    good: all,
+    refused: percentiles([]),
+    stretches: [
+      { atSeconds: 0, goodPerSecond: 2, refusedPerSecond: 0, p50: 20, p99: 30 },
+      { atSeconds: 60, goodPerSecond: 1, refusedPerSecond: 0, p50: Number.NaN, p99: Number.NaN },
+    ],
+    memory: memoryStretches(looks, 30, 120_000),
+    memoryByMinute: memoryStretches(looks, 60, 120_000),
+    logged: { 200: 3 },
+    examples: [],
+    silence: silence(),
+    ...change,
+  };
+}
+
+export function soakResults(change: Partial<SoakResults> = {}): SoakResults {
+  const refused = { tallies: { miss: tally({ answered: { 200: 2, 503: 1 } }) }, logged: { 200: 2, 503: 1 } };
+  return {
+    format: soakFormat,
+    startedAt: "2026-10-01T12:00:00.000Z",
+    machine: {
+      ...{ cpu: "a CPU", cores: 2, memoryBytes: 2 ** 33, system: "Linux", loadBefore: 0.1 },
+      ...{ versions: { node: "22.0.0", workerd: "1.0.0" }, commit: "abcdef012345" },
+    },
+    options: { minutes: 2, concurrency: 8, seed: 1 },
+    interrupted: false,
+    sustained: phase(),
+    attacks: attackNames.map((name) => attack(name)),
+    overload: phase({
+      ...refused,
+      offeredPerSecond: 12,
+      sendingSeconds: 0.25,
+      refused: percentiles([1, 2, 3]),
+    }),
+    recovery: {
+      drainSeconds: 1.5,
+      before: percentiles([30, 31]),
+      after: percentiles([32, 33]),
+    },
+    ...change,
+  };
+}
