@@ -21,10 +21,9 @@ test("every command is known, with flags that its help lists and files that exis
   expect(await checkCommands(root, blocks)).toEqual([]);
 }, 300_000);
 
-test("README's table of settings has every variable and binding of the Worker, and no other", async () => {
-  const readme = await readFile(path.join(root, "README.md"), "utf8");
-  const section = readme.slice(readme.indexOf("## Configure"), readme.indexOf("## Questions"));
-  const documented = [...section.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
+test("docs/configuration.md has every variable and binding of the Worker, and no other", async () => {
+  const page = await readFile(path.join(root, "docs", "configuration.md"), "utf8");
+  const documented = [...page.matchAll(/^\| `([A-Z_]+)` \|/gm)].map(([, name]) => name);
   const bindings = ["MODELS", "IMAGES", ...optionalBindings.map(({ name }) => name)];
   expect(documented.toSorted()).toEqual([...bindings, ...variableNames].toSorted());
 });
