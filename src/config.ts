@@ -63,13 +63,20 @@ export interface Env {
   readonly RESULTS_TTL_SECONDS?: string | number;
 }
 
+/** Where /cdn/ gets its images. */
+export interface ImageOrigin {
+  readonly url: URL;
+  /** The host of `url` alone. */
+  readonly hosts: AllowedHosts;
+}
+
 export interface Config {
   readonly modelName: string;
   readonly maxImageBytes: number;
   readonly modelRefreshMs: number;
   /** Undefined: one hour, public, or private for a caller with an API key. */
   readonly classifyCacheControl: string | undefined;
-  readonly imageOrigin: URL | undefined;
+  readonly imageOrigin: ImageOrigin | undefined;
   /** Undefined: the model's own classes. */
   readonly cdnHead: string | undefined;
   readonly allowedImageHosts: AllowedHosts;
@@ -108,13 +115,14 @@ function parsed<T>(parse: (value: string) => T, expected: string, fallback: stri
 }
 
 /** Accepts https, and http for localhost, as for images by URL. */
-function parseOrigin(value: string): URL | undefined {
+function parseOrigin(value: string): ImageOrigin | undefined {
   if (value === "") return undefined;
   const url = new URL(value);
-  const refusal = whyNotAllowed(url, parseAllowedHosts(url.host));
+  const hosts = parseAllowedHosts(url.host);
+  const refusal = whyNotAllowed(url, hosts);
   if (refusal !== undefined) throw new Error(refusal);
   if (url.search !== "" || url.hash !== "") throw new Error("it has a query or a fragment");
-  return url;
+  return { url, hosts };
 }
 
 function list(error: string) {

@@ -22,7 +22,7 @@ export type Reason =
   /** A remote image's server failed or was too slow: trying again may help. */
   | { code: "upstream_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "loop_detected" }
-  | { code: "body_interrupted"; bytes: number; detail: string }
+  | { code: "body_interrupted"; measured: number; detail: string }
   | { code: "unauthorized"; detail: "missing" | "malformed" | "wrong" }
   | { code: "not_found"; path: string }
   | { code: "unknown_model"; model: string; served: readonly string[] }
@@ -48,7 +48,7 @@ export type Reason =
   | { code: "image_undecodable"; detail: string }
   | { code: "model_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "conversion_unavailable"; detail: string; retryAfterSeconds: number }
-  | { code: "overloaded"; detail: string; waiting: number; limit: number; retryAfterSeconds: number }
+  | { code: "overloaded"; detail: string; measured: number; limit: number; retryAfterSeconds: number }
   | { code: "rate_limited"; retryAfterSeconds: number }
   | { code: "misconfigured"; variable: string; expected: string }
   | { code: "internal" };
@@ -110,7 +110,7 @@ function describe(reason: Reason): string {
     case "loop_detected":
       return "The request has passed through this Worker already. Let IMAGE_ORIGIN or the URL name the image's own server.";
     case "body_interrupted":
-      return `The request body broke off after ${reason.bytes} bytes: ${reason.detail}. Send the image again.`;
+      return `The request body broke off after ${reason.measured} bytes: ${reason.detail}. Send the image again.`;
     case "unauthorized":
       return `${keyFaults[reason.detail]}. Send Authorization: Bearer KEY with a key that the owner gave you.`;
     case "not_found":

@@ -91,7 +91,8 @@ function compose(env: Env): Composition {
     return made;
   };
   const { RATE_LIMITER: rateLimiter, ANALYTICS: analytics } = env;
-  return { app: createApp({ log, services, rateLimiter, analytics }), services };
+  const timingSafeEqual = (a: Uint8Array, b: Uint8Array) => crypto.subtle.timingSafeEqual(a, b);
+  return { app: createApp({ log, services, rateLimiter, analytics, timingSafeEqual }), services };
 }
 
 function createServices(env: Env): Services {

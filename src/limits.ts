@@ -44,19 +44,12 @@ export const defaultMaxImageBytes = 16 * MiB;
 /** The most that MAX_IMAGE_BYTES may be set to: one image must fit the room in flight, beside the reserve. */
 export const maxImageBytesCeiling = maxInFlightBytes - smallRequestBytes - requestOverheadBytes;
 /**
- * Bytes of body from which a cold isolate loads the model before it knows whether the cache has the answer: such a body
- * takes longer to come in than the model to load.
- */
-export const preloadBodyBytes = requestOverheadBytes + 256 * 1024;
-/**
  * Memory of an image in JSON, over the bytes of its body: the text, at worst in UTF-16 (2), the base64 in it (1) and
  * what that decodes to (0.75).
  */
 export const jsonBodyFactor = 4;
 /** Bytes of a JSON body with an image: what the factor leaves of the room in flight, an image of about 3 MiB. */
 export const maxJsonBodyBytes = Math.floor(maxImageBytesCeiling / jsonBodyFactor);
-/** Memory of an image as an array of numbers, over its bytes: V8 takes 8 for each, and the bytes are made from them. */
-export const numberArrayFactor = 9;
 /** Bytes of an image that the middleware holds in another Worker's memory: many may be under way there at once. */
 export const defaultMiddlewareMaxBytes = 8 * MiB;
 /** Bytes of a body by which the middleware tells whether it is an image: prologs of SVG files have about 1 KiB. */
@@ -67,42 +60,11 @@ export const defaultClassifyTimeoutMs = 10_000;
 export const maxWaitingRequests = 64;
 /** Time that a request may wait for room. */
 export const maxAdmissionWaitMs = 20_000;
-/** Time without a byte of a body after which it counts as broken off: it holds a place that others wait for. */
-export const bodyIdleMs = 10_000;
-/** Slowest pace of a body, beyond the idle time: 16 MiB then take at most 2 minutes and a bit. */
-export const minBodyBytesPerSecond = 128 * 1024;
-/** Time for which a client of /cdn/ may read nothing: the image that it is sent holds a place that others wait for. */
-export const sendIdleMs = 10_000;
-/**
- * Slowest pace at which it reads, beyond the idle time: half a megabit a second, a poor mobile connection. 16 MiB then
- * take at most 4.5 minutes.
- */
-export const minSendBytesPerSecond = 64 * 1024;
 /** Time without activity after which a request's bytes count as given back: longer than any request is idle. */
 export const admissionLeaseMs = 180_000;
 
-/** Images of one request: at 0.1 s each the last one is answered within a second. */
-export const maxImagesPerRequest = 8;
-/** Pause between two images of one request: time for other requests to be read and answered, little beside an image. */
-export const betweenImagesMs = 10;
-/** Bytes of the headers of one part of a multipart body. */
-export const maxPartHeaderBytes = 8 * 1024;
-/** Redirects followed to a remote image, each checked as the first address was. */
-export const maxImageRedirects = 3;
-/** Time a remote server has to answer with headers, redirects included. */
-export const remoteHeadersMs = 10_000;
-/** Time a remote image's body may take: 16 MiB at 1 MiB a second, and a bit. */
-export const remoteBodyMs = 20_000;
-
 /** URLs of which an isolate keeps what they gave: about half a kilobyte each. */
 export const maxSeenImages = 1000;
-
-/** Time an image behind /cdn/ waits for room before it flows without labels. */
-export const cdnWaitMs = 2_000;
-/** Time its bytes may take to come in before they flow on without labels. */
-export const cdnBufferMs = 5_000;
-/** Time it waits for its labels: a cold start takes about a second. */
-export const cdnClassifyMs = 8_000;
 
 /** Pixels of one image: phones make up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;
@@ -131,9 +93,6 @@ export const maxBlockVisits = 32_000_000;
  * seconds. 32 scans with eight full tables each, more than any encoder writes, need 70 KB.
  */
 export const maxHuffmanTableBytes = 128 * 1024;
-
-/** Predictions returned when the caller does not say. */
-export const defaultTopK = 5;
 
 /**
  * Bytes of manifest.json, current.json or labels.json. ImageNet's 1000 labels take 50 KB; parsing JSON takes several
@@ -189,15 +148,9 @@ export const retryAfterSeconds = 2;
 
 /** Characters of an API key: 16 of 64 kinds are 96 bits, beyond guessing. */
 export const minApiKeyChars = 16;
-/** Time the rate-limit binding has to answer, in the same location; a request does not wait longer to be counted. */
-export const rateLimitTimeoutMs = 500;
-/** Retry-After of a 429: the binding does not tell its period, and 60 s is the longest that it takes. */
-export const rateLimitRetrySeconds = 60;
 
 /** Entries of the in-memory result cache: 1000 logits and 512 features are 6 KB, so at most about 3 MiB. */
 export const maxMemoryCacheBytes = 3 * MiB;
-/** Time the Images binding has to convert a picture: large ones take about a second. */
-export const conversionMs = 10_000;
 
 /** Time for which a cache that did not answer in time is left alone: else each request would wait for it anew. */
 export const cacheRestMs = 30_000;

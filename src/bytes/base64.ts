@@ -1,9 +1,9 @@
-/** Base64 both ways, in pieces, so that no second copy of a large image stands in memory as a string. */
+/** Base64 in pieces, so that no second copy of a large image is in memory as a string. */
 
-/** Characters decoded at a time: a multiple of 4, and few enough to be passed as arguments. */
+/** Characters per piece: a multiple of 4, and few enough for the arguments of a call. */
 const pieceChars = 32_768;
 
-/** Undefined when `text` is not base64 (RFC 4648, section 4; no white space). */
+/** Decodes base64 (RFC 4648, section 4). Returns undefined if `text` is not base64 or has white space. */
 export function base64ToBytes(text: string): Uint8Array | undefined {
   if (text.length % 4 !== 0 || !/^[A-Za-z0-9+/]*={0,2}$/.test(text)) return undefined;
   const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
@@ -16,6 +16,7 @@ export function base64ToBytes(text: string): Uint8Array | undefined {
   return bytes;
 }
 
+/** Encodes bytes as base64 with padding. */
 export function bytesToBase64(bytes: Uint8Array): string {
   let text = "";
   for (let start = 0; start < bytes.length; start += (pieceChars / 4) * 3) {

@@ -1,21 +1,21 @@
 /**
- * JSON from outside. V8 takes up to 16 bytes of heap for each byte of nested arrays, and seconds for an object with
- * hundreds of thousands of keys: so how deep a text nests and how much structure it has is looked at before it is parsed.
+ * Parses JSON of untrusted origin. V8 needs up to 16 bytes of heap per byte of nested arrays, and seconds for an object of
+ * hundreds of thousands of keys. So depth and structure are checked before parsing.
  */
 
-/** How much structure a JSON text may have. */
+/** Limits on the structure of a JSON text. */
 export interface JsonLimits {
-  /** Arrays and objects within each other. */
+  /** Levels of nested arrays and objects. */
   readonly maxDepth: number;
-  /** Brackets, braces, commas and colons outside strings: what the number of values and keys is bounded by. */
+  /** Brackets, braces, commas and colons outside strings. Their number bounds that of values and keys. */
   readonly maxStructure: number;
 }
 
-/** The text is not JSON, or has more structure than it may. The message says which, as a predicate. */
+/** The text is not JSON or exceeds the limits. The message is a predicate, such as "is not JSON". */
 export class JsonError extends Error {}
 
 /**
- * The value of a JSON text in UTF-8.
+ * Parses a JSON text in UTF-8.
  * @throws JsonError
  */
 export function parseJson(bytes: Uint8Array, limits: JsonLimits): unknown {
@@ -31,7 +31,7 @@ const quote = 0x22;
 const backslash = 0x5c;
 
 /**
- * Looks at the bytes only; a text that is not JSON passes, or is refused for its structure.
+ * Checks the structure of a text by its bytes. A text that is not JSON may pass.
  * @throws JsonError
  */
 export function checkStructure(bytes: Uint8Array, { maxDepth, maxStructure }: JsonLimits): void {
@@ -61,7 +61,7 @@ export function checkStructure(bytes: Uint8Array, { maxDepth, maxStructure }: Js
   }
 }
 
-/** Index of the quote that ends the string whose first character is at `start`, or the end of the text. */
+/** Returns the index of the quote that ends the string whose first character is at `start`, or the end of the text. */
 function endOfString(bytes: Uint8Array, start: number): number {
   for (let end = bytes.indexOf(quote, start); end >= 0; end = bytes.indexOf(quote, end + 1)) {
     let escapes = 0;

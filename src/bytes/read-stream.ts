@@ -13,14 +13,14 @@ export interface Pace {
   readonly now?: () => number;
 }
 
-/** Accounts for memory. The permit of a request is one (concurrency/admission.ts). */
+/** An account of memory, such as the permit of a request (concurrency/admission.ts). */
 export interface Room {
   readonly heldBytes: number;
   /** Waits until `bytes` in total may be held. */
   growTo(bytes: number, signal?: AbortSignal): Promise<void>;
 }
 
-/** Why a stream was not read to its end. `bytes` is what had arrived. */
+/** Why a stream was not read to its end. `bytes` is the number of bytes that had arrived. */
 export type StreamFault =
   | { readonly kind: "too_large"; readonly bytes: number; readonly limit: number }
   | {
@@ -45,17 +45,17 @@ export interface Reading {
 }
 
 /**
- * Bytes that are made room for at a time. A buffer that doubles would hold up to twice what has arrived, and while it
- * is copied, three times.
+ * Bytes of one segment. A buffer that doubles would hold up to twice the bytes that have arrived, and three times while it is
+ * copied.
  */
 const segmentBytes = 256 * 1024;
 
 /**
- * All bytes of a stream, in one piece. They are read into segments, which are joined at the end; the memory of each
- * segment is freed as it is copied, so no chunk of the stream may share its buffer with what is still needed.
- * Joining takes the bytes twice, in one synchronous step. No image is decoded meanwhile, so the copy uses the room for
- * decoding and half of the rest of the memory budget (limits.ts).
- * @throws what `errorOf` builds, and what `room` throws
+ * Reads a whole stream into one array. Reads segments and joins them at the end. Each segment is freed when it has been
+ * copied, so no chunk of the stream may share its buffer with data that is still needed. Joining holds the bytes twice, in one
+ * synchronous step. No image is decoded meanwhile, so the copy uses the memory for decoding and half of the rest of the
+ * memory budget (limits.ts).
+ * @throws the error that `errorOf` builds, and the errors of `room`
  */
 export async function readStream(stream: ReadableStream<Uint8Array>, reading: Reading): Promise<Uint8Array> {
   const reader = byteReader(stream);
@@ -65,7 +65,17 @@ export async function readStream(stream: ReadableStream<Uint8Array>, reading: Re
   return joinChunks(chunks);
 }
 
-/** Of a byte stream, as bodies are; undefined for others. */
+/**
+ * Returns the length that the headers of a message announce for its body. Undefined if there is none or it is not a
+ * number, or if Transfer-Encoding is present: the chunks alone then delimit the body (RFC 9112, 6.3).
+ */
+export function contentLength(headers: Headers): number | undefined {
+  const value = headers.get("Content-Length");
+  if (value === null || headers.has("Transfer-Encoding")) return undefined;
+  return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
+}
+
+/** Returns a BYOB reader if the stream is a byte stream, as request bodies are. */
 function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
   if (stream.locked) return undefined;
   try {
@@ -90,9 +100,9 @@ async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading):
         filled = 0;
       }
       const { done, value } = await reads.next(reader.read(segment.subarray(filled)));
-      // Where somebody else has cancelled the stream, the buffer does not come back.
+      // If the stream has been cancelled elsewhere, the buffer is not returned.
       if (!value) throw reads.interrupted("the connection was lost");
-      // A read takes the buffer away and gives it back as another object.
+      // A read transfers the buffer and returns it as another object.
       segment = new Uint8Array(value.buffer);
       filled += value.length;
       if (!done) continue;
@@ -109,14 +119,14 @@ async function readSegments(reader: ReadableStreamBYOBReader, reading: Reading):
 
 function nextSegmentBytes(readBytes: number, { maxBytes, expectedBytes = maxBytes }: Reading): number {
   const limit = readBytes < expectedBytes ? Math.min(expectedBytes, maxBytes) : maxBytes;
-  // This may be all: the read of one more byte tells.
+  // The body may end here. Reading one more byte tells.
   if (readBytes === limit || readBytes === expectedBytes) return 1;
   return Math.min(readBytes === 0 ? firstReadBytes : segmentBytes, limit - readBytes);
 }
 
 /**
- * The chunks of a stream, counted; the stream is cancelled when they are no longer wanted.
- * @throws what `errorOf` builds, and what `room` throws
+ * Yields the chunks of a stream within its limits. Cancels the stream when the caller stops.
+ * @throws the error that `errorOf` builds, and the errors of `room`
  */
 export async function* chunksOf(
   stream: ReadableStream<Uint8Array>,
@@ -138,7 +148,7 @@ export async function* chunksOf(
 
 type Read = { done: boolean; value?: Uint8Array | undefined };
 
-/** Reads of one stream, counted, timed, and with room made for them. */
+/** Counts and times the reads of one stream, and makes room for them. */
 class BoundedReads {
   bytes = 0;
   readonly #reading: Reading;
@@ -150,13 +160,13 @@ class BoundedReads {
     this.#timer = pace && new IdleTimer(pace.idleMs, pace.now);
   }
 
-  /** Waits for room for `bytes` in all. */
+  /** Waits for room for `bytes` in total. */
   async makeRoom(bytes: number): Promise<void> {
     const { room, signal } = this.#reading;
     if (room && bytes > room.heldBytes) await room.growTo(bytes, signal);
   }
 
-  /** Waits for room for what has come, in steps: chunks are small, and many. */
+  /** Waits for room for the bytes that have arrived, in large steps, because chunks are small. */
   makeRoomForChunks(): Promise<void> {
     const { room, maxBytes, expectedBytes = maxBytes } = this.#reading;
     if (!room || this.bytes <= room.heldBytes) return Promise.resolve();
@@ -164,7 +174,7 @@ class BoundedReads {
     return this.makeRoom(Math.max(this.bytes, Math.min(inSteps, expectedBytes)));
   }
 
-  /** @throws what `errorOf` builds */
+  /** @throws the error that `errorOf` builds */
   async next<R extends Read>(reading: Promise<R>): Promise<R> {
     const { pace, maxBytes, errorOf } = this.#reading;
     const outcome = await this.#settled(reading);
@@ -182,7 +192,7 @@ class BoundedReads {
     return this.#reading.errorOf({ kind: "interrupted", bytes: this.bytes, detail, cause });
   }
 
-  /** Cancels the stream, which does nothing to one that has ended. */
+  /** Cancels the stream. Has no effect on a stream that has ended. */
   end(reader: { cancel(): Promise<void> }): void {
     this.#timer?.stop();
     reader.cancel().catch(() => {});
@@ -201,7 +211,7 @@ class BoundedReads {
   }
 }
 
-/** The chunks in one piece. Empties `chunks`; those that do not share their buffer with others are freed. */
+/** Joins chunks. Empties `chunks`, and frees those that do not share their buffer. */
 export function joinChunks(chunks: Uint8Array[]): Uint8Array {
   const [only] = chunks;
   if (only && chunks.length === 1 && only.length === only.buffer.byteLength) {

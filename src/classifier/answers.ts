@@ -1,16 +1,10 @@
 /** From scores to the answers of HTTP and RPC. */
-import { type Head, headLogits, nearestCosine } from "../head/head.ts";
+import { headLogits, nearestCosine } from "../head/head.ts";
 import { headKey } from "../head/live-heads.ts";
 import { headUnavailable } from "../head/unavailable.ts";
-import type { Pack } from "../model/pack.ts";
 import { applyFunction, l2Normalised, type Prediction, topK } from "../model/scores.ts";
+import { headOf, modelOf, type Named } from "./options.ts";
 import type { Scored } from "./score.ts";
-
-/** A model or a head, as answers name it. */
-export interface Named {
-  readonly name: string;
-  readonly version: string;
-}
 
 /** The members that every answer about an image has. */
 export interface ImageAnswer {
@@ -26,16 +20,6 @@ export interface ClassifyAnswer extends ImageAnswer {
   readonly predictions: readonly Prediction[];
   /** Whether the image belongs to none of the head's classes, by its cosine to the nearest class mean. */
   readonly unknown?: { readonly is_unknown: boolean; readonly cosine: number; readonly threshold: number };
-}
-
-/** Name and version of a pack. */
-export function modelOf({ manifest: { name, version } }: Pack): Named {
-  return { name, version };
-}
-
-/** Name and version of a head. */
-export function headOf({ file: { name, version } }: Head): Named {
-  return { name, version };
 }
 
 /**
@@ -68,11 +52,11 @@ export function classificationOf(scored: Scored): ClassifyAnswer {
   };
 }
 
-/** What `normalize` of an embedding may be. */
+/** Accepted values of `normalize`. */
 export const normalisations = ["l2"] as const;
 export type Normalisation = (typeof normalisations)[number];
 
-/** The pooled features, [feature_size], as a copy: the cache keeps the original. */
+/** Returns the pooled features, [feature_size], as a copy, because the cache keeps the original. */
 export function embeddingOf(
   scored: Scored,
   normalize: Normalisation | undefined,

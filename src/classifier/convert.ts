@@ -1,12 +1,14 @@
-/** PNG, WebP and AVIF to JPEG, by the optional Images binding: this Worker itself decodes JPEG only. */
-
+/** Converts PNG, WebP and AVIF to JPEG by the optional Images binding. The Worker itself decodes JPEG only. */
 import { readStream, type StreamFault } from "../bytes/read-stream.ts";
 import { settleWithin, timedOut } from "../concurrency/timeout.ts";
 import { ClassifierError, tooManyBytes } from "../errors.ts";
 import { describeFormat, isConvertible, startsAsJpeg } from "../image/detect.ts";
-import { conversionMs, retryAfterSeconds } from "../limits.ts";
+import { retryAfterSeconds } from "../limits.ts";
 
-/** What is used of the Images binding. */
+/** Time for the Images binding to convert a picture. Large ones take about a second. */
+const conversionMs = 10_000;
+
+/** The part of the Images binding that the Worker uses. */
 export interface ImageConverter {
   input(stream: ReadableStream<Uint8Array>): {
     output(options: {
@@ -16,16 +18,16 @@ export interface ImageConverter {
   };
 }
 
-/** High enough that it does not move a score; low enough that a large picture's JPEG stays in bounds. */
+/** High enough not to change scores, and low enough to keep the JPEG of a large picture within its limit. */
 const quality = 92;
 
-/** Errors of the Images binding that are the picture's fault (developers.cloudflare.com/images, error 94xx). */
+/** Errors 94xx of the Images binding are the picture's fault (developers.cloudflare.com/images). */
 const isPicturesFault = (code: unknown) => typeof code === "number" && code >= 9400 && code < 9500;
 
 /**
- * The bytes as JPEG: unchanged when they are one, or nothing that could be converted (the decoder refuses that).
- * @param maxBytes the converted JPEG's
- * @param timeoutMs milliseconds that the binding has in all
+ * Returns the image as JPEG. Returns JPEGs unchanged, and also formats that cannot be converted, which the decoder refuses.
+ * @param maxBytes limit of the converted JPEG
+ * @param timeoutMs milliseconds for the binding
  * @throws ClassifierError unsupported_image without a binding, image_undecodable, conversion_unavailable, image_too_large
  */
 export async function toJpeg(
@@ -45,7 +47,7 @@ export async function toJpeg(
   }
   const converted = await settleWithin(convert(bytes, converter, maxBytes, timeoutMs), timeoutMs);
   if (converted === timedOut) throw unavailable(`the Images binding took more than ${timeoutMs} ms`);
-  // The client sent a picture that is one: what is wrong is not its doing.
+  // The client sent a valid picture, so this is not a client error.
   if (!startsAsJpeg(converted))
     throw unavailable(`the Images binding gave ${describeFormat(converted)}, not a JPEG`);
   return converted;
@@ -59,7 +61,7 @@ async function convert(
 ): Promise<Uint8Array> {
   try {
     const output = await converter.input(streamOf(bytes)).output({ format: "image/jpeg", quality });
-    // The pace ends the reading of a stream after its caller has given up.
+    // The pace also ends the reading after the caller has given up.
     const pace = { idleMs, minBytesPerSecond: 1 };
     return await readStream(output.image(), { maxBytes, pace, errorOf: outputError });
   } catch (cause) {

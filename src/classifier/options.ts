@@ -1,6 +1,7 @@
 /** The options of a classification: their schemas, which also document them, and their check against a model. */
 import { z } from "zod";
 import { ClassifierError } from "../errors.ts";
+import type { Head } from "../head/head.ts";
 import type { HeadStore } from "../head/head-store.ts";
 import { packNameSchema } from "../model/manifest.ts";
 import type { Pack } from "../model/pack.ts";
@@ -51,11 +52,27 @@ export function checkUnknown({ head, unknown }: RequestedOptions): void {
 /** Options as requested, the defaults not yet filled in. They hold for any model. */
 export type RequestedOptions = Partial<z.infer<typeof classifyQuerySchema>>;
 
+/** A model or a head, as answers name it. */
+export interface Named {
+  readonly name: string;
+  readonly version: string;
+}
+
+/** Returns name and version of a pack. */
+export function modelOf({ manifest: { name, version } }: Pack): Named {
+  return { name, version };
+}
+
+/** Returns name and version of a head. */
+export function headOf({ file: { name, version } }: Head): Named {
+  return { name, version };
+}
+
 /** Options checked against one pack. They hold for the scores of that pack alone. */
 export interface ResolvedOptions {
   readonly pack: Pack;
   /** The live head, by name and version. Its weights are not held here: a request may wait long. */
-  readonly head: { readonly name: string; readonly version: string } | undefined;
+  readonly head: Named | undefined;
   readonly unknown: boolean;
   /** Number of predictions. */
   readonly k: number;
@@ -103,8 +120,8 @@ export async function resolveOptions(
     const expected = `an integer from 1 to ${classes}, the number of classes`;
     throw invalidParameter("top_k", String(k), expected, { measured: k, limit: classes });
   }
-  const named = head && { name: head.file.name, version: head.file.version };
-  return { pack, head: named, unknown, k, functionToApply: requested.function_to_apply ?? "softmax" };
+  const functionToApply = requested.function_to_apply ?? "softmax";
+  return { pack, head: head && headOf(head), unknown, k, functionToApply };
 }
 
 function invalidParameter(

@@ -10,11 +10,15 @@ import { pause } from "../concurrency/timeout.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
 import type { Head } from "../head/head.ts";
 import type { HeadStore } from "../head/head-store.ts";
-import { betweenImagesMs, firstReadBytes, preloadBodyBytes, requestOverheadBytes } from "../limits.ts";
+import { firstReadBytes, requestOverheadBytes } from "../limits.ts";
 import type { Classifier } from "./classifier.ts";
-import { classificationETag, etagMatches } from "./etag.ts";
-import { type RequestedOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
+import { headOf, type RequestedOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
 import type { CacheStatus, RequestContext } from "./request-context.ts";
+
+/** Pause between two images of one request, so that other requests are read and answered. */
+const betweenImagesMs = 10;
+/** A cold isolate loads the model while a body of at least this size arrives: it takes longer to arrive than the model to load. */
+const preloadBodyBytes = 256 * 1024;
 
 /** Where images come from: a request body, a URL, an RPC argument. */
 export interface ImageSource {
@@ -57,6 +61,8 @@ export interface Scored {
   readonly imageSha256: string;
   readonly result: CachedResult;
   readonly cache: CacheStatus;
+  /** Strong ETag of the answer. */
+  readonly etag: string;
   readonly options: ResolvedOptions;
   /** The head of `options`, decoded. */
   readonly head: Head | undefined;
@@ -109,7 +115,7 @@ export class Scorer {
    * @throws ClassifierError
    */
   async *scoreAll(
-    source: ImageSource,
+    first: ImageSource,
     request: ScoreRequest,
     context: RequestContext,
   ): AsyncGenerator<Scored | NotModified | Failed> {
@@ -117,47 +123,49 @@ export class Scorer {
     // Started here, so that pack and head are read while the images arrive.
     const resolving = this.resolve(request.options);
     resolving.catch(() => {});
-    if (source.sha256 !== undefined) {
-      const known = await this.recall(source.sha256, await resolving, request, context);
-      if (known) {
-        source.cancel?.();
-        yield known;
-        return;
+    let source = first;
+    for (;;) {
+      if (source.sha256 !== undefined) {
+        const known = await this.recall(source.sha256, await resolving, request, context);
+        if (known) {
+          source.cancel?.();
+          return yield known;
+        }
       }
-    }
-    let images: readonly Uint8Array[] = [];
-    let isReading = true;
-    this.#preload(source, () => isReading);
-    const permit = await this.#acquire(source, context);
-    try {
-      const content = await stages.time("read", () => source.read(permit, signal));
-      isReading = false;
-      if ("source" in content) {
+      let images: readonly Uint8Array[] = [];
+      let isReading = true;
+      this.#preload(source, () => isReading);
+      const permit = await this.#acquire(source, context);
+      try {
+        const content = await stages.time("read", () => source.read(permit, signal));
+        isReading = false;
+        if ("source" in content) {
+          source = content.source;
+          continue;
+        }
+        images = content.images;
+        facts.bytes = bytesOf(images);
+        const asked = content.options ? { ...request, options: content.options } : request;
+        // Options that are wrong for the model are an error of the request, not of one image.
+        const resolved = await stages.time("model", () =>
+          content.options ? this.resolve(content.options) : resolving,
+        );
+        for (const [i, bytes] of images.entries()) {
+          // Decoding and running block the thread. Other requests get their turn between two images.
+          if (i > 0) await pause(betweenImagesMs);
+          const heldBytes = source.isBorrowed ? source.maxBytes : bytesOf(images.slice(i));
+          await stages.time("wait", () => makeRoomToScore(permit, heldBytes, signal));
+          const outcome = await this.#outcomeOf(bytes, images.length > 1, resolved, asked, context);
+          if (!source.isBorrowed) freeBytes(bytes);
+          if ("imageSha256" in outcome) source.remember?.(outcome.imageSha256);
+          yield outcome;
+        }
+        return;
+      } finally {
+        isReading = false;
+        if (!source.isBorrowed) images.forEach(freeBytes);
         permit.release();
-        yield* this.scoreAll(content.source, request, context);
-        return;
       }
-      images = content.images;
-      facts.bytes = bytesOf(images);
-      const asked = content.options ? { ...request, options: content.options } : request;
-      // Options that are wrong for the model are an error of the request, not of one image.
-      const resolved = await stages.time("model", () =>
-        content.options ? this.resolve(content.options) : resolving,
-      );
-      for (const [i, bytes] of images.entries()) {
-        // Decoding and running block the thread. Other requests get their turn between two images.
-        if (i > 0) await pause(betweenImagesMs);
-        const heldBytes = source.isBorrowed ? source.maxBytes : bytesOf(images.slice(i));
-        await stages.time("wait", () => makeRoomToScore(permit, heldBytes, signal));
-        const outcome = await this.#outcomeOf(bytes, images.length > 1, resolved, asked, context);
-        if (!source.isBorrowed) freeBytes(bytes);
-        if ("imageSha256" in outcome) source.remember?.(outcome.imageSha256);
-        yield outcome;
-      }
-    } finally {
-      isReading = false;
-      if (!source.isBorrowed) images.forEach(freeBytes);
-      permit.release();
     }
   }
 
@@ -227,22 +235,21 @@ export class Scorer {
   }
 
   /** Decodes the head only now: a request that waits holds no head in memory. */
-  async #scored(scored: Omit<Scored, "head">, { facts }: RequestContext): Promise<Scored> {
+  async #scored(scored: Omit<Scored, "head" | "etag">, { facts }: RequestContext): Promise<Scored> {
     const { pack, head: named } = scored.options;
     const head = named && (await this.#options.heads.head(named.name, pack));
+    // Another version of the head may have gone live while the image waited.
+    const options = head ? { ...scored.options, head: headOf(head) } : scored.options;
     facts.cache = scored.cache;
     facts.model = `${pack.manifest.name}/${pack.manifest.version}`;
-    if (!head) return { ...scored, head };
-    const { name, version } = head.file;
-    facts.head = `${name}/${version}`;
-    // Another version of the head may have gone live while the image waited.
-    return { ...scored, options: { ...scored.options, head: { name, version } }, head };
+    if (options.head) facts.head = `${options.head.name}/${options.head.version}`;
+    return { ...scored, options, head, etag: classificationETag(scored.imageSha256, options) };
   }
 
   /** Loads a cold model while a body arrives that takes longer than loading. */
   #preload({ maxBytes }: ImageSource, isReading: () => boolean): void {
     const { host } = this.#options.classifier;
-    if (host.cold && maxBytes + requestOverheadBytes >= preloadBodyBytes) host.warmInBackground(isReading);
+    if (host.cold && maxBytes >= preloadBodyBytes) host.warmInBackground(isReading);
   }
 
   async #acquire(source: ImageSource, { stages, signal }: RequestContext): Promise<Permit> {
@@ -275,6 +282,19 @@ function notModified(
   if (ifNoneMatch === undefined) return undefined;
   const etag = classificationETag(imageSha256, options);
   return etagMatches(ifNoneMatch, etag) ? { notModified: true, etag } : undefined;
+}
+
+/** Returns the strong ETag of a classification. Image, versions and options determine every byte of the answer. */
+export function classificationETag(imageSha256: string, options: ResolvedOptions): string {
+  const { pack, head, unknown, k, functionToApply } = options;
+  // The version of a pack covers its labels and its preprocessing.
+  const byHead = head ? `-${head.version}${unknown ? "-unknown" : ""}` : "";
+  return `"${imageSha256}-${pack.manifest.version}-${k}-${functionToApply}${byHead}"`;
+}
+
+/** Whether If-None-Match names `etag`, by the weak comparison that GET requires (RFC 9110, 8.8.3.2 and 13.1.2). */
+export function etagMatches(ifNoneMatch: string, etag: string): boolean {
+  return ifNoneMatch.split(",").some((tag) => ["*", etag].includes(tag.trim().replace(/^W\//, "")));
 }
 
 function bytesOf(images: readonly Uint8Array[]): number {

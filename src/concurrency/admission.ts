@@ -300,8 +300,8 @@ export class Admission {
   }
 
   #overloaded(detail: string): ClassifierError {
-    const [waiting, limit] = [this.waiting, this.#options.maxWaiting];
-    return new ClassifierError({ code: "overloaded", detail, waiting, limit, retryAfterSeconds });
+    const [measured, limit] = [this.waiting, this.#options.maxWaiting];
+    return new ClassifierError({ code: "overloaded", detail, measured, limit, retryAfterSeconds });
   }
 }
 
@@ -317,5 +317,5 @@ function needOf({ bytes, maxBytes }: Claim): number {
 }
 
 function clientGone(): ClassifierError {
-  return new ClassifierError({ code: "body_interrupted", bytes: 0, detail: "the client went away" });
+  return new ClassifierError({ code: "body_interrupted", measured: 0, detail: "the client went away" });
 }

@@ -1,6 +1,6 @@
 /**
- * One data point a request in Workers Analytics Engine, for counts, errors, cache and latency. Off without the
- * binding. The columns are named in docs/operations.md: their order is a contract with stored data.
+ * Writes one data point per request to Workers Analytics Engine, for counts, errors, cache and latency. Off without the
+ * binding. docs/operations.md names the columns. Their order must not change, because stored data relies on it.
  */
 
 import type { MiddlewareHandler } from "hono";
@@ -8,6 +8,7 @@ import { routePath } from "hono/route";
 import type { AnalyticsDataset } from "../config.ts";
 import type { AppEnv } from "./context.ts";
 
+/** Writes a data point after each request. A failure is logged and does not affect the request. */
 export function analytics(
   dataset: AnalyticsDataset | undefined,
   log: (event: Readonly<Record<string, unknown>>) => void,
@@ -19,9 +20,9 @@ export function analytics(
     const { code = "ok", cache = "", model = "", bytes = 0 } = c.var.scoring.facts;
     try {
       dataset.writeDataPoint({
-        // What is sampled is sampled an index: a flood of good answers does not hide the errors.
+        // Analytics Engine samples per index, so a flood of successes does not hide the errors.
         indexes: [code],
-        // The route's pattern, not the path: what strangers type is no dimension.
+        // The pattern of the route, because paths are unbounded.
         blobs: [c.req.method, routePath(c, -1), code, cache, model],
         doubles: [c.res.status, bytes, performance.now() - startedMs],
       });

@@ -28,6 +28,8 @@ export interface AppOptions {
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
   readonly rateLimiter?: RateLimiter | undefined;
   readonly analytics?: AnalyticsDataset | undefined;
+  /** Compares values of equal length in constant time. Workers have it in crypto.subtle, Node in node:crypto. */
+  readonly timingSafeEqual: (a: Uint8Array, b: Uint8Array) => boolean;
 }
 
 export function createApp(options: AppOptions): Hono<AppEnv> {
@@ -40,7 +42,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   app.use(securityHeaders());
   // Before auth: a browser sends no key with a preflight, and its page must be able to read a 401.
   app.use(crossOrigin(services));
-  app.use(auth(services, log));
+  app.use(auth(services, log, options.timingSafeEqual));
   app.use(rateLimit(options.rateLimiter, log));
   app.use(keepRunning);
   app.use(

@@ -4,7 +4,7 @@
  */
 import type { MiddlewareHandler } from "hono";
 import { bearerAuth } from "hono/bearer-auth";
-import { sha256Hex } from "../bytes/sha256.ts";
+import { hexOf, sha256 } from "../bytes/sha256.ts";
 import { ClassifierError } from "../errors.ts";
 import type { AppEnv } from "./context.ts";
 import type { GetServices } from "./services.ts";
@@ -21,8 +21,9 @@ const openPaths: ReadonlySet<string> = new Set([livenessPath, "/openapi.json", "
 export function auth(
   services: GetServices,
   log: (event: Readonly<Record<string, unknown>>) => void,
+  timingSafeEqual: (a: Uint8Array, b: Uint8Array) => boolean,
 ): MiddlewareHandler<AppEnv> {
-  let keyHashes: readonly string[] | undefined;
+  let keyHashes: readonly Uint8Array[] | undefined;
   let warned = false;
   const authenticate = bearerAuth<AppEnv>({
     realm: "edge-resnet",
@@ -35,9 +36,9 @@ export function auth(
       keyHashes ??= await Promise.all(services().config.apiKeys.map(hashOf));
       const hash = await hashOf(token);
       // Compare with every key, so that the time does not depend on which one matches.
-      const matches = keyHashes.filter((known) => equalInConstantTime(known, hash));
+      const matches = keyHashes.filter((known) => timingSafeEqual(known, hash));
       if (matches.length === 0) return false;
-      c.set("keyHash", hash);
+      c.set("keyHash", hexOf(hash));
       return true;
     },
   });
@@ -56,16 +57,8 @@ function refuse(detail: "missing" | "malformed" | "wrong"): never {
   throw new ClassifierError({ code: "unauthorized", detail });
 }
 
-function hashOf(key: string): Promise<string> {
-  return sha256Hex(new TextEncoder().encode(key));
-}
-
-/** Whether two hashes are equal, in a time that depends on their lengths alone. */
-export function equalInConstantTime(a: string, b: string): boolean {
-  if (a.length !== b.length) return false;
-  let difference = 0;
-  for (let i = 0; i < a.length; i++) difference |= a.charCodeAt(i) ^ b.charCodeAt(i);
-  return difference === 0;
+function hashOf(key: string): Promise<Uint8Array> {
+  return sha256(new TextEncoder().encode(key));
 }
 
 function isLocal(hostname: string): boolean {

@@ -1,10 +1,10 @@
-/** CORS: which other sites' pages may call. Off by default. */
+/** CORS: the sites whose pages may call the Worker. None by default. */
 import type { MiddlewareHandler } from "hono";
 import { cors } from "hono/cors";
 import type { AppEnv } from "./context.ts";
 import type { GetServices } from "./services.ts";
 
-/** What a page may read of an answer beside the headers that CORS always shows. */
+/** Response headers that a page may read, beside those that CORS always allows. */
 const exposeHeaders = [
   "ETag",
   "Retry-After",
@@ -17,13 +17,14 @@ const exposeHeaders = [
   "X-Image-Sha256",
   "X-Image-Classify-Error",
 ];
-/** Time for which a browser keeps the answer to a preflight: the most that Chromium takes. */
+/** Lifetime of a preflight response. Chromium caps it at this value. */
 const preflightSeconds = 7_200;
 
+/** Answers preflights, and adds the CORS headers for the origins of CORS_ORIGINS. */
 export function crossOrigin(services: GetServices): MiddlewareHandler<AppEnv> {
   let allow: MiddlewareHandler | undefined;
   return async (c, next) => {
-    // No page calls without an Origin, and what is not a preflight is for the routes: OPTIONS is then a 405 with Allow.
+    // Other OPTIONS requests go on to the routes, which answer 405 with Allow.
     const preflight = c.req.header("Access-Control-Request-Method") !== undefined;
     const origins = originsOf(services);
     if (origins.length === 0 || (c.req.method === "OPTIONS" && !preflight)) return next();

@@ -1,7 +1,8 @@
-/** Every reason to HTTP: RFC 9457 problem details. The one place that knows the status of an error. */
+/** Errors as HTTP responses: RFC 9457 problem details. The only place that maps an error to a status. */
 import type { ClassifierError, Reason, ReasonCode } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 
+/** The HTTP status of each error code. */
 export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   empty_body: 400,
   invalid_parameter: 400,
@@ -30,10 +31,10 @@ export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   loop_detected: 508,
 };
 
-/** Every code. */
+/** Every error code. */
 export const reasonCodes = Object.keys(statusOfCode) as [ReasonCode, ...ReasonCode[]];
 
-/** Reason phrases as RFC 9110 has them: with type about:blank the title says no more than the status. */
+/** Reason phrases of RFC 9110. RFC 9457 asks for them as titles if the type is about:blank. */
 const titleOf: Readonly<Record<number, string>> = {
   400: "Bad Request",
   403: "Forbidden",
@@ -49,20 +50,21 @@ const titleOf: Readonly<Record<number, string>> = {
   508: "Loop Detected",
 };
 
-/** RFC 6750: without a key the challenge alone, with a wrong one what is wrong with it. */
+/** WWW-Authenticate (RFC 6750, 3): no error code if the request carries no key. */
 const challenges = {
   missing: 'Bearer realm="edge-resnet"',
   malformed: 'Bearer realm="edge-resnet", error="invalid_request"',
   wrong: 'Bearer realm="edge-resnet", error="invalid_token"',
 } as const;
 
+/** Returns the HTTP status of an error. */
 export function httpStatus(error: ClassifierError): number {
   return statusOfCode[error.reason.code];
 }
 
 /**
- * The members of a problem, for a body of its own or for one result of several.
- * @param requestId names the occurrence, so that its log line can be found
+ * Returns the members of a problem, for the body of a response or for one of several results.
+ * @param requestId identifies the occurrence and its log line
  */
 export function problemOf(error: ClassifierError, requestId: string): Record<string, unknown> {
   const status = httpStatus(error);
@@ -77,7 +79,10 @@ export function problemOf(error: ClassifierError, requestId: string): Record<str
   };
 }
 
-/** @param requestId as for problemOf */
+/**
+ * Builds the response for an error.
+ * @param requestId identifies the occurrence and its log line
+ */
 export function problemResponse(error: ClassifierError, requestId: string): Response {
   const headers = {
     "Content-Type": "application/problem+json",
@@ -90,70 +95,32 @@ export function problemResponse(error: ClassifierError, requestId: string): Resp
   });
 }
 
-/** Extension members: the measured value and the limit, where there is one. */
+/** Members that a problem has beside those of RFC 9457, if its error has them. */
+const memberNames = [
+  "parameter",
+  "expected",
+  "unit",
+  "measured",
+  "limit",
+  "detected",
+  "host",
+  "variable",
+  "allowed",
+  "served",
+  "head",
+  "backbones",
+  "live",
+];
+
+/** Returns the extension members of a problem, such as the measured value and the limit. */
 export function membersOf(reason: Reason): Record<string, unknown> {
-  switch (reason.code) {
-    case "invalid_parameter": {
-      const { parameter, expected, measured, limit } = reason;
-      return { parameter, expected, measured, limit };
-    }
-    case "image_too_large":
-      return { unit: reason.unit, measured: reason.measured, limit: reason.limit };
-    case "unsupported_image":
-      return { detected: reason.detected, expected: reason.expected };
-    case "malformed_body":
-      return { expected: reason.expected };
-    case "too_many_images":
-      return { measured: reason.measured, limit: reason.limit };
-    case "host_not_allowed":
-      return { host: reason.host, variable: reason.variable };
-    case "body_interrupted":
-      return { measured: reason.bytes };
-    case "method_not_allowed":
-      return { allowed: reason.allowed };
-    case "unknown_model":
-      return { served: reason.served };
-    case "unknown_head":
-    case "head_unavailable":
-      return { head: reason.head };
-    case "head_mismatch":
-      return { head: reason.head, backbones: reason.backbones, live: reason.live };
-    case "overloaded":
-      return { measured: reason.waiting, limit: reason.limit };
-    case "misconfigured":
-      return { variable: reason.variable };
-    case "empty_body":
-    case "unauthorized":
-    case "rate_limited":
-    case "not_found":
-    case "image_undecodable":
-    case "image_unreachable":
-    case "upstream_unavailable":
-    case "loop_detected":
-    case "conversion_unavailable":
-    case "model_unavailable":
-    case "internal":
-      return {};
-  }
+  return Object.fromEntries(Object.entries(reason).filter(([name]) => memberNames.includes(name)));
 }
 
+/** Returns the headers that an error adds to its response. */
 export function headersOf(reason: Reason): Record<string, string> {
-  switch (reason.code) {
-    case "method_not_allowed":
-      return { Allow: reason.allowed.join(", ") };
-    case "unauthorized":
-      return { "WWW-Authenticate": challenges[reason.detail] };
-    case "rate_limited":
-    case "overloaded":
-    case "upstream_unavailable":
-    case "conversion_unavailable":
-    case "model_unavailable":
-    case "head_mismatch":
-    case "head_unavailable":
-      return { "Retry-After": String(reason.retryAfterSeconds) };
-    case "misconfigured":
-      return { "Retry-After": String(retryAfterSeconds) };
-    default:
-      return {};
-  }
+  if (reason.code === "method_not_allowed") return { Allow: reason.allowed.join(", ") };
+  if (reason.code === "unauthorized") return { "WWW-Authenticate": challenges[reason.detail] };
+  if ("retryAfterSeconds" in reason) return { "Retry-After": String(reason.retryAfterSeconds) };
+  return reason.code === "misconfigured" ? { "Retry-After": String(retryAfterSeconds) } : {};
 }

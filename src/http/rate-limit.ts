@@ -1,16 +1,21 @@
-/** Requests a caller may make in a time, counted by Cloudflare's rate-limit binding. Off without the binding. */
+/** Limits the requests of a caller, by Cloudflare's rate-limit binding. Off without the binding. */
 
 import type { Context, MiddlewareHandler } from "hono";
 import { settleWithin, timedOut } from "../concurrency/timeout.ts";
 import type { RateLimiter } from "../config.ts";
 import { ClassifierError } from "../errors.ts";
-import { rateLimitRetrySeconds, rateLimitTimeoutMs } from "../limits.ts";
 import { livenessPath } from "./auth.ts";
 import type { AppEnv } from "./context.ts";
 
+/** Time for the binding, which is in the same location, to answer. */
+const rateLimitTimeoutMs = 500;
+/** Retry-After of a 429. The binding does not tell its period, and 60 s is the longest possible. */
+const rateLimitRetrySeconds = 60;
+
 /**
- * Counts by API key, or by address where there are no keys. A binding that fails, or does not answer within
- * `timeoutMs`, lets the request pass. Throws ClassifierError rate_limited.
+ * Refuses requests over the limit. Counts by API key, or by address if the deployment has no keys. A binding that fails, or
+ * does not answer within `timeoutMs`, lets the request pass.
+ * @throws ClassifierError rate_limited
  */
 export function rateLimit(
   limiter: RateLimiter | undefined,
@@ -40,7 +45,7 @@ function callerOf(c: Context<AppEnv>): string {
   return keyHash === undefined ? `ip:${network(c.req.header("CF-Connecting-IP"))}` : `key:${keyHash}`;
 }
 
-/** An IPv4 address, or the /64 of an IPv6 one: its holder has all of that and would change within it. */
+/** Returns an IPv4 address, or the /64 network of an IPv6 address: one holder has the whole network. */
 export function network(address: string | undefined): string {
   if (address === undefined) return "unknown";
   if (!address.includes(":")) return address;

@@ -1,17 +1,17 @@
-/** Headers that every answer carries. What a route has set itself is kept. */
+/** Security headers of every response. They do not replace headers that a route has set. */
 import type { MiddlewareHandler } from "hono";
 import { secureHeaders } from "hono/secure-headers";
 import type { AppEnv } from "./context.ts";
 
 const addSecurityHeaders = secureHeaders({
-  // Answers are data: nothing in them may load or run anything. A page sets a policy of its own.
+  // Responses are data. Pages set a policy of their own.
   contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
   xFrameOptions: "DENY",
-  // Without includeSubDomains: the owner's other hosts are not ours to pin.
+  // Without includeSubDomains, because the owner's other hosts are not concerned.
   strictTransportSecurity: "max-age=15552000",
-  // Images may be shown by other sites' pages; JSON is kept from them by nosniff and CORS.
+  // Pages of other sites may show images. nosniff and CORS protect JSON.
   crossOriginResourcePolicy: false,
-  // About pages, or about browsers long gone.
+  // These concern pages, or browsers that are no longer in use.
   crossOriginOpenerPolicy: false,
   originAgentCluster: false,
   xDnsPrefetchControl: false,
@@ -21,11 +21,11 @@ const addSecurityHeaders = secureHeaders({
   overwrite: false,
 });
 
+/** Adds the security headers, and keeps JSON out of caches unless its route allows them. */
 export function securityHeaders(): MiddlewareHandler<AppEnv> {
   return async (c, next) => {
     await addSecurityHeaders(c, next);
     const json = /^application\/(problem\+)?json\b/.test(c.res.headers.get("Content-Type") ?? "");
-    // What may be kept says so itself; a 304 has no type and keeps what its route said.
     if (json && !c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
   };
 }

@@ -2,19 +2,22 @@
  * Fetches the image at a URL that a caller names: from allowed hosts only, every redirect checked, bounded in bytes and in
  * time. The length and the type that the server announces are not trusted.
  */
-import { type Room, readStream, type StreamFault } from "../bytes/read-stream.ts";
+import { contentLength, type Room, readStream, type StreamFault } from "../bytes/read-stream.ts";
 import { ClassifierError, tooManyBytes } from "../errors.ts";
-import {
-  maxImageRedirects,
-  minBodyBytesPerSecond,
-  remoteBodyMs,
-  remoteHeadersMs,
-  retryAfterSeconds,
-} from "../limits.ts";
+import { retryAfterSeconds } from "../limits.ts";
 import { type AllowedHosts, whyNotAllowed } from "./allowed-hosts.ts";
-import { viaHeader } from "./loops.ts";
 import { cfImageOptions, type Rendition } from "./renditions.ts";
 
+/** Redirects to follow. Each target is checked like the first URL. */
+const maxImageRedirects = 3;
+/** Time for a server to answer with headers, redirects included. */
+export const remoteHeadersMs = 10_000;
+/** Time for the body of an image: 16 MiB at about 1 MiB per second. */
+const remoteBodyMs = 20_000;
+/** Slowest pace of a body, beyond its idle time. */
+const minBodyBytesPerSecond = 128 * 1024;
+
+/** How images may be fetched. */
 export interface RemoteOptions {
   readonly hosts: AllowedHosts;
   /** Limit of the image's bytes. */
@@ -53,6 +56,21 @@ export function parseImageUrl(value: string): URL {
 }
 
 const maxUrlChars = 2048;
+
+const viaPseudonym = "edge-resnet";
+/** Via (RFC 9110, 7.6.3) of every request that the Worker sends, so that it recognises its own requests. */
+export const viaHeader = `1.1 ${viaPseudonym}`;
+
+/**
+ * Refuses a request that has passed through this Worker already.
+ * @throws ClassifierError loop_detected
+ */
+export function refuseLoop(headers: Headers): void {
+  const hops = (headers.get("Via") ?? "").split(",");
+  if (hops.some((hop) => hop.trim().split(/\s+/)[1] === viaPseudonym)) {
+    throw new ClassifierError({ code: "loop_detected" });
+  }
+}
 
 /**
  * Asks for an image and follows redirects.
@@ -108,7 +126,7 @@ async function attempt(url: URL, init: RequestInit, fetcher: typeof fetch): Prom
     return await fetcher(url.href, init);
   } catch (cause) {
     const why = init.signal?.aborted ? "did not answer in time" : "cannot be reached";
-    throw unavailable(`${url.host} ${why}`, cause);
+    throw upstreamUnavailable(`${url.host} ${why}`, cause);
   }
 }
 
@@ -119,7 +137,7 @@ function checked(
   controller: AbortController,
 ): OpenImage {
   const { status, headers, body } = response;
-  if (status >= 500 || status === 429) throw unavailable(`${url.host} answers ${status}`);
+  if (status >= 500 || status === 429) throw upstreamUnavailable(`${url.host} answers ${status}`);
   if (status !== 200 && status !== 304) throw unreachable(`${url.host} answers ${status}`);
   const announced = announcedBytes(headers);
   if (announced !== undefined && announced > options.maxBytes)
@@ -154,16 +172,6 @@ function checked(
   };
 }
 
-/**
- * The length of a body as it is transferred, where its sender announces it. A Content-Length beside a Transfer-Encoding
- * means nothing (RFC 9112, 6.3): the chunks alone delimit the body.
- */
-export function contentLength(headers: Headers): number | undefined {
-  const value = headers.get("Content-Length");
-  if (value === null || headers.has("Transfer-Encoding")) return undefined;
-  return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
-}
-
 /** The announced length of the bytes that will be read: a compressed body is larger than its Content-Length. */
 function announcedBytes(headers: Headers): number | undefined {
   const encoding = headers.get("Content-Encoding") ?? "identity";
@@ -179,16 +187,19 @@ function refuseUnlessAllowed(url: URL, hosts: AllowedHosts): void {
 
 function bodyError(fault: StreamFault, { host }: URL, announced: number | undefined): ClassifierError {
   if (fault.kind === "interrupted") {
-    return unavailable(`${host} broke off after ${fault.bytes} bytes: ${fault.detail}`, fault.cause);
+    return upstreamUnavailable(`${host} broke off after ${fault.bytes} bytes: ${fault.detail}`, fault.cause);
   }
   if (announced === undefined) return tooManyBytes(fault.bytes, fault.limit);
-  return unavailable(`${host} sends more than the ${announced} bytes that its Content-Length announces`);
+  return upstreamUnavailable(
+    `${host} sends more than the ${announced} bytes that its Content-Length announces`,
+  );
 }
 
 function unreachable(detail: string): ClassifierError {
   return new ClassifierError({ code: "image_unreachable", detail });
 }
 
-function unavailable(detail: string, cause?: unknown): ClassifierError {
+/** Builds the retryable error for an image whose server failed or was too slow. */
+export function upstreamUnavailable(detail: string, cause?: unknown): ClassifierError {
   return new ClassifierError({ code: "upstream_unavailable", detail, retryAfterSeconds }, { cause });
 }

@@ -1,48 +1,49 @@
 /**
- * What other Workers see of the classifier: a service binding to its `ClassifierService` entrypoint has this type, and so
- * has anything that stands in for it. Types only, so that it costs a caller nothing.
+ * The interface of the classifier for other Workers: the type of a service binding to its `ClassifierService` entrypoint.
+ * Types only, so that it adds no code to a caller.
  */
 import type { FunctionToApply, Prediction } from "../model/scores.ts";
 
 export type { FunctionToApply, Prediction };
 
-/** A JPEG. It is read, never changed or detached. A view counts with the whole buffer that it is on: that is sent. */
+/** A JPEG. It is never changed or detached. A view counts with its whole buffer, because RPC sends all of it. */
 export type ImageBytes = Uint8Array | ArrayBuffer;
 
 export interface ClassifyOptions {
-  /** Number of predictions: 1 to the number of classes. Default: 5, or all where there are fewer. */
+  /** Number of predictions: 1 to the number of classes. Default: 5, or all classes if there are fewer. */
   readonly topK?: number;
   /** Default: softmax. */
   readonly functionToApply?: FunctionToApply;
-  /** Name of a head: its classes in place of the model's own. */
+  /** Name of a head whose classes to predict. Default: the model's own classes. */
   readonly head?: string;
-  /** With a head: also tell whether the image is of none of its classes. Default: false. */
+  /** With a head: also returns whether the image belongs to none of its classes. Default: false. */
   readonly unknown?: boolean;
 }
 
 export interface EmbedOptions {
-  /** l2: a vector of length 1. Default: the features as the model gives them. */
+  /** l2: scales the features to length 1. Default: the features of the model, unchanged. */
   readonly normalize?: "l2";
 }
 
-/** A failure as data: what the HTTP API has in its problem details. */
+/** A failure as data, with the members of the problem details of the HTTP API. */
 export interface Failure {
-  /** As in the table of codes in docs/http.md: image_undecodable, overloaded, ... */
+  /** An error code of docs/http.md, such as image_undecodable or overloaded. */
   readonly code: string;
-  /** Status that the HTTP API answers with: 4xx is the caller's, 503 passes. */
+  /** Status of the HTTP API: 4xx is the caller's fault, 503 is temporary. */
   readonly status: number;
-  /** A sentence for people. */
+  /** What happened, what was expected and what to do, for people. */
   readonly detail: string;
-  /** Seconds after which to try again, where that makes sense. */
+  /** Seconds after which to try again, if that can help. */
   readonly retryAfterSeconds?: number;
-  /** The option at fault. */
+  /** Name of the invalid option. */
   readonly parameter?: string;
-  /** The measured value and the limit, where there is one, and what they count. */
+  /** The measured value, the limit, and their unit. */
   readonly measured?: number;
   readonly limit?: number;
   readonly unit?: string;
 }
 
+/** The result of a call that failed. */
 export interface Failed {
   readonly ok: false;
   readonly error: Failure;
@@ -51,36 +52,40 @@ export interface Failed {
 interface Answer {
   readonly ok: true;
   readonly model: { readonly name: string; readonly version: string };
-  /** Width and height in pixels, as the image was sent. */
+  /** Width and height in pixels, as displayed. */
   readonly image: { readonly sha256: string; readonly width: number; readonly height: number };
 }
 
+/** The result of `classify`. */
 export interface Classification extends Answer {
-  /** Whose classes the predictions are of, where a head was asked for. */
+  /** The head of the predictions, if one was requested. */
   readonly head?: { readonly name: string; readonly version: string };
   /** Best first. */
   readonly predictions: readonly Prediction[];
-  /** With `unknown`: the image's cosine to the nearest class mean, -1 to 1, and whether it is under the head's threshold. */
+  /** With `unknown`: the cosine of the image to the nearest class mean, -1 to 1, and whether it is below the threshold. */
   readonly unknown?: { readonly is_unknown: boolean; readonly cosine: number; readonly threshold: number };
 }
 
+/** The result of `embed`. */
 export interface Embedding extends Answer {
-  /** The pooled features: 512 of a ResNet34. */
+  /** The pooled features, [feature_size]: 512 for a ResNet34. */
   readonly embedding: Float32Array;
 }
 
-/** The image classification input of Workers AI: bytes as numbers; a Uint8Array is better, at a tenth of the memory. */
+/** The image input of Workers AI: an array of bytes. A Uint8Array takes a tenth of the memory. */
 export interface RunInput {
   readonly image: readonly number[] | ImageBytes;
 }
 
+/** Classifies images. */
 export interface ImageClassifier {
-  /** Never rejects with what the classifier finds wrong: that is `{ok: false, error}`. */
+  /** Returns the most probable classes. Errors are returned as `{ok: false, error}`. */
   classify(image: ImageBytes, options?: ClassifyOptions): Promise<Classification | Failed>;
+  /** Returns the pooled features. Errors are returned as `{ok: false, error}`. */
   embed(image: ImageBytes, options?: EmbedOptions): Promise<Embedding | Failed>;
   /**
-   * `env.AI.run` of Workers AI: the five best, or all where there are fewer.
-   * @param model "@cf/microsoft/resnet-50", so that calls need no change, or the name of the model served
+   * Replaces `env.AI.run` of Workers AI. Returns the five best classes, or all if there are fewer.
+   * @param model "@cf/microsoft/resnet-50", or the name of the served model
    * @throws Error with "code: detail" as its message
    */
   run(model: string, input: RunInput): Promise<{ label: string; score: number }[]>;

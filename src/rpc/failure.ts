@@ -1,10 +1,11 @@
-/** An error as data that can cross from Worker to Worker. */
+/** Errors as data for RPC. */
 import type { ClassifierError } from "../errors.ts";
 import { headersOf, httpStatus, membersOf } from "../http/problem.ts";
 import type { Failure } from "./contract.ts";
 
 const members = ["parameter", "unit", "measured", "limit"] as const;
 
+/** Converts an error to data. RPC would drop the class of a thrown error. */
 export function failureOf(error: ClassifierError): Failure {
   const { reason, message } = error;
   const all = membersOf(reason);

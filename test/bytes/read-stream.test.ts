@@ -6,10 +6,10 @@ import {
   type Reading,
   type Room,
   readStream as readAnyStream,
+  type StreamFault,
 } from "../../src/bytes/read-stream.ts";
 import { IdleTimer, settleWithin, timedOut } from "../../src/concurrency/timeout.ts";
-import { ClassifierError } from "../../src/errors.ts";
-import { bodyError } from "../../src/http/sources/body.ts";
+import { ClassifierError, tooManyBytes } from "../../src/errors.ts";
 import { firstReadBytes } from "../../src/limits.ts";
 import { deferred, never } from "../support/deferred.ts";
 
@@ -46,6 +46,11 @@ const makeOf =
   };
 
 const byteStreams = makeOf("bytes");
+
+const bodyError = (fault: StreamFault) =>
+  fault.kind === "too_large"
+    ? tooManyBytes(fault.bytes, fault.limit)
+    : new ClassifierError({ code: "body_interrupted", measured: fault.bytes, detail: fault.detail }, fault);
 
 /** Reads with the errors of a request body. */
 const readStream = (stream: ReadableStream<Uint8Array>, reading: Omit<Reading, "errorOf">) =>
@@ -94,7 +99,7 @@ describe.each([
     const reading = readStream(make([bytes(1, 2, 3)], { end: "error" }), { maxBytes: 10, expectedBytes: 10 });
     expect(await refusal(reading)).toEqual({
       code: "body_interrupted",
-      bytes: 3,
+      measured: 3,
       detail: "the connection was lost",
     });
   });
@@ -104,7 +109,7 @@ describe.each([
     const pace = { idleMs: 20, minBytesPerSecond: 1 };
     const stream = make([bytes(1, 2, 3)], { end: "silence", onCancel });
     const reading = readStream(stream, { maxBytes: 10, pace, expectedBytes: 10 });
-    expect(await refusal(reading)).toMatchObject({ detail: "no bytes arrived for 20 ms", bytes: 3 });
+    expect(await refusal(reading)).toMatchObject({ detail: "no bytes arrived for 20 ms", measured: 3 });
     expect(onCancel).toHaveBeenCalledOnce();
   });
 

@@ -79,7 +79,7 @@ test("whatever a head and the features hold, a score is a finite number, or the 
         };
         const head = await parseHead(bytes);
         const options = { pack, head: head.file, unknown: true, k: 2, functionToApply };
-        const scored = { imageSha256: "ab", result, cache: "MISS", options, head } as const;
+        const scored = { imageSha256: "ab", result, cache: "MISS", etag: "", options, head } as const;
         try {
           const { predictions, unknown } = classificationOf(scored);
           expect(predictions.map(({ score }) => Number.isFinite(score))).toEqual([true, true]);

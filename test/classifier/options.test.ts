@@ -1,12 +1,12 @@
 /** Options of a classification, as callers give them and as they hold for one pack. */
 import { describe, expect, test } from "vitest";
-import { classificationETag, etagMatches } from "../../src/classifier/etag.ts";
 import {
   checkUnknown,
   classifyQuerySchema,
   parseParameters,
   resolveOptions,
 } from "../../src/classifier/options.ts";
+import { classificationETag, etagMatches } from "../../src/classifier/score.ts";
 import type { ClassifierError } from "../../src/errors.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";

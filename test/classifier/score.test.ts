@@ -5,9 +5,14 @@ import { randomHead } from "../../cli/head/random-head.ts";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { classificationOf } from "../../src/classifier/answers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
-import { classificationETag } from "../../src/classifier/etag.ts";
 import { type RequestContext, Stages } from "../../src/classifier/request-context.ts";
-import { type ImageSource, type Scored, type ScoreRequest, Scorer } from "../../src/classifier/score.ts";
+import {
+  classificationETag,
+  type ImageSource,
+  type Scored,
+  type ScoreRequest,
+  Scorer,
+} from "../../src/classifier/score.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { parseHead } from "../../src/head/head.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
@@ -114,7 +119,7 @@ describe("one image", () => {
   test("whose source fails is an error, and nothing stays held", async () => {
     const error = new ClassifierError({
       code: "body_interrupted",
-      bytes: 3,
+      measured: 3,
       detail: "the connection was lost",
     });
     const source = sourceOf([], { maxBytes: 100, read: () => Promise.reject(error) });

@@ -93,7 +93,7 @@ describe("Admission", () => {
   test("refuses at once when too many of a kind wait, with both numbers", async () => {
     track(80, 30, 30, 30);
     await expect(admission.acquire(whole(30))).rejects.toMatchObject({
-      reason: { code: "overloaded", waiting: 3, limit: 3 },
+      reason: { code: "overloaded", measured: 3, limit: 3 },
     });
     // Small requests have places of their own.
     await expect(admission.acquire(whole(10))).resolves.toMatchObject({ heldBytes: 10 });

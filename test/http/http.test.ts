@@ -1,4 +1,6 @@
 import { describe, expect, test } from "vitest";
+import type { ImageSource } from "../../src/classifier/score.ts";
+import type { Permit } from "../../src/concurrency/admission.ts";
 import {
   type ClassifierError,
   ClassifierError as Failure,
@@ -7,7 +9,7 @@ import {
   toClassifierError,
 } from "../../src/errors.ts";
 import { problemResponse } from "../../src/http/problem.ts";
-import { bodyOf, readBody } from "../../src/http/sources/body.ts";
+import { requestSource } from "../../src/http/sources/request-source.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { TinyApp } from "../support/tiny-app.ts";
 import { seedTinyPack } from "../support/tiny-pack.ts";
@@ -33,10 +35,20 @@ const reasonOf = (work: Promise<unknown>): Promise<Reason> =>
     (error: ClassifierError) => error.reason,
   );
 
-const room = { heldBytes: Number.POSITIVE_INFINITY, growTo: async () => {} };
-const read = async (request: Request, limit: number) => readBody(bodyOf(request, limit), room);
+const permit: Permit = {
+  heldBytes: Number.POSITIVE_INFINITY,
+  growTo: async () => {},
+  shrinkTo: () => {},
+  release: () => {},
+};
+const read = async (request: Request, limit: number) => imageOf(requestSource(request, limit));
+const imageOf = async (source: ImageSource) => {
+  const content = await source.read(permit, undefined);
+  if ("source" in content) return expect.unreachable("the body holds the image");
+  return content.images[0]!;
+};
 
-describe("readBody", () => {
+describe("a body that is one image", () => {
   test("joins the chunks in order", async () => {
     const chunks = [Uint8Array.of(1, 2), Uint8Array.of(3), Uint8Array.of(4, 5, 6)];
     expect(await read(post(chunks), 6)).toEqual(Uint8Array.of(1, 2, 3, 4, 5, 6));
@@ -94,9 +106,9 @@ describe("readBody", () => {
     "a Content-Length of %s beside Transfer-Encoding: chunked is ignored",
     async (length) => {
       const headers = { "Content-Length": length, "Transfer-Encoding": "chunked" };
-      const body = bodyOf(post([new Uint8Array(20)], headers), 100);
-      expect([body.maxBytes, body.reading.expectedBytes]).toEqual([100, undefined]);
-      expect(await readBody(body, room)).toHaveLength(20);
+      const source = requestSource(post([new Uint8Array(20)], headers), 100);
+      expect(source.maxBytes).toBe(100);
+      expect(await imageOf(source)).toHaveLength(20);
     },
   );
 
@@ -104,7 +116,7 @@ describe("readBody", () => {
     const request = post([new Uint8Array(7)], {}, new Error("Network connection lost."));
     expect(await reasonOf(read(request, 10))).toMatchObject({
       code: "body_interrupted",
-      bytes: 7,
+      measured: 7,
       detail: "the connection was lost",
     });
   });
@@ -118,7 +130,7 @@ describe("problemResponse", () => {
       status: 400,
     },
     body_interrupted: {
-      reason: { code: "body_interrupted", bytes: 3, detail: "the connection was lost" },
+      reason: { code: "body_interrupted", measured: 3, detail: "the connection was lost" },
       status: 400,
     },
     unauthorized: { reason: { code: "unauthorized", detail: "wrong" }, status: 401 },
@@ -158,7 +170,7 @@ describe("problemResponse", () => {
       status: 503,
     },
     overloaded: {
-      reason: { code: "overloaded", detail: "4 wait", waiting: 4, limit: 4, retryAfterSeconds: 2 },
+      reason: { code: "overloaded", detail: "4 wait", measured: 4, limit: 4, retryAfterSeconds: 2 },
       status: 503,
     },
     rate_limited: { reason: { code: "rate_limited", retryAfterSeconds: 60 }, status: 429 },

@@ -1,6 +1,7 @@
 /** The bodies of /v1/classify, cut into chunks in every way that a network may. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { z } from "zod";
 import type { ClassifierError } from "../../src/errors.ts";
 import { decodeBase64 } from "../../src/http/sources/json.ts";
 import { readImageParts } from "../../src/http/sources/multipart.ts";
@@ -70,7 +71,7 @@ describe("readImageParts", () => {
 });
 
 describe("decodeBase64", () => {
-  const decode = (text: string) => decodeBase64(text, "a JPEG in base64");
+  const decode = (text: string) => decodeBase64(text, 1e6, "a JPEG in base64");
 
   test("takes a data: URL", () => {
     for (const prefix of ["data:image/jpeg;base64,", "DATA:image/svg+xml;BASE64,"])
@@ -94,7 +95,14 @@ describe("decodeBase64", () => {
   );
 });
 
-const noUrls = () => expect.unreachable("no URL is opened");
+const accepted = {
+  multipart: true,
+  json: {
+    schema: z.unknown(),
+    expected: "JSON",
+    contentOf: () => expect.unreachable("the body is not read"),
+  },
+};
 
 test("no way in asks for more room than there is, at the largest limit that may be set", () => {
   for (const contentType of ["image/jpeg", type, "application/json"]) {
@@ -103,7 +111,7 @@ test("no way in asks for more room than there is, at the largest limit that may 
       body: "x",
       headers: { "Content-Type": contentType },
     });
-    const { maxBytes } = requestSource(request, maxImageBytesCeiling, noUrls);
+    const { maxBytes } = requestSource(request, maxImageBytesCeiling, accepted);
     expect(maxBytes + requestOverheadBytes).toBeLessThanOrEqual(maxInFlightBytes - smallRequestBytes);
   }
 });
@@ -114,6 +122,6 @@ test("a JSON body counts as the memory that it takes", () => {
     body: "x",
     headers: { "Content-Type": "application/json", "Content-Length": "1000" },
   };
-  const { maxBytes } = requestSource(new Request("http://x/", init), 10_000, noUrls);
+  const { maxBytes } = requestSource(new Request("http://x/", init), 10_000, accepted);
   expect(maxBytes).toBe(1000 * jsonBodyFactor);
 });

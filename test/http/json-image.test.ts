@@ -4,7 +4,7 @@ import { z } from "zod";
 import { base64ToBytes, bytesToBase64 } from "../../src/bytes/base64.ts";
 import { Admission } from "../../src/concurrency/admission.ts";
 import { ClassifierError } from "../../src/errors.ts";
-import { isJson, jsonSource } from "../../src/http/sources/json.ts";
+import { requestSource } from "../../src/http/sources/request-source.ts";
 import { jsonBodyFactor, maxJsonBodyBytes } from "../../src/limits.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 import { TinyApp } from "../support/tiny-app.ts";
@@ -27,13 +27,15 @@ const schema = z.object({
   parameters: z.object({ top_k: z.number().optional() }).nullish(),
 });
 const sourceOf = (request: Request, maxBytes = 100) =>
-  jsonSource(request, maxBytes, {
-    schema,
-    expected: "inputs",
-    contentOf: ({ inputs, parameters }, decode) => ({
-      images: [decode(inputs)],
-      ...(parameters && { options: parameters }),
-    }),
+  requestSource(request, maxBytes, {
+    json: {
+      schema,
+      expected: "inputs",
+      contentOf: ({ inputs, parameters }, decode) => ({
+        images: [decode(inputs)],
+        ...(parameters && { options: parameters }),
+      }),
+    },
   });
 const read = async (body: string, maxBytes = 100) => sourceOf(post(body), maxBytes).read(permit, undefined);
 const reasonOf = (work: Promise<unknown>) =>
@@ -55,7 +57,7 @@ describe("base64", () => {
   });
 });
 
-describe("jsonSource", () => {
+describe("an image in JSON", () => {
   const start = Uint8Array.of(0xff, 0xd8, 0xff);
 
   test("gives the image and the options", async () => {
@@ -75,7 +77,10 @@ describe("jsonSource", () => {
 
   test("room is asked for text and image, and a body over the bound is refused unread", () => {
     const request = (bytes: number) =>
-      new Request(url, { method: "POST", body: "{}", headers: { "Content-Length": String(bytes) } });
+      new Request(url, {
+        ...{ method: "POST", body: "{}" },
+        headers: { "Content-Type": "application/json", "Content-Length": String(bytes) },
+      });
     expect(sourceOf(request(1000)).maxBytes).toBe(1000 * jsonBodyFactor);
     expect(() => sourceOf(request(136 + 4096))).not.toThrow();
     expect(() => sourceOf(request(136 + 4096 + 1))).toThrow(ClassifierError);
@@ -88,7 +93,9 @@ describe("jsonSource", () => {
     ["application/jsonp", false],
     ["image/jpeg", false],
   ])("%s is JSON: %s", (type, expected) => {
-    expect(isJson(post("{}", type))).toBe(expected);
+    const request = post("{}", type);
+    request.headers.set("Content-Length", "10");
+    expect(sourceOf(request).maxBytes).toBe(expected ? 10 * jsonBodyFactor : 10);
   });
 });
 

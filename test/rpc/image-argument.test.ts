@@ -1,8 +1,8 @@
 import { describe, expect, test } from "vitest";
 import type { Permit } from "../../src/concurrency/admission.ts";
 import { ClassifierError } from "../../src/errors.ts";
-import { maxImageBytesCeiling, numberArrayFactor } from "../../src/limits.ts";
-import { argumentSource } from "../../src/rpc/image-argument.ts";
+import { maxImageBytesCeiling } from "../../src/limits.ts";
+import { argumentSource, numberArrayFactor } from "../../src/rpc/image-argument.ts";
 import { reasonOf } from "../support/image-errors.ts";
 
 /** Reads the image of a source; the bytes that the permit grew to. */

@@ -1,5 +1,6 @@
 /** The whole HTTP app in Node: real routes, images and caches; a model that adds up its input, in a bucket in memory. */
 
+import { timingSafeEqual } from "node:crypto";
 import { MemoryTier } from "../../src/cache/memory-tier.ts";
 import { SeenImages } from "../../src/cache/seen-images.ts";
 import { TieredCache } from "../../src/cache/tiers.ts";
@@ -70,7 +71,7 @@ export class TinyApp {
       }),
       waitUntil,
     };
-    this.#app = createApp({ services: () => this.services, log });
+    this.#app = createApp({ services: () => this.services, log, timingSafeEqual });
   }
 
   async fetch(request: Request): Promise<Response> {

@@ -1,19 +1,22 @@
-/** A body that is held while its image is classified, and then sent on, every byte as it came. */
+/** Buffers a body while its image is classified, and then sends it unchanged. */
 
 import { freeBytes } from "../../bytes/free-bytes.ts";
 import type { Pace } from "../../bytes/read-stream.ts";
 import type { Permit } from "../../concurrency/admission.ts";
 import { IdleTimer, settleWithin, timedOut } from "../../concurrency/timeout.ts";
-import { bodyIdleMs, firstReadBytes } from "../../limits.ts";
+import { firstReadBytes } from "../../limits.ts";
 
-/** A body of which some or all bytes are in memory. */
+/** Time without a byte from the origin after which a body is cut off. */
+const originIdleMs = 10_000;
+
+/** A body that is in memory as a whole or in part. */
 export interface BufferedBody {
-  /** What has been read, in order: everything, unless `rest` follows. */
+  /** The chunks that have been read, in order: the whole body, unless `rest` follows. */
   readonly chunks: Uint8Array[];
   readonly rest?: Rest;
 }
 
-/** What has not been read, and why. */
+/** The unread part of a body, and the reason. */
 export interface Rest {
   readonly reason: "image_too_large" | "timeout" | "overloaded";
   readonly reader: ReadableStreamDefaultReader<Uint8Array>;
@@ -30,8 +33,8 @@ export interface BufferBounds {
 }
 
 /**
- * Reads until the end, or until `maxBytes` are exceeded, the time is over, or the permit cannot grow.
- * @throws whatever the body fails with; nothing has been sent by then
+ * Reads until the body ends, exceeds `maxBytes`, takes longer than `withinMs`, or the permit cannot grow.
+ * @throws the error of the body
  */
 export async function bufferUpTo(
   body: ReadableStream<Uint8Array>,
@@ -56,7 +59,7 @@ export async function bufferUpTo(
   return { chunks, rest: { reason: "image_too_large", reader } };
 }
 
-/** Whether the permit holds `bytes`. False where there is no room in time, or the permit has been taken back. */
+/** Grows a permit. Returns false if there is no room before `signal` aborts, or if its lease has ended. */
 export async function hasGrown(permit: Permit, bytes: number, signal: AbortSignal): Promise<boolean> {
   if (bytes <= permit.heldBytes) return true;
   try {
@@ -72,31 +75,31 @@ export function freeChunk(chunk: Uint8Array): void {
   if (chunk.length === chunk.buffer.byteLength) freeBytes(chunk);
 }
 
-/** Bytes of one write: small enough that a client at the minimum pace takes one within the idle time. */
+/** Bytes of one write. A client at the minimum pace takes one within the idle time. */
 const sliceBytes = 64 * 1024;
 
-/** How a body is sent. */
+/** How to send a body. */
 export interface SendOptions {
-  /** Bytes of the whole body, where they are known: the answer then has a Content-Length. */
+  /** Bytes of the whole body if known. The response then has a Content-Length. */
   readonly length: number | undefined;
-  /** The slowest that the client may read. */
+  /** The slowest pace at which the client may read. */
   readonly pace: Pace;
-  /** Called whenever the client has taken some bytes. */
+  /** Called after each write that the client has taken. */
   readonly onProgress: () => void;
-  /** Called for each buffered chunk when sending no longer needs it: it has left, or the body has been cut off. */
+  /** Called for each buffered chunk that sending no longer needs. */
   readonly onSent: (chunk: Uint8Array) => void;
 }
 
 /** A body on its way to the client. */
 export interface Sending {
   readonly readable: ReadableStream<Uint8Array>;
-  /** Resolves when everything is sent or the body has been cut off, and no chunk is used any more. Never rejects. */
+  /** Resolves when the body is sent or cut off. No chunk is in use afterwards. Never rejects. */
   readonly done: Promise<void>;
 }
 
 /**
- * Sends the buffered chunks and what follows them. Empties `chunks` as they leave. A client that goes away, or reads too
- * slowly, gets a body that is cut off: it does not take a part for the whole.
+ * Sends the buffered chunks and the rest, and empties `chunks` meanwhile. If the client disconnects or reads too slowly, the
+ * body is cut off in a way that the client notices.
  */
 export function send({ chunks, rest }: BufferedBody, options: SendOptions): Sending {
   const { readable, writable } =
@@ -124,8 +127,8 @@ async function sendAll(
     onSent(chunk);
   }
   for (let next = rest && (rest.pending ?? rest.reader.read()); rest && next; next = rest.reader.read()) {
-    const outcome = await settleWithin(next, bodyIdleMs);
-    if (outcome === timedOut) throw new Error(`the origin sent nothing for ${bodyIdleMs} ms`);
+    const outcome = await settleWithin(next, originIdleMs);
+    if (outcome === timedOut) throw new Error(`the origin sent nothing for ${originIdleMs} ms`);
     if (outcome.done) break;
     await writer.write(outcome.value);
     freeChunk(outcome.value);
@@ -134,9 +137,9 @@ async function sendAll(
 }
 
 /**
- * Writes that the client must take at a minimum pace. A write resolves when the runtime has passed the bytes on to the
- * connection, so a client that stops reading is noticed as soon as the connection's own buffers are full. Only time spent
- * on waiting for the client counts.
+ * Writes to a client that must read at a minimum pace. A write resolves when the runtime has passed the bytes to the
+ * connection, so a client that stops reading is noticed when the buffers of the connection are full. Only time spent waiting
+ * for the client counts.
  */
 class PacedWriter {
   readonly #writer: WritableStreamDefaultWriter<Uint8Array>;
@@ -150,14 +153,17 @@ class PacedWriter {
     this.#timer = new IdleTimer(options.pace.idleMs, options.pace.now);
   }
 
-  /** Resolves when `bytes` are no longer needed. @throws Error when the client is gone or too slow */
+  /**
+   * Resolves when `bytes` are no longer needed.
+   * @throws Error if the client has disconnected or is too slow
+   */
   async write(bytes: Uint8Array): Promise<void> {
     for (let offset = 0; offset < bytes.length; offset += sliceBytes) {
       await this.#writeSlice(bytes.subarray(offset, offset + sliceBytes));
     }
   }
 
-  /** @throws Error when the client is gone or too slow */
+  /** @throws Error if the client has disconnected or is too slow */
   async close(): Promise<void> {
     await this.#taken(this.#writer.close());
   }
@@ -167,7 +173,7 @@ class PacedWriter {
     await this.#writer.abort(reason).catch(() => {});
   }
 
-  /** To be called when nothing more is written. */
+  /** Call it after the last write. */
   stop(): void {
     this.#timer.stop();
   }

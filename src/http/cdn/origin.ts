@@ -1,10 +1,10 @@
-/** The image origin behind /cdn/: the URL to ask, the request to send, and the headers of its answer that are passed on. */
+/** The image origin behind /cdn/: the URL, the request, and the response headers that clients receive. */
+import { contentLength } from "../../bytes/read-stream.ts";
 import { type SeenImage, validatorsIn } from "../../cache/seen-images.ts";
 import { settleWithin, timedOut } from "../../concurrency/timeout.ts";
+import type { ImageOrigin } from "../../config.ts";
 import { ClassifierError } from "../../errors.ts";
-import { remoteHeadersMs, retryAfterSeconds } from "../../limits.ts";
-import { contentLength } from "../../remote/fetch-image.ts";
-import { viaHeader } from "../../remote/loops.ts";
+import { remoteHeadersMs, upstreamUnavailable, viaHeader } from "../../remote/fetch-image.ts";
 
 /** Request headers that the origin receives: ranges, conditions and negotiation. Never cookies or keys. */
 const forwarded = [
@@ -20,10 +20,10 @@ const forwarded = [
 ];
 
 /**
- * The URL of the image at the origin: the origin's own path, then the request's path after its first segment, as sent.
- * @throws ClassifierError host_not_allowed when there is no origin; invalid_parameter when the path has dot segments
+ * Returns the URL of an image at the origin: the origin's own path, then the request's path after its first segment, as sent.
+ * @throws ClassifierError host_not_allowed without an origin; invalid_parameter if the path has dot segments
  */
-export function originUrl(origin: URL | undefined, request: URL): URL {
+export function originUrl(origin: ImageOrigin | undefined, request: URL): URL {
   if (!origin) {
     const detail = "there is no image origin";
     throw new ClassifierError({
@@ -37,14 +37,14 @@ export function originUrl(origin: URL | undefined, request: URL): URL {
   const [, , ...segments] = request.pathname.split("/");
   const path = `/${segments.join("/")}`;
   refuseDotSegments(path);
-  const url = new URL(origin);
+  const url = new URL(origin.url);
   // Assigned, not resolved: a path of //evil.test/ stays a path.
-  url.pathname = origin.pathname.replace(/\/$/, "") + path;
+  url.pathname = origin.url.pathname.replace(/\/$/, "") + path;
   url.search = request.search;
   return url;
 }
 
-/** Levels of percent-encoding that are looked through. No image needs a path that is encoded more often. */
+/** Levels of percent-encoding that are checked. Paths that are encoded more often are refused. */
 const maxEncodings = 8;
 
 /**
@@ -65,13 +65,13 @@ function refuseDotSegments(path: string): void {
   });
 }
 
-/** Bytes become Latin-1 characters: only ASCII matters here. */
+/** Decodes bytes as Latin-1, because only ASCII matters here. */
 function decodedOnce(path: string): string {
   return path.replace(/%([0-9a-f]{2})/gi, (_, hex: string) => String.fromCharCode(Number.parseInt(hex, 16)));
 }
 
 /**
- * The origin's answer, of any status; redirects are the client's to follow.
+ * Asks the origin for an image. Returns its response, whatever the status. Redirects are passed on to the client.
  * @throws ClassifierError upstream_unavailable
  */
 export async function askOrigin(url: URL, request: Request): Promise<Response> {
@@ -81,32 +81,31 @@ export async function askOrigin(url: URL, request: Request): Promise<Response> {
     if (value !== null) headers.set(name, value);
   }
   const controller = new AbortController();
-  try {
-    const init: RequestInit = {
-      method: request.method,
-      headers,
-      redirect: "manual",
-      signal: controller.signal,
-    };
-    const response = await settleWithin(fetch(url.href, init), remoteHeadersMs);
-    if (response !== timedOut) return response;
-  } catch (cause) {
-    throw originFailed(`${url.host} cannot be reached`, cause);
+  const { method } = request;
+  const fetching = fetch(url.href, { method, headers, redirect: "manual", signal: controller.signal });
+  const response = await settleWithin(fetching, remoteHeadersMs).catch((cause: unknown) => {
+    throw upstreamUnavailable(`${url.host} cannot be reached`, cause);
+  });
+  if (response === timedOut) {
+    controller.abort();
+    throw upstreamUnavailable(`${url.host} did not answer in time`);
   }
-  controller.abort();
-  throw originFailed(`${url.host} did not answer in time`);
+  if (isAnswer(response)) return response;
+  response.body?.cancel().catch(() => {});
+  throw upstreamUnavailable(`${url.host} answers ${response.status}`);
 }
 
-export function originFailed(detail: string, cause?: unknown): ClassifierError {
-  return new ClassifierError({ code: "upstream_unavailable", detail, retryAfterSeconds }, { cause });
+/** Whether a Response can have this status. An origin may send any three digits. */
+export function isAnswer({ status }: Response): boolean {
+  return status >= 200 && status <= 599;
 }
 
 /**
- * The origin's response headers that clients receive. Everything else stays behind: what belongs to the connection, what
- * sets the policy of this host (security, CORS, cookies, reporting), and what makes a browser act (Refresh, Link's preload).
+ * The origin's response headers that clients receive. All others are dropped: those of the connection, those that set a
+ * policy for this host (security, CORS, cookies, reporting), and those that make a browser act (Refresh, Link's preload).
  */
 const passedOn = [
-  // What the body is.
+  // The body.
   "Content-Type",
   "Content-Length",
   "Content-Encoding",
@@ -114,7 +113,7 @@ const passedOn = [
   "Content-Disposition",
   "Content-Range",
   "Accept-Ranges",
-  // How long it may be kept, and how to ask whether it has changed.
+  // Caching and validation.
   "Age",
   "Cache-Control",
   "CDN-Cache-Control",
@@ -124,7 +123,7 @@ const passedOn = [
   "Expires",
   "Last-Modified",
   "Vary",
-  // Where else, or when else, to ask.
+  // Redirects and retries.
   "Location",
   "Retry-After",
   // Whether search engines may list the image.
@@ -132,13 +131,13 @@ const passedOn = [
 ];
 
 /**
- * The headers for the client: those of the origin that describe the image, and a policy under which nothing that the
- * origin serves (a page, an SVG) can run a script under this host's name.
- * @param keyed whether the caller needed a key: no shared cache may then give the answer to callers without one
+ * Returns the headers for the client: those of the origin that describe the image, and a policy under which no page or SVG of
+ * the origin can run a script under this host's name.
+ * @param keyed whether the caller needed a key. No shared cache may then serve the answer to callers without one.
  */
 export function clientHeaders(origin: Headers, keyed: boolean): Headers {
   const headers = new Headers();
-  // RFC 9110, 7.6.1: a header that Connection names ends here, whatever it is.
+  // RFC 9110, 7.6.1: headers that Connection names are for this hop only.
   const hopByHop = (origin.get("Connection") ?? "").split(",").map((name) => name.trim().toLowerCase());
   for (const name of passedOn) {
     const value = origin.get(name);
@@ -160,25 +159,20 @@ function keepFromSharedCaches(headers: Headers): void {
     headers.delete(name);
   }
   const directives = (headers.get("Cache-Control") ?? "").split(",").map((directive) => directive.trim());
-  // A shared cache may keep an answer to Authorization by each of these (RFC 9111, 3.5).
+  // Each of these lets a shared cache store an answer to a request with Authorization (RFC 9111, 3.5).
   const own = directives.filter((directive) => !/^(public|s-maxage\b.*|private\b.*|)$/i.test(directive));
   headers.set("Cache-Control", ["private", ...own].join(", "));
 }
 
-/** A status that a Response can have; an origin may send any three digits. */
-export function isAnswer({ status }: Response): boolean {
-  return status >= 200 && status <= 599;
-}
-
-/** Whether a whole image may be in this answer, by what its headers say. */
+/** Whether the response may carry a whole image, by its status and headers. */
 export function mayBeImage({ status, headers, body }: Response): boolean {
   const type = headers.get("Content-Type") ?? "";
   return status === 200 && body !== null && /^$|^(image\/|application\/octet-stream)/i.test(type);
 }
 
 /**
- * The validators under which an answer may be remembered by its URL alone. None where the answer depends on a header that
- * the client chooses: the next client may get other bytes from the same URL.
+ * Returns the validators under which the hash of a response may be remembered by its URL. Empty if the response varies by a
+ * header that the client chooses, because the next client may get other bytes from the same URL.
  */
 export function validatorsOf(response: Response): Pick<SeenImage, "etag" | "lastModified"> {
   return validatorsIn(response.headers, forwarded);

@@ -1,4 +1,4 @@
-/** What the OpenAPI document covers: the routes, and the schemas that have a name. */
+/** The OpenAPI document of the routes. */
 import { cdnDocs } from "../routes/cdn.ts";
 import { batchSchema, classifyDocs } from "../routes/classify.ts";
 import { embedDocs, embeddingSchema } from "../routes/embed.ts";
@@ -6,8 +6,7 @@ import { healthDocs, healthSchema, readinessSchema } from "../routes/health.ts";
 import { huggingFaceDocs } from "../routes/huggingface.ts";
 import { labelsAnswerSchema, modelDocs, modelSchema } from "../routes/model.ts";
 import { classificationSchema, modelNameSchema, predictionSchema, problemSchema } from "../schemas.ts";
-import { type OpenApiDocument, openApiDocument } from "./document.ts";
-import type { RouteDoc } from "./route-doc.ts";
+import { type OpenApiDocument, openApiDocument, type RouteDoc } from "./document.ts";
 
 /** The routes of the document itself. */
 const documentDocs: readonly RouteDoc[] = [
@@ -48,7 +47,7 @@ const routes = [classifyDocs, embedDocs, huggingFaceDocs, cdnDocs, modelDocs, he
 
 let document: OpenApiDocument | undefined;
 
-/** Returns the document, made at the first call: nothing runs in global scope. */
+/** Returns the document. Builds it at the first call, because nothing runs in global scope. */
 export function apiDocument(): OpenApiDocument {
   document ??= openApiDocument(routes.flat(), namedSchemas);
   return document;

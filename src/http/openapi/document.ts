@@ -1,13 +1,44 @@
-/** The OpenAPI 3.1 document, made of the zod schemas that validate. Pure. */
+/** Builds the OpenAPI 3.1 document from the zod schemas that validate. */
 import { z } from "zod";
 import type { ReasonCode } from "../../errors.ts";
 import { statusOfCode } from "../problem.ts";
-import type { RouteDoc } from "./route-doc.ts";
 
+/** Documentation of a route: the schemas that validate its input, and its responses. */
+export interface RouteDoc {
+  readonly method: "get" | "post";
+  /** In OpenAPI's notation: /models/{name}. */
+  readonly path: string;
+  /** Unique. Generated clients use it as the name of the call. */
+  readonly operationId: string;
+  readonly summary: string;
+  readonly description?: string;
+  /** The operation needs no API key. */
+  readonly open?: boolean;
+  /** The rate limit does not count the operation. */
+  readonly uncounted?: boolean;
+  readonly query?: z.ZodObject;
+  readonly params?: z.ZodObject;
+  /** By media type. "binary" stands for raw bytes. */
+  readonly body?: Readonly<Record<string, z.ZodType | "binary">>;
+  readonly answer: {
+    readonly description: string;
+    readonly mediaType?: string;
+    readonly schema?: z.ZodType;
+    /** Description of each header, by its name. */
+    readonly headers?: Readonly<Record<string, string>>;
+  };
+  /** Whether a request with If-None-Match may be answered 304. */
+  readonly conditional?: boolean;
+  /** Codes beyond those of every route. */
+  readonly errors?: readonly ReasonCode[];
+}
+
+/** A JSON schema (2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 interface Content {
   readonly [mediaType: string]: { readonly schema?: JsonSchema };
 }
+/** A parameter of an operation. */
 export interface Parameter {
   readonly name: string;
   readonly in: "query" | "path";
@@ -15,11 +46,13 @@ export interface Parameter {
   readonly description?: string;
   readonly schema: JsonSchema;
 }
+/** A response of an operation. */
 export interface ResponseObject {
   readonly description: string;
   readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>;
   readonly content?: Content;
 }
+/** An operation of the API. */
 export interface Operation {
   readonly operationId: string;
   readonly summary: string;
@@ -29,6 +62,7 @@ export interface Operation {
   readonly requestBody?: { readonly required: true; readonly content: Content };
   readonly responses: Readonly<Record<string, ResponseObject>>;
 }
+/** The parts of an OpenAPI 3.1 document that the Worker uses. */
 export interface OpenApiDocument {
   readonly openapi: "3.1.0";
   readonly info: { readonly title: string; readonly version: string; readonly description: string };
@@ -46,8 +80,8 @@ const authErrors: readonly ReasonCode[] = ["unauthorized", "misconfigured"];
 const dialect = "$schema";
 
 /**
- * @param schemas by name: they stand under components, and are referred to wherever a route or another schema uses them.
- *   One must be named Problem.
+ * Builds the document.
+ * @param schemas by name. They become components, and routes and other schemas refer to them. One must be named Problem.
  */
 export function openApiDocument(
   routes: readonly RouteDoc[],
@@ -75,13 +109,13 @@ export function openApiDocument(
       description: "Image classification in a Cloudflare Worker. Errors are problem details (RFC 9457).",
     },
     servers: [{ url: "/" }],
-    // Either: whether a key is needed is the owner's choice.
+    // With or without a key, because the owner of the Worker decides.
     security: [{ api_key: [] }, {}],
     paths,
     components: {
       schemas: Object.fromEntries(Object.entries(named).map(([name, schema]) => [name, plain(schema)])),
       securitySchemes: {
-        api_key: { type: "http", scheme: "bearer", description: "where the owner has set API keys" },
+        api_key: { type: "http", scheme: "bearer", description: "Required if the deployment has API keys." },
       },
     },
   };
@@ -111,7 +145,7 @@ function operationOf(route: RouteDoc, refer: (schema: z.ZodType) => JsonSchema):
     ...(route.body && { requestBody: { required: true as const, content: contentOf(route.body, refer) } }),
     responses: {
       200: found,
-      ...(route.conditional && { 304: { description: "As If-None-Match says, nothing has changed" } }),
+      ...(route.conditional && { 304: { description: "The answer that If-None-Match names is current." } }),
       ...problemsOf(errors),
     },
   };
@@ -140,7 +174,7 @@ function parametersOf(object: z.ZodObject | undefined, place: Parameter["in"]): 
   });
 }
 
-/** One response a status, naming the codes that it may carry. */
+/** Builds one response per status, which names its codes. */
 function problemsOf(codes: readonly ReasonCode[]): Record<string, ResponseObject> {
   const byStatus = Map.groupBy(codes, (code) => statusOfCode[code]);
   const responses = [...byStatus].map(([status, group]) => {
@@ -165,7 +199,7 @@ function headersOf(headers: Readonly<Record<string, string>>): NonNullable<Respo
   );
 }
 
-/** Without what stands for a file of its own: within the document the dialect is OpenAPI's, and the name its place. */
+/** Removes the keywords of a stand-alone schema. Inside the document, OpenAPI sets the dialect and the place names it. */
 function plain(schema: JsonSchema): JsonSchema {
   return Object.fromEntries(Object.entries(schema).filter(([key]) => key !== dialect && key !== "$id"));
 }

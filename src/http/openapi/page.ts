@@ -1,8 +1,8 @@
-/** The document as a page: no scripts, no fonts, nothing from elsewhere. */
+/** The OpenAPI document as a page, without scripts and without resources of other hosts. */
 import { html, raw } from "hono/html";
 import type { JsonSchema, OpenApiDocument, Operation, Parameter, ResponseObject } from "./document.ts";
 
-/** The page's only style; its hash stands in the page's policy. */
+/** The style of the page. Its Content-Security-Policy allows it by its hash. */
 export const pageStyle = `
 :root { color-scheme: light dark; --line: #8884; --soft: #8881; }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1.5rem; }
@@ -15,6 +15,7 @@ td:first-child { white-space: nowrap; }
 pre { overflow-x: auto; padding: .75rem; background: var(--soft); }
 `;
 
+/** Renders the document. */
 export function documentPage(document: OpenApiDocument) {
   const operations = Object.entries(document.paths).flatMap(([path, methods]) =>
     Object.entries(methods).map(([method, operation]) => operationSection(method, path, operation)),

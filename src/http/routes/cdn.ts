@@ -1,259 +1,235 @@
-/** GET /cdn/*: images of IMAGE_ORIGIN, unchanged, with labels in headers. The image flows even if classifying fails. */
+/** GET /cdn/*: images of IMAGE_ORIGIN, unchanged, with labels in headers. The image is sent even if classifying fails. */
 import type { Hono } from "hono";
 import { accepts } from "hono/accepts";
 import { z } from "zod";
 import { freeBytes } from "../../bytes/free-bytes.ts";
-import { joinChunks } from "../../bytes/read-stream.ts";
+import { encodeHeaderText, formatScore } from "../../bytes/header-text.ts";
+import { contentLength, joinChunks, type Pace } from "../../bytes/read-stream.ts";
 import { conditionsFor } from "../../cache/seen-images.ts";
 import { type ClassifyAnswer, classificationOf } from "../../classifier/answers.ts";
 import type { ResolvedOptions } from "../../classifier/options.ts";
-import type { ScoreRequest } from "../../classifier/score.ts";
+import type { CacheStatus, RequestContext } from "../../classifier/request-context.ts";
+import type { NotModified, Scored, ScoreRequest } from "../../classifier/score.ts";
 import type { Permit } from "../../concurrency/admission.ts";
+import type { WaitUntil } from "../../concurrency/single-flight.ts";
 import { settleWithin, timedOut } from "../../concurrency/timeout.ts";
 import { toClassifierError } from "../../errors.ts";
-import {
-  cdnBufferMs,
-  cdnClassifyMs,
-  cdnWaitMs,
-  firstReadBytes,
-  minSendBytesPerSecond,
-  requestOverheadBytes,
-  sendIdleMs,
-} from "../../limits.ts";
-import { parseAllowedHosts } from "../../remote/allowed-hosts.ts";
-import { contentLength } from "../../remote/fetch-image.ts";
-import { refuseLoop } from "../../remote/loops.ts";
-import {
-  type BufferedBody,
-  bufferUpTo,
-  freeChunk,
-  hasGrown,
-  type Sending,
-  send,
-} from "../cdn/buffered-body.ts";
-import { setClassifyError, setImageHeaders } from "../cdn/image-headers.ts";
-import {
-  askOrigin,
-  clientHeaders,
-  isAnswer,
-  mayBeImage,
-  originFailed,
-  originUrl,
-  validatorsOf,
-} from "../cdn/origin.ts";
+import { firstReadBytes, requestOverheadBytes } from "../../limits.ts";
+import { refuseLoop, upstreamUnavailable } from "../../remote/fetch-image.ts";
+import { type BufferedBody, bufferUpTo, freeChunk, hasGrown, send } from "../cdn/buffered-body.ts";
+import { askOrigin, clientHeaders, mayBeImage, originUrl, validatorsOf } from "../cdn/origin.ts";
 import type { AppContext, AppEnv } from "../context.ts";
-import type { RouteDoc } from "../openapi/route-doc.ts";
+import type { RouteDoc } from "../openapi/document.ts";
 import type { GetServices, Services } from "../services.ts";
 import { urlSource } from "../sources/url.ts";
 import { answerConditionally } from "./classify.ts";
 
-/** Adds the route. HEAD works too: the origin is then asked by HEAD. */
+/** Time to wait for memory before the image is sent without labels. */
+const waitMs = 2_000;
+/** Time for the origin's body to arrive before the image is sent without labels. */
+const bufferMs = 5_000;
+/** Time to classify before the image is sent without labels. A cold start takes about a second. */
+const classifyMs = 8_000;
+/**
+ * The slowest pace at which a client may read, because the image that it receives holds memory. 64 KiB per second is half a
+ * megabit, a poor mobile connection: 16 MiB then take at most 4.5 minutes.
+ */
+const pace: Pace = { idleMs: 10_000, minBytesPerSecond: 64 * 1024 };
+
+/** Adds the route. HEAD works too: the origin then receives a HEAD request. */
 export function addCdn(app: Hono<AppEnv>, services: GetServices): void {
   app.get("/cdn/*", (c) => cdn(c, services()));
 }
 
 async function cdn(c: AppContext, services: Services): Promise<Response> {
   refuseLoop(c.req.raw.headers);
-  const { config, scorer, seenImages, waitUntil } = services;
+  const { config, scorer } = services;
   const url = originUrl(config.imageOrigin, new URL(c.req.url));
-  const accepted = accepts(c, {
-    header: "Accept",
-    supports: ["image/*", "application/json"],
-    default: "image/*",
-  });
   // The query belongs to the origin, so no option comes from it.
   const request: ScoreRequest = { options: config.cdnHead === undefined ? {} : { head: config.cdnHead } };
-  if (accepted === "application/json") {
-    c.header("Vary", "Accept");
-    // The hash in the answer must be that of what the origin serves, so no rendition takes its place.
-    const options = {
-      hosts: parseAllowedHosts(url.host),
-      renditions: new Map(),
-      maxBytes: config.maxImageBytes,
-    };
-    const source = await urlSource(url, { ...options, seenImages, waitUntil }, c.var.scoring.stages);
-    return answerConditionally(c, services, source, request);
+  const supports = ["image/*", "application/json"];
+  if (accepts(c, { header: "Accept", supports, default: "image/*" }) === "application/json") {
+    return classifyAtOrigin(c, services, url, request);
   }
   // Started here, so that pack and head are read while the origin answers.
   const resolving = scorer.resolve(request.options);
   resolving.catch(() => {});
   const response = await askOrigin(url, c.req.raw);
-  if (!isAnswer(response)) {
-    response.body?.cancel().catch(() => {});
-    throw originFailed(`${url.host} answers ${response.status}`);
-  }
-  return new Annotation(c, services, { url, request, resolving }).annotate(response);
+  const headers = clientHeaders(response.headers, c.var.keyHash !== undefined);
+  const asked = { url, request, resolving, services, context: c.var.scoring };
+  return sendLabelled(response, headers, asked);
 }
 
-const pace = { idleMs: sendIdleMs, minBytesPerSecond: minSendBytesPerSecond };
-
-/** Renews the permit's lease: the image is still on its way. */
-function renew(permit: Permit): void {
-  permit.shrinkTo(permit.heldBytes);
+async function classifyAtOrigin(
+  c: AppContext,
+  services: Services,
+  url: URL,
+  request: ScoreRequest,
+): Promise<Response> {
+  const { config, seenImages, waitUntil } = services;
+  c.header("Vary", "Accept");
+  const hosts = config.imageOrigin?.hosts ?? [];
+  const options = { hosts, maxBytes: config.maxImageBytes, seenImages, waitUntil };
+  // The hash in the answer must be that of what the origin serves, so no rendition replaces it.
+  const source = await urlSource({ url, cfImage: false }, options, c.var.scoring.stages);
+  return answerConditionally(c, services, source, request);
 }
 
-/** The image that a request asks for. */
+/** The image that a client asks for, and what scoring it needs. */
 interface Asked {
   readonly url: URL;
   readonly request: ScoreRequest;
   readonly resolving: Promise<ResolvedOptions>;
+  readonly services: Services;
+  readonly context: RequestContext;
 }
 
-/** One image on its way from the origin to the client. */
-class Annotation {
-  readonly #c: AppContext;
-  readonly #services: Services;
-  readonly #asked: Asked;
+/** The labels of an image, or the code of the error that prevents them. */
+type Labels = { readonly answer: ClassifyAnswer; readonly cache: CacheStatus } | { readonly code: string };
 
-  constructor(c: AppContext, services: Services, asked: Asked) {
-    this.#c = c;
-    this.#services = services;
-    this.#asked = asked;
+/** Sends the origin's response with labels if it is an image, and unchanged otherwise. */
+async function sendLabelled(response: Response, headers: Headers, asked: Asked): Promise<Response> {
+  const { config, admission } = asked.services;
+  const known = await recallLabels(response, asked);
+  if (known || !mayBeImage(response)) return passOn(response, headers, known, asked);
+  const length = contentLength(response.headers);
+  const isEncoded = (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
+  if (isEncoded) return passOn(response, headers, { code: "content_encoding" }, asked);
+  const maxBytes = length ?? config.maxImageBytes;
+  if (maxBytes > config.maxImageBytes) return passOn(response, headers, { code: "image_too_large" }, asked);
+  const demand = { bytes: firstReadBytes, maxBytes: maxBytes + requestOverheadBytes };
+  const permit = await admission.acquire(demand, AbortSignal.timeout(waitMs)).catch(() => undefined);
+  if (!permit) return passOn(response, headers, { code: "overloaded" }, asked);
+  try {
+    return await bufferAndScore(response, headers, maxBytes, permit, asked);
+  } catch (error) {
+    permit.release();
+    throw error;
   }
+}
 
-  async annotate(response: Response): Promise<Response> {
-    const headers = clientHeaders(response.headers, this.#c.var.keyHash !== undefined);
-    const known = await this.#known(response);
-    if (known) return this.#answer(response, headers, known);
-    if (!mayBeImage(response)) return new Response(response.body, { status: response.status, headers });
-    const { maxImageBytes } = this.#services.config;
-    const length = contentLength(response.headers);
-    const encoded = (response.headers.get("Content-Encoding") ?? "identity") !== "identity";
-    if (encoded) return this.#unclassified(response, headers, "content_encoding");
-    if ((length ?? 0) > maxImageBytes) return this.#unclassified(response, headers, "image_too_large");
-    const maxBytes = length ?? maxImageBytes;
-    const permit = await this.#permit(maxBytes);
-    if (!permit) return this.#unclassified(response, headers, "overloaded");
-    try {
-      return await this.#annotated(response, headers, maxBytes, permit);
-    } catch (error) {
-      permit.release();
-      throw error;
-    }
+function passOn(response: Response, headers: Headers, labels: Labels | undefined, asked: Asked): Response {
+  if (labels) setLabels(headers, labels, asked);
+  return new Response(response.body, { status: response.status, headers });
+}
+
+/** Owns the permit unless it rejects: sending releases it with the last byte. */
+async function bufferAndScore(
+  response: Response,
+  headers: Headers,
+  maxBytes: number,
+  permit: Permit,
+  asked: Asked,
+): Promise<Response> {
+  const { waitUntil } = asked.services;
+  const body = response.body as ReadableStream<Uint8Array>;
+  const buffered = await bufferUpTo(body, { maxBytes, withinMs: bufferMs, permit }).catch((cause) => {
+    throw upstreamUnavailable(`${asked.url.host} broke off`, cause);
+  });
+  if (buffered.rest) {
+    setLabels(headers, { code: buffered.rest.reason }, asked);
+    const readable = sendUnscored(buffered, contentLength(response.headers), permit, waitUntil);
+    return new Response(readable, { headers });
   }
-
-  /** Owns the permit, unless it rejects: whoever uses the bytes last frees them, and then releases it. */
-  async #annotated(
-    response: Response,
-    headers: Headers,
-    maxBytes: number,
-    permit: Permit,
-  ): Promise<Response> {
-    const body = response.body as ReadableStream<Uint8Array>;
-    const bounds = { maxBytes, withinMs: cdnBufferMs, permit };
-    const buffered = await bufferUpTo(body, bounds).catch((cause: unknown) => {
-      throw originFailed(`${this.#asked.url.host} broke off`, cause);
-    });
-    const { rest } = buffered;
-    const length = contentLength(response.headers);
-    if (rest) return this.#sent(this.#sendUnscored(buffered, length, permit), headers, rest.reason);
-
-    const bytes = joinChunks(buffered.chunks);
-    this.#c.var.scoring.facts.bytes = bytes.length;
-    const neededBytes = bytes.length + requestOverheadBytes;
-    if (!(await hasGrown(permit, neededBytes, AbortSignal.timeout(cdnWaitMs)))) {
-      const sending = this.#sendUnscored({ chunks: [bytes] }, bytes.length, permit);
-      return this.#sent(sending, headers, "overloaded");
-    }
-    const scored = this.#score(bytes, response, headers).then(() => permit.shrinkTo(bytes.length));
-    const isLate = (await settleWithin(scored, cdnClassifyMs)) === timedOut;
-    const sending = send(
-      { chunks: [bytes] },
-      { length: bytes.length, pace, onProgress: () => renew(permit), onSent: () => {} },
-    );
-    const unused = Promise.all([sending.done, scored]);
-    this.#services.waitUntil(
-      unused.then(() => {
-        freeBytes(bytes);
-        permit.release();
-      }),
-    );
-    return this.#sent(sending, headers, isLate ? "timeout" : undefined);
+  const bytes = joinChunks(buffered.chunks);
+  asked.context.facts.bytes = bytes.length;
+  const toScore = bytes.length + requestOverheadBytes;
+  if (!(await hasGrown(permit, toScore, AbortSignal.timeout(waitMs)))) {
+    setLabels(headers, { code: "overloaded" }, asked);
+    return new Response(sendUnscored({ chunks: [bytes] }, bytes.length, permit, waitUntil), { headers });
   }
+  const scoring = score(bytes, response, asked).finally(() => permit.shrinkTo(bytes.length));
+  const labels = await settleWithin(scoring, classifyMs);
+  setLabels(headers, labels === timedOut ? { code: "timeout" } : labels, asked);
+  const { readable, done } = send(
+    { chunks: [bytes] },
+    { length: bytes.length, pace, onProgress: () => renew(permit), onSent: () => {} },
+  );
+  // Scoring may outlast sending, or sending scoring. The last one frees the bytes.
+  const unused = Promise.all([done, scoring]).then(() => {
+    freeBytes(bytes);
+    permit.release();
+  });
+  waitUntil(unused);
+  return new Response(readable, { headers });
+}
 
-  /** @param code why there are no labels, if there are none */
-  #sent({ readable }: Sending, headers: Headers, code: string | undefined): Response {
-    if (code !== undefined) this.#fail(headers, code);
-    // A copy: what scoring says after its time comes too late.
-    return new Response(readable, { status: 200, headers: new Headers(headers) });
-  }
+/** Renews the lease of a permit whose image is still being sent. */
+function renew(permit: Permit): void {
+  permit.shrinkTo(permit.heldBytes);
+}
 
-  /** The permit shrinks as the buffered chunks leave, and is released with the last one. */
-  #sendUnscored(buffered: BufferedBody, length: number | undefined, permit: Permit): Sending {
-    let heldBytes = buffered.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
-    const update = () => (heldBytes > 0 ? permit.shrinkTo(heldBytes) : permit.release());
+/** Sends a body. The permit shrinks as the buffered chunks leave, and is released with the last one. */
+function sendUnscored(
+  buffered: BufferedBody,
+  length: number | undefined,
+  permit: Permit,
+  waitUntil: WaitUntil,
+): ReadableStream<Uint8Array> {
+  let heldBytes = buffered.chunks.reduce((sum, chunk) => sum + chunk.length, 0);
+  const update = () => (heldBytes > 0 ? permit.shrinkTo(heldBytes) : permit.release());
+  update();
+  const onSent = (chunk: Uint8Array) => {
+    heldBytes -= chunk.length;
+    freeChunk(chunk);
     update();
-    const onSent = (chunk: Uint8Array) => {
-      heldBytes -= chunk.length;
-      freeChunk(chunk);
-      update();
-    };
-    const sending = send(buffered, { length, pace, onProgress: () => renew(permit), onSent });
-    this.#services.waitUntil(sending.done);
-    return sending;
-  }
+  };
+  const { readable, done } = send(buffered, { length, pace, onProgress: () => renew(permit), onSent });
+  waitUntil(done);
+  return readable;
+}
 
-  /** The answer to an image that the origin names as it did before: its bytes are not needed for it. */
-  async #known(response: Response): Promise<ClassifyAnswer | undefined> {
-    const { etag } = validatorsOf(response);
-    if (etag === undefined || ![200, 206, 304].includes(response.status)) return undefined;
-    try {
-      const seen = await this.#services.seenImages.get(this.#asked.url.href);
-      if (!seen || conditionsFor(seen)["If-None-Match"] !== etag) return undefined;
-      const { request, resolving } = this.#asked;
-      const { scorer } = this.#services;
-      const scored = await scorer.recall(seen.sha256, await resolving, request, this.#c.var.scoring);
-      return scored && !("notModified" in scored) ? classificationOf(scored) : undefined;
-    } catch {
-      // The image is more than its labels; the way that classifies says what is wrong.
-      return undefined;
-    }
+/** Returns the labels of an image whose ETag is known and whose result is cached. Needs none of its bytes. */
+async function recallLabels(response: Response, asked: Asked): Promise<Labels | undefined> {
+  const { url, request, resolving, services, context } = asked;
+  const { etag } = validatorsOf(response);
+  if (etag === undefined || ![200, 206, 304].includes(response.status)) return undefined;
+  try {
+    const seen = await services.seenImages.get(url.href);
+    if (!seen || conditionsFor(seen)["If-None-Match"] !== etag) return undefined;
+    return labelsOf(await services.scorer.recall(seen.sha256, await resolving, request, context));
+  } catch {
+    // Scoring reports the error, if the bytes are needed.
+    return undefined;
   }
+}
 
-  #answer(response: Response, headers: Headers, answer: ClassifyAnswer): Response {
-    setImageHeaders(headers, answer);
-    headers.set("X-Cache", this.#c.var.scoring.facts.cache ?? "MISS");
-    return new Response(response.body, { status: response.status, headers });
+/** Scores an image, and remembers its hash. Never rejects. */
+async function score(bytes: Uint8Array, response: Response, asked: Asked): Promise<Labels> {
+  const { url, request, resolving, services, context } = asked;
+  const { scorer, seenImages, waitUntil } = services;
+  try {
+    const scored = await scorer.scoreImage(bytes, await resolving, request, context);
+    const labels = labelsOf(scored);
+    if (!labels) throw new Error("an image request without If-None-Match is not modified");
+    const seen = { sha256: labels.answer.image.sha256, ...validatorsOf(response) };
+    waitUntil(seenImages.put(url.href, seen));
+    return labels;
+  } catch (thrown) {
+    const error = toClassifierError(thrown);
+    if (error.reason.code === "internal") context.facts.error = error;
+    return { code: error.reason.code };
   }
+}
 
-  #unclassified(response: Response, headers: Headers, code: string): Response {
-    this.#fail(headers, code);
-    return new Response(response.body, { status: response.status, headers });
-  }
+function labelsOf(outcome: Scored | NotModified | undefined) {
+  if (!outcome || "notModified" in outcome) return undefined;
+  return { answer: classificationOf(outcome), cache: outcome.cache };
+}
 
-  /** A permit that grows to the image's bytes and what scoring needs, or undefined when there is no room soon. */
-  async #permit(maxImageBytes: number): Promise<Permit | undefined> {
-    try {
-      const demand = { bytes: firstReadBytes, maxBytes: maxImageBytes + requestOverheadBytes };
-      return await this.#services.admission.acquire(demand, AbortSignal.timeout(cdnWaitMs));
-    } catch {
-      return undefined;
-    }
+function setLabels(headers: Headers, labels: Labels, { context }: Asked): void {
+  if ("code" in labels) {
+    context.facts.code = labels.code;
+    headers.set("X-Image-Classify-Error", labels.code);
+    return;
   }
-
-  /** Sets the headers. Never rejects. */
-  async #score(bytes: Uint8Array, response: Response, headers: Headers): Promise<void> {
-    try {
-      const { request, resolving } = this.#asked;
-      const { scorer } = this.#services;
-      const scored = await scorer.scoreImage(bytes, await resolving, request, this.#c.var.scoring);
-      if ("notModified" in scored) return;
-      const answer = classificationOf(scored);
-      setImageHeaders(headers, answer);
-      headers.set("X-Cache", this.#c.var.scoring.facts.cache ?? "MISS");
-      const seen = { sha256: answer.image.sha256, ...validatorsOf(response) };
-      this.#services.waitUntil(this.#services.seenImages.put(this.#asked.url.href, seen));
-    } catch (thrown) {
-      const error = toClassifierError(thrown);
-      if (error.reason.code === "internal") this.#c.var.scoring.facts.error = error;
-      this.#fail(headers, error.reason.code);
-    }
-  }
-
-  #fail(headers: Headers, code: string): void {
-    this.#c.var.scoring.facts.code = code;
-    setClassifyError(headers, code);
-  }
+  const { image, predictions } = labels.answer;
+  headers.set("X-Cache", labels.cache);
+  headers.set("X-Image-Sha256", image.sha256);
+  const [top] = predictions;
+  if (!top) return;
+  headers.set("X-Image-Label", encodeHeaderText(top.label));
+  headers.set("X-Image-Score", formatScore(top.score));
 }
 
 /** The route, for the OpenAPI document. */

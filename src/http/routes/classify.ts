@@ -2,7 +2,6 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { type ClassifyAnswer, classificationOf } from "../../classifier/answers.ts";
-import { classificationETag } from "../../classifier/etag.ts";
 import {
   checkUnknown,
   classifyQuerySchema,
@@ -11,15 +10,13 @@ import {
 } from "../../classifier/options.ts";
 import type { ImageSource, ScoreRequest } from "../../classifier/score.ts";
 import { ClassifierError } from "../../errors.ts";
-import { parseImageUrl } from "../../remote/fetch-image.ts";
-import { refuseLoop } from "../../remote/loops.ts";
 import type { AppContext, AppEnv } from "../context.ts";
-import type { RouteDoc } from "../openapi/route-doc.ts";
+import type { RouteDoc } from "../openapi/document.ts";
 import { problemOf } from "../problem.ts";
 import { cacheHeader, classificationSchema, headErrors, imageErrors, problemSchema } from "../schemas.ts";
 import type { GetServices, Services } from "../services.ts";
-import { classifyBodySchema, requestSource } from "../sources/request-source.ts";
-import { urlSource } from "../sources/url.ts";
+import { requestSource } from "../sources/request-source.ts";
+import { callerUrlSource } from "../sources/url.ts";
 
 /** Adds both routes. HEAD works too: Hono answers it as GET, without the body. */
 export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
@@ -27,9 +24,25 @@ export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
   app.get("/v1/classify", (c) => classifyUrl(c, services()));
 }
 
+/** The JSON body of POST /v1/classify. */
+const classifyBodySchema = z.union([
+  z.strictObject({ image: z.string().describe("A JPEG in base64.") }),
+  z.strictObject({ url: z.string().describe("An https URL on a host of ALLOWED_IMAGE_HOSTS.") }),
+]);
+
 async function classify(c: AppContext, services: Services): Promise<Response> {
   const options = parseOptions(c);
-  const source = requestSource(c.req.raw, services.config.maxImageBytes, (url) => openUrl(c, services, url));
+  const source = requestSource(c.req.raw, services.config.maxImageBytes, {
+    multipart: true,
+    json: {
+      schema: classifyBodySchema,
+      expected: '{"image": a JPEG in base64} or {"url": the URL of an image}',
+      contentOf: async (body, decode) =>
+        "url" in body
+          ? { source: await callerUrlSource(body.url, c.req.raw.headers, services, c.var.scoring.stages) }
+          : { images: [decode(body.image)] },
+    },
+  });
   const answers: (ClassifyAnswer | Record<string, unknown>)[] = [];
   let failure: ClassifierError | undefined;
   for await (const outcome of services.scorer.scoreAll(source, { options }, c.var.scoring)) {
@@ -57,27 +70,14 @@ async function classifyUrl(c: AppContext, services: Services): Promise<Response>
     const expected = "the URL of an image; send the bytes of an image with POST";
     throw new ClassifierError({ code: "invalid_parameter", parameter: "url", value: "", expected });
   }
-  return answerConditionally(c, services, await openUrl(c, services, url), { options });
+  const source = await callerUrlSource(url, c.req.raw.headers, services, c.var.scoring.stages);
+  return answerConditionally(c, services, source, { options });
 }
 
 function parseOptions(c: AppContext): RequestedOptions {
   const options = parseParameters(classifyQuerySchema, c.req.query());
   checkUnknown(options);
   return options;
-}
-
-async function openUrl(c: AppContext, services: Services, url: string): Promise<ImageSource> {
-  refuseLoop(c.req.raw.headers);
-  const { config, seenImages, waitUntil } = services;
-  const options = {
-    ...{
-      hosts: config.allowedImageHosts,
-      renditions: config.imageRenditions,
-      maxBytes: config.maxImageBytes,
-    },
-    ...{ seenImages, waitUntil },
-  };
-  return urlSource(parseImageUrl(url), options, c.var.scoring.stages);
 }
 
 /** Answers a conditional GET with the classes of one image, its ETag, or 304. */
@@ -90,11 +90,8 @@ export async function answerConditionally(
   const ifNoneMatch = c.req.header("If-None-Match");
   const outcome = await scorer.scoreOne(source, { ...request, ifNoneMatch }, c.var.scoring);
   c.header("Cache-Control", config.classifyCacheControl ?? defaultCacheControl(c));
-  if ("notModified" in outcome) {
-    c.header("ETag", outcome.etag);
-    return c.body(null, 304);
-  }
-  c.header("ETag", classificationETag(outcome.imageSha256, outcome.options));
+  c.header("ETag", outcome.etag);
+  if ("notModified" in outcome) return c.body(null, 304);
   c.header("X-Cache", outcome.cache);
   return c.json(classificationOf(outcome));
 }

@@ -5,10 +5,10 @@ import { bytesToBase64 } from "../../bytes/base64.ts";
 import { embeddingOf, normalisations } from "../../classifier/answers.ts";
 import { oneOf, parseParameters } from "../../classifier/options.ts";
 import type { AppEnv } from "../context.ts";
-import type { RouteDoc } from "../openapi/route-doc.ts";
+import type { RouteDoc } from "../openapi/document.ts";
 import { cacheHeader, classificationSchema, imageErrors } from "../schemas.ts";
 import type { GetServices } from "../services.ts";
-import { rawSource } from "../sources/request-source.ts";
+import { requestSource } from "../sources/request-source.ts";
 
 const embedQuerySchema = z.object({
   encoding: oneOf(["float", "base64"])
@@ -22,7 +22,7 @@ export function addEmbed(app: Hono<AppEnv>, services: GetServices): void {
   app.post("/v1/embed", async (c) => {
     const { encoding, normalize } = parseParameters(embedQuerySchema, c.req.query());
     const { scorer, config } = services();
-    const source = rawSource(c.req.raw, config.maxImageBytes);
+    const source = requestSource(c.req.raw, config.maxImageBytes);
     const scored = await scorer.scoreOne(source, { options: {} }, c.var.scoring);
     if ("notModified" in scored) return c.body(null, 304);
     c.header("X-Cache", scored.cache);

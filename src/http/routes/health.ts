@@ -1,13 +1,13 @@
-/** GET /healthz: is the Worker alive? GET /readyz: can it classify, and what do its requests hold? */
+/** GET /healthz: whether the Worker runs. GET /readyz: whether it can classify, and the memory that its requests hold. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { modelOf } from "../../classifier/answers.ts";
+import { modelOf } from "../../classifier/options.ts";
 import type { AppEnv } from "../context.ts";
-import type { RouteDoc } from "../openapi/route-doc.ts";
+import type { RouteDoc } from "../openapi/document.ts";
 import { modelNameSchema } from "../schemas.ts";
 import type { GetServices } from "../services.ts";
 
-/** Adds both routes. /readyz needs an API key where the owner has set keys. */
+/** Adds both routes. /readyz needs an API key if the deployment has API keys. */
 export function addHealth(app: Hono<AppEnv>, services: GetServices): void {
   app.get("/healthz", (c) => c.json({ status: "ok" } satisfies z.infer<typeof healthSchema>));
 

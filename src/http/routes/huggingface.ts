@@ -1,7 +1,7 @@
 /**
- * POST /models/:name in the shape of Hugging Face's image classification, so that its clients work unchanged: raw bytes or
- * {inputs, parameters} in, [{label, score}] out. The query takes the parameters too, because the JavaScript client drops
- * them when it sends raw bytes.
+ * POST /models/:name has the interface of Hugging Face's image classification, so that its clients work unchanged: raw bytes
+ * or {inputs, parameters} in, [{label, score}] out. The query accepts the parameters too, because the JavaScript client
+ * drops them when it sends raw bytes.
  */
 import type { Hono } from "hono";
 import { z } from "zod";
@@ -9,11 +9,10 @@ import { predictionsOf } from "../../classifier/answers.ts";
 import { parseParameters, type RequestedOptions, scoresQuerySchema } from "../../classifier/options.ts";
 import { ClassifierError } from "../../errors.ts";
 import type { AppContext, AppEnv } from "../context.ts";
-import type { RouteDoc } from "../openapi/route-doc.ts";
+import type { RouteDoc } from "../openapi/document.ts";
 import { cacheHeader, imageErrors } from "../schemas.ts";
 import type { GetServices, Services } from "../services.ts";
-import { isJson, jsonSource } from "../sources/json.ts";
-import { rawSource } from "../sources/request-source.ts";
+import { requestSource } from "../sources/request-source.ts";
 
 /** The values of `parameters` are checked like those of the query. */
 const bodySchema = z.object({
@@ -35,16 +34,16 @@ async function classify(c: AppContext, model: string, { config, scorer }: Servic
   const { modelName, maxImageBytes } = config;
   if (model !== modelName) throw new ClassifierError({ code: "unknown_model", model, served: [modelName] });
   const options = parseParameters(scoresQuerySchema, c.req.query());
-  const source = isJson(c.req.raw)
-    ? jsonSource(c.req.raw, maxImageBytes, {
-        schema: bodySchema,
-        expected: '{"inputs": a JPEG in base64, "parameters": {"top_k", "function_to_apply"}?}',
-        contentOf: ({ inputs, parameters }, decode) => ({
-          images: [decode(inputs)],
-          options: { ...options, ...parseBodyParameters(parameters) },
-        }),
-      })
-    : rawSource(c.req.raw, maxImageBytes);
+  const source = requestSource(c.req.raw, maxImageBytes, {
+    json: {
+      schema: bodySchema,
+      expected: '{"inputs": a JPEG in base64, "parameters": {"top_k", "function_to_apply"}?}',
+      contentOf: ({ inputs, parameters }, decode) => ({
+        images: [decode(inputs)],
+        options: { ...options, ...parseBodyParameters(parameters) },
+      }),
+    },
+  });
   const scored = await scorer.scoreOne(source, { options }, c.var.scoring);
   if ("notModified" in scored) return c.body(null, 304);
   c.header("X-Cache", scored.cache);

@@ -1,12 +1,11 @@
-/** GET /v1/model and GET /v1/labels: what the Worker serves. They load no weights. */
+/** GET /v1/model and GET /v1/labels: the model and its classes. They load no weights. */
 import type { Hono } from "hono";
 import { etag } from "hono/etag";
 import { z } from "zod";
-import { headOf, modelOf } from "../../classifier/answers.ts";
-import { headParameter, parseParameters } from "../../classifier/options.ts";
+import { headOf, headParameter, modelOf, parseParameters } from "../../classifier/options.ts";
 import { manifestSchema } from "../../model/manifest.ts";
 import type { AppEnv } from "../context.ts";
-import type { RouteDoc } from "../openapi/route-doc.ts";
+import type { RouteDoc } from "../openapi/document.ts";
 import { headErrors, headNameSchema, modelNameSchema } from "../schemas.ts";
 import type { GetServices } from "../services.ts";
 

@@ -1,4 +1,4 @@
-/** GET /openapi.json and /docs: what the API is. The same for every Worker, so they need no key. */
+/** GET /openapi.json and /docs: the description of the API. It is the same for every Worker, so it needs no key. */
 import type { Hono } from "hono";
 import { etag } from "hono/etag";
 import { sha256 } from "../../bytes/sha256.ts";
@@ -6,6 +6,7 @@ import type { AppEnv } from "../context.ts";
 import { apiDocument } from "../openapi/api.ts";
 import { documentPage, pageStyle } from "../openapi/page.ts";
 
+/** Adds both routes. */
 export function addOpenApi(app: Hono<AppEnv>): void {
   app.get("/openapi.json", etag(), (c) => {
     c.header("Cache-Control", "no-cache");
@@ -19,7 +20,7 @@ export function addOpenApi(app: Hono<AppEnv>): void {
   });
 }
 
-/** Nothing but the one style, known by its hash. */
+/** Allows the style of the page by its hash, and nothing else. */
 async function pagePolicy(): Promise<string> {
   const digest = await sha256(new TextEncoder().encode(pageStyle));
   const hash = btoa(String.fromCharCode(...digest));

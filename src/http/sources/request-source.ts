@@ -1,63 +1,100 @@
-/** The images in a request body: raw bytes, multipart, or JSON, by the Content-Type. */
-import { z } from "zod";
-import { chunksOf } from "../../bytes/read-stream.ts";
+/** The images in a request body: the bytes of one image, a multipart form, or JSON, by the Content-Type. */
+import { freeBytes } from "../../bytes/free-bytes.ts";
+import {
+  chunksOf,
+  contentLength,
+  type Reading,
+  readStream,
+  type StreamFault,
+} from "../../bytes/read-stream.ts";
 import type { ImageSource } from "../../classifier/score.ts";
-import { bodyOf, readBody } from "./body.ts";
-import { isJson, jsonSource } from "./json.ts";
+import { ClassifierError, tooManyBytes } from "../../errors.ts";
+import { jsonBodyFactor, maxJsonBodyBytes, maxSmallBodyBytes } from "../../limits.ts";
+import { decodeBase64, type JsonImage, parseJsonImage } from "./json.ts";
 import { readImageParts } from "./multipart.ts";
 
-/** The JSON body of POST /v1/classify. */
-export const classifyBodySchema = z.union([
-  z.strictObject({ image: z.string().describe("A JPEG in base64.") }),
-  z.strictObject({ url: z.string().describe("An https URL on a host of ALLOWED_IMAGE_HOSTS.") }),
-]);
+/** What a route accepts beside the bytes of one image. */
+export interface AcceptedBodies<T> {
+  readonly json?: JsonImage<T>;
+  readonly multipart?: boolean;
+}
 
 /**
- * A source for the images of a request. Any type but multipart/form-data and application/json counts as the bytes of one
- * image, because clients send all kinds of types; the bytes tell the format.
- * @param openUrl opens the image at a URL that a JSON body names
- * @throws ClassifierError image_too_large, empty_body
+ * Returns a source for the images of a request body. Any Content-Type that the route does not accept as JSON or as a form
+ * counts as the bytes of one image, because clients send all kinds of types. The bytes tell the format.
+ * @throws ClassifierError image_too_large, empty_body, from the headers alone
  */
-export function requestSource(
+export function requestSource<T>(
   request: Request,
   maxImageBytes: number,
-  openUrl: (url: string) => Promise<ImageSource>,
+  { json, multipart }: AcceptedBodies<T> = {},
 ): ImageSource {
-  if (isJson(request)) {
-    return jsonSource(request, maxImageBytes, {
-      schema: classifyBodySchema,
-      expected: '{"image": a JPEG in base64} or {"url": the URL of an image}',
-      contentOf: async (body, decode) =>
-        "url" in body ? { source: await openUrl(body.url) } : { images: [decode(body.image)] },
-    });
-  }
   const contentType = request.headers.get("Content-Type") ?? "";
-  if (/^multipart\/form-data\s*(;|$)/i.test(contentType.trim())) {
-    return multipartSource(request, contentType, maxImageBytes);
+  const jsonImage = json && /^application\/json\s*(;|$)/i.test(contentType) ? json : undefined;
+  const isForm = multipart && /^multipart\/form-data\s*(;|$)/i.test(contentType);
+  const limit = jsonImage ? jsonLimitBytes(maxImageBytes) : maxImageBytes;
+  const { body, ...reading } = readingOf(request, limit);
+  const maxBytes = reading.expectedBytes ?? limit;
+  if (jsonImage) {
+    return {
+      maxBytes: maxBytes * jsonBodyFactor,
+      read: async (permit, signal) => {
+        const bytes = await readStream(body, { ...reading, room: permit });
+        let value: T;
+        try {
+          await permit.growTo(bytes.length * jsonBodyFactor, signal);
+          value = parseJsonImage(bytes, jsonImage);
+        } finally {
+          freeBytes(bytes);
+        }
+        const { expected } = jsonImage;
+        return jsonImage.contentOf(value, (base64) => decodeBase64(base64, maxImageBytes, expected));
+      },
+    };
   }
-  return rawSource(request, maxImageBytes);
+  return {
+    maxBytes,
+    read: async (room) => ({
+      images: isForm
+        ? await readImageParts(chunksOf(body, { ...reading, room }), contentType)
+        : [await readStream(body, { ...reading, room })],
+    }),
+  };
+}
+
+/** Bytes of JSON around the base64. */
+const jsonFrameBytes = 4096;
+
+function jsonLimitBytes(maxImageBytes: number): number {
+  return Math.min(maxJsonBodyBytes, Math.ceil(maxImageBytes / 3) * 4 + jsonFrameBytes);
 }
 
 /**
- * A source for a body that is the bytes of one image.
+ * The slowest pace of a body. It holds memory that others wait for, so it counts as broken off after `idleMs` without a
+ * byte. At this pace 16 MiB take about two minutes.
+ */
+const pace = { idleMs: 10_000, minBytesPerSecond: 128 * 1024 };
+/** Small bodies hold little memory. They get more time, for clients behind a network or a proxy that is overloaded. */
+const smallBodyPace = { ...pace, idleMs: 30_000 };
+
+/**
+ * Checks what the headers announce, and says how to read the body.
  * @throws ClassifierError image_too_large, empty_body
  */
-export function rawSource(request: Request, maxImageBytes: number): ImageSource {
-  const body = bodyOf(request, maxImageBytes);
-  return {
-    maxBytes: body.maxBytes,
-    read: async (permit) => ({ images: [await readBody(body, permit)] }),
-  };
+function readingOf(
+  request: Request,
+  maxBytes: number,
+): Omit<Reading, "room"> & { readonly body: ReadableStream<Uint8Array> } {
+  const { body, signal, headers } = request;
+  const expectedBytes = contentLength(headers);
+  if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooManyBytes(expectedBytes, maxBytes);
+  if (!body || expectedBytes === 0) throw new ClassifierError({ code: "empty_body" });
+  const isSmall = (expectedBytes ?? maxBytes) <= maxSmallBodyBytes;
+  return { body, maxBytes, expectedBytes, pace: isSmall ? smallBodyPace : pace, signal, errorOf: bodyError };
 }
 
-/** The limit applies to the whole body, because all its images are in memory at once. */
-function multipartSource(request: Request, contentType: string, maxBytes: number): ImageSource {
-  const body = bodyOf(request, maxBytes);
-  return {
-    maxBytes: body.maxBytes,
-    read: async (permit) => {
-      const chunks = chunksOf(body.stream, { ...body.reading, room: permit });
-      return { images: await readImageParts(chunks, contentType) };
-    },
-  };
+function bodyError(fault: StreamFault): ClassifierError {
+  if (fault.kind === "too_large") return tooManyBytes(fault.bytes, fault.limit);
+  const { bytes: measured, detail, cause } = fault;
+  return new ClassifierError({ code: "body_interrupted", measured, detail }, { cause });
 }
