@@ -1,21 +1,24 @@
 /** Validates the bindings and variables of the Worker, once per isolate. */
 import { z } from "zod";
-import type { ResultNamespace } from "./cache/kv-tier.ts";
+import type { ResultNamespace } from "./cache/byte-stores.ts";
 import type { ImageConverter } from "./classifier/convert.ts";
 import { ClassifierError } from "./errors.ts";
-import type { ListableBucket } from "./head/head-names.ts";
+import type { ListableBucket } from "./head/head-store.ts";
 import {
   cacheTtlSeconds,
   defaultMaxImageBytes,
   defaultModelRefreshMs,
   maxImageBytesCeiling,
-  minApiKeyChars,
-  minKvTtlSeconds,
 } from "./limits.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions, type Renditions } from "./remote/renditions.ts";
 import type { ObjectBucket } from "./storage/bucket-source.ts";
+
+/** Characters of an API key. 16 of 64 possible characters are 96 bits, too many to guess. */
+const minApiKeyChars = 16;
+/** Shortest lifetime that KV accepts. */
+const minKvTtlSeconds = 60;
 
 /** Cloudflare's rate-limit binding. */
 export interface RateLimiter {
@@ -45,13 +48,13 @@ export interface Env {
   readonly IMAGE_RENDITIONS?: unknown;
   /** Base URL of the images that /cdn/ serves. */
   readonly IMAGE_ORIGIN?: string;
-  /** Head that /cdn/ uses in place of the model's own classes. */
+  /** Head that /cdn/ uses instead of the model's own classes. */
   readonly CDN_HEAD?: string;
   /** Cache-Control of GET /v1/classify. */
   readonly CLASSIFY_CACHE_CONTROL?: string;
-  /** Secret: API keys, separated by commas; without it everyone may call. */
+  /** Secret: API keys, comma-separated. Without it, everyone may call. */
   readonly API_KEYS?: string;
-  /** Origins whose pages may call, separated by commas, or `*`; without it none. */
+  /** Origins whose pages may call, comma-separated, or `*`. Without it, no other site's pages may call. */
   readonly CORS_ORIGINS?: string;
   /** Optional rate-limit binding: counts requests by key or address. */
   readonly RATE_LIMITER?: RateLimiter;
@@ -70,6 +73,7 @@ export interface ImageOrigin {
   readonly hosts: AllowedHosts;
 }
 
+/** The validated variables. */
 export interface Config {
   readonly modelName: string;
   readonly maxImageBytes: number;
@@ -114,7 +118,7 @@ function parsed<T>(parse: (value: string) => T, expected: string, fallback: stri
     });
 }
 
-/** Accepts https, and http for localhost, as for images by URL. */
+/** Accepts https, and http for localhost, like URLs of images. */
 function parseOrigin(value: string): ImageOrigin | undefined {
   if (value === "") return undefined;
   const url = new URL(value);
@@ -125,35 +129,20 @@ function parseOrigin(value: string): ImageOrigin | undefined {
   return { url, hosts };
 }
 
-function list(error: string) {
-  return z.string({ error }).transform((text) => text.split(",").map((item) => item.trim()));
+/** Accepts a comma-separated list that passes `isValid`. */
+function list(error: string, isValid: (items: string[]) => boolean) {
+  const split = (text: string) => text.split(",").map((item) => item.trim());
+  return z.string({ error }).transform(split).refine(isValid, { error }).default([]);
+}
+
+/** An API key: long enough, and of characters that an Authorization header can carry (b64token of RFC 6750). */
+function isApiKey(key: string): boolean {
+  return key.length >= minApiKeyChars && /^[A-Za-z0-9._~+/-]+=*$/.test(key);
 }
 
 function isOrigin(text: string): boolean {
   return /^https?:/.test(text) && URL.canParse(text) && new URL(text).origin === text;
 }
-
-/** The characters that an Authorization header can carry (b64token of RFC 6750). */
-const bearerToken = /^[A-Za-z0-9._~+/-]+=*$/;
-
-const keysError = `expected API keys separated by commas, each of at least ${minApiKeyChars} characters of A-Z a-z 0-9 . _ ~ + / - (set with npx wrangler secret put API_KEYS)`;
-const originsError =
-  "expected * or origins separated by commas, each as browsers send it, such as https://example.com: no path, no trailing slash";
-
-/** Messages never repeat a key. A variable that is set but empty is an error: it must not open the endpoint. */
-const apiKeysSchema = list(keysError)
-  .refine((keys) => keys.every((key) => key.length >= minApiKeyChars && bearerToken.test(key)), {
-    error: keysError,
-  })
-  .default([]);
-
-/** Exact origins, comma-separated, or `*` alone; empty or unset is none. */
-const corsOriginsSchema = list(originsError)
-  .transform((items) => items.filter(Boolean))
-  .refine((origins) => (origins.length === 1 && origins[0] === "*") || origins.every(isOrigin), {
-    error: originsError,
-  })
-  .default([]);
 
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
@@ -175,8 +164,15 @@ const configSchema = z.object({
     .string()
     .regex(/^[a-z][a-z0-9=, "-]{0,199}$/i, { error: "expected directives such as public, max-age=3600" })
     .optional(),
-  API_KEYS: apiKeysSchema,
-  CORS_ORIGINS: corsOriginsSchema,
+  // A variable that is set but empty is an error, because it must not open the endpoint to everyone.
+  API_KEYS: list(
+    `expected API keys separated by commas, each of at least ${minApiKeyChars} characters of A-Z a-z 0-9 . _ ~ + / - (set with npx wrangler secret put API_KEYS)`,
+    (keys) => keys.every(isApiKey),
+  ),
+  CORS_ORIGINS: list(
+    "expected * or origins separated by commas, each as browsers send it, such as https://example.com: no path, no trailing slash",
+    (items) => items.filter(Boolean).join() === "*" || items.filter(Boolean).every(isOrigin),
+  ).transform((items) => items.filter(Boolean)),
   RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
 });
 
@@ -206,9 +202,12 @@ export const variableNames: readonly string[] = Object.keys(configSchema.shape);
 
 /** Returns every invalid variable, for checks before a deploy. */
 export function variableFaults(variables: Readonly<Record<string, unknown>>): VariableFault[] {
-  const { error } = configSchema.safeParse({ ...variables });
+  return faultsOf(configSchema.safeParse({ ...variables }).error);
+}
+
+function faultsOf(error: z.ZodError | undefined): VariableFault[] {
   return (error?.issues ?? []).map((issue) => ({
-    variable: String(issue.path[0] ?? "a variable"),
+    variable: String(issue.path[0]),
     expected: issue.message.replace(/^expected /, ""),
   }));
 }
@@ -218,43 +217,34 @@ export function variableFaults(variables: Readonly<Record<string, unknown>>): Va
  * @throws ClassifierError misconfigured, for the first invalid variable or binding
  */
 export function readConfig(env: Env): Config {
-  if (typeof env.MODELS?.get !== "function") {
-    throw misconfigured("MODELS", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
-  }
+  requireMethod(env, "MODELS", "get", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
   for (const { name, method, expected } of optionalBindings) {
-    const binding: unknown = env[name];
-    if (binding !== undefined && !hasMethod(binding, method)) throw misconfigured(name, expected);
+    if (env[name] !== undefined) requireMethod(env, name, method, expected);
   }
   // The schema drops unknown names, such as those of bindings.
-  const result = configSchema.safeParse({ ...env });
-  if (!result.success) {
-    const issue = result.error.issues[0];
-    throw misconfigured(String(issue?.path[0] ?? "a variable"), issue?.message ?? "another value");
-  }
+  const { data, error } = configSchema.safeParse({ ...env });
+  if (!data) throw misconfigured(faultsOf(error)[0]!);
   return {
-    modelName: result.data.MODEL_NAME,
-    maxImageBytes: result.data.MAX_IMAGE_BYTES,
-    modelRefreshMs: result.data.MODEL_REFRESH_SECONDS * 1000,
-    classifyCacheControl: result.data.CLASSIFY_CACHE_CONTROL,
-    imageOrigin: result.data.IMAGE_ORIGIN,
-    cdnHead: result.data.CDN_HEAD,
-    allowedImageHosts: result.data.ALLOWED_IMAGE_HOSTS,
-    imageRenditions: result.data.IMAGE_RENDITIONS,
-    apiKeys: result.data.API_KEYS,
-    corsOrigins: result.data.CORS_ORIGINS,
-    resultsTtlSeconds: result.data.RESULTS_TTL_SECONDS,
+    modelName: data.MODEL_NAME,
+    maxImageBytes: data.MAX_IMAGE_BYTES,
+    modelRefreshMs: data.MODEL_REFRESH_SECONDS * 1000,
+    classifyCacheControl: data.CLASSIFY_CACHE_CONTROL,
+    imageOrigin: data.IMAGE_ORIGIN,
+    cdnHead: data.CDN_HEAD,
+    allowedImageHosts: data.ALLOWED_IMAGE_HOSTS,
+    imageRenditions: data.IMAGE_RENDITIONS,
+    apiKeys: data.API_KEYS,
+    corsOrigins: data.CORS_ORIGINS,
+    resultsTtlSeconds: data.RESULTS_TTL_SECONDS,
   };
 }
 
-function hasMethod(binding: unknown, method: string): boolean {
-  if (typeof binding !== "object" || binding === null) return false;
-  return typeof Reflect.get(binding, method) === "function";
+/** @throws ClassifierError misconfigured, if a binding lacks its method */
+function requireMethod(env: Env, variable: keyof Env, method: string, expected: string): void {
+  const binding: unknown = env[variable];
+  if (typeof Object(binding)[method] !== "function") throw misconfigured({ variable, expected });
 }
 
-function misconfigured(variable: string, expected: string): ClassifierError {
-  return new ClassifierError({
-    code: "misconfigured",
-    variable,
-    expected: expected.replace(/^expected /, ""),
-  });
+function misconfigured(fault: VariableFault): ClassifierError {
+  return new ClassifierError({ code: "misconfigured", ...fault });
 }

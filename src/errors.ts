@@ -1,7 +1,9 @@
 /**
- * The one error class: a tagged reason with the measured value and the limit. Imports nothing.
- * http/problem.ts maps every reason to HTTP; a new reason does not compile until it is mapped.
+ * The one error class: a tagged reason with the measured value and the limit. Imports nothing. http/problem.ts maps every
+ * reason to HTTP; a new reason does not compile until it is mapped there.
  */
+
+/** Why a request failed. `code` is part of the API; the other members fill in the message. */
 export type Reason =
   | { code: "empty_body" }
   | {
@@ -9,17 +11,17 @@ export type Reason =
       parameter: string;
       value: string;
       expected: string;
-      /** Where the value is a number out of range. */
+      /** Set if the value is a number out of range. */
       measured?: number;
       limit?: number;
     }
   | { code: "malformed_body"; detail: string; expected: string }
   | { code: "too_many_images"; measured: number; limit: number }
-  /** `variable` is the one that would have to name the host. */
+  /** `variable` is the Worker's variable that lists the allowed hosts. */
   | { code: "host_not_allowed"; host: string; variable: string; detail: string }
-  /** A remote image's server refused: trying again does not help. */
+  /** The server of a remote image refused the request. Retrying does not help. */
   | { code: "image_unreachable"; detail: string }
-  /** A remote image's server failed or was too slow: trying again may help. */
+  /** The server of a remote image failed or was too slow. Retrying may help. */
   | { code: "upstream_unavailable"; detail: string; retryAfterSeconds: number }
   | { code: "loop_detected" }
   | { code: "body_interrupted"; measured: number; detail: string }
@@ -27,7 +29,7 @@ export type Reason =
   | { code: "not_found"; path: string }
   | { code: "unknown_model"; model: string; served: readonly string[] }
   | { code: "unknown_head"; head: string }
-  /** The head is there, for other versions of the model than the one that is live. */
+  /** The head exists, but only for other versions of the model than the live one. */
   | {
       code: "head_mismatch";
       head: string;
@@ -53,8 +55,10 @@ export type Reason =
   | { code: "misconfigured"; variable: string; expected: string }
   | { code: "internal" };
 
+/** The stable code of a reason. */
 export type ReasonCode = Reason["code"];
 
+/** An error with a reason that clients can act on. */
 export class ClassifierError extends Error {
   readonly reason: Reason;
   constructor(reason: Reason, options?: ErrorOptions) {
@@ -64,7 +68,7 @@ export class ClassifierError extends Error {
   }
 }
 
-/** Wraps any thrown value. What is not a ClassifierError is a fault of the program. */
+/** Returns a ClassifierError unchanged and wraps anything else as `internal`: a bug in the program. */
 export function toClassifierError(error: unknown): ClassifierError {
   if (error instanceof ClassifierError) return error;
   return new ClassifierError({ code: "internal" }, { cause: error });
@@ -75,22 +79,22 @@ export function tooManyBytes(measured: number, limit: number): ClassifierError {
   return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
 }
 
-const sizeUnits = {
-  // The rest of the body has not been read.
-  bytes: (measured: number) => `at least ${measured} bytes`,
-  pixels: (measured: number) => `${measured} pixels`,
-  decode_bytes: (measured: number) => `so many pixels that decoding takes ${measured} bytes of memory`,
-  block_visits: (measured: number) => `so many blocks and scans that decoding visits ${measured} blocks`,
+const sizes = {
+  // The rest of the body is not read.
+  bytes: (measured: number) => `has at least ${measured} bytes`,
+  pixels: (measured: number) => `has ${measured} pixels`,
+  decode_bytes: (measured: number) => `needs ${measured} bytes of memory to decode`,
+  block_visits: (measured: number) => `needs ${measured} block visits to decode, counted over all its scans`,
 };
 
-/** Never says what was sent: a key that is nearly right is still a secret. */
+/** Never repeats the key that was sent: a key that is almost right is still a secret. */
 const keyFaults = {
   missing: "The request carries no API key",
   malformed: "The Authorization header is not of the form Bearer KEY",
   wrong: "The API key is not one of this Worker's",
 };
 
-/** What happened, what was expected, what to do: a sentence or two, for people. */
+/** Says what happened, what was expected and what to do next. */
 function describe(reason: Reason): string {
   switch (reason.code) {
     case "empty_body":
@@ -98,35 +102,35 @@ function describe(reason: Reason): string {
     case "invalid_parameter":
       return `${reason.parameter} is ${JSON.stringify(reason.value.slice(0, 100))}; expected ${reason.expected}.`;
     case "malformed_body":
-      return `The request body is not usable: ${reason.detail}; expected ${reason.expected}.`;
+      return `The request body is not valid: ${reason.detail}; expected ${reason.expected}.`;
     case "too_many_images":
       return `The request has at least ${reason.measured} images; the limit is ${reason.limit}. Send the rest in another request.`;
     case "host_not_allowed":
-      return `${reason.host.slice(0, 200)} may not be fetched from: ${reason.detail}. The Worker's variable ${reason.variable} says what may.`;
+      return `Images from ${reason.host.slice(0, 200)} are not allowed: ${reason.detail}. The Worker's variable ${reason.variable} lists the allowed hosts.`;
     case "image_unreachable":
       return `The image cannot be fetched: ${reason.detail}.`;
     case "upstream_unavailable":
-      return `The image's server did not deliver it: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
+      return `The image's server did not deliver the image: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
     case "loop_detected":
-      return "The request has passed through this Worker already. Let IMAGE_ORIGIN or the URL name the image's own server.";
+      return "The request has already passed through this Worker. Set IMAGE_ORIGIN or the URL to the image's own server.";
     case "body_interrupted":
       return `The request body broke off after ${reason.measured} bytes: ${reason.detail}. Send the image again.`;
     case "unauthorized":
-      return `${keyFaults[reason.detail]}. Send Authorization: Bearer KEY with a key that the owner gave you.`;
+      return `${keyFaults[reason.detail]}. Send Authorization: Bearer KEY with a key from the owner of this Worker.`;
     case "not_found":
-      return `There is nothing at ${reason.path.slice(0, 200)}. The README lists every path.`;
+      return `No endpoint has the path ${reason.path.slice(0, 200)}. The README lists every path.`;
     case "unknown_model":
-      return `There is no model ${JSON.stringify(reason.model.slice(0, 100))} here; ask for ${reason.served.join(" or ")}.`;
+      return `The model ${JSON.stringify(reason.model.slice(0, 100))} does not exist here; use ${reason.served.join(" or ")}.`;
     case "unknown_head":
-      return `There is no head ${JSON.stringify(reason.head.slice(0, 100))} here; expected one that was pushed: npm run head -- push FILE.`;
+      return `The head ${JSON.stringify(reason.head.slice(0, 100))} does not exist here; expected a head pushed with npm run head -- push FILE.`;
     case "head_mismatch":
-      return `The head ${reason.head} is for ${reason.backbones.slice(0, 5).join(", ")}; live is ${reason.live}. Its owner has to train it on that and push it, or to roll the model back.`;
+      return `The head ${reason.head} is for ${reason.backbones.slice(0, 5).join(", ")}; the live model is ${reason.live}. Train the head on the live model and push it, or roll the model back.`;
     case "head_unavailable":
       return `The head ${reason.head} is not available: ${reason.detail}. The next request tries again.`;
     case "method_not_allowed":
       return `${reason.method} is not allowed here; use ${reason.allowed.join(" or ")}.`;
     case "image_too_large":
-      return `The image has ${sizeUnits[reason.unit](reason.measured)}; the limit is ${reason.limit}. Send a smaller rendition.`;
+      return `The image ${sizes[reason.unit](reason.measured)}; the limit is ${reason.limit}. Send a smaller rendition.`;
     case "unsupported_image":
       return `The body is ${reason.detected}; expected ${reason.expected}.`;
     case "image_undecodable":
@@ -136,12 +140,12 @@ function describe(reason: Reason): string {
     case "conversion_unavailable":
       return `Converting the image to JPEG failed: ${reason.detail}. Try again, or send a JPEG.`;
     case "overloaded":
-      return `Too much is under way: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
+      return `The server is busy: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
     case "rate_limited":
-      return `Too many requests came from you. Try again in ${reason.retryAfterSeconds} s.`;
+      return `Too many requests. Try again in ${reason.retryAfterSeconds} s.`;
     case "misconfigured":
-      return `The Worker's ${reason.variable} is not usable; expected ${reason.expected}. Correct it in wrangler.toml and deploy.`;
+      return `The Worker's setting ${reason.variable} is not valid; expected ${reason.expected}. Correct it in wrangler.toml and deploy.`;
     case "internal":
-      return "The server failed in a way that it does not know. Its log has the detail under this request's id.";
+      return "An unexpected error occurred. The server's log has the details under the id of this request.";
   }
 }

@@ -1,12 +1,9 @@
 /** Worker entry and composition root: the only reader of env and of the ExecutionContext's global state. */
 import { WorkerEntrypoint, waitUntil } from "cloudflare:workers";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
-import { CacheApiBytes } from "./cache/cache-api-bytes.ts";
-import { CacheApiTier } from "./cache/cache-api-tier.ts";
-import { KvTier } from "./cache/kv-tier.ts";
-import { MemoryTier } from "./cache/memory-tier.ts";
+import { CacheApiStore, KvStore } from "./cache/byte-stores.ts";
 import { SeenImages } from "./cache/seen-images.ts";
-import { type CacheTier, TieredCache } from "./cache/tiers.ts";
+import { type CacheTier, MemoryTier, StoredTier, TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classifier/classifier.ts";
 import { toJpeg } from "./classifier/convert.ts";
 import { Scorer } from "./classifier/score.ts";
@@ -16,16 +13,11 @@ import { HeadStore } from "./head/head-store.ts";
 import { createApp } from "./http/app.ts";
 import type { Services } from "./http/services.ts";
 import {
-  admissionLeaseMs,
-  cacheTimeoutMs,
   cacheTtlSeconds,
   coalesceWaitMs,
   decodeLimits,
-  maxAdmissionWaitMs,
   maxInFlightBytes,
   maxMemoryCacheBytes,
-  maxSeenImages,
-  maxWaitingRequests,
   smallRequestBytes,
 } from "./limits.ts";
 import { ModelHost } from "./model/model-host.ts";
@@ -97,9 +89,9 @@ function compose(env: Env): Composition {
 
 function createServices(env: Env): Services {
   const config = readConfig(env);
-  const shardCache = new CacheApiBytes(caches.default, cacheTtlSeconds);
+  const cacheApi = new CacheApiStore(caches.default, cacheTtlSeconds);
   const cached = (source: PackSource, tier: string) =>
-    new CachedSource({ source, cache: shardCache, onFailure: cacheFailed(tier), waitUntil });
+    new CachedSource({ source, cache: cacheApi, onFailure: cacheFailed(tier), waitUntil });
   const host = new ModelHost({
     name: config.modelName,
     source: cached(new BucketSource(env.MODELS), "pack"),
@@ -116,26 +108,12 @@ function createServices(env: Env): Services {
     log,
     waitUntil,
   });
-  const tiers: CacheTier[] = [
-    new MemoryTier(maxMemoryCacheBytes),
-    new CacheApiTier(caches.default, cacheTtlSeconds),
-  ];
-  if (env.RESULTS) tiers.push(new KvTier(env.RESULTS, config.resultsTtlSeconds));
+  const tiers: CacheTier[] = [new MemoryTier(maxMemoryCacheBytes), new StoredTier("cache-api", cacheApi)];
+  if (env.RESULTS) tiers.push(new StoredTier("kv", new KvStore(env.RESULTS, config.resultsTtlSeconds)));
   const cache = new TieredCache(tiers, (tier, operation, error) => cacheFailed(tier)(operation, error));
   const convert = (bytes: Uint8Array) => toJpeg(bytes, env.IMAGES, maxInFlightBytes);
-  const admission = new Admission({
-    capacityBytes: maxInFlightBytes,
-    reservedBytes: smallRequestBytes,
-    maxWaiting: maxWaitingRequests,
-    maxWaitMs: maxAdmissionWaitMs,
-    leaseMs: admissionLeaseMs,
-  });
-  const seenImages = new SeenImages({
-    store: shardCache,
-    maxEntries: maxSeenImages,
-    timeoutMs: cacheTimeoutMs,
-    onFailure: cacheFailed("seen"),
-  });
+  const admission = new Admission({ capacityBytes: maxInFlightBytes, reservedBytes: smallRequestBytes });
+  const seenImages = new SeenImages({ store: cacheApi, onFailure: cacheFailed("seen") });
   const classifier = new Classifier({
     ...{ host, cache, decoding: decodeLimits },
     ...{ toJpeg: convert, coalesceWaitMs, waitUntil },

@@ -10,7 +10,7 @@ const files = ["src", "cli", "bench"].flatMap((folder) =>
     .map((file) => path.posix.join(folder, file.split(path.sep).join("/"))),
 );
 
-/** Both kinds of import, types too: a type-only cycle is still two files that cannot be read apart. */
+/** Includes type imports, because a type-only cycle also means that neither file can be read alone. */
 function importsOf(file: string): string[] {
   const text = readFileSync(path.join(root, file), "utf8");
   const specifiers = [...text.matchAll(/^\s*(?:import|export)\s[^;]*?from\s+"([^"]+)"/gm)].map(
@@ -30,7 +30,7 @@ const violations = (from: RegExp, to: RegExp) =>
   );
 
 describe("the structure", () => {
-  test("the test sees the code: every relative import names a file that is here", () => {
+  test("this test finds the code: every relative import names an existing file", () => {
     expect(files.length).toBeGreaterThan(40);
     const relative = [...imports.values()].flat().filter((target) => /^(src|cli|bench)\//.test(target));
     expect(relative.length).toBeGreaterThan(100);

@@ -11,11 +11,11 @@ function fault(env: Record<string, unknown>): unknown {
   } catch (error) {
     return (error as ClassifierError).reason;
   }
-  return expect.unreachable("it should be refused");
+  return expect.unreachable("readConfig should throw");
 }
 
 describe("readConfig", () => {
-  test("needs no more than the bucket", () => {
+  test("needs only the bucket", () => {
     expect(readConfig({ MODELS })).toEqual({
       modelName: "resnet34-cifar10",
       maxImageBytes: defaultMaxImageBytes,
@@ -31,7 +31,7 @@ describe("readConfig", () => {
     });
   });
 
-  test("takes numbers as TOML and as the dashboard give them", () => {
+  test("accepts numbers from wrangler.toml and strings from the dashboard", () => {
     expect(readConfig({ MODELS, MAX_IMAGE_BYTES: 1000 }).maxImageBytes).toBe(1000);
     expect(readConfig({ MODELS, MAX_IMAGE_BYTES: "1000" }).maxImageBytes).toBe(1000);
   });
@@ -41,7 +41,7 @@ describe("readConfig", () => {
   });
 
   test.each(["RATE_LIMITER", "ANALYTICS", "RESULTS"])(
-    "refuses a variable in place of the binding %s",
+    "refuses a variable instead of the binding %s",
     (name) => {
       expect(fault({ MODELS, [name]: "on" })).toMatchObject({ code: "misconfigured", variable: name });
       expect(fault({ MODELS, [name]: {} })).toMatchObject({ code: "misconfigured", variable: name });
@@ -62,20 +62,23 @@ describe("readConfig", () => {
     maxImageBytesCeiling + 1,
     "99999999999",
     {},
-  ])("refuses MAX_IMAGE_BYTES %j by name, with the range", (value) => {
+  ])("refuses MAX_IMAGE_BYTES %j and names the variable", (value) => {
     const reason = fault({ MODELS, MAX_IMAGE_BYTES: value });
     expect(reason).toMatchObject({ code: "misconfigured", variable: "MAX_IMAGE_BYTES" });
   });
 
-  test.each(["", "../x", "Models", "a/b", "x".repeat(65)])("refuses MODEL_NAME %j by name", (value) => {
-    expect(fault({ MODELS, MODEL_NAME: value })).toMatchObject({ variable: "MODEL_NAME" });
-  });
+  test.each(["", "../x", "Models", "a/b", "x".repeat(65)])(
+    "refuses MODEL_NAME %j and names the variable",
+    (value) => {
+      expect(fault({ MODELS, MODEL_NAME: value })).toMatchObject({ variable: "MODEL_NAME" });
+    },
+  );
 
   test.each([
     ["ALLOWED_IMAGE_HOSTS", "https://images.example.com"],
     ["IMAGE_RENDITIONS", "w=512"],
     ["RESULTS_TTL_SECONDS", 59],
-  ])("refuses an invalid %s by name", (variable, value) => {
+  ])("refuses an invalid %s and names the variable", (variable, value) => {
     expect(fault({ MODELS, [variable]: value })).toMatchObject({ code: "misconfigured", variable });
   });
 });

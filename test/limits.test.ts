@@ -12,14 +12,14 @@ describe("the memory budget", () => {
     expect(limits.defaultMaxImageBytes).toBeLessThanOrEqual(limits.maxImageBytesCeiling);
   });
 
-  test("has room in the rest for the result cache and the heads, with as much again", () => {
+  test("reserves twice the size of the result cache and the heads in restBytes", () => {
     const { maxMemoryCacheBytes, maxHeadMemoryBytes, maxHeadBytes, memoryBudget } = limits;
     expect(maxMemoryCacheBytes + maxHeadMemoryBytes).toBeLessThanOrEqual(memoryBudget.restBytes / 2);
-    // Two heads in turns are not read again each time.
+    // Two heads used in turns must both stay in memory.
     expect(2 * maxHeadBytes).toBeLessThanOrEqual(maxHeadMemoryBytes);
   });
 
-  test("has room for the copy of the largest body, which is made while nothing is decoded", () => {
+  test("has room for a copy of the largest body, which is made while nothing is decoded", () => {
     const { decodeBytes, restBytes } = limits.memoryBudget;
     expect(limits.maxImageBytesCeiling).toBeLessThanOrEqual(decodeBytes + restBytes / 2);
   });

@@ -1,7 +1,8 @@
 /** Makes a head file: matrices as base64, the version from the content. */
 import { bytesToBase64 } from "../../src/bytes/base64.ts";
-import { type HeadFile, HeadFormatError, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
+import { type HeadFile, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
+import { FileError } from "../../src/model/json-file.ts";
 import { canonicalJson } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Trained } from "./train.ts";
@@ -36,7 +37,7 @@ export async function headFile(
     );
   }
   const { file: accepted } = await parseHead(bytes).catch((cause: unknown) => {
-    if (!(cause instanceof HeadFormatError)) throw cause;
+    if (!(cause instanceof FileError)) throw cause;
     throw new CommandError(`the Worker would refuse this head: ${cause.message}`, { cause });
   });
   return { file: accepted, bytes };

@@ -1,8 +1,9 @@
 /** A head file of this machine, checked before anything is done with it. */
 import { readFile } from "node:fs/promises";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
-import { type Head, HeadFormatError, parseHead } from "../../src/head/head.ts";
+import { type Head, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
+import { FileError } from "../../src/model/json-file.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { userPath } from "../terminal/paths.ts";
 
@@ -22,12 +23,10 @@ export async function readLocalHead(typed: string): Promise<LocalHead> {
     );
   }
   try {
-    return { head: await parseHead(content), content, sha256: await sha256Hex(content) };
+    return { head: await parseHead(content, typed), content, sha256: await sha256Hex(content) };
   } catch (cause) {
-    if (!(cause instanceof HeadFormatError)) throw cause;
-    throw new CommandError(`${typed} is no head: ${cause.message}; expected a file that was trained here`, {
-      cause,
-    });
+    if (!(cause instanceof FileError)) throw cause;
+    throw new CommandError(`${cause.message}; expected a head file from npm run head -- train`, { cause });
   }
 }
 

@@ -1,6 +1,6 @@
 /**
- * Least-recently-used map, bounded by the total weight of its entries: their count by default, or bytes where the caller
- * passes them. The newest entry always stays, because its caller is about to use it.
+ * Least-recently-used map, bounded by the total weight of its entries: their number by default, or bytes if the caller
+ * passes them. It never removes the newest entry, because its caller is about to use it.
  */
 export class Lru<T> {
   // A Map keeps insertion order: the first key is the least recently used.
@@ -17,6 +17,7 @@ export class Lru<T> {
     return this.#weight;
   }
 
+  /** Number of entries. */
   get size(): number {
     return this.#entries.size;
   }

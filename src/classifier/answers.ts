@@ -1,7 +1,7 @@
 /** From scores to the answers of HTTP and RPC. */
-import { headLogits, nearestCosine } from "../head/head.ts";
+import { type HeadInput, headInput, headLogits, nearestCosine } from "../head/head.ts";
+import { headUnavailable } from "../head/head-store.ts";
 import { headKey } from "../head/live-heads.ts";
-import { headUnavailable } from "../head/unavailable.ts";
 import { applyFunction, l2Normalised, type Prediction, topK } from "../model/scores.ts";
 import { headOf, modelOf, type Named } from "./options.ts";
 import type { Scored } from "./score.ts";
@@ -26,9 +26,12 @@ export interface ClassifyAnswer extends ImageAnswer {
  * The best `k` classes of the model or of the head, best first.
  * @throws ClassifierError head_unavailable, if the head's logits overflow on these features
  */
-export function predictionsOf({ result, options, head }: Scored): Prediction[] {
+export function predictionsOf(
+  { result, options, head }: Scored,
+  input = head && headInput(result.features),
+): Prediction[] {
   const { pack, k, functionToApply } = options;
-  const logits = head ? headLogits(head, result.features) : result.logits;
+  const logits = head && input ? headLogits(head, input) : result.logits;
   if (head && !logits.every(Number.isFinite)) {
     const { name, version } = head.file;
     const detail = `${headKey(name, version)} gives a score that is not finite; train the head again, or roll it back`;
@@ -43,12 +46,13 @@ export function predictionsOf({ result, options, head }: Scored): Prediction[] {
  */
 export function classificationOf(scored: Scored): ClassifyAnswer {
   const { head } = scored;
+  const input = head && headInput(scored.result.features);
   return {
     model: modelOf(scored.options.pack),
     ...(head && { head: headOf(head) }),
     image: imageOf(scored),
-    predictions: predictionsOf(scored),
-    ...unknownOf(scored),
+    predictions: predictionsOf(scored, input),
+    ...unknownOf(scored, input),
   };
 }
 
@@ -70,9 +74,12 @@ function imageOf({ imageSha256, result: { width, height } }: Scored): ImageAnswe
   return { sha256: imageSha256, width, height };
 }
 
-function unknownOf({ result, head, options: { unknown } }: Scored): Pick<ClassifyAnswer, "unknown"> {
-  if (!head?.file.unknown || !unknown) return {};
-  const cosine = nearestCosine(head, result.features);
+function unknownOf(
+  { head, options: { unknown } }: Scored,
+  input: HeadInput | undefined,
+): Pick<ClassifyAnswer, "unknown"> {
+  if (!head?.file.unknown || !unknown || !input) return {};
+  const cosine = nearestCosine(head, input);
   if (cosine === undefined) return {};
   const { threshold } = head.file.unknown;
   return { unknown: { is_unknown: cosine < threshold, cosine, threshold } };

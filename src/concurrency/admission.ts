@@ -1,12 +1,11 @@
 /**
  * Bounds the memory of all requests in flight. A request takes a small permit before its body is read, and the permit
- * grows as bytes arrive. Pure but for timers.
+ * grows as bytes arrive. Uses no platform API except timers.
  *
- * - Growing permits can deadlock: three uploads that hold 6 MiB each fill 18 MiB, and none can finish. So room is given
+ * - Growing permits can deadlock: three uploads that hold 6 MiB each fill 18 MiB, and none can finish. So a permit grows
  *   only if all admitted requests can still finish in some order (the banker's algorithm: Dijkstra, EWD623).
- * - Requests already admitted come first, then new ones in order of arrival. A small new request may pass others that
- *   wait, but only while all small requests together fit the reserve, which large requests cannot use: large requests
- *   are not starved.
+ * - Admitted requests come first, then new ones in order of arrival. A small new request may pass waiting ones, but only
+ *   while all small requests together fit the reserve. Large requests cannot use the reserve, so they are not starved.
  */
 import { ClassifierError } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
@@ -16,20 +15,16 @@ export interface Permit {
   /** Bytes that the permit holds now. */
   readonly heldBytes: number;
   /**
-   * Waits until the permit may hold `bytes` in total; resolves at once when there is room. Renews the lease, also when
-   * the permit holds that much already.
+   * Waits until the permit may hold `bytes` in total. Renews the lease, even if the permit holds that much already.
    *
-   * Beyond the permit's upper bound (a body is longer than announced) it never waits, which might be for ever: it grows
-   * if there is room at once, and is refused otherwise.
+   * Beyond the permit's upper bound (a body longer than announced) it does not wait, because that wait could be endless:
+   * it grows if there is room at once, and throws otherwise.
    * @throws ClassifierError overloaded, body_interrupted
    */
   growTo(bytes: number, signal?: AbortSignal): Promise<void>;
-  /**
-   * Promises to hold at most `bytes` from now on: gives back what is above, and lowers the upper bound of later growth
-   * to `bytes`. Renews the lease.
-   */
+  /** Returns what is held above `bytes` and lowers the upper bound of later growth to `bytes`. Renews the lease. */
   shrinkTo(bytes: number): void;
-  /** Idempotent. */
+  /** Returns all bytes. Idempotent. */
   release(): void;
 }
 
@@ -37,29 +32,30 @@ export interface Permit {
 export interface Demand {
   /** Bytes that it needs at once. */
   readonly bytes: number;
-  /** Upper bound of all that it may hold, later growth included. */
+  /** Upper bound of everything that it may hold, later growth included. */
   readonly maxBytes: number;
 }
 
+/** The memory to share, and how long requests may wait for it. */
 export interface AdmissionOptions {
-  /** Bytes that all permits may add up to. */
+  /** Upper bound of the bytes of all permits together. */
   readonly capacityBytes: number;
   /**
-   * Bytes of the capacity that only small requests may use: those whose upper bound fits in here. The others may add up
-   * to `capacityBytes - reservedBytes`.
+   * Bytes of the capacity that only small requests may use. A request is small if its upper bound fits into the reserve.
+   * All large requests together hold at most `capacityBytes - reservedBytes`.
    */
   readonly reservedBytes: number;
-  /** New requests that may wait: this many small ones, and this many large ones. */
-  readonly maxWaiting: number;
-  /** Milliseconds that a request may wait, each time. */
-  readonly maxWaitMs: number;
-  /** Milliseconds without activity after which a permit is taken back: its request was cancelled and cannot return it. */
-  readonly leaseMs: number;
+  /** Number of small and number of large new requests that may wait. Default: 64, which takes about 6 s at 0.1 s each. */
+  readonly maxWaiting?: number;
+  /** Milliseconds that each wait may take. Default: 20,000. */
+  readonly maxWaitMs?: number;
+  /**
+   * Milliseconds without activity after which a permit is revoked, because its request was cancelled and cannot release
+   * it. Default: 180,000, longer than any request is idle.
+   */
+  readonly leaseMs?: number;
   readonly now?: () => number;
 }
-
-/** Bytes held, and the most that may be. */
-type Claim = Readonly<Demand>;
 
 interface Holder {
   bytes: number;
@@ -76,18 +72,17 @@ interface Waiter {
   readonly refuse: (error: ClassifierError) => void;
 }
 
+/** Grants permits. One per isolate. */
 export class Admission {
-  readonly #options: AdmissionOptions;
-  readonly #now: () => number;
+  readonly #options: Required<AdmissionOptions>;
   readonly #holders = new Set<Holder>();
-  /** Admitted requests whose permit is to grow, in order of arrival. */
+  /** Admitted requests whose permits wait to grow, in order of arrival. */
   #growing: Waiter[] = [];
   /** New requests, in order of arrival. */
   #arriving: Waiter[] = [];
 
   constructor(options: AdmissionOptions) {
-    this.#options = options;
-    this.#now = options.now ?? Date.now;
+    this.#options = { maxWaiting: 64, maxWaitMs: 20_000, leaseMs: 180_000, now: Date.now, ...options };
   }
 
   /** Bytes that all live permits hold. */
@@ -95,26 +90,26 @@ export class Admission {
     return sumOf(this.#holders);
   }
 
-  /** Live permits. */
+  /** Number of live permits. */
   get permits(): number {
     return this.#holders.size;
   }
 
-  /** Requests that wait: new ones, and admitted ones whose permit is to grow. */
+  /** Number of waiting requests: new ones, and admitted ones whose permits wait to grow. */
   get waiting(): number {
     return this.#growing.length + this.#arriving.length;
   }
 
-  /** Bytes that all permits may add up to. */
+  /** Upper bound of the bytes of all permits together. */
   get capacityBytes(): number {
     return this.#options.capacityBytes;
   }
 
   /**
    * Waits for a permit.
-   * @param signal aborts the wait when the client goes away
-   * @throws ClassifierError overloaded, when too many wait or after maxWaitMs; body_interrupted, when the client goes
-   *   away; RangeError when the demand can never be met
+   * @param signal aborts the wait when the client disconnects
+   * @throws ClassifierError overloaded, if too many wait or after maxWaitMs; body_interrupted, if the client disconnects
+   * @throws RangeError if the demand can never be met
    */
   async acquire({ bytes, maxBytes }: Demand, signal?: AbortSignal): Promise<Permit> {
     const { capacityBytes, reservedBytes } = this.#options;
@@ -135,7 +130,7 @@ export class Admission {
         return holder.bytes;
       },
       growTo: async (bytes, signal) => {
-        if (!this.#holders.has(holder)) throw this.#overloaded("the request was idle for too long");
+        if (!this.#holders.has(holder)) throw this.#leaseExpired();
         if (!(bytes >= 0)) throw new RangeError(`cannot grow a permit to ${bytes} bytes; expected 0 or more`);
         this.#renew(holder);
         if (bytes > holder.maxBytes) this.#raise(holder, bytes);
@@ -157,12 +152,12 @@ export class Admission {
 
   #raise(holder: Holder, maxBytes: number): void {
     if (!this.#isSafe(holder, { bytes: maxBytes, maxBytes })) {
-      throw this.#overloaded("there is no room for more than was announced");
+      throw this.#overloaded("the body is longer than announced, and there is no memory for the rest");
     }
     holder.maxBytes = maxBytes;
   }
 
-  /** Resolves as soon as the holder has `bytes`. */
+  /** Waits until the holder has `bytes`. */
   async #claim(holder: Holder, bytes: number, signal: AbortSignal | undefined): Promise<void> {
     if (signal?.aborted) throw clientGone();
     if (this.#removeExpired()) this.#serve();
@@ -173,12 +168,12 @@ export class Admission {
   }
 
   async #wait(holder: Holder, bytes: number, signal: AbortSignal | undefined): Promise<void> {
-    const { maxWaitMs } = this.#options;
+    const { maxWaitMs, now } = this.#options;
     const turn = Promise.withResolvers<void>();
-    const deadlineMs = this.#now() + maxWaitMs;
+    const deadlineMs = now() + maxWaitMs;
     const waiter: Waiter = { holder, bytes, deadlineMs, grant: turn.resolve, refuse: turn.reject };
     (this.#holders.has(holder) ? this.#growing : this.#arriving).push(waiter);
-    // Whoever leaves the queue is settled in the same step: a request that has given up is never granted anything.
+    // Removes and refuses in one step: a request that has given up never gets a permit.
     const leave = (error: ClassifierError) => {
       this.#growing = this.#growing.filter((other) => other !== waiter);
       this.#arriving = this.#arriving.filter((other) => other !== waiter);
@@ -192,17 +187,17 @@ export class Admission {
     try {
       await turn.promise;
     } finally {
-      // Here, and not where the room is granted: timers belong to the request that set them.
+      // Cleared here, not where the permit is granted: timers belong to the request that set them.
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);
     }
   }
 
-  /** Gives room to those that wait, in order. */
+  /** Grants what there is room for, in order. */
   #serve(): void {
     this.#growing = this.#growing.filter((waiter) => {
       if (this.#holders.has(waiter.holder)) return !this.#settle(waiter, false);
-      waiter.refuse(this.#overloaded("the request was idle for too long"));
+      waiter.refuse(this.#leaseExpired());
       return false;
     });
     let isBehind = this.#growing.length > 0;
@@ -213,11 +208,11 @@ export class Admission {
     });
   }
 
-  /** Whether the waiter is done with waiting: it has its room, or is too late. */
+  /** Grants a request or refuses it for its deadline. Returns false if it has to go on waiting. */
   #settle(waiter: Waiter, isBehind: boolean): boolean {
     const { holder, bytes, deadlineMs } = waiter;
-    if (this.#now() >= deadlineMs) {
-      // Its own timer may never fire: the request may have been cancelled.
+    if (this.#options.now() >= deadlineMs) {
+      // Its own timer may never fire, because the request may have been cancelled.
       waiter.refuse(this.#waitedTooLong());
       return true;
     }
@@ -233,7 +228,7 @@ export class Admission {
     this.#holders.add(holder);
   }
 
-  /** @param isBehind whether others wait whose turn is before */
+  /** @param isBehind whether earlier requests still wait */
   #mayTake(holder: Holder, bytes: number, isBehind: boolean): boolean {
     return (!isBehind || this.#fitsReserve(holder, bytes)) && this.#isSafe(holder, { ...holder, bytes });
   }
@@ -244,10 +239,10 @@ export class Admission {
     return sumOf(small) + bytes <= this.#options.reservedBytes;
   }
 
-  /** Whether all admitted requests can finish, one after the other, once `claimant` is as it is `after`. */
-  #isSafe(claimant: Holder, after: Claim): boolean {
+  /** Whether all admitted requests can finish, one after the other, if `claimant` changes to `after`. */
+  #isSafe(claimant: Holder, after: Demand): boolean {
     const { capacityBytes, reservedBytes } = this.#options;
-    const others: Claim[] = [...this.#holders].filter((holder) => holder !== claimant);
+    const others: Demand[] = [...this.#holders].filter((holder) => holder !== claimant);
     const unfinished = [...others, after].sort((a, b) => needOf(a) - needOf(b));
     let free = capacityBytes - sumOf(unfinished);
     let freeForLarge =
@@ -265,17 +260,17 @@ export class Admission {
     return true;
   }
 
-  #isLarge({ maxBytes }: Claim): boolean {
+  #isLarge({ maxBytes }: Demand): boolean {
     return maxBytes > this.#options.reservedBytes;
   }
 
   #renew(holder: Holder): void {
-    holder.expiresMs = this.#now() + this.#options.leaseMs;
+    holder.expiresMs = this.#options.now() + this.#options.leaseMs;
   }
 
-  /** Takes back the permits of requests that are gone for good; whether there were any. */
+  /** Revokes the permits of abandoned requests. Returns whether there were any. */
   #removeExpired(): boolean {
-    const nowMs = this.#now();
+    const nowMs = this.#options.now();
     const expired = [...this.#holders].filter(({ expiresMs }) => expiresMs <= nowMs);
     for (const holder of expired) this.#remove(holder);
     return expired.length > 0;
@@ -291,12 +286,15 @@ export class Admission {
     const isLarge = this.#isLarge(holder);
     const alike = this.#arriving.filter((waiter) => this.#isLarge(waiter.holder) === isLarge);
     if (alike.length < maxWaiting) return;
-    const size = isLarge ? "large" : "small";
-    throw this.#overloaded(`${maxWaiting} ${size} requests are waiting already, which is the limit`);
+    throw this.#overloaded(`${maxWaiting} ${isLarge ? "large" : "small"} requests are waiting, the maximum`);
   }
 
   #waitedTooLong(): ClassifierError {
-    return this.#overloaded(`there was no room within ${this.#options.maxWaitMs} ms`);
+    return this.#overloaded(`no memory became free within ${this.#options.maxWaitMs} ms`);
+  }
+
+  #leaseExpired(): ClassifierError {
+    return this.#overloaded("the request was idle for too long");
   }
 
   #overloaded(detail: string): ClassifierError {
@@ -305,17 +303,17 @@ export class Admission {
   }
 }
 
-function sumOf(claims: Iterable<Claim>): number {
+function sumOf(demands: Iterable<Demand>): number {
   let sum = 0;
-  for (const { bytes } of claims) sum += bytes;
+  for (const { bytes } of demands) sum += bytes;
   return sum;
 }
 
 /** Bytes that a request may still ask for. */
-function needOf({ bytes, maxBytes }: Claim): number {
+function needOf({ bytes, maxBytes }: Demand): number {
   return maxBytes - bytes;
 }
 
 function clientGone(): ClassifierError {
-  return new ClassifierError({ code: "body_interrupted", measured: 0, detail: "the client went away" });
+  return new ClassifierError({ code: "body_interrupted", measured: 0, detail: "the client disconnected" });
 }

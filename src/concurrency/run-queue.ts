@@ -4,6 +4,7 @@
  */
 import { pause, settleWithin, timedOut } from "./timeout.ts";
 
+/** A queue of tasks that never overlap. */
 export class RunQueue {
   #tail: Promise<void> = Promise.resolve();
   #length = 0;
@@ -17,17 +18,16 @@ export class RunQueue {
     this.#now = now;
   }
 
-  /** Tasks running or waiting. */
+  /** Number of tasks that run or wait. */
   get length(): number {
     return this.#length;
   }
 
+  /** Runs `task` after all earlier tasks and returns its result. */
   async run<T>(task: () => Promise<T>): Promise<T> {
     const previous = this.#tail;
-    let release = () => {};
-    this.#tail = new Promise((resolve) => {
-      release = resolve;
-    });
+    const done = Promise.withResolvers<void>();
+    this.#tail = done.promise;
     const waited = this.#length > 0;
     if (!waited) this.#progress();
     this.#length++;
@@ -40,7 +40,7 @@ export class RunQueue {
     } finally {
       this.#length--;
       this.#progress();
-      release();
+      done.resolve();
     }
   }
 

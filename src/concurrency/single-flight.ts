@@ -10,6 +10,7 @@ import { settleWithin, timedOut } from "./timeout.ts";
 /** Keeps work alive after its request has ended: `waitUntil` of cloudflare:workers. */
 export type WaitUntil = (work: Promise<unknown>) => void;
 
+/** How long callers wait for shared work, and what keeps it alive. */
 export interface SingleFlightOptions {
   /** Milliseconds without progress after which work counts as abandoned. */
   readonly stallMs: number;
@@ -17,16 +18,18 @@ export interface SingleFlightOptions {
   readonly now?: () => number;
 }
 
+/** What the caller that does the work gets. */
 export interface Lead {
-  /** Call after each step: callers then go on waiting for another `stallMs`. */
+  /** Call after each step. Callers then wait for another `stallMs`. */
   progress(): void;
-  /** Aborted when another caller has taken over: stop, and give back what was taken. */
+  /** Aborted when another caller has taken over: stop, and release everything. */
   readonly signal: AbortSignal;
 }
 
+/** The result of shared work. */
 export interface Flown<T> {
   value: T;
-  /** Whether this caller did the work, or joined another's. */
+  /** Whether this caller did the work. False if it joined another caller's work. */
   led: boolean;
 }
 
@@ -36,6 +39,7 @@ interface Flight<T> {
   lastProgressMs: number;
 }
 
+/** Shared work made no progress for too long. */
 export class StalledError extends Error {
   constructor(stallMs: number) {
     super(`no progress for ${stallMs} ms`);
@@ -43,6 +47,7 @@ export class StalledError extends Error {
   }
 }
 
+/** Runs equal work once at a time. */
 export class SingleFlight<T> {
   readonly #flights = new Map<string, Flight<T>>();
   readonly #stallMs: number;
@@ -55,14 +60,14 @@ export class SingleFlight<T> {
     this.#now = now;
   }
 
-  /** Number of works under way. */
+  /** Number of works in progress. */
   get size(): number {
     return this.#flights.size;
   }
 
   /**
-   * Joins the work under way for `key`, or starts it.
-   * Rejects with what the work rejects with, or with StalledError when this caller's own attempt made no progress.
+   * Joins the work in progress for `key`, or starts it.
+   * @throws StalledError if this caller's own attempt made no progress; otherwise what the work throws
    */
   async run(key: string, start: (lead: Lead) => Promise<T>): Promise<Flown<T>> {
     const joined = this.#flights.get(key);
@@ -71,8 +76,7 @@ export class SingleFlight<T> {
       if (outcome) return { value: outcome.value, led: false };
       this.#abandon(key, joined);
       // Several callers may have waited for the same leader: the first to wake leads, the others join it.
-      const successor = this.#flights.get(key);
-      if (successor) return this.run(key, start);
+      if (this.#flights.has(key)) return this.run(key, start);
     }
     const flight = this.#start(key, start);
     const outcome = await this.#settled(flight);
@@ -97,7 +101,7 @@ export class SingleFlight<T> {
     return flight;
   }
 
-  /** The work's value, or undefined when it made no progress for `stallMs`. */
+  /** The work's value, or undefined if it made no progress for `stallMs`. */
   async #settled(flight: Flight<T>): Promise<{ value: T } | undefined> {
     for (;;) {
       const idleMs = this.#now() - flight.lastProgressMs;

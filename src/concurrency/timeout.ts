@@ -1,57 +1,55 @@
 /** Bounded waiting. Imports nothing. */
 
+/** What a wait returns if the promise did not settle in time. */
 export const timedOut = Symbol("timedOut");
 
 /**
- * A timer that fires this much late shows that the thread was busy. What has arrived meanwhile has as long to be read
- * before it counts as missing.
+ * A timer that fires this much late shows that the thread was busy. Events that arrived meanwhile get this much time to be
+ * handled before the wait ends.
  */
 const graceMs = 50;
 
-/** What `promise` settles to, or `timedOut` when that takes longer than `timeoutMs`. The promise goes on. */
+/** Waits for `promise`. Returns `timedOut` after `timeoutMs`; the promise itself continues. */
 export async function settleWithin<T>(promise: Promise<T>, timeoutMs: number): Promise<T | typeof timedOut> {
-  let wake = (_: typeof timedOut) => {};
-  const elapsed = new Promise<typeof timedOut>((resolve) => {
-    wake = resolve;
-  });
+  const elapsed = Promise.withResolvers<typeof timedOut>();
   let dueMs = Date.now() + timeoutMs;
-  const look = () => {
-    if (Date.now() - dueMs < graceMs) return wake(timedOut);
+  const check = () => {
+    if (Date.now() - dueMs < graceMs) return elapsed.resolve(timedOut);
     dueMs = Date.now() + graceMs;
-    timer = setTimeout(look, graceMs);
+    timer = setTimeout(check, graceMs);
   };
-  let timer = setTimeout(look, timeoutMs);
+  let timer = setTimeout(check, timeoutMs);
   try {
-    return await Promise.race([promise, elapsed]);
+    return await Promise.race([promise, elapsed.promise]);
   } finally {
     clearTimeout(timer);
   }
 }
 
-/** Lets the event loop go round for `ms` milliseconds: other requests go on. 0 is one turn. */
+/** Waits for `ms` milliseconds while other requests run. 0 is one turn of the event loop. */
 export function pause(ms: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, ms));
 }
 
-/** How often an IdleTimer looks whether the thread was busy. */
+/** How often an IdleTimer checks whether the thread was busy. */
 const heartbeatMs = 250;
 
 /**
- * settleWithin for one promise after the other, with a single timer: thousands of reads of a large body would otherwise
- * leave as many timers to the garbage collector.
+ * Waits for one promise after the other, like settleWithin, but with a single timer: thousands of reads of a large body
+ * would otherwise leave as many timers to the garbage collector.
  *
- * Time in which the thread was busy does not count: a promise cannot settle meanwhile, and timers fire late. So bytes
- * that arrived while another request was computing are not taken for missing.
+ * Time in which the thread was busy does not count, because no promise can settle then and timers fire late. So bytes that
+ * arrive while another request computes do not count as missing.
  */
 export class IdleTimer {
   readonly #idleMs: number;
   readonly #now: () => number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #dueMs = Number.POSITIVE_INFINITY;
-  /** By how much timers fired late, in all. */
+  /** Total delay of all timers. */
   #lateMs = 0;
   #waitedMs = 0;
-  /** The wait under way: when it began, on the clock that stops while the thread is busy. */
+  /** The current wait: its start on the clock that stops while the thread is busy. */
   #wait: { readonly startedMs: number; readonly giveUp: () => void } | undefined;
 
   constructor(idleMs: number, now: () => number = Date.now) {
@@ -59,12 +57,12 @@ export class IdleTimer {
     this.#now = now;
   }
 
-  /** Milliseconds of all waits that have ended. */
+  /** Total milliseconds of all waits that have ended. */
   get waitedMs(): number {
     return this.#waitedMs;
   }
 
-  /** What `promise` settles to, or `timedOut` when that takes longer than `idleMs`. One wait at a time. */
+  /** Waits for `promise`. Returns `timedOut` after `idleMs`. Only one wait at a time. */
   settle<T>(promise: Promise<T>): Promise<T | typeof timedOut> {
     return new Promise((resolve, reject) => {
       this.#arm(Math.min(heartbeatMs, this.#idleMs));
@@ -75,20 +73,11 @@ export class IdleTimer {
         this.#waitedMs += this.#clockMs() - wait.startedMs;
         this.#wait = undefined;
       };
-      promise.then(
-        (value) => {
-          end();
-          resolve(value);
-        },
-        (error: unknown) => {
-          end();
-          reject(error);
-        },
-      );
+      promise.finally(end).then(resolve, reject);
     });
   }
 
-  /** To be called when nothing more is waited for. */
+  /** Stops the timer. Call it after the last wait. */
   stop(): void {
     if (this.#timer !== undefined) clearTimeout(this.#timer);
     this.#timer = undefined;
@@ -104,10 +93,10 @@ export class IdleTimer {
   #arm(ms: number): void {
     if (this.#timer !== undefined) return;
     this.#dueMs = this.#now() + ms;
-    this.#timer = setTimeout(this.#look, ms);
+    this.#timer = setTimeout(this.#check, ms);
   }
 
-  readonly #look = () => {
+  readonly #check = () => {
     this.#lateMs += Math.max(0, this.#now() - this.#dueMs);
     this.#dueMs = Number.POSITIVE_INFINITY;
     this.#timer = undefined;

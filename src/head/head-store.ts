@@ -1,27 +1,23 @@
 /**
- * The heads of this isolate: which is live on which version of the model, and those in use, decoded. What is live is
- * read again at most once in `refreshMs` a head, behind a request's back, and a head that has gone live is decoded before
- * it takes the place of the one before; where that fails, the one before stays. A first read that fails is forgotten: the
- * next request tries again.
+ * The heads of this isolate: which head is live on which version of the model, and the decoded heads in use.
+ *
+ * A request that finds a head's current.json older than `refreshMs` triggers a background read of it. A new head is
+ * decoded before it replaces the old one; if that fails, the old one stays. A failed first read is not kept: the next
+ * request tries again.
  */
-import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import type { JsonLimits } from "../bytes/bounded-json.ts";
 import { freeBytes } from "../bytes/free-bytes.ts";
 import { Lru } from "../cache/lru.ts";
 import { RunQueue } from "../concurrency/run-queue.ts";
-import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/single-flight.ts";
-import {
-  headMismatchRetrySeconds,
-  maxHeadMemoryBytes,
-  maxKnownHeads,
-  maxModelJsonBytes,
-  modelLoadStallMs,
-} from "../limits.ts";
-import type { Manifest } from "../model/manifest.ts";
+import { SingleFlight, StalledError, type WaitUntil } from "../concurrency/single-flight.ts";
+import { ClassifierError } from "../errors.ts";
+import { maxHeadMemoryBytes, maxModelJsonBytes, modelLoadStallMs, retryAfterSeconds } from "../limits.ts";
+import { FileError, invalidFile, parseFile } from "../model/json-file.ts";
+import { headsFolder, type Manifest } from "../model/manifest.ts";
 import type { Pack } from "../model/pack.ts";
+import { modelUnavailable } from "../model/unavailable.ts";
 import type { PackSource } from "../storage/bucket-source.ts";
-import { DecodedHeads } from "./decoded-heads.ts";
-import { type Head, HeadFormatError, parseHead } from "./head.ts";
-import { HeadNames, type ListableBucket } from "./head-names.ts";
+import { type Head, parseHead } from "./head.ts";
 import {
   type Backbone,
   backboneText,
@@ -32,18 +28,41 @@ import {
   headKey,
   liveOn,
 } from "./live-heads.ts";
-import { asHeadError, headMismatch, headUnavailable, unknownHead } from "./unavailable.ts";
 
+/** Heads whose current.json an isolate keeps, at most about 4 KB each. */
+const defaultMaxKnown = 256;
+/** Names of heads that an isolate keeps: one page of an R2 list, at most 64 characters each. */
+const maxListedNames = 1000;
+/** Retry-After for a head without a version for the live model, and how often such requests read current.json. */
+const mismatchRetrySeconds = 2;
+/** The entries of current.json, at their maximum numbers, have about 15 brackets, commas and colons each. */
+const currentLimits: JsonLimits = { maxDepth: 16, maxStructure: 20_000 };
+/** V8's cost of one head besides its numbers: a Map slot, objects, typed arrays. */
+const headOverheadBytes = 2_000;
+/** V8's cost of one label besides its characters: an object, two strings, a bias. */
+const labelOverheadBytes = 100;
+
+/** The method of an R2 bucket binding that lists the heads. */
+export interface ListableBucket {
+  list(options: { prefix: string; delimiter: string; limit: number }): Promise<{
+    readonly truncated: boolean;
+    readonly delimitedPrefixes: readonly string[];
+  }>;
+}
+
+/** Where heads come from, and how many are kept. */
 export interface HeadStoreOptions {
   readonly source: PackSource;
   readonly bucket: ListableBucket;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
   readonly waitUntil: WaitUntil;
-  /** Milliseconds after which a request has the bucket asked, behind its back, what is live. */
+  /** Age, in milliseconds, after which a request triggers a background check of what is live. */
   readonly refreshMs: number;
-  /** Milliseconds without progress after which a read counts as abandoned. */
+  /** Milliseconds without progress after which a read counts as abandoned. Default: 10,000. */
   readonly stallMs?: number;
+  /** Bytes of decoded heads. Default: 3 MiB. */
   readonly maxBytes?: number;
+  /** Heads whose current.json is kept. Default: 256. */
   readonly maxKnown?: number;
   readonly now?: () => number;
 }
@@ -51,55 +70,71 @@ export interface HeadStoreOptions {
 /** What is live of one head. */
 interface Known extends Pick<HeadCurrent, "name" | "live"> {
   checkedMs: number;
-  /** A version of the model that had no head when the bucket was last asked, and when that was. */
+  /** The version of the model that had no head at the last read, and the time of that read. */
   missing?: { readonly backbone: string; readonly atMs: number };
 }
 
+/** The heads in the bucket. `truncated`: there are more than these. */
+interface Listed {
+  readonly names: ReadonlySet<string>;
+  readonly truncated: boolean;
+  readonly atMs: number;
+}
+
+/** Finds heads and keeps them. One per isolate. */
 export class HeadStore {
   readonly #options: HeadStoreOptions;
   readonly #now: () => number;
-  readonly #names: HeadNames;
-  readonly #decoded: DecodedHeads;
   readonly #known: Lru<Known>;
+  readonly #decoded: Lru<Head>;
+  #listed: Listed | undefined;
+  #lists = 0;
   readonly #currentFlight: SingleFlight<Known>;
   readonly #headFlight: SingleFlight<Head>;
-  readonly #listFlight: SingleFlight<void>;
-  /** One head is read at a time: reading takes several times its size. */
+  readonly #listFlight: SingleFlight<Listed>;
+  /** Heads are read one at a time, because reading one takes several times its size. */
   readonly #queue: RunQueue;
 
   constructor(options: HeadStoreOptions) {
     const stallMs = options.stallMs ?? modelLoadStallMs;
     this.#options = options;
     this.#now = options.now ?? Date.now;
-    this.#names = new HeadNames(options.bucket, options.refreshMs, this.#now);
-    this.#known = new Lru(options.maxKnown ?? maxKnownHeads);
-    this.#decoded = new DecodedHeads(options.maxBytes ?? maxHeadMemoryBytes);
+    this.#known = new Lru(options.maxKnown ?? defaultMaxKnown);
+    this.#decoded = new Lru(options.maxBytes ?? maxHeadMemoryBytes);
     const flights = { stallMs, waitUntil: options.waitUntil, now: this.#now };
     this.#currentFlight = new SingleFlight(flights);
     this.#headFlight = new SingleFlight(flights);
     this.#listFlight = new SingleFlight(flights);
-    // Half: who waits for one that is gone must get its turn before it counts as gone itself.
+    // Half of it: a read behind an abandoned one must get its turn before it counts as abandoned itself.
     this.#queue = new RunQueue(stallMs / 2, this.#now);
   }
 
-  /** What is held, for tests and logs: names with what is live, decoded heads and their bytes, lists of the bucket. */
+  /** What is held, for tests and logs: known heads, decoded heads and their bytes. `lists`: R2 Class A operations. */
   get usage(): { known: number; decoded: number; bytes: number; lists: number } {
-    const { size: decoded, bytes } = this.#decoded;
-    return { known: this.#known.size, decoded, bytes, lists: this.#names.lists };
+    const { size: decoded, weight: bytes } = this.#decoded;
+    return { known: this.#known.size, decoded, bytes, lists: this.#lists };
   }
 
   /**
-   * The head that is live on the very pack whose features are to be scored.
-   * Rejects with unknown_head, head_mismatch, head_unavailable.
+   * Returns the head that is live on the pack whose features it will score.
    * @param name checked by packNameSchema
+   * @throws ClassifierError unknown_head, head_mismatch, head_unavailable
    */
   async head(name: string, { manifest }: Pack): Promise<Head> {
+    try {
+      return await this.#find(name, manifest);
+    } catch (error) {
+      throw asHeadError(name, error);
+    }
+  }
+
+  async #find(name: string, manifest: Manifest): Promise<Head> {
     const known = this.#known.get(name);
     if (known) this.#refreshWhenDue(known, manifest);
     let current = known ?? (await this.#readCurrent(name));
     let entry = liveOn(current, manifest);
-    if (!entry && this.#mayAskAgain(current, manifest)) {
-      // The model has changed since: its head was pushed before it, and after what is known here was read.
+    if (!entry && this.#mayReadAgain(current, manifest)) {
+      // The model has changed since the last read. Its head was pushed before it, so current.json now has it.
       current = await this.#readCurrent(name);
       entry = liveOn(current, manifest);
       if (!entry) current.missing = { backbone: backboneText(manifest), atMs: this.#now() };
@@ -113,136 +148,174 @@ export class HeadStore {
     }
   }
 
-  /** Once for each version of the model, and then not more often than its callers are told to try again. */
-  #mayAskAgain({ missing }: Known, backbone: Backbone): boolean {
+  /** Allows one read for each version of the model, and then one per retry interval. */
+  #mayReadAgain({ missing }: Known, backbone: Backbone): boolean {
     if (missing?.backbone !== backboneText(backbone)) return true;
-    return this.#now() - missing.atMs >= 1000 * headMismatchRetrySeconds;
+    return this.#now() - missing.atMs >= 1000 * mismatchRetrySeconds;
   }
 
   async #readCurrent(name: string): Promise<Known> {
-    try {
-      if (this.#names.mayExist(name) === undefined) {
-        await this.#listFlight.run("list", () => this.#names.list());
+    if (!(await this.#mayExist(name))) throw unknownHead(name);
+    const { value } = await this.#currentFlight.run(name, async ({ signal }) => {
+      const current = await this.#readLive(name);
+      if (!current) {
+        this.#known.delete(name);
+        throw unknownHead(name);
       }
-    } catch (error) {
-      throw headUnavailable(name, "listing the heads in the bucket failed", error);
-    }
-    if (this.#names.mayExist(name) === false) throw unknownHead(name);
+      const known = { ...current, checkedMs: this.#now() };
+      if (!signal.aborted) this.#known.put(name, known);
+      return known;
+    });
+    return value;
+  }
+
+  /**
+   * Whether the bucket may have this head. One list per `refreshMs` answers that for all names, so unknown names cost
+   * neither a read nor memory each. If there are more heads than a list returns, only a read can tell.
+   */
+  async #mayExist(name: string): Promise<boolean> {
+    const isFresh = this.#listed && this.#now() - this.#listed.atMs < this.#options.refreshMs;
+    const listed = isFresh ? this.#listed! : (await this.#listFlight.run("list", () => this.#list())).value;
+    return listed.truncated || listed.names.has(name);
+  }
+
+  async #list(): Promise<Listed> {
+    this.#lists++;
+    const atMs = this.#now();
+    const prefix = `${headsFolder}/`;
     try {
-      const read = (lead: Lead) => this.#fetchCurrent(name, lead);
-      return (await this.#currentFlight.run(name, read)).value;
-    } catch (error) {
-      throw asHeadError(name, `reading ${headCurrentKey(name)}`, error);
+      const options = { prefix, delimiter: "/", limit: maxListedNames };
+      const { delimitedPrefixes, truncated } = await this.#options.bucket.list(options);
+      const names = new Set(delimitedPrefixes.map((folder) => folder.slice(prefix.length, -1)));
+      this.#listed = { names, truncated, atMs };
+      return this.#listed;
+    } catch (cause) {
+      throw modelUnavailable("listing the heads in the bucket failed", cause);
     }
   }
 
-  async #fetchCurrent(name: string, { signal }: Pick<Lead, "signal">): Promise<Known> {
+  /** Reads current.json, or returns undefined if it does not exist. */
+  async #readLive(name: string): Promise<Pick<HeadCurrent, "name" | "live"> | undefined> {
     const key = headCurrentKey(name);
     const bytes = await this.#options.source.readIfThere(key, maxModelJsonBytes);
-    if (!bytes) {
-      this.#known.delete(name);
-      throw unknownHead(name);
-    }
-    const known = { ...parseCurrent(name, bytes), checkedMs: this.#now() };
-    if (!signal.aborted) this.#known.put(name, known);
-    return known;
+    if (!bytes) return undefined;
+    const current = parseFile(key, bytes, headCurrentSchema, currentLimits);
+    if (current.name !== name) throw invalidFile(key, `it names the head ${current.name}`);
+    return { name, live: current.live };
   }
 
   async #load(name: string, entry: HeadEntry, manifest: Manifest): Promise<Head> {
     const key = headKey(name, entry.version);
     const decoded = this.#decoded.get(key);
     if (decoded) return decoded;
-    try {
-      const read = (lead: Lead) =>
-        this.#queue.run(() => {
-          lead.progress();
-          return this.#readHead(key, name, entry, manifest);
-        });
-      return (await this.#headFlight.run(key, read)).value;
-    } catch (error) {
-      throw asHeadError(name, key, error);
-    }
+    const { value } = await this.#headFlight.run(key, ({ progress }) =>
+      this.#queue.run(() => {
+        progress();
+        return this.#readHead(key, name, entry, manifest);
+      }),
+    );
+    return value;
   }
 
   async #readHead(key: string, name: string, entry: HeadEntry, manifest: Manifest): Promise<Head> {
     const startedMs = this.#now();
     const { version, bytes } = entry;
     const content = await this.#options.source.readChecked(key, entry);
-    const head = await parseHead(content);
+    const parsed = await parseHead(content, key);
     freeBytes(content);
-    checkIsEntry(head, name, entry, manifest);
-    const kept = this.#decoded.put(key, head);
+    checkIsEntry(key, parsed, name, entry, manifest);
+    const head = withoutText(parsed);
+    this.#decoded.put(key, head, headBytes(head));
     const model = backboneText(entry.backbone);
-    this.#options.log({
-      ...{ event: "head_loaded", head: name, version, model, classes: head.file.labels.length, bytes },
-      ms: this.#now() - startedMs,
-    });
-    return kept;
+    const facts = { event: "head_loaded", head: name, version, model, classes: head.file.labels.length };
+    this.#options.log({ ...facts, bytes, ms: this.#now() - startedMs });
+    return head;
   }
 
   #refreshWhenDue(known: Known, manifest: Manifest): void {
     const nowMs = this.#now();
     if (nowMs - known.checkedMs < this.#options.refreshMs) return;
-    // Set at once, so that one request asks; were it to go away, the next one would, a while later.
+    // Set before the check, so that only one request starts it.
     known.checkedMs = nowMs;
     const refresh = this.#refresh(known, manifest).catch((error: unknown) => {
-      const reason = error instanceof Error ? error.message : String(error);
+      const cause = asHeadError(known.name, error);
+      const reason = cause instanceof Error ? cause.message : String(cause);
       this.#options.log({ event: "head_refresh_failed", head: known.name, reason });
     });
     this.#options.waitUntil(refresh);
   }
 
   async #refresh(known: Known, manifest: Manifest): Promise<void> {
-    const { name } = known;
-    const key = headCurrentKey(name);
-    const bytes = await this.#options.source.readIfThere(key, maxModelJsonBytes);
-    // Another request may have read it meanwhile, and knows better.
+    const { name, checkedMs } = known;
+    const current = await this.#readLive(name);
+    // If a request has read it in the meantime, that result is newer.
     if (this.#known.get(name) !== known) return;
-    if (!bytes) {
+    if (!current) {
       this.#known.delete(name);
       return;
     }
-    const next = { ...parseCurrent(name, bytes), checkedMs: known.checkedMs };
-    const entry = liveOn(next, manifest);
+    const entry = liveOn(current, manifest);
     if (entry) await this.#load(name, entry, manifest);
-    if (this.#known.get(name) === known) this.#known.put(name, next);
+    if (this.#known.get(name) === known) this.#known.put(name, { ...current, checkedMs });
   }
 }
 
-/** maxHeadHistory and maxHeadBackbones entries have about 15 brackets, commas and colons each. */
-const currentLimits: JsonLimits = { maxDepth: 16, maxStructure: 20_000 };
-
-function parseCurrent(name: string, bytes: Uint8Array): Pick<HeadCurrent, "name" | "live"> {
-  const key = headCurrentKey(name);
-  let json: unknown;
-  try {
-    json = parseJson(bytes, currentLimits);
-  } catch (cause) {
-    if (!(cause instanceof JsonError)) throw cause;
-    throw headUnavailable(name, `${key} ${cause.message}; push the head again`, cause);
-  }
-  const parsed = headCurrentSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw headUnavailable(
-      name,
-      `${key} is not valid: ${issue?.path.join(".") || "the document"}: ${issue?.message}; push the head again`,
-    );
-  }
-  if (parsed.data.name !== name) {
-    throw headUnavailable(name, `${key} names the head ${parsed.data.name}; push the head again`);
-  }
-  return { name, live: parsed.data.live };
-}
-
-/** What a head file says of itself against where it was found and what it is to score. */
-function checkIsEntry({ file }: Head, name: string, entry: HeadEntry, manifest: Manifest): void {
-  const says = `${file.name} ${file.version} for ${backboneText(file.backbone)}`;
+/**
+ * Checks what a head file says of itself against its key and the model that it will score.
+ * @throws FileError
+ */
+function checkIsEntry(key: string, { file }: Head, name: string, entry: HeadEntry, manifest: Manifest): void {
+  const actual = `${file.name} ${file.version} for ${backboneText(file.backbone)}`;
   const expected = `${name} ${entry.version} for ${backboneText(entry.backbone)}`;
-  if (says !== expected) throw new HeadFormatError(`it is ${says}; expected ${expected}; push it again`);
+  if (actual !== expected) throw invalidFile(key, `it is ${actual}; expected ${expected}`);
   if (file.feature_size !== manifest.feature_size) {
-    throw new HeadFormatError(
+    throw invalidFile(
+      key,
       `it takes ${file.feature_size} features; the model gives ${manifest.feature_size}; train it again`,
     );
   }
+}
+
+/** Drops the base64 text of the matrices, which is larger than the matrices, and the record of the training. */
+function withoutText({ file, weights, centroids }: Head): Head {
+  const unknown = file.unknown && { ...file.unknown, centroids: "" };
+  return { file: { ...file, weights: "", unknown, training: {} }, weights, centroids };
+}
+
+/** Bytes of a decoded head in memory. */
+function headBytes({ file, weights, centroids }: Head): number {
+  const text = file.labels.reduce((sum, { id, label }) => sum + id.length + label.length, 0);
+  const numbers = weights.byteLength + (centroids?.byteLength ?? 0);
+  return numbers + 2 * text + labelOverheadBytes * file.labels.length + headOverheadBytes;
+}
+
+function unknownHead(head: string): ClassifierError {
+  return new ClassifierError({ code: "unknown_head", head });
+}
+
+function headMismatch({ name, live }: Known, backbone: Backbone): ClassifierError {
+  return new ClassifierError({
+    code: "head_mismatch",
+    head: name,
+    backbones: live.map((entry) => backboneText(entry.backbone)),
+    live: backboneText(backbone),
+    retryAfterSeconds: mismatchRetrySeconds,
+  });
+}
+
+/** Builds the retryable `head_unavailable` error (503). */
+export function headUnavailable(head: string, detail: string, cause?: unknown): ClassifierError {
+  return new ClassifierError({ code: "head_unavailable", head, detail, retryAfterSeconds }, { cause });
+}
+
+/** Turns the errors of reading a head into `head_unavailable`. Returns other errors unchanged. */
+function asHeadError(head: string, error: unknown): unknown {
+  if (error instanceof FileError) {
+    return headUnavailable(head, `${error.message}; push the head again`, error.cause);
+  }
+  if (error instanceof StalledError) return headUnavailable(head, `reading it made ${error.message}`, error);
+  if (error instanceof ClassifierError && error.reason.code === "model_unavailable") {
+    return headUnavailable(head, error.reason.detail, error.cause);
+  }
+  return error;
 }

@@ -1,18 +1,27 @@
 /**
- * A head: one's own classes on the features of a pack's backbone. A linear layer, its labels, and what it was trained on.
- * Pure: no I/O, no Workers types. The trainer (cli/head/) and the Worker score with this very code.
+ * A head: a user's own classes on the features of a pack's backbone. It is a linear layer with its labels and the record
+ * of its training. The trainer (cli/head/) and the Worker score with this code.
  */
 import { z } from "zod";
 import { base64ToBytes } from "../bytes/base64.ts";
-import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import type { JsonLimits } from "../bytes/bounded-json.ts";
 import { freeBytes } from "../bytes/free-bytes.ts";
-import { sha256Hex } from "../bytes/sha256.ts";
-import { headTemperatureRange, maxHeadValue } from "../limits.ts";
-import { canonicalJson, labelsSchema, packNameSchema, packVersionSchema } from "../model/manifest.ts";
+import { formatNumber, invalidFile, parseFile } from "../model/json-file.ts";
+import { labelsSchema, manifestVersion, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";
 
 /** The head format that this code reads and writes. */
 export const headFormat = 1;
+
+/** Temperatures of a head. The trainer fits 0.01 to 100. Sharper or flatter than 1000 times, every answer is the same. */
+export const headTemperatureRange = { min: 1e-3, max: 1e3 } as const;
+/**
+ * Largest absolute value of a head's weights and biases. With 100,000 features of up to 1e20 each and the lowest
+ * temperature, a logit stays below 1e34, within float32 (3.4e38).
+ */
+export const maxHeadValue = 1e6;
+/** A file of 380 classes, the most that fit into maxHeadBytes, has about 1,000 commas; matrices are base64. */
+const jsonLimits: JsonLimits = { maxDepth: 16, maxStructure: 20_000 };
 
 /** Little-endian float32, row-major, as base64. */
 const matrix = z.base64();
@@ -22,26 +31,27 @@ function boundedNumber(min: number, max: number) {
   return z.number().min(min, expected).max(max, expected);
 }
 
+/** Schema of a head file. */
 export const headSchema = z.strictObject({
-  format: z.literal(headFormat),
+  format: formatNumber(headFormat),
   name: packNameSchema,
   /** First 16 hex digits of the SHA-256 over the canonical JSON without `version`. */
   version: packVersionSchema,
-  /** The pack whose features it was trained on: another version's features mean something else. */
+  /** The pack whose features it was trained on. The features of another version have another meaning. */
   backbone: z.strictObject({ name: packNameSchema, version: packVersionSchema }),
   /** logistic: multinomial logistic regression. prototype: class means, compared by cosine. */
   method: z.enum(["logistic", "prototype"]),
   labels: labelsSchema,
   feature_size: z.int().min(1).max(100_000),
-  /** What is done to the features before the linear layer: l2 makes their length 1. */
+  /** How features are prepared for the linear layer: l2 scales them to length 1. */
   normalize: z.enum(["none", "l2"]),
   /** [classes, feature_size] */
   weights: matrix,
   /** [classes] */
   bias: z.array(boundedNumber(-maxHeadValue, maxHeadValue)).min(1),
-  /** The logits are divided by it, so that the softmax is calibrated (Guo et al., 2017, section 4.2). */
+  /** Divides the logits, so that the softmax is calibrated (Guo et al., 2017, section 4.2). */
   temperature: boundedNumber(headTemperatureRange.min, headTemperatureRange.max),
-  /** How an image is told that is far from every class; null where the head was trained without it. */
+  /** How to detect an image that is far from every class. Null if the head was trained without it. */
   unknown: z
     .strictObject({
       /** [classes, feature_size], each of length 1: the class means of the normalised features. */
@@ -50,11 +60,11 @@ export const headSchema = z.strictObject({
       threshold: z.number().min(-1).max(1),
     })
     .nullable(),
-  /** Metrics, seed, counts: for people, never read by the Worker. */
+  /** Metrics, seed and counts, for people. The Worker does not read them. */
   training: z.record(z.string(), z.unknown()),
 });
 
-/** What a head file holds. */
+/** The content of a head file. */
 export type HeadFile = z.infer<typeof headSchema>;
 
 /** A head file with its matrices as numbers. */
@@ -62,87 +72,80 @@ export interface Head {
   readonly file: HeadFile;
   /** [classes, feature_size], row-major. */
   readonly weights: Float32Array;
-  /** [classes, feature_size], row-major; undefined where the head cannot tell unknown images. */
+  /** [classes, feature_size], row-major. Undefined if the head cannot detect unknown images. */
   readonly centroids: Float32Array | undefined;
 }
 
-/** What is wrong with a head file: what was found, and what was expected. */
-export class HeadFormatError extends Error {}
-
-/** Version of a head: first 16 hex digits of the SHA-256 over its canonical JSON without `version`. */
-export async function headVersion(file: object): Promise<string> {
-  const { version: _, ...content } = file as Record<string, unknown>;
-  const bytes = new TextEncoder().encode(canonicalJson(content));
-  const hash = await sha256Hex(bytes);
-  freeBytes(bytes);
-  return hash.slice(0, 16);
+/** Returns the version of a head: first 16 hex digits of the SHA-256 over its canonical JSON without `version`. */
+export function headVersion(file: object): Promise<string> {
+  return manifestVersion(file);
 }
 
-/** Reads a head file's bytes and checks them, its own hash included. Rejects with HeadFormatError. */
-export async function parseHead(bytes: Uint8Array): Promise<Head> {
-  const json = parseFile(bytes);
-  checkFormat(json);
-  const parsed = headSchema.safeParse(json);
-  if (!parsed.success) {
-    const issue = parsed.error.issues[0];
-    throw new HeadFormatError(`${issue?.path.join(".") || "the document"}: ${issue?.message}`);
-  }
-  const file = parsed.data;
+/**
+ * Parses and checks a head file, including its own hash.
+ * @param name the file's name, for errors
+ * @throws FileError
+ */
+export async function parseHead(bytes: Uint8Array, name = "the head"): Promise<Head> {
+  const file = parseFile(name, bytes, headSchema, jsonLimits);
+  const { version, labels, feature_size: size } = file;
   const actual = await headVersion(file);
-  if (actual !== file.version) {
-    throw new HeadFormatError(`it says it is version ${file.version} and hashes to ${actual}`);
+  if (actual !== version) throw invalidFile(name, `it says it is version ${version} and hashes to ${actual}`);
+  if (file.bias.length !== labels.length) {
+    throw invalidFile(name, `bias has ${file.bias.length} numbers; expected ${labels.length}, one per label`);
   }
-  const classes = file.labels.length;
-  if (file.bias.length !== classes) {
-    throw new HeadFormatError(`bias has ${file.bias.length} numbers; expected ${classes}, one a label`);
-  }
-  const decode = (name: string, text: string) => decodeMatrix(name, text, classes * file.feature_size);
+  const decode = (field: string, text: string): Float32Array => {
+    const bytes = base64ToBytes(text);
+    const expected = labels.length * size * 4;
+    if (bytes?.length !== expected) {
+      throw invalidFile(name, `${field} has ${bytes?.length} bytes; expected ${expected}`);
+    }
+    const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+    const values = Float32Array.from({ length: expected / 4 }, (_, i) => view.getFloat32(i * 4, true));
+    freeBytes(bytes);
+    if (!values.every(Number.isFinite)) throw invalidFile(name, `${field} has a value that is not finite`);
+    return values;
+  };
   const weights = decode("weights", file.weights);
   if (weights.some((weight) => Math.abs(weight) > maxHeadValue)) {
-    throw new HeadFormatError(
-      `weights holds a value that is out of range; expected ${-maxHeadValue} to ${maxHeadValue}`,
-    );
+    throw invalidFile(name, `weights has a value out of range; expected ${-maxHeadValue} to ${maxHeadValue}`);
   }
   const centroids = file.unknown ? decode("unknown.centroids", file.unknown.centroids) : undefined;
-  if (centroids) checkUnitRows("unknown.centroids", centroids, file.feature_size);
+  for (const row of centroids ? labels.keys() : []) {
+    const length = Math.sqrt(dotRow(centroids!, row, centroids!.subarray(row * size), size));
+    // Longer rows would give cosines above 1. The mean of a class whose features cancel out has length 0.
+    if (length > 0 && Math.abs(length - 1) > 1e-3) {
+      const measured = Number(length.toPrecision(4));
+      throw invalidFile(name, `unknown.centroids: row ${row} has length ${measured}; expected 1`);
+    }
+  }
   return { file, weights, centroids };
 }
 
-/** A longer row would give cosines over 1. Classes whose features cancel out have a mean of length 0. */
-function checkUnitRows(name: string, values: Float32Array, size: number): void {
-  for (let row = 0; row * size < values.length; row++) {
-    const vector = values.subarray(row * size, (row + 1) * size);
-    const length = Math.sqrt(vector.reduce((sum, value) => sum + value * value, 0));
-    if (length > 0 && Math.abs(length - 1) > 1e-3) {
-      throw new HeadFormatError(
-        `${name}: row ${row} has length ${Number(length.toPrecision(4))}; expected 1`,
-      );
-    }
-  }
+/** The features of one image, as heads take them. */
+export interface HeadInput {
+  /** [feature_size], as the backbone pools them. */
+  readonly features: Float32Array;
+  /** The same with length 1. */
+  readonly unit: Float32Array;
 }
 
-/**
- * Logits of a head, divided by its temperature.
- * @param features [feature_size], as the backbone pools them
- * @returns [classes]
- */
-export function headLogits(head: Head, features: Float32Array): Float32Array {
-  const { feature_size: size, normalize, bias, temperature } = head.file;
-  const input = normalize === "l2" ? l2Normalised(features) : features;
-  return Float32Array.from(
-    bias,
-    (offset, row) => (dotRow(head.weights, row, input, size) + offset) / temperature,
-  );
+/** Prepares features for headLogits and nearestCosine. */
+export function headInput(features: Float32Array): HeadInput {
+  return { features, unit: l2Normalised(features) };
 }
 
-/**
- * Cosine of an image to the nearest class mean, -1 to 1; undefined where the head cannot tell unknown images.
- * @param features [feature_size], as the backbone pools them
- */
-export function nearestCosine({ file, centroids }: Head, features: Float32Array): number | undefined {
+/** Returns the logits of a head, [classes], divided by its temperature. */
+export function headLogits({ file, weights }: Head, { features, unit }: HeadInput): Float32Array {
+  const { feature_size: size, normalize, bias, temperature } = file;
+  const input = normalize === "l2" ? unit : features;
+  return Float32Array.from(bias, (offset, row) => (dotRow(weights, row, input, size) + offset) / temperature);
+}
+
+/** Returns the cosine to the nearest class mean, -1 to 1. Undefined if the head cannot detect unknown images. */
+export function nearestCosine({ file, centroids }: Head, { unit }: HeadInput): number | undefined {
   if (!centroids) return undefined;
-  const input = l2Normalised(features);
-  return Math.max(...file.labels.map((_, row) => dotRow(centroids, row, input, file.feature_size)));
+  return Math.max(...file.labels.map((_, row) => dotRow(centroids, row, unit, file.feature_size)));
 }
 
 /** Row `row` of a [rows, size] matrix times a vector, in float64. */
@@ -150,36 +153,4 @@ function dotRow(values: Float32Array, row: number, vector: Float32Array, size: n
   let sum = 0;
   for (let i = 0; i < size; i++) sum += values[row * size + i]! * vector[i]!;
   return sum;
-}
-
-/** A file of 380 classes, the most that fit maxHeadBytes, has about 1,000 commas; matrices are base64. */
-const jsonLimits: JsonLimits = { maxDepth: 16, maxStructure: 20_000 };
-
-function parseFile(bytes: Uint8Array): unknown {
-  try {
-    return parseJson(bytes, jsonLimits);
-  } catch (cause) {
-    if (!(cause instanceof JsonError)) throw cause;
-    throw new HeadFormatError(`it ${cause.message}`, { cause });
-  }
-}
-
-function checkFormat(json: unknown): void {
-  const format = json !== null && typeof json === "object" && "format" in json ? json.format : undefined;
-  if (format === headFormat) return;
-  throw new HeadFormatError(
-    `it has format ${JSON.stringify(format)?.slice(0, 40)}; this version reads format ${headFormat}`,
-  );
-}
-
-function decodeMatrix(name: string, text: string, count: number): Float32Array {
-  const bytes = base64ToBytes(text);
-  if (bytes?.length !== count * 4) {
-    throw new HeadFormatError(`${name} has ${bytes?.length} bytes; expected ${count * 4}`);
-  }
-  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
-  const values = Float32Array.from({ length: count }, (_, i) => view.getFloat32(i * 4, true));
-  freeBytes(bytes);
-  if (!values.every(Number.isFinite)) throw new HeadFormatError(`${name} holds a value that is not finite`);
-  return values;
 }

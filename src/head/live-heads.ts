@@ -1,23 +1,25 @@
 /**
- * `heads/<name>/current.json`: for each version of the model the head that is live on it, and the heads before. Writing it
- * is what makes a head live. A head for a version that is not live yet waits here, so that the model can change, and
- * change back, without a request that finds none. Pure.
+ * The format of `heads/<name>/current.json`: which head is live on each version of the model, and the heads before it.
+ * Writing this file makes a head live. It can list heads for versions of the model that are not live, so the model can
+ * change, and change back, and always find its head.
  */
 import { z } from "zod";
 import { maxHeadBackbones, maxHeadBytes, maxHeadHistory } from "../limits.ts";
+import { formatNumber } from "../model/json-file.ts";
 import { headsFolder, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 
 const entrySchema = z.object({
   version: packVersionSchema,
   backbone: z.object({ name: packNameSchema, version: packVersionSchema }),
-  /** Of the head's file: it is checked before it is read. */
+  /** Size and hash of the head's file, which is checked before it is parsed. */
   bytes: z.int().min(1).max(maxHeadBytes),
   sha256: z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits"),
   pushed_at: z.string(),
 });
 
+/** Schema of current.json. */
 export const headCurrentSchema = z.object({
-  format: z.literal(1),
+  format: formatNumber(1),
   name: packNameSchema,
   /** At most one for each version of the model. */
   live: z.array(entrySchema).min(1).max(maxHeadBackbones),
@@ -25,25 +27,30 @@ export const headCurrentSchema = z.object({
   history: z.array(entrySchema).max(maxHeadHistory),
 });
 
+/** One version of a head. */
 export type HeadEntry = Readonly<z.infer<typeof entrySchema>>;
+/** The content of current.json. */
 export type HeadCurrent = Readonly<z.infer<typeof headCurrentSchema>>;
 
-/** A version of the model, as a head names it. */
+/** The version of the model whose features a head takes. */
 export type Backbone = HeadEntry["backbone"];
 
+/** Key of a head's current.json in the bucket. */
 export function headCurrentKey(name: string): string {
   return `${headsFolder}/${name}/current.json`;
 }
 
+/** Key of a head's file in the bucket. */
 export function headKey(name: string, version: string): string {
   return `${headsFolder}/${name}/${version}.json`;
 }
 
+/** A backbone as name/version. */
 export function backboneText({ name, version }: Backbone): string {
   return `${name}/${version}`;
 }
 
-/** The head that is live on `backbone`. */
+/** Returns the head that is live on `backbone`. */
 export function liveOn({ live }: Pick<HeadCurrent, "live">, backbone: Backbone): HeadEntry | undefined {
   return live.find((entry) => backboneText(entry.backbone) === backboneText(backbone));
 }

@@ -1,9 +1,9 @@
-/** From a JPEG's components to RGB, as libjpeg tells and computes them. Pure. */
+/** From a JPEG's components to RGB, as in libjpeg. */
 import type { JpegHeader } from "./jpeg-header.ts";
 
 /**
- * Whether the components are YCbCr (or YCCK), as libjpeg tells. Three: JFIF says YCbCr, then the Adobe segment decides,
- * then the component ids. Four: the Adobe segment decides, and without one they are CMYK.
+ * Whether the components are YCbCr or YCCK. Three components: YCbCr with JFIF; otherwise the Adobe segment decides, and
+ * without one the component ids. Four components: the Adobe segment decides; without one they are CMYK.
  */
 export function hasColourTransform({ components, hasJfif, adobeTransform }: JpegHeader): boolean {
   if (components.length === 4) return (adobeTransform ?? 0) !== 0;
@@ -12,7 +12,7 @@ export function hasColourTransform({ components, hasJfif, adobeTransform }: Jpeg
   return components.map((c) => String.fromCharCode(c.id)).join("") !== "RGB";
 }
 
-/** One row of a component: one sample per pixel from index `at` of `samples`. */
+/** One row of a component: one sample per pixel, from index `at` of `samples`. */
 export interface SampleRow {
   readonly samples: Uint8ClampedArray;
   readonly at: number;
@@ -45,7 +45,7 @@ function plainRow(red: SampleRow, green: SampleRow, blue: SampleRow, out: Uint8C
   }
 }
 
-// The factors of T.871 clause 7 times 2^16, and the rounding, as libjpeg has them.
+// The factors of T.871 clause 7 times 2^16, rounded as in libjpeg.
 const redOfCr = 91881;
 const greenOfCb = 22554;
 const greenOfCr = 46802;
@@ -70,8 +70,8 @@ function ycbcrRow(luma: SampleRow, blueness: SampleRow, redness: SampleRow, out:
 }
 
 /**
- * Adobe stores inks inverted, 255 being none, so that a stored triple times the stored black is RGB, without a colour profile, as in
- * Pillow. A triple that went through YCbCr is the complement of the stored one.
+ * Adobe stores inverted inks, 255 for none, so a stored triple times the stored black is RGB. Like Pillow, this ignores
+ * colour profiles. A triple converted from YCbCr is the complement of the stored one.
  */
 function inkRow({ samples, at }: SampleRow, complement: boolean, out: Uint8ClampedArray): void {
   for (let x = 0, to = 0; to < out.length; x++) {

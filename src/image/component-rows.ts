@@ -1,9 +1,11 @@
-/** The part of a component that a decode holds in memory: coefficients of one row of MCUs, samples of two. Pure. */
+/** The part of a component that a decode holds in memory: coefficients of one row of MCUs, samples of two. */
 import { freeBytes } from "../bytes/free-bytes.ts";
 import { inverseDct } from "./inverse-dct.ts";
 import type { ScaledComponent } from "./scaled-frame.ts";
 
-/** Bytes of the arrays below. */
+const quantiserBytes = 4 * 64;
+
+/** Bytes of the arrays of a ComponentRows. */
 export function componentRowsBytes(component: ScaledComponent): number {
   const { v, paddedPerLine, coefficientsPerBlock, blocksPerLine, blockSize } = component;
   const blocks = v * paddedPerLine;
@@ -11,16 +13,14 @@ export function componentRowsBytes(component: ScaledComponent): number {
   return blocks * (2 * coefficientsPerBlock + 1) + samples + quantiserBytes;
 }
 
-const quantiserBytes = 4 * 64;
-
 /** A component during a decode. */
 export class ComponentRows {
   readonly shape: ScaledComponent;
   /** Quantised coefficients of the current row of MCUs, block by block, each row by row. */
   readonly coefficients: Int16Array;
-  /** For each of these blocks: the zigzag index of the last coefficient that may not be zero. */
+  /** For each of these blocks: the zigzag index of its last coefficient that can differ from zero. */
   readonly extents: Uint8Array;
-  /** Samples of the last two rows of MCUs: row `s` of the component begins at sampleRow(s). */
+  /** Samples of the last two rows of MCUs. Row `s` of the component begins at sampleRow(s). */
   readonly samples: Uint8ClampedArray;
   readonly #quantiser: Int32Array;
   readonly #stride: number;
@@ -38,18 +38,18 @@ export class ComponentRows {
     this.samples = new Uint8ClampedArray(this.#ringRows * this.#stride);
   }
 
-  /** Where a row of samples begins in `samples`, while it is one of those that are held. */
+  /** Returns the index in `samples` at which a row begins. The row must be one of those that are held. */
   sampleRow(row: number): number {
     return (row % this.#ringRows) * this.#stride;
   }
 
-  /** Makes all coefficients zero, for the next row of MCUs. */
+  /** Sets all coefficients to zero, for the next row of MCUs. */
   clear(): void {
     this.coefficients.fill(0);
     this.extents.fill(0);
   }
 
-  /** Makes the samples of a row of MCUs from its coefficients, in place of those from two rows before. */
+  /** Computes the samples of a row of MCUs from its coefficients. They replace those of two rows before. */
   transform(mcuRow: number): void {
     const { v, blockSize, blocksPerLine, blocksPerColumn, paddedPerLine, coefficientsPerBlock } = this.shape;
     const { coefficients, extents, samples } = this;
@@ -74,7 +74,7 @@ export class ComponentRows {
     }
   }
 
-  /** Frees the arrays; the component cannot be used afterwards. */
+  /** Frees the arrays. The component cannot be used afterwards. */
   free(): void {
     freeBytes(this.coefficients);
     freeBytes(this.extents);

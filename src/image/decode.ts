@@ -1,4 +1,4 @@
-/** JPEG bytes to rows of RGB pixels, at the scale that suits their target and fits the memory. Pure. */
+/** From the bytes of a JPEG to rows of RGB pixels, at a scale that suits the target and fits the memory. */
 import { ClassifierError } from "../errors.ts";
 import { chooseScale, type DecodeScale } from "./choose-scale.ts";
 import { exifOrientation, type Orientation } from "./exif.ts";
@@ -7,30 +7,30 @@ import { parseJpegHeader } from "./jpeg-header.ts";
 import { checkJpeg } from "./jpeg-scans.ts";
 import type { RgbRows, Size } from "./rgb-image.ts";
 
-/** What an image may cost. */
+/** What decoding an image may cost. */
 export interface DecodeLimits {
   /** width * height of the frame header. */
   readonly maxPixels: number;
-  /** As decode-cost.ts counts. */
+  /** As decodeCostBytes counts. */
   readonly maxDecodeBytes: number;
 }
 
-/** What is known of an image before its pixels are. */
+/** What is known about an image before it is decoded. */
 export interface DecodedFrame extends DecodeScale {
-  /** Size that the frame header tells. */
+  /** Size in the frame header. */
   readonly fullSize: Size;
   readonly orientation: Orientation;
 }
 
 /**
- * Decodes a whole JPEG: baseline, extended or progressive, 8 bit, Huffman-coded; grey, YCbCr, RGB, CMYK or YCCK. Segments that do
- * not belong to the image are passed over, apart from Exif's orientation. A file must be complete up to its EOI marker; what
- * follows it is ignored.
- * @param targetOf the size to which an image of this size will be resized: no more pixels than that are needed
- * @param use takes the rows, as they stand in the file, not turned. They are freed when it returns
+ * Decodes a whole JPEG: baseline, extended or progressive, 8 bit, Huffman-coded; grey, YCbCr, RGB, CMYK or YCCK. Ignores
+ * segments that do not belong to the image, except Exif's orientation, and everything after the EOI marker. A file without
+ * that marker is refused. An image that is too large is refused before anything is allocated.
+ * @param targetOf returns the size to which an image of this size will be resized: no more pixels than that are needed
+ * @param use receives the rows, in the orientation of the file; they are freed when it returns
  * @returns what `use` returns
- * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits) or empty_body;
- * nothing else. What is too large is refused before anything is allocated
+ * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits),
+ *   empty_body; nothing else
  */
 export function decodeJpeg<T>(
   bytes: Uint8Array,
@@ -39,17 +39,12 @@ export function decodeJpeg<T>(
   use: (rows: RgbRows, frame: DecodedFrame) => T,
 ): T {
   const header = parseJpegHeader(bytes);
-  const { width, height } = header;
-  const pixels = width * height;
-  if (pixels > limits.maxPixels) {
-    throw new ClassifierError({
-      code: "image_too_large",
-      unit: "pixels",
-      measured: pixels,
-      limit: limits.maxPixels,
-    });
+  const fullSize: Size = { width: header.width, height: header.height };
+  const measured = header.width * header.height;
+  if (measured > limits.maxPixels) {
+    const limit = limits.maxPixels;
+    throw new ClassifierError({ code: "image_too_large", unit: "pixels", measured, limit });
   }
-  const fullSize = { width, height };
   const jpeg = checkJpeg(bytes, header);
   const scale = chooseScale(jpeg, targetOf(fullSize), limits.maxDecodeBytes);
   const rows = new JpegRows(jpeg, scale.eighths);

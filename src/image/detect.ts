@@ -1,4 +1,4 @@
-/** Tells what a body is by its first bytes: a name for errors, and whether it is an image. Pure. */
+/** Detects the format of a body by its first bytes: a name for errors, and whether it is an image. */
 
 interface Signature {
   readonly name: string;
@@ -25,7 +25,7 @@ const imageSignatures: readonly Signature[] = [
   { name: "a JPEG 2000 image", parts: [[0, "\xff\x4f\xff\x51"]] },
   { name: "a JPEG 2000 image", parts: [[4, "jP  "]] },
   {
-    // The size of the second header is below 256 in every version. Text that starts with "BM" has no NULs there.
+    // The size of the second header is below 256 in every version. Text that starts with "BM" has no NULs at this place.
     name: "a BMP image",
     parts: [
       [0, "BM"],
@@ -50,17 +50,17 @@ const otherSignatures: readonly Signature[] = [
 /** ISO media brands of still images and image sequences: AVIF, HEIF and its codecs, JPEG XL, JPEG 2000 and CR3. */
 const imageBrand = /^(avi[fso]|he(i[cxmsf]|v[cxms])|mi[af][f123]|msf1|MA1[AB]|jxl |jp2 |jpx |j2ki|crx )$/;
 
-/** True when the bytes start as a JPEG does: SOI, FF D8. */
+/** Whether the bytes start like a JPEG: SOI, FF D8. */
 export function startsAsJpeg(bytes: Uint8Array): boolean {
   return bytes[0] === 0xff && bytes[1] === 0xd8;
 }
 
-/** True for the formats that the Images binding turns into JPEG: PNG, WebP, AVIF. */
+/** Whether the Images binding can convert the format to JPEG: PNG, WebP, AVIF. */
 export function isConvertible(bytes: Uint8Array): boolean {
   return /^an? (PNG|WebP|AVIF) image$/.test(describeFormat(bytes));
 }
 
-/** What the bytes look like, as a noun phrase: "a PNG image", "HTML or XML text", "unknown data (...)". */
+/** Describes the format as a noun phrase: "a PNG image", "HTML or XML text", "unknown data (...)". */
 export function describeFormat(bytes: Uint8Array): string {
   const head = latin1(bytes.subarray(0, 64));
   for (const { name, parts } of [...imageSignatures, ...otherSignatures]) {
@@ -76,7 +76,7 @@ export function describeFormat(bytes: Uint8Array): string {
 
 /**
  * Whether a body is an image, by its first bytes: JPEG, PNG, GIF, WebP, AVIF, HEIF, BMP, TIFF, ICO, JPEG XL, JPEG 2000 or
- * SVG. Undefined where more bytes are needed to tell.
+ * SVG. Undefined if more bytes are needed to decide.
  */
 export function startsAsImage(start: Uint8Array): boolean | undefined {
   const text = latin1(start);
@@ -86,12 +86,12 @@ export function startsAsImage(start: Uint8Array): boolean | undefined {
   return verdicts.includes(undefined) ? undefined : false;
 }
 
-/** Whether the first bytes are text: none of them is a binary data byte of the WHATWG's MIME sniffing standard (3). */
+/** Whether the first bytes are text: none is a binary data byte (WHATWG MIME Sniffing Standard, section 3). */
 export function startsAsText(start: Uint8Array): boolean {
   return start.every((byte) => byte >= 0x20 || [0x09, 0x0a, 0x0c, 0x0d, 0x1b].includes(byte));
 }
 
-/** Undefined while no part contradicts, but not all of them have come. */
+/** Whether all parts match. Undefined if none contradicts, but bytes are missing. */
 function matches(text: string, parts: Signature["parts"]): boolean | undefined {
   let complete = true;
   for (const [offset, magic] of parts) {
@@ -103,19 +103,19 @@ function matches(text: string, parts: Signature["parts"]): boolean | undefined {
 }
 
 /**
- * Whether one of the brands of an ISO media file (ISO/IEC 14496-12, 4.3) is an image's. The main brand alone does not tell:
- * readers accept a file by its compatible brands too.
+ * Whether an ISO media file has an image brand (ISO/IEC 14496-12, 4.3). The main brand alone does not decide, because
+ * readers also accept a file by its compatible brands.
  */
 function hasImageBrand(text: string): boolean | undefined {
   const isMedia = matches(text, [[4, "ftyp"]]);
   if (!isMedia) return isMedia;
   const size = uint32(text, 0);
-  // A size of 1 says that 64 bits of size follow, and 0 that the box ends with the file.
+  // Size 1: a 64-bit size follows. Size 0: the box ends with the file.
   const brandsAt = size === 1 ? 16 : 8;
   const end =
     size === 0 ? Number.POSITIVE_INFINITY : size === 1 ? 2 ** 32 * uint32(text, 8) + uint32(text, 12) : size;
   for (let at = brandsAt; at + 4 <= Math.min(end, text.length); at += 4) {
-    // The four bytes after the main brand are a version.
+    // The four bytes after the main brand are its version.
     if (at !== brandsAt + 4 && imageBrand.test(text.slice(at, at + 4))) return true;
   }
   return text.length < end || Number.isNaN(end) ? undefined : false;
@@ -127,14 +127,14 @@ function uint32(text: string, at: number): number {
   return value;
 }
 
-/** One item of what may stand before the root of an XML document: white space, an instruction, a comment, a DOCTYPE. */
+/** One item before the root of an XML document: white space, a processing instruction, a comment or a DOCTYPE. */
 const prologItem =
   /^(?:\s+|<\?.*?\?>|<!--.*?-->|<!DOCTYPE(?:[^>"'[]|"[^"]*"|'[^']*'|\[(?:[^\]"']|"[^"]*"|'[^']*')*\])*>)/is;
 
-/** The beginning of a prolog item, or of a root whose name has not ended. */
+/** The beginning of a prolog item, or of a root element whose name is incomplete. */
 const incompleteXml = /^(?:$|<$|<\?|<!$|<!-|<!d|<[^\s<>/!?]*$)/i;
 
-/** Whether the root of an XML document is svg, with or without a namespace prefix. A document of DOCTYPE html is HTML. */
+/** Whether the root element is svg, with or without a namespace prefix. A document with DOCTYPE html is HTML. */
 function hasSvgRoot(text: string): boolean | undefined {
   if (/^(?:\xef\xbb?|\xff|\xfe)$/.test(text)) return undefined;
   let rest = withoutByteOrderMark(text);
@@ -146,7 +146,7 @@ function hasSvgRoot(text: string): boolean | undefined {
   return incompleteXml.test(rest) ? undefined : false;
 }
 
-/** UTF-16 text of ASCII characters is ASCII with NULs between, which are dropped. */
+/** Removes a byte order mark. ASCII characters in UTF-16 are ASCII with NULs between them, which are removed too. */
 function withoutByteOrderMark(text: string): string {
   const isUtf16 = ["\xff\xfe", "\xfe\xff", "<\0", "\0<"].some((start) => text.startsWith(start));
   const ascii = isUtf16 ? text.replaceAll("\0", "") : text;

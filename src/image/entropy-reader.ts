@@ -1,4 +1,4 @@
-/** Reads entropy-coded data bit by bit: Huffman codes and the values behind them (ITU-T T.81, F.2.2). Pure. */
+/** Reads entropy-coded data bit by bit: Huffman codes and the values after them (ITU-T T.81, F.2.2). */
 import { Marker, undecodable } from "./jpeg-segments.ts";
 import type { HuffmanTable } from "./jpeg-tables.ts";
 
@@ -7,7 +7,7 @@ const blockLength = 64;
 
 /**
  * Index in a block, row by row, of the n-th coefficient in zigzag order (T.81 figure A.6). Broken data can count up to 15
- * coefficients beyond the block; like libjpeg, this maps them to the last one.
+ * coefficients beyond the block; as in libjpeg, these map to the last one.
  */
 export const zigzag: Uint8Array = zigzagOrder();
 
@@ -25,15 +25,16 @@ function zigzagOrder(): Uint8Array {
   return order;
 }
 
-/** Codes of up to this many bits are found with one look-up. Nearly all codes are that short. */
+/** Codes of up to this many bits need one look-up. Nearly all codes are that short. */
 const lookupBits = 9;
 
 /** A Huffman table prepared for decoding (T.81 F.2.2.3). */
 export class HuffmanDecoder {
-  /** Indexed by the next lookupBits bits: code length << 8 | symbol; 0 where the code is longer or does not exist. */
+  /** Indexed by the next lookupBits bits: code length << 8 | symbol. 0 if the code is longer or does not exist. */
   readonly lookup = new Uint16Array(1 << lookupBits);
-  /** Indexed by code length, 1 to 16: the largest code, or -1; and what to add to a code to get its symbol's index. */
+  /** Indexed by code length, 1 to 16: the largest code, or -1. */
   readonly maxCode = new Int32Array(17).fill(-1);
+  /** Indexed by code length: what to add to a code to get the index of its symbol. */
   readonly offset = new Int32Array(17);
   readonly symbols: Uint8Array;
 
@@ -56,27 +57,27 @@ export class HuffmanDecoder {
   }
 }
 
-/** Bits with which a code and its value are looked up together. */
+/** Bits that look up a code together with its value. */
 const valueBits = 10;
 const valueMask = (1 << valueBits) - 1;
 
-/** Bits with which skipAc looks up several codes and values at once, on average two or three. */
+/** Bits that skipAc uses to look up several codes and values at once, on average two or three. */
 const skipBits = 11;
 const skipMask = (1 << skipBits) - 1;
-/** Flag of a skip entry: the block ends here. */
+/** Flag of a skip entry: the block ends after it. */
 const endsBlock = 1 << 16;
 
 /** An AC table prepared for sequential blocks (T.81 F.2.2.2): `values` to read coefficients, `steps` to skip them. */
 export class AcDecoder {
   readonly huffman: HuffmanDecoder;
   /**
-   * Indexed by the next valueBits bits: value << 16 | coefficients to advance << 8 | bits of code and value. 0 where they
-   * need more bits. An end of block advances by 64 with value 0; a run of 16 zeros advances by 16 with value 0.
+   * Indexed by the next valueBits bits: value << 16 | coefficients to advance << 8 | bits of code and value. 0 if these need
+   * more bits. An end of block advances by 64 with value 0; a run of 16 zeros advances by 16 with value 0.
    */
   readonly values = new Int32Array(1 << valueBits);
   /**
-   * Indexed by the next skipBits bits, for as many codes as these bits hold completely (the last value may be longer):
-   * endsBlock, coefficients to advance << 8, bits of codes and values. 0 where the first code is longer than lookupBits.
+   * Indexed by the next skipBits bits, for all codes that these bits contain completely (the last value may be longer):
+   * endsBlock | coefficients to advance << 8 | bits of codes and values. 0 if the first code is longer than lookupBits.
    */
   readonly steps = new Int32Array(1 << skipBits);
 
@@ -103,7 +104,7 @@ export class AcDecoder {
     for (;;) {
       const used = all & 255;
       const entry = this.huffman.lookup[((bits << used) & skipMask) >> (skipBits - lookupBits)]!;
-      // Zeros follow the known bits and can look like a code.
+      // The zeros after the known bits can look like a code.
       if (entry === 0 || used + (entry >> 8) > skipBits) return all;
       all += skipStep(entry & 255, entry >> 8);
       if ((all & endsBlock) !== 0 || (all & 255) >= skipBits) return all;
@@ -118,16 +119,17 @@ function skipStep(symbol: number, codeBits: number): number {
   return (((symbol >> 4) + 1) << 8) | (codeBits + size);
 }
 
-/** The signed number that `size` raw bits stand for (T.81 F.2.2.1, EXTEND): the upper half is positive. */
+/** The signed number that `size` raw bits encode (T.81 F.2.2.1, EXTEND): the upper half is positive. */
 function extended(raw: number, size: number): number {
   return raw >= 1 << (size - 1) ? raw : raw - (1 << size) + 1;
 }
 
-/** Bytes of the arrays of a HuffmanDecoder and of an AcDecoder. */
+/** Bytes of the arrays of a HuffmanDecoder. */
 export const huffmanDecoderBytes = 2 * (1 << lookupBits) + 2 * 4 * 17;
+/** Bytes of the arrays of an AcDecoder. */
 export const acDecoderBytes = huffmanDecoderBytes + 4 * (1 << valueBits) + 4 * (1 << skipBits);
 
-/** A position in entropy-coded data. Every method throws image_undecodable where the data ends too early. */
+/** A position in entropy-coded data. Every method throws ClassifierError image_undecodable if the data ends too early. */
 export class EntropyReader {
   readonly #bytes: Uint8Array;
   readonly #end: number;
@@ -143,7 +145,7 @@ export class EntropyReader {
     this.#end = end;
   }
 
-  /** The next `length` bits, 0 to 16. */
+  /** Reads the next `length` bits, 0 to 16. */
   bits(length: number): number {
     if (this.#count < length) this.#fill();
     if (this.#count < length) throw undecodable("its image data ends too early");
@@ -151,12 +153,12 @@ export class EntropyReader {
     return (this.#bits >>> this.#count) & ((1 << length) - 1);
   }
 
-  /** A signed number of `length` bits, 0 to 15. */
+  /** Reads a signed number of `length` bits, 0 to 15. */
   signed(length: number): number {
     return length === 0 ? 0 : extended(this.bits(length), length);
   }
 
-  /** The symbol of the next code. */
+  /** Reads the symbol of the next code. */
   symbol(table: HuffmanDecoder): number {
     if (this.#count < 16) this.#fill();
     if (this.#count >= lookupBits) {
@@ -171,9 +173,9 @@ export class EntropyReader {
   }
 
   /**
-   * Reads the 63 AC coefficients of a sequential block into block[start...], row by row. Returns the zigzag index of the last one
-   * that is not zero. Most of a decode's time goes by here, hence the local copies of the fields.
-   * @param last zigzag index of the last coefficient that is wanted; the others are skipped or written, whichever is faster
+   * Reads the 63 AC coefficients of a sequential block into block[start...], row by row. Returns the zigzag index of the last
+   * one that is not zero. Most of a decode's time is spent here, hence the local copies of the fields.
+   * @param last zigzag index of the last coefficient that is needed; later ones are skipped or written, whichever is faster
    */
   readAc(table: AcDecoder, block: Int16Array, start: number, last: number): number {
     const bytes = this.#bytes;
@@ -251,7 +253,7 @@ export class EntropyReader {
       }
       let step = count >= skipBits ? steps[(bits >>> (count - skipBits)) & skipMask]! : 0;
       if (step === 0 || (step & 255) > count || k + ((step >> 8) & 255) >= blockLength) {
-        // A long code, the end of the data, or several codes of which the last may belong to the next block: read one code.
+        // A long code, the end of the data, or several codes of which the last may belong to the next block: reads one code.
         this.#bits = bits;
         this.#count = count;
         this.#at = at;
@@ -271,7 +273,7 @@ export class EntropyReader {
     this.#at = at;
   }
 
-  /** Drops the rest of this interval and moves behind the next RSTn marker. checkJpeg has counted the markers. */
+  /** Drops the rest of this interval and continues after the next RSTn marker. checkJpeg has counted the markers. */
   restart(): void {
     this.#bits = 0;
     this.#count = 0;
@@ -298,7 +300,7 @@ export class EntropyReader {
     throw undecodable("its compressed data is broken (no such Huffman code)");
   }
 
-  /** Adds up to 24 bits. FF 00 stands for FF; any other marker ends the data. */
+  /** Adds up to 24 bits. FF 00 means the byte FF; any other marker ends the data. */
   #fill(): void {
     while (this.#count <= 16 && this.#at < this.#end) {
       const byte = this.#bytes[this.#at]!;

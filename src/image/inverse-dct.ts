@@ -1,8 +1,8 @@
 /**
- * Inverse DCT of one block to 8x8, 4x4, 2x2 or 1x1 samples. Pure.
+ * Inverse DCT of one block to 8x8, 4x4, 2x2 or 1x1 samples.
  * - 8x8 equals libjpeg's accurate integer method (JDCT_ISLOW) bit for bit: the factorisation of Loeffler, Ligtenberg and
  *   Moschytz (1989) in fixed point with 13 fraction bits, of which the first pass keeps 2.
- * - The smaller ones transform the lowest frequencies only, in the same fixed point. This is how libjpeg 7 and later scale.
+ * - The smaller sizes transform only the lowest frequencies, in the same fixed point, as libjpeg 7 and later do.
  */
 import type { Eighths } from "./rgb-image.ts";
 
@@ -10,13 +10,13 @@ const fractionBits = 13;
 const passBits = 2;
 const columnShift = fractionBits - passBits;
 const columnHalf = 1 << (columnShift - 1);
-/** The DCT's own factor of 8 has 3 more bits. */
+/** The DCT's own factor of 8 adds 3 bits. */
 const rowShift = fractionBits + passBits + 3;
 const rowHalf = 1 << (rowShift - 1);
 /** Samples are stored with 128 subtracted (T.81 A.3.1). */
 const levelShift = 128;
 
-// Multiples of cosines as the factorisation names them, times 2^13.
+// Multiples of cosines, named after their values as in the factorisation, times 2^13.
 const c0298 = 2446;
 const c0390 = 3196;
 const c0541 = 4433;
@@ -30,7 +30,7 @@ const c2053 = 16819;
 const c2562 = 20995;
 const c3072 = 25172;
 
-/** Columns of a block that can hold something where `extent` is the zigzag index of the last coefficient. */
+/** Number of columns that can differ from zero, by the zigzag index of the block's last coefficient. */
 const columnsByExtent = Uint8Array.from({ length: 64 }, (_, extent) => columnsOf(extent));
 
 function columnsOf(extent: number): number {
@@ -40,15 +40,15 @@ function columnsOf(extent: number): number {
   return diagonal + 1;
 }
 
-/** Column results of the block in hand. A decode is synchronous, so one is enough. */
+/** Column results of the current block. Decoding is synchronous, so all decodes share this array. */
 const workspace = new Int32Array(64);
 
 /**
  * Writes the samples of one block.
- * @param coefficients quantised, row by row, from `from`; only the first one is read when `size` is 1
+ * @param coefficients quantised, row by row, from index `from`; if `size` is 1, only the first one is read
  * @param quantiser 64 factors, row by row
- * @param extent zigzag index of the last coefficient that may not be zero
- * @param out the samples, clamped to 0..255: `size` rows, `stride` apart, the first one at `at`
+ * @param extent zigzag index of the last coefficient that can differ from zero
+ * @param out receives the samples, clamped to 0..255: `size` rows, `stride` apart, the first one at `at`
  */
 export function inverseDct(
   size: Eighths,

@@ -1,14 +1,12 @@
 /**
- * Decodes a JPEG at 8/8, 4/8, 2/8 or 1/8 of its size, row by row. Sequential and progressive files alike need a few rows of
- * samples in memory and never the whole image: see decode-cost.ts. At 8/8 the pixels are those of libjpeg-turbo with its default
- * settings, bit for bit. Pure.
+ * Decodes a JPEG at 8/8, 4/8, 2/8 or 1/8 of its size, row by row. It holds only a few rows of samples, for sequential and
+ * progressive files alike, and never the whole image: see decodeCostBytes. At 8/8 the pixels equal those of libjpeg-turbo
+ * with its default settings, bit for bit.
  */
 import { freeBytes } from "../bytes/free-bytes.ts";
-import { mcuGrid } from "./block-grid.ts";
 import { hasColourTransform, rowToRgb } from "./colour.ts";
 import { ComponentRows } from "./component-rows.ts";
 import { zigzag } from "./entropy-reader.ts";
-import { maxSampling } from "./jpeg-header.ts";
 import type { CheckedJpeg } from "./jpeg-scans.ts";
 import { readUint16 } from "./jpeg-segments.ts";
 import type { QuantisationTable } from "./jpeg-tables.ts";
@@ -34,16 +32,14 @@ export class JpegRows implements RgbRows {
   /** Rows of MCUs that the scan readers have read so far. */
   #mcuRowsRead = 0;
 
-  /** @param eighths the size of the rows: scaledSize. The caller has checked the cost */
+  /** @param eighths the scale of the rows; the caller has checked its cost */
   constructor(jpeg: CheckedJpeg, eighths: Eighths) {
-    const { header } = jpeg;
+    const { header, quantisers } = jpeg;
     const shapes = scaledComponents(header, eighths);
-    const quantisers = quantisersOf(jpeg);
-    const { maxV } = maxSampling(header.components);
     const { width, height } = scaledSize(header, eighths);
     this.width = width;
     this.height = height;
-    this.#components = shapes.map((shape, index) => new ComponentRows(shape, quantisers[index]!));
+    this.#components = shapes.map((shape, i) => new ComponentRows(shape, quantiserOf(quantisers[i]!)));
     this.#upsamplers = this.#components.map((rows) => new Upsampler(rows, eighths));
     const decoders = new HuffmanDecoders();
     this.#scans = neededScans(jpeg, shapes).map(
@@ -51,13 +47,13 @@ export class JpegRows implements RgbRows {
     );
     this.#colourTransform = hasColourTransform(header);
     this.#output = new Uint8ClampedArray(width * 3);
-    this.#mcuRows = mcuGrid(header).perColumn;
-    this.#rowsPerMcu = maxV * eighths;
+    this.#mcuRows = header.mcusPerColumn;
+    this.#rowsPerMcu = header.maxV * eighths;
     const blending = shapes.filter((shape) => blendsRows(shape, eighths));
     this.#blendedRows = Math.max(0, ...blending.map(({ ratioY }) => ratioY >> 1));
   }
 
-  /** As RgbRows has it. Throws image_undecodable. */
+  /** @throws ClassifierError image_undecodable */
   row(y: number): Uint8ClampedArray {
     const mcuRow = Math.floor(y / this.#rowsPerMcu);
     const rowInMcu = y % this.#rowsPerMcu;
@@ -69,12 +65,15 @@ export class JpegRows implements RgbRows {
     return this.#output;
   }
 
-  /** Reads the rest of the file, so that one whose data is broken or ends early is refused. Throws image_undecodable. */
+  /**
+   * Reads the rest of the file, so that a file with broken or missing data is refused.
+   * @throws ClassifierError image_undecodable
+   */
   finish(): void {
     this.#readTo(this.#mcuRows, this.#mcuRows - 1);
   }
 
-  /** Frees all large arrays; there are no rows afterwards. */
+  /** Frees all large arrays. No rows can be read afterwards. */
   free(): void {
     for (const upsampler of this.#upsamplers) upsampler.free();
     for (const component of this.#components) component.free();
@@ -92,15 +91,7 @@ export class JpegRows implements RgbRows {
   }
 }
 
-/** Each component's quantisation table: 64 factors, row by row. */
-function quantisersOf({ scans }: CheckedJpeg): readonly Int32Array[] {
-  const quantisers: Int32Array[] = [];
-  for (const { quantisation } of scans) {
-    for (const { component, table } of quantisation) quantisers[component] = quantiserOf(table);
-  }
-  return quantisers;
-}
-
+/** A quantisation table as 64 factors, row by row. */
 function quantiserOf({ precision, values }: QuantisationTable): Int32Array {
   const quantiser = new Int32Array(64);
   for (let k = 0; k < 64; k++)

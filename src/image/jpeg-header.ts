@@ -1,4 +1,4 @@
-/** Reads a JPEG's frame header before anything is decoded (ITU-T T.81, annex B). Pure. */
+/** Reads a JPEG's frame header before anything is decoded (ITU-T T.81, annex B). */
 import { ClassifierError } from "../errors.ts";
 import { describeFormat, startsAsJpeg } from "./detect.ts";
 import {
@@ -10,7 +10,8 @@ import {
   undecodable,
 } from "./jpeg-segments.ts";
 
-export interface JpegComponent {
+/** A component as the frame header declares it. */
+export interface FrameComponent {
   /** The selector by which scans name it. Broken encoders give several components the same one. */
   readonly id: number;
   /** Horizontal and vertical sampling factor, 1 to 4. */
@@ -20,19 +21,40 @@ export interface JpegComponent {
   readonly quantisationTable: number;
 }
 
-export interface JpegHeader {
+/** A component with its grid of 8x8 blocks (T.81 A.1 and A.2). */
+export interface JpegComponent extends FrameComponent {
+  /** Blocks that cover the component. A scan of this component alone codes these. */
+  readonly blocksPerLine: number;
+  readonly blocksPerColumn: number;
+  /** Blocks of whole MCUs. An interleaved scan codes these. */
+  readonly paddedPerLine: number;
+  readonly paddedBlocks: number;
+}
+
+/** The geometry of a frame. */
+export interface FrameLayout {
   /** Pixels. */
   readonly width: number;
   readonly height: number;
-  /** Bits per sample; 8 in every header that is returned. */
-  readonly precision: number;
-  readonly process: "baseline" | "extended" | "progressive";
+  /** The largest sampling factors: an MCU is 8 * maxH by 8 * maxV pixels. */
+  readonly maxH: number;
+  readonly maxV: number;
+  /** MCUs of an interleaved scan. */
+  readonly mcusPerLine: number;
+  readonly mcusPerColumn: number;
   /** 1 (grey), 3 (YCbCr or RGB) or 4 (CMYK or YCCK) components, in the order of the frame header. */
   readonly components: readonly JpegComponent[];
+}
+
+/** Everything before the first scan that decoding needs, apart from the tables. */
+export interface JpegHeader extends FrameLayout {
+  /** Bits per sample. Always 8 in a header that is returned. */
+  readonly precision: number;
+  readonly process: "baseline" | "extended" | "progressive";
   readonly hasJfif: boolean;
-  /** Colour transform of the Adobe APP14 segment: 0 none, 1 YCbCr, 2 YCCK; undefined without the segment. */
+  /** Colour transform of the Adobe APP14 segment: 0 none, 1 YCbCr, 2 YCCK. Undefined without the segment. */
   readonly adobeTransform: number | undefined;
-  /** TIFF structure of the first Exif segment, a view of at most 64 KiB; undefined without one. */
+  /** TIFF structure of the first Exif segment, a view of at most 64 KiB. Undefined without one. */
   readonly exif: Uint8Array | undefined;
 }
 
@@ -47,8 +69,9 @@ type Frame = Omit<JpegHeader, "hasJfif" | "adobeTransform" | "exif">;
 const exifSignature = "Exif\0\0";
 
 /**
- * Walks the segments up to the first scan.
- * Throws empty_body, unsupported_image (not a JPEG, or a kind of JPEG that is not decoded), image_undecodable.
+ * Reads the segments up to the first scan.
+ * @throws ClassifierError empty_body; unsupported_image, for other formats and for kinds of JPEG that are not decoded;
+ *   image_undecodable
  */
 export function parseJpegHeader(bytes: Uint8Array): JpegHeader {
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
@@ -60,31 +83,32 @@ export function parseJpegHeader(bytes: Uint8Array): JpegHeader {
   for (let offset = 2; ; ) {
     const segment = nextSegment(bytes, offset);
     offset = segment.end;
-    const { marker } = segment;
+    const { marker, body } = segment;
     if (marker === Marker.SOS) break;
     if (marker === Marker.EOI) throw undecodable("it holds no image data");
     if (marker === Marker.SOI) throw undecodable("a second start-of-image marker precedes the image data");
-    refuseForeignProcess(marker);
+    const foreign = foreignProcess(marker);
+    if (foreign) throw unsupported(foreign);
     if (isFrameHeader(marker)) {
       if (frame) throw undecodable("it has two frame headers");
       frame = parseFrame(bytes, segment);
     } else if (marker === Marker.APP0 && startsWith(bytes, segment, "JFIF\0")) {
       hasJfif = true;
-    } else if (marker === Marker.APP14 && startsWith(bytes, segment, "Adobe") && bodyLength(segment) >= 12) {
-      adobeTransform = bytes[segment.body + 11]!;
+    } else if (marker === Marker.APP14 && startsWith(bytes, segment, "Adobe") && segment.end - body >= 12) {
+      adobeTransform = bytes[body + 11]!;
     } else if (marker === Marker.APP1 && startsWith(bytes, segment, exifSignature)) {
-      exif ??= bytes.subarray(segment.body + exifSignature.length, segment.end);
+      exif ??= bytes.subarray(body + exifSignature.length, segment.end);
     }
   }
   if (!frame) throw undecodable("its image data has no frame header before it");
   return { ...frame, hasJfif, adobeTransform, exif };
 }
 
-function parseFrame(bytes: Uint8Array, segment: Segment): Frame {
-  const { marker, body } = segment;
-  const count = bodyLength(segment) >= 6 ? bytes[body + 5]! : 0;
-  if (count === 0 || bodyLength(segment) !== 6 + 3 * count) {
-    throw undecodable(`its frame header has ${bodyLength(segment)} bytes for ${count} components`);
+function parseFrame(bytes: Uint8Array, { marker, body, end }: Segment): Frame {
+  const length = end - body;
+  const count = length >= 6 ? bytes[body + 5]! : 0;
+  if (count === 0 || length !== 6 + 3 * count) {
+    throw undecodable(`its frame header has ${length} bytes for ${count} components`);
   }
   const precision = bytes[body]!;
   if (precision === 12) throw unsupported("a 12-bit JPEG");
@@ -92,25 +116,20 @@ function parseFrame(bytes: Uint8Array, segment: Segment): Frame {
   const height = readUint16(bytes, body + 1);
   const width = readUint16(bytes, body + 3);
   if (width === 0) throw undecodable("its frame header says width 0");
-  // Height 0 announces a DNL segment after the first scan (T.81 B.2.5); hardly any decoder reads it.
+  // Height 0 announces a DNL segment after the first scan (T.81 B.2.5). Hardly any decoder reads it.
   if (height === 0) throw undecodable("its frame header says height 0");
   if (count !== 1 && count !== 3 && count !== 4) throw unsupported(`a JPEG of ${count} components`);
-  const components: JpegComponent[] = [];
-  for (let at = body + 6; at < segment.end; at += 3) {
-    components.push(parseComponent(bytes, at));
+  const components: FrameComponent[] = [];
+  for (let at = body + 6; at < end; at += 3) components.push(parseComponent(bytes, at));
+  const layout = layOutFrame(width, height, components);
+  // Ratios such as 2:3 need a resampling that libjpeg does not have either.
+  if (layout.components.some(({ h, v }) => layout.maxH % h !== 0 || layout.maxV % v !== 0)) {
+    throw unsupported("a JPEG with fractional chroma subsampling");
   }
-  const first = components[0]!;
-  // The sampling factors of a lone component mean nothing (T.81 A.2.2): 1x1 says so.
-  return {
-    width,
-    height,
-    precision,
-    process: processes[marker]!,
-    components: count === 1 ? [{ ...first, h: 1, v: 1 }] : refuseFractionalSampling(components),
-  };
+  return { ...layout, precision, process: processes[marker]! };
 }
 
-function parseComponent(bytes: Uint8Array, at: number): JpegComponent {
+function parseComponent(bytes: Uint8Array, at: number): FrameComponent {
   const id = bytes[at]!;
   const h = bytes[at + 1]! >> 4;
   const v = bytes[at + 1]! & 15;
@@ -123,29 +142,27 @@ function parseComponent(bytes: Uint8Array, at: number): JpegComponent {
   return { id, h, v, quantisationTable };
 }
 
-/** Ratios such as 2:3 need a resampling that libjpeg does not have either. */
-function refuseFractionalSampling(components: readonly JpegComponent[]): readonly JpegComponent[] {
-  const { maxH, maxV } = maxSampling(components);
-  if (components.some((c) => maxH % c.h !== 0 || maxV % c.v !== 0)) {
-    throw unsupported("a JPEG with fractional chroma subsampling");
-  }
-  return components;
-}
-
-/** The largest sampling factors of a frame: an MCU is 8 * maxH by 8 * maxV pixels. */
-export function maxSampling(components: readonly JpegComponent[]): { maxH: number; maxV: number } {
+/** Computes the MCUs and blocks of a frame (T.81 A.2.4). */
+export function layOutFrame(width: number, height: number, declared: readonly FrameComponent[]): FrameLayout {
+  // The sampling factors of a lone component have no effect (T.81 A.2.2), so they become 1x1.
+  const components = declared.length === 1 ? [{ ...declared[0]!, h: 1, v: 1 }] : declared;
+  const maxH = Math.max(...components.map(({ h }) => h));
+  const maxV = Math.max(...components.map(({ v }) => v));
+  const mcusPerLine = Math.ceil(width / (8 * maxH));
+  const mcusPerColumn = Math.ceil(height / (8 * maxV));
   return {
-    maxH: Math.max(...components.map((c) => c.h)),
-    maxV: Math.max(...components.map((c) => c.v)),
+    ...{ width, height, maxH, maxV, mcusPerLine, mcusPerColumn },
+    components: components.map((component) => ({
+      ...component,
+      blocksPerLine: Math.ceil((width * component.h) / (8 * maxH)),
+      blocksPerColumn: Math.ceil((height * component.v) / (8 * maxV)),
+      paddedPerLine: mcusPerLine * component.h,
+      paddedBlocks: mcusPerLine * component.h * mcusPerColumn * component.v,
+    })),
   };
 }
 
-function refuseForeignProcess(marker: number): void {
-  const kind = foreignProcess(marker);
-  if (kind) throw unsupported(kind);
-}
-
-/** The kinds of T.81 table B.1 that only special decoders read; undefined for all other markers. */
+/** Names the kinds of T.81 table B.1 that only special decoders read. Undefined for all other markers. */
 function foreignProcess(marker: number): string | undefined {
   if (marker === 0xf7) return "a JPEG-LS image";
   if (marker === 0xde) return "a hierarchical JPEG";
@@ -155,16 +172,12 @@ function foreignProcess(marker: number): string | undefined {
   return marker === 0xc9 || marker === 0xca ? "an arithmetic-coded JPEG" : "a hierarchical JPEG";
 }
 
-function startsWith(bytes: Uint8Array, segment: Segment, text: string): boolean {
-  if (bodyLength(segment) < text.length) return false;
+function startsWith(bytes: Uint8Array, { body, end }: Segment, text: string): boolean {
+  if (end - body < text.length) return false;
   for (let i = 0; i < text.length; i++) {
-    if (bytes[segment.body + i] !== text.charCodeAt(i)) return false;
+    if (bytes[body + i] !== text.charCodeAt(i)) return false;
   }
   return true;
-}
-
-export function bodyLength(segment: Segment): number {
-  return segment.end - segment.body;
 }
 
 function unsupported(detected: string): ClassifierError {

@@ -1,9 +1,14 @@
-/** Scan headers (ITU-T T.81, B.2.3 and G.1.1.1): parsed, and checked against the scans before them. Pure. */
+/** Scan headers (ITU-T T.81, B.2.3 and G.1.1.1): parsed, and checked against the scans before them. */
 import type { JpegHeader } from "./jpeg-header.ts";
 import { type Segment, undecodable } from "./jpeg-segments.ts";
-import type { HuffmanTable } from "./jpeg-tables.ts";
+import type { HuffmanTable, QuantisationTable } from "./jpeg-tables.ts";
 
+/** How a scan codes its coefficients (T.81 F.2 and G.1). */
+export type Coding = "sequential" | "dc-first" | "dc-refinement" | "ac-first" | "ac-refinement";
+
+/** The header of a scan. */
 export interface Scan {
+  readonly coding: Coding;
   /** Indices into the header's components. */
   readonly components: readonly number[];
   /** Huffman table slots, one per component of the scan. */
@@ -17,17 +22,24 @@ export interface Scan {
   readonly approximationLow: number;
 }
 
-/** What the segments before a scan have established. */
+/** The Huffman tables that a scan needs for one component. */
+export interface ScanTables {
+  readonly dc: HuffmanTable | undefined;
+  readonly ac: HuffmanTable | undefined;
+}
+
+/** What the segments before a scan define. */
 export interface ScanState {
   /** Huffman tables by slot. */
   readonly dc: (HuffmanTable | undefined)[];
   readonly ac: (HuffmanTable | undefined)[];
-  readonly scansOfComponent: number[];
+  /** The quantisation table of each component that a scan has begun. */
+  readonly quantisers: (QuantisationTable | undefined)[];
 }
 
 /**
- * Parses an SOS segment. Where several components of the frame have the same id, each selector with that id means the next
- * of them, as libjpeg reads such files.
+ * Parses an SOS segment. If several components of the frame have the same id, each selector with that id means the next one
+ * of them, as in libjpeg.
  * @throws ClassifierError image_undecodable
  */
 export function parseScan(bytes: Uint8Array, segment: Segment, header: JpegHeader): Scan {
@@ -47,16 +59,21 @@ export function parseScan(bytes: Uint8Array, segment: Segment, header: JpegHeade
     dcSlots.push(bytes[at + 1]! >> 4);
     acSlots.push(bytes[at + 1]! & 15);
   }
-  const approximation = bytes[end - 1]!;
+  const spectralStart = bytes[end - 3]!;
+  const approximationHigh = bytes[end - 1]! >> 4;
   return {
-    components,
-    dcSlots,
-    acSlots,
-    spectralStart: bytes[end - 3]!,
+    coding: codingOf(header, spectralStart, approximationHigh),
+    ...{ components, dcSlots, acSlots, spectralStart, approximationHigh },
     spectralEnd: bytes[end - 2]!,
-    approximationHigh: approximation >> 4,
-    approximationLow: approximation & 15,
+    approximationLow: bytes[end - 1]! & 15,
   };
+}
+
+function codingOf({ process }: JpegHeader, spectralStart: number, approximationHigh: number): Coding {
+  // Sequential scans have no successive approximation, whatever their headers say.
+  if (process !== "progressive") return "sequential";
+  if (spectralStart === 0) return approximationHigh > 0 ? "dc-refinement" : "dc-first";
+  return approximationHigh > 0 ? "ac-refinement" : "ac-first";
 }
 
 function unknownComponent(id: number, { components }: JpegHeader): string {
@@ -65,45 +82,43 @@ function unknownComponent(id: number, { components }: JpegHeader): string {
   return `a scan names component ${id} ${count === 1 ? "twice" : "too often"}`;
 }
 
-/** Throws image_undecodable where the scan breaks the rules of its process or needs a table that is not there. */
-export function checkScanScript(scan: Scan, header: JpegHeader, state: ScanState): void {
-  if (header.process === "progressive") {
-    checkProgressive(scan, state);
-    if (scan.spectralStart > 0) needTables(scan.acSlots, state.ac, "AC");
-    else if (scan.approximationHigh === 0) needTables(scan.dcSlots, state.dc, "DC");
-    return;
-  }
-  // A sequential scan holds the whole of its components (T.81 B.2.3); encoders that mislabel the range exist.
-  if (scan.components.some((index) => state.scansOfComponent[index]! > 0)) {
-    throw undecodable("it codes a component twice");
-  }
-  needTables(scan.dcSlots, state.dc, "DC");
-  needTables(scan.acSlots, state.ac, "AC");
+/**
+ * Checks that a scan follows the rules of its process.
+ * @returns the tables that the scan needs, one entry per component of the scan
+ * @throws ClassifierError image_undecodable
+ */
+export function checkScan(scan: Scan, { dc, ac, quantisers }: ScanState): readonly ScanTables[] {
+  const { coding, components, dcSlots, acSlots } = scan;
+  if (coding !== "sequential") checkProgressive(scan, quantisers);
+  // A sequential scan codes its components completely (T.81 B.2.3). Some encoders write wrong ranges into its header.
+  else if (components.some((index) => quantisers[index])) throw undecodable("it codes a component twice");
+  const needsDc = coding === "sequential" || coding === "dc-first";
+  const needsAc = coding !== "dc-first" && coding !== "dc-refinement";
+  return components.map((_, i) => ({
+    dc: needsDc ? tableIn(dc, dcSlots[i]!, "DC") : undefined,
+    ac: needsAc ? tableIn(ac, acSlots[i]!, "AC") : undefined,
+  }));
 }
 
-function checkProgressive(scan: Scan, state: ScanState): void {
-  const { spectralStart, spectralEnd, approximationHigh: high, approximationLow: low, components } = scan;
+function checkProgressive(scan: Scan, quantisers: ScanState["quantisers"]): void {
+  const { coding, spectralStart, spectralEnd, approximationHigh: high, approximationLow: low } = scan;
   const isDc = spectralStart === 0;
   const badSpectrum = isDc ? spectralEnd !== 0 : spectralEnd < spectralStart || spectralEnd > 63;
-  if (badSpectrum || (!isDc && components.length > 1)) {
+  if (badSpectrum || (!isDc && scan.components.length > 1)) {
     throw undecodable(
-      `a progressive scan codes coefficients ${spectralStart} to ${spectralEnd} of ${components.length} components`,
+      `a progressive scan codes coefficients ${spectralStart} to ${spectralEnd} of ${scan.components.length} components`,
     );
   }
   if (low > 13 || (high !== 0 && high !== low + 1)) {
     throw undecodable(`a progressive scan refines bit ${high} to bit ${low}`);
   }
-  const isFirst = isDc && high === 0;
-  if (!isFirst && components.some((index) => state.scansOfComponent[index] === 0)) {
+  if (coding !== "dc-first" && scan.components.some((index) => !quantisers[index])) {
     throw undecodable("a progressive scan refines a component that no scan has begun");
   }
 }
 
-function needTables(
-  slots: readonly number[],
-  tables: readonly (HuffmanTable | undefined)[],
-  kind: "DC" | "AC",
-): void {
-  const missing = slots.find((slot) => tables[slot] === undefined);
-  if (missing !== undefined) throw undecodable(`${kind} Huffman table ${missing} is missing`);
+function tableIn(tables: ScanState["dc"], slot: number, kind: "DC" | "AC"): HuffmanTable {
+  const table = tables[slot];
+  if (!table) throw undecodable(`${kind} Huffman table ${slot} is missing`);
+  return table;
 }

@@ -1,68 +1,84 @@
 /**
- * Walks a JPEG behind its header and checks everything that the decoder relies on: tables, scan scripts, restart markers, the
- * end of the data, and how much work the file asks for. Nothing is decoded here. Pure.
+ * Reads the segments of a JPEG and checks everything that the decoder relies on: tables, scan scripts, restart markers, the
+ * end of the data, and how much work the file asks for. Decodes nothing.
  */
 import { ClassifierError } from "../errors.ts";
-import { maxBlockVisits, maxHuffmanTableBytes, maxVisitsPerBlock } from "../limits.ts";
-import { type BlockGrid, blockGrids, mcuGrid, paddedBlocks } from "./block-grid.ts";
 import type { JpegHeader } from "./jpeg-header.ts";
-import { checkScanScript, parseScan, type Scan, type ScanState } from "./jpeg-scan-header.ts";
+import { checkScan, parseScan, type Scan, type ScanState, type ScanTables } from "./jpeg-scan-header.ts";
 import { isFrameHeader, Marker, nextSegment, readUint16, undecodable } from "./jpeg-segments.ts";
 import {
-  type HuffmanTable,
   type QuantisationTable,
   readHuffmanTables,
   readQuantisationTables,
+  standardHuffmanTables,
 } from "./jpeg-tables.ts";
-import { standardHuffmanTables } from "./standard-huffman.ts";
 
-/** One scan, and what stands before it. Offsets count bytes of the file. */
+/**
+ * Visits per block, over all scans. The decoder visits each block in each scan, even if the scan codes it in no bits.
+ * libjpeg's progressive script makes 6 visits, mozjpeg's about 12 at most. 16 leaves room and stops scan bombs.
+ */
+const maxVisitsPerBlock = 16;
+/**
+ * Block visits of one image. 16 MiB can code 100 million, which is seconds of CPU that cannot be interrupted. 50 megapixels
+ * at 4:4:4 have 2.3 million blocks and 28 million visits with mozjpeg's script.
+ */
+export const maxBlockVisits = 32_000_000;
+/**
+ * Bytes of Huffman tables. Building the tree of a 22-byte table costs microseconds, so 16 MiB of them would cost seconds.
+ * 32 scans with eight full tables each, more than any encoder writes, need 70 KB.
+ */
+export const maxHuffmanTableBytes = 128 * 1024;
+
+/** One scan with the state of its file at that point. Offsets count bytes of the file. */
 export interface CodedScan extends Scan {
   /** Entropy-coded data: [dataStart, dataEnd), the RSTn markers included. */
   readonly dataStart: number;
   readonly dataEnd: number;
-  /** MCUs between restart markers, 0 where the scan needs none; the markers are all there. */
+  /** MCUs between restart markers, 0 if the scan needs none. All markers are present. */
   readonly restartInterval: number;
-  /** For each component of the scan: the Huffman tables in its slots, as of now. Those that the scan needs are there. */
-  readonly tables: readonly {
-    readonly dc: HuffmanTable | undefined;
-    readonly ac: HuffmanTable | undefined;
-  }[];
-  /** For each component whose first scan this is: its table as of now, as T.81 B.2.4.1 demands. */
-  readonly quantisation: readonly { readonly component: number; readonly table: QuantisationTable }[];
+  /** One entry per component of the scan. */
+  readonly tables: readonly ScanTables[];
 }
 
-/** A JPEG that is sound as far as can be told without decoding. */
+/** A JPEG that is valid as far as can be checked without decoding. */
 export interface CheckedJpeg {
   readonly bytes: Uint8Array;
   readonly header: JpegHeader;
-  /** Every component occurs; what follows the end of the image is left out. */
+  /** Every component occurs. What follows the end of the image is left out. */
   readonly scans: readonly CodedScan[];
+  /** The quantisation table of each component: the one in its slot before its first scan (T.81 B.2.4.1). */
+  readonly quantisers: readonly QuantisationTable[];
 }
 
 /**
- * Checks a whole file behind its header.
- * @throws ClassifierError image_undecodable, also where the file is not complete up to its EOI marker; image_too_large (block_visits)
+ * Checks a whole file.
+ * @throws ClassifierError image_undecodable, also if the file ends before its EOI marker; image_too_large (block_visits)
  */
 export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
-  const grids = blockGrids(header);
-  const frameBlocks = grids.reduce((sum, grid) => sum + paddedBlocks(grid), 0);
-  const state = newScanState(header);
-  const quantisationSlots: (QuantisationTable | undefined)[] = [undefined, undefined, undefined, undefined];
+  const frameBlocks = header.components.reduce((sum, { paddedBlocks }) => sum + paddedBlocks, 0);
+  const state: ScanState = { dc: [], ac: [], quantisers: header.components.map(() => undefined) };
+  // Sequential files may omit the standard Huffman tables, as frames of Motion JPEG do.
+  for (const table of header.process === "progressive" ? [] : standardHuffmanTables) {
+    state[table.tableClass][table.slot] = table;
+  }
+  const slots: (QuantisationTable | undefined)[] = [];
   const scans: CodedScan[] = [];
   let huffmanBytes = 0;
   let interval = 0;
   let visits = 0;
-  let sawFrame = false;
   for (let offset = 2; ; ) {
     const segment = nextSegment(bytes, offset);
     offset = segment.end;
     switch (segment.marker) {
       case Marker.EOI:
-        checkComplete(header, state);
-        return { bytes, header, scans };
+        return {
+          bytes,
+          header,
+          scans,
+          quantisers: header.components.map(({ id }, i) => begun(state, i, id)),
+        };
       case Marker.DQT:
-        readQuantisationTables(bytes, segment, quantisationSlots);
+        readQuantisationTables(bytes, segment, slots);
         break;
       case Marker.DHT:
         huffmanBytes += segment.end - segment.start;
@@ -77,42 +93,27 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
         break;
       case Marker.SOS: {
         const scan = parseScan(bytes, segment, header);
-        checkScanScript(scan, header, state);
-        const { mcus, blocks } = scanSize(scan, header, grids);
+        const tables = checkScan(scan, state);
+        const { mcus, blocks } = scanSize(scan, header);
         visits += blocks;
         refuseScanBomb(visits, frameBlocks);
-        const data = entropyCodedEnd(bytes, segment.end);
-        scans.push({
-          ...scan,
-          dataStart: segment.end,
-          dataEnd: data.end,
-          restartInterval: neededInterval(interval, mcus, data.restarts),
-          tables: scan.components.map((_, i) => ({
-            dc: state.dc[scan.dcSlots[i]!],
-            ac: state.ac[scan.acSlots[i]!],
-          })),
-          quantisation: latchQuantisation(scan, header, state, quantisationSlots),
-        });
-        offset = data.end;
+        const { end, restarts } = entropyCodedEnd(bytes, segment.end);
+        const restartInterval = neededInterval(interval, mcus, restarts);
+        for (const index of scan.components) {
+          state.quantisers[index] ??= slotOf(slots, header.components[index]!.quantisationTable);
+        }
+        scans.push({ ...scan, tables, dataStart: segment.end, dataEnd: end, restartInterval });
+        offset = end;
         break;
       }
       default:
-        if (!isFrameHeader(segment.marker)) break;
-        if (sawFrame) throw undecodable("it has two frame headers");
-        sawFrame = true;
+        // parseJpegHeader has read the only frame header before the first scan.
+        if (isFrameHeader(segment.marker) && scans.length > 0) throw undecodable("it has two frame headers");
     }
   }
 }
 
-/** Before the first scan. Sequential files may leave out the standard Huffman tables, as frames of Motion JPEG do. */
-function newScanState({ process, components }: JpegHeader): ScanState {
-  const state: ScanState = { dc: [], ac: [], scansOfComponent: components.map(() => 0) };
-  if (process === "progressive") return state;
-  for (const table of standardHuffmanTables) state[table.tableClass][table.slot] = table;
-  return state;
-}
-
-/** Before anything is decoded, because decoding cannot be interrupted. */
+/** Refuses the file now, because decoding cannot be interrupted. */
 function refuseScanBomb(visits: number, frameBlocks: number): void {
   if (visits > maxVisitsPerBlock * frameBlocks) throw undecodable("it repeats its scans far too often");
   if (visits <= maxBlockVisits) return;
@@ -124,39 +125,29 @@ function refuseScanBomb(visits: number, frameBlocks: number): void {
   });
 }
 
-function scanSize(
-  scan: Scan,
-  header: JpegHeader,
-  grids: readonly BlockGrid[],
-): { mcus: number; blocks: number } {
-  if (scan.components.length === 1) {
-    const { blocksPerLine, blocksPerColumn } = grids[scan.components[0]!]!;
-    return { mcus: blocksPerLine * blocksPerColumn, blocks: blocksPerLine * blocksPerColumn };
+function scanSize(scan: Scan, header: JpegHeader): { mcus: number; blocks: number } {
+  const components = scan.components.map((index) => header.components[index]!);
+  if (components.length === 1) {
+    const blocks = components[0]!.blocksPerLine * components[0]!.blocksPerColumn;
+    return { mcus: blocks, blocks };
   }
-  const { perLine, perColumn } = mcuGrid(header);
-  const blocks = scan.components.reduce((sum, index) => sum + paddedBlocks(grids[index]!), 0);
-  return { mcus: perLine * perColumn, blocks };
+  const blocks = components.reduce((sum, { paddedBlocks }) => sum + paddedBlocks, 0);
+  return { mcus: header.mcusPerLine * header.mcusPerColumn, blocks };
 }
 
-/** Counts the scan for its components; the tables of those that begin here. */
-function latchQuantisation(
-  scan: Scan,
-  header: JpegHeader,
-  state: ScanState,
-  slots: readonly (QuantisationTable | undefined)[],
-): CodedScan["quantisation"] {
-  const latched: { component: number; table: QuantisationTable }[] = [];
-  for (const component of scan.components) {
-    if (state.scansOfComponent[component]!++ > 0) continue;
-    const { quantisationTable: slot } = header.components[component]!;
-    const table = slots[slot];
-    if (!table) throw undecodable(`quantisation table ${slot} is missing`);
-    latched.push({ component, table });
-  }
-  return latched;
+function slotOf(slots: readonly (QuantisationTable | undefined)[], slot: number): QuantisationTable {
+  const table = slots[slot];
+  if (!table) throw undecodable(`quantisation table ${slot} is missing`);
+  return table;
 }
 
-/** A missing restart marker would end a scan without an error. */
+function begun({ quantisers }: ScanState, index: number, id: number): QuantisationTable {
+  const table = quantisers[index];
+  if (!table) throw undecodable(`component ${id} has no image data`);
+  return table;
+}
+
+/** Checks that no restart marker is missing, because that would end the scan without an error. */
 function neededInterval(interval: number, mcus: number, restarts: number): number {
   if (interval === 0 || interval >= mcus) return 0;
   const expected = Math.ceil(mcus / interval) - 1;
@@ -164,10 +155,10 @@ function neededInterval(interval: number, mcus: number, restarts: number): numbe
   return interval;
 }
 
-/** Where entropy-coded data ends: the first marker that is not RSTn. Counts the RSTn on the way. */
+/** Finds the end of entropy-coded data: the first marker other than RSTn. Counts the RSTn markers. */
 function entropyCodedEnd(bytes: Uint8Array, start: number): { end: number; restarts: number } {
   let restarts = 0;
-  // FF is rare: indexOf passes over what is between in native code.
+  // FF is rare: indexOf skips the bytes between in native code.
   let at = bytes.indexOf(0xff, start);
   while (at >= 0 && at + 1 < bytes.length) {
     const next = bytes[at + 1]!;
@@ -180,9 +171,4 @@ function entropyCodedEnd(bytes: Uint8Array, start: number): { end: number; resta
     at = bytes.indexOf(0xff, at + 2);
   }
   throw undecodable("the file ends inside its image data");
-}
-
-function checkComplete(header: JpegHeader, state: ScanState): void {
-  const missing = state.scansOfComponent.indexOf(0);
-  if (missing >= 0) throw undecodable(`component ${header.components[missing]!.id} has no image data`);
 }

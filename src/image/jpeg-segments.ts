@@ -1,4 +1,4 @@
-/** The segment structure of a JPEG (ITU-T T.81, annex B). Pure; nothing here allocates by input size. */
+/** The segment structure of a JPEG (ITU-T T.81, annex B). Allocates nothing that grows with the input. */
 import { ClassifierError } from "../errors.ts";
 
 /** Marker codes (T.81 table B.1): the byte after FF. */
@@ -28,17 +28,19 @@ export interface Segment {
   readonly end: number;
 }
 
-export function undecodable(detail: string, cause?: unknown): ClassifierError {
-  return new ClassifierError({ code: "image_undecodable", detail }, cause === undefined ? {} : { cause });
+/** Builds the error for a broken file. */
+export function undecodable(detail: string): ClassifierError {
+  return new ClassifierError({ code: "image_undecodable", detail });
 }
 
+/** Reads a big-endian 16-bit number. */
 export function readUint16(bytes: Uint8Array, offset: number): number {
   return (bytes[offset]! << 8) | bytes[offset + 1]!;
 }
 
 /**
- * The first segment at or after `offset`. As libjpeg does, bytes that belong to no segment and FF fill bytes are
- * passed over. Throws image_undecodable where the file ends first or a length field is impossible.
+ * Returns the first segment at or after `offset`. Skips fill bytes and bytes that belong to no segment, as libjpeg does.
+ * @throws ClassifierError image_undecodable, if the file ends first or a length field is impossible
  */
 export function nextSegment(bytes: Uint8Array, offset: number): Segment {
   let at = offset;
@@ -50,26 +52,20 @@ export function nextSegment(bytes: Uint8Array, offset: number): Segment {
   }
   const marker = bytes[at]!;
   const start = at - 1;
-  if (isBare(marker)) return { marker, start, body: at + 1, end: at + 1 };
-  if (at + 2 >= bytes.length) throw undecodable(`the file ends inside ${segmentName(marker)}`);
+  // These markers stand alone, without a length.
+  if ((marker >= Marker.RST0 && marker <= Marker.EOI) || marker === Marker.TEM) {
+    return { marker, start, body: at + 1, end: at + 1 };
+  }
+  const name = `the segment of marker FF${marker.toString(16).toUpperCase().padStart(2, "0")}`;
+  if (at + 2 >= bytes.length) throw undecodable(`the file ends inside ${name}`);
   const length = readUint16(bytes, at + 1);
-  if (length < 2) throw undecodable(`${segmentName(marker)} has length ${length}; the least is 2`);
+  if (length < 2) throw undecodable(`${name} has length ${length}; the least is 2`);
   const end = at + 1 + length;
-  if (end > bytes.length) throw undecodable(`the file ends inside ${segmentName(marker)}`);
+  if (end > bytes.length) throw undecodable(`the file ends inside ${name}`);
   return { marker, start, body: at + 3, end };
 }
 
-/** Markers that stand alone, without a length. */
-function isBare(marker: number): boolean {
-  return (marker >= Marker.RST0 && marker <= Marker.EOI) || marker === Marker.TEM;
-}
-
-/** SOF0 to SOF15 without DHT (C4), JPG (C8) and DAC (CC), which share their range. */
+/** Whether a marker is SOF0 to SOF15. DHT (C4), JPG (C8) and DAC (CC) share their range. */
 export function isFrameHeader(marker: number): boolean {
   return marker >= 0xc0 && marker <= 0xcf && marker !== 0xc4 && marker !== 0xc8 && marker !== 0xcc;
-}
-
-/** "marker FFDB at byte 20", for errors. */
-function segmentName(marker: number): string {
-  return `the segment of marker FF${marker.toString(16).toUpperCase().padStart(2, "0")}`;
 }

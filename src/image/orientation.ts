@@ -1,7 +1,7 @@
-/** The eight Exif orientations as what they do to a small square: nothing is ever turned at full size. Pure. */
+/** The eight Exif orientations, applied to a small square: no image is ever turned at full size. */
 import type { Orientation } from "./exif.ts";
 
-/** Mirrors come first, in the coordinates of the file; then rows and columns change places. */
+/** How pixels move: mirrors apply first, in the coordinates of the file; then rows and columns are swapped. */
 export interface Turn {
   readonly mirrorX: boolean;
   readonly mirrorY: boolean;
@@ -14,8 +14,8 @@ const turn = (mirrorX: boolean, mirrorY: boolean, swapAxes: boolean): Turn => ({
   swapAxes,
 });
 
-/** What brings the file's pixels upright (Exif 2.32, tag 0x0112: where row 0 and column 0 are to be seen). */
-const turns: Readonly<Record<Orientation, Turn>> = {
+/** What turns the pixels of a file upright (Exif 2.32, tag 0x0112: the positions of row 0 and column 0). */
+export const turns: Readonly<Record<Orientation, Turn>> = {
   1: turn(false, false, false),
   2: turn(true, false, false),
   3: turn(true, true, false),
@@ -26,16 +26,14 @@ const turns: Readonly<Record<Orientation, Turn>> = {
   8: turn(true, false, true),
 };
 
-export function turnOf(orientation: Orientation): Turn {
-  return turns[orientation];
+/** Where a row of pixels goes in a square: index of its first pixel, and the step from one pixel to the next. */
+export interface RowPlace {
+  readonly start: number;
+  readonly step: number;
 }
 
-/** Where row `y` of a square of `side` pixels goes: its first pixel's index, and the step from pixel to pixel. */
-export function turnedRow(
-  { mirrorX, mirrorY, swapAxes }: Turn,
-  side: number,
-  y: number,
-): { start: number; step: number } {
+/** Returns where row `y` of a square of `side` pixels goes when the square is turned. */
+export function turnedRow({ mirrorX, mirrorY, swapAxes }: Turn, side: number, y: number): RowPlace {
   const [alongX, alongY] = swapAxes ? [side, 1] : [1, side];
   const row = mirrorY ? side - 1 - y : y;
   return {

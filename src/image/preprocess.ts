@@ -1,15 +1,15 @@
-/** JPEG bytes or pixels to the model's input tensor, as the pack's manifest describes it. Pure. */
+/** From JPEG bytes or pixels to the model's input tensor, as the pack's manifest specifies. */
 import type { Preprocessing } from "../model/manifest.ts";
 import type { DecodeScale } from "./choose-scale.ts";
 import { type DecodeLimits, decodeJpeg } from "./decode.ts";
-import { turnedRow, turnOf } from "./orientation.ts";
+import { turns } from "./orientation.ts";
 import { plainView, resizeAndCropRows, resizedSize, type View } from "./resize.ts";
 import { type RgbImage, type RgbRows, rowsOf } from "./rgb-image.ts";
 import { normalisationTable, tensorOf, writeTensorRow } from "./tensor.ts";
 
 /**
  * Resizes, crops to the centre, turns upright and normalises in one pass.
- * @param out if given, has exactly the length of the result
+ * @param out receives the result, if given; must have its length
  * @returns [3, crop, crop], float32
  */
 export function preprocess(
@@ -21,20 +21,16 @@ export function preprocess(
   return preprocessRows(rowsOf(image), preprocessing, view, out);
 }
 
-/** preprocess() for an image that is made row by row. It takes the rows from the top, and only those that the crop needs. */
+/** Preprocesses an image that is decoded row by row. Reads only the rows that the crop needs. */
 function preprocessRows(
   rows: RgbRows,
   preprocessing: Preprocessing,
   view: View,
   out?: Float32Array,
 ): Float32Array {
-  const { crop } = preprocessing;
-  const tensor = tensorOf(crop, crop, out);
+  const tensor = tensorOf(3 * preprocessing.crop ** 2, out);
   const table = normalisationTable(preprocessing);
-  const turn = turnOf(view.orientation);
-  resizeAndCropRows(rows, preprocessing, view, (y, row) => {
-    writeTensorRow(row, crop, table, tensor, turnedRow(turn, crop, y), crop * crop);
-  });
+  resizeAndCropRows(rows, preprocessing, view, (row, place) => writeTensorRow(row, table, tensor, place));
   return tensor;
 }
 
@@ -42,14 +38,18 @@ function preprocessRows(
 export interface ImageTensor {
   /** [3, crop, crop], float32. */
   readonly tensor: Float32Array;
-  /** Pixels of the whole image as it is displayed: after Exif's orientation. */
+  /** Pixels of the whole image as displayed: after Exif's orientation. */
   readonly width: number;
   readonly height: number;
-  /** How it was decoded, for the log. */
+  /** How the image was decoded, for the log. */
   readonly decode: DecodeScale;
 }
 
-/** From JPEG bytes to tensor. The decoded image never exists as a whole. Throws what decodeJpeg throws. */
+/**
+ * Decodes and preprocesses a JPEG. The decoded image never exists as a whole.
+ * @param out receives the tensor, if given; must have its length
+ * @throws ClassifierError as decodeJpeg does
+ */
 export function imageToTensor(
   bytes: Uint8Array,
   preprocessing: Preprocessing,
@@ -60,7 +60,7 @@ export function imageToTensor(
   return decodeJpeg(bytes, targetOf, limits, (rows, frame) => {
     const { fullSize, orientation, eighths, costBytes } = frame;
     const tensor = preprocessRows(rows, preprocessing, frame, out);
-    const { width, height } = turnOf(orientation).swapAxes
+    const { width, height } = turns[orientation].swapAxes
       ? { width: fullSize.height, height: fullSize.width }
       : fullSize;
     return { tensor, width, height, decode: { eighths, costBytes } };

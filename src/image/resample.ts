@@ -1,16 +1,16 @@
 /**
- * Bilinear resampling as Pillow does it: a triangle filter as wide as the scale demands, weights in fixed point, a
- * horizontal and then a vertical pass, each rounded to 8 bits. Equal to Pillow's result bit for bit. Pure.
+ * Bilinear resampling as in Pillow, equal bit for bit: a triangle filter as wide as the scale requires, weights in fixed
+ * point, a horizontal and then a vertical pass, each rounded to 8 bits.
  */
 import type { RgbRows } from "./rgb-image.ts";
 
-/** Fraction bits of a weight: 8-bit pixels times weights that sum to 1, and the sign, fit into 32 bits. */
+/** Fraction bits of a weight. 8-bit pixels times weights that sum to 1, and the sign, fit into 32 bits. */
 const fractionBits = 22;
 const half = 1 << (fractionBits - 1);
 
 /**
- * One axis: `extent` pixels of the source are resized to `resizedLength`, of which [from, from + length) is wanted.
- * An extent that is no whole number ends within the last of the `sourceLength` pixels: an image at 1/8 of its size.
+ * One axis: `extent` pixels of the source are resized to `resizedLength`, of which [from, from + length) is returned. If the
+ * extent is not a whole number, it ends within the last of the `sourceLength` pixels, as in an image decoded at 1/8.
  */
 export interface Axis {
   readonly sourceLength: number;
@@ -20,7 +20,7 @@ export interface Axis {
   readonly length: number;
 }
 
-/** For each output pixel i: `counts[i]` source pixels from `firsts[i]`, weights at i * taps. */
+/** Output pixel i is a sum of `counts[i]` source pixels from `firsts[i]` on, with the weights from i * taps on. */
 interface AxisWeights {
   readonly taps: number;
   readonly firsts: Int32Array;
@@ -28,18 +28,18 @@ interface AxisWeights {
   readonly weights: Int32Array;
 }
 
-/** Takes one finished row: [y in the output, RGB interleaved of the output's width]; the array is reused. */
+/** Receives one row: y in the output, and its pixels, RGB interleaved. The array is reused for the next row. */
 export type RowWriter = (y: number, row: Uint8ClampedArray) => void;
 
 /**
- * Resamples the wanted window and passes it on row by row, from the top. Takes only the source rows that the window needs, and holds
- * only those of one output row.
+ * Resamples the window and passes it on row by row, from the top. Reads only the source rows that the window needs, and
+ * holds only those of one output row.
  */
 export function resample(image: RgbRows, horizontal: Axis, vertical: Axis, writeRow: RowWriter): void {
   const columns = axisWeights(horizontal);
   const rows = axisWeights(vertical);
   const rowBytes = horizontal.length * 3;
-  // The vertical window only moves down, so that a ring of its greatest height holds every row still needed.
+  // The vertical filter only moves down, so a ring of its maximum height holds every row that is still needed.
   const ring = new Uint8Array(rows.taps * rowBytes);
   const sums = new Int32Array(rowBytes);
   const output = new Uint8ClampedArray(rowBytes);
@@ -83,7 +83,7 @@ function resampleRow(
       green += row[at + 1]! * weight;
       blue += row[at + 2]! * weight;
     }
-    // Weights are not negative and sum to 1 within rounding, so that no sum leaves 0..255.
+    // Weights are not negative and sum to 1 within rounding, so every sum stays within 0..255.
     output[outputStart + x * 3] = red >> fractionBits;
     output[outputStart + x * 3 + 1] = green >> fractionBits;
     output[outputStart + x * 3 + 2] = blue >> fractionBits;
@@ -92,7 +92,7 @@ function resampleRow(
 
 function axisWeights(axis: Axis): AxisWeights {
   const scale = axis.extent / axis.resizedLength;
-  // Enlarging keeps the filter at its natural width of one pixel each way; reducing widens it against aliasing.
+  // Enlarging keeps the filter's natural width of one pixel on each side. Reducing widens it against aliasing.
   const support = Math.max(scale, 1);
   const taps = Math.ceil(support) * 2 + 1;
   const firsts = new Int32Array(axis.length);

@@ -1,25 +1,31 @@
-/** Decoded pixels: 8-bit RGB, interleaved, rows from the top; data.length is width * height * 3. */
-export interface RgbImage {
+/** Decoded pixels. */
+
+/** Pixels. */
+export interface Size {
   readonly width: number;
   readonly height: number;
+}
+
+/** A whole image: 8-bit RGB, interleaved, rows from the top; data.length is width * height * 3. */
+export interface RgbImage extends Size {
   readonly data: Uint8Array | Uint8ClampedArray;
 }
 
-/** An image whose rows are made one at a time, so that it never exists as a whole. */
+/** An image whose rows are computed one at a time, so that it never exists as a whole. */
 export interface RgbRows extends Size {
   /**
-   * Row `y` from the top: width * 3 bytes, RGB interleaved, valid until the next call. Rows can be left out, but must be asked for
-   * from the top down.
+   * Returns row `y` from the top: width * 3 bytes, RGB interleaved, valid until the next call. Rows can be skipped, but must
+   * be read from the top down.
    */
   row(y: number): Uint8Array | Uint8ClampedArray;
 }
 
-/** The rows of an image that exists as a whole. */
+/** The rows of a whole image. */
 export function rowsOf({ width, height, data }: RgbImage): RgbRows {
   return { width, height, row: (y) => data.subarray(y * width * 3, (y + 1) * width * 3) };
 }
 
-/** All rows as one image. */
+/** Reads all rows into one image. */
 export function collectRows(rows: RgbRows): RgbImage {
   const { width, height } = rows;
   const data = new Uint8ClampedArray(width * height * 3);
@@ -29,9 +35,3 @@ export function collectRows(rows: RgbRows): RgbImage {
 
 /** Size of a decoded image in eighths of the file's size: the sizes of inverse DCT that the decoder has. */
 export type Eighths = 1 | 2 | 4 | 8;
-
-/** Pixels. */
-export interface Size {
-  readonly width: number;
-  readonly height: number;
-}

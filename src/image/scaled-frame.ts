@@ -1,6 +1,5 @@
-/** How a frame is decoded at a scale: the inverse DCT, samples and upsampling of each component. Pure. */
-import { blockGrids } from "./block-grid.ts";
-import { type JpegHeader, maxSampling } from "./jpeg-header.ts";
+/** How a frame is decoded at a scale: the inverse DCT, samples and upsampling of each component. */
+import type { JpegHeader } from "./jpeg-header.ts";
 import type { Eighths, Size } from "./rgb-image.ts";
 
 /** One component of a frame at the scale of a decode. */
@@ -29,26 +28,22 @@ export interface ScaledComponent {
 /** Zigzag index of the last coefficient among the `blockSize` x `blockSize` lowest frequencies. */
 const lastCoefficients: Readonly<Record<Eighths, number>> = { 1: 0, 2: 4, 4: 24, 8: 63 };
 
-/** Size of an image at `eighths` of its full size; part of a pixel counts as one. */
+/** Size of an image at `eighths` of its full size, rounded up. */
 export function scaledSize({ width, height }: Size, eighths: Eighths): Size {
   return { width: Math.ceil((width * eighths) / 8), height: Math.ceil((height * eighths) / 8) };
 }
 
 /** The components of a frame at `eighths` of its size. */
 export function scaledComponents(header: JpegHeader, eighths: Eighths): readonly ScaledComponent[] {
-  const { maxH, maxV } = maxSampling(header.components);
-  return blockGrids(header).map((grid, index) => {
-    const { h, v } = header.components[index]!;
+  const { width, height, maxH, maxV, components } = header;
+  return components.map(({ h, v, blocksPerLine, blocksPerColumn, paddedPerLine }) => {
     const blockSize = componentBlockSize(maxH / h, maxV / v, eighths);
     return {
-      ...{ h, v, blockSize },
+      ...{ h, v, blockSize, blocksPerLine, blocksPerColumn, paddedPerLine },
       lastCoefficient: lastCoefficients[blockSize],
       coefficientsPerBlock: eighths === 1 ? 1 : 64,
-      blocksPerLine: grid.blocksPerLine,
-      blocksPerColumn: grid.blocksPerColumn,
-      paddedPerLine: grid.paddedPerLine,
-      sampleWidth: Math.ceil((header.width * h * blockSize) / (8 * maxH)),
-      sampleHeight: Math.ceil((header.height * v * blockSize) / (8 * maxV)),
+      sampleWidth: Math.ceil((width * h * blockSize) / (8 * maxH)),
+      sampleHeight: Math.ceil((height * v * blockSize) / (8 * maxV)),
       ratioX: (maxH * eighths) / (h * blockSize),
       ratioY: (maxV * eighths) / (v * blockSize),
     };
@@ -56,8 +51,8 @@ export function scaledComponents(header: JpegHeader, eighths: Eighths): readonly
 }
 
 /**
- * A subsampled component uses a larger inverse DCT where that saves upsampling in both directions, as in libjpeg-turbo. At
- * 1/8 no component does: the DC coefficients suffice there, so that AC scans need not be read.
+ * A subsampled component uses a larger inverse DCT if that saves upsampling in both directions, as in libjpeg-turbo. Not at
+ * 1/8: there the DC coefficients suffice, so AC scans need not be read.
  */
 function componentBlockSize(ratioX: number, ratioY: number, eighths: Eighths): Eighths {
   let size: number = eighths;

@@ -1,8 +1,7 @@
 /**
- * Reads one scan, a row of MCUs at a time (ITU-T T.81, F.2 sequential and G.1 progressive). The decoder runs one reader for each
- * scan side by side, so that even a progressive file needs the coefficients of a single row of MCUs in memory. Pure.
+ * Reads one scan, a row of MCUs at a time (ITU-T T.81, F.2 sequential and G.1 progressive). The decoder runs the readers of
+ * all scans side by side, so even a progressive file needs only the coefficients of one row of MCUs in memory.
  */
-import { mcuGrid } from "./block-grid.ts";
 import type { ComponentRows } from "./component-rows.ts";
 import {
   AcDecoder,
@@ -12,7 +11,7 @@ import {
   huffmanDecoderBytes,
   zigzag,
 } from "./entropy-reader.ts";
-import type { JpegHeader } from "./jpeg-header.ts";
+import type { Coding, ScanTables } from "./jpeg-scan-header.ts";
 import type { CheckedJpeg, CodedScan } from "./jpeg-scans.ts";
 import { undecodable } from "./jpeg-segments.ts";
 import type { HuffmanTable } from "./jpeg-tables.ts";
@@ -21,19 +20,9 @@ import type { ScaledComponent } from "./scaled-frame.ts";
 /** Bits of the largest DC difference of 8-bit samples (T.81 table F.1). */
 const maxDifferenceBits = 11;
 
-type Coding = "sequential" | "dc-first" | "dc-refinement" | "ac-first" | "ac-refinement";
-
-function codingOf(scan: CodedScan, { process }: JpegHeader): Coding {
-  // Sequential scans have no successive approximation, whatever their headers say.
-  if (process !== "progressive") return "sequential";
-  const refines = scan.approximationHigh > 0;
-  if (scan.spectralStart === 0) return refines ? "dc-refinement" : "dc-first";
-  return refines ? "ac-refinement" : "ac-first";
-}
-
 /**
- * The scans that a decode at this scale reads. A scan of coefficients that no inverse DCT uses is left out, unless a scan that
- * is read refines its coefficients: a refinement cannot be parsed without them.
+ * Returns the scans that a decode at this scale reads. Leaves out a scan whose coefficients no inverse DCT uses, unless a
+ * scan that is read refines these coefficients: a refinement cannot be parsed without them.
  */
 export function neededScans(
   { header, scans }: CheckedJpeg,
@@ -45,40 +34,22 @@ export function neededScans(
   for (const scan of scans.toReversed()) {
     if (!scan.components.some((index) => scan.spectralStart <= last[index]!)) continue;
     needed.push(scan);
-    if (codingOf(scan, header) !== "ac-refinement") continue;
+    if (scan.coding !== "ac-refinement") continue;
     for (const index of scan.components) last[index] = Math.max(last[index]!, scan.spectralEnd);
   }
   return needed.reverse();
 }
 
-/** The Huffman tables with which a scan codes its n-th component; checkJpeg has seen that they exist. */
-function tablesOf(scan: CodedScan, header: JpegHeader, n: number) {
-  const { dc, ac } = scan.tables[n]!;
-  const coding = codingOf(scan, header);
-  const isSequential = coding === "sequential";
-  return {
-    dc: isSequential || coding === "dc-first" ? dc : undefined,
-    sequentialAc: isSequential ? ac : undefined,
-    progressiveAc: coding === "ac-first" || coding === "ac-refinement" ? ac : undefined,
-  };
-}
-
 /** Bytes of the Huffman tables that a decode prepares. */
 export function huffmanBytes(jpeg: CheckedJpeg, components: readonly ScaledComponent[]): number {
-  const plain = new Set<HuffmanTable>();
-  const sequentialAc = new Set<HuffmanTable>();
-  for (const scan of neededScans(jpeg, components)) {
-    for (let n = 0; n < scan.components.length; n++) {
-      const tables = tablesOf(scan, jpeg.header, n);
-      if (tables.dc) plain.add(tables.dc);
-      if (tables.progressiveAc) plain.add(tables.progressiveAc);
-      if (tables.sequentialAc) sequentialAc.add(tables.sequentialAc);
-    }
-  }
-  return plain.size * huffmanDecoderBytes + sequentialAc.size * acDecoderBytes;
+  const tables = neededScans(jpeg, components).flatMap((scan) => scan.tables);
+  const dcTables = new Set(tables.flatMap(({ dc }) => dc ?? []));
+  const acTables = new Set(tables.flatMap(({ ac }) => ac ?? []));
+  const acBytes = jpeg.header.process === "progressive" ? huffmanDecoderBytes : acDecoderBytes;
+  return dcTables.size * huffmanDecoderBytes + acTables.size * acBytes;
 }
 
-/** Prepared Huffman tables of a decode: scans that share a table share its decoder. */
+/** The prepared Huffman tables of a decode. Scans that share a table share its decoder. */
 export class HuffmanDecoders {
   readonly #plain = new Map<HuffmanTable, HuffmanDecoder>();
   readonly #ac = new Map<HuffmanTable, AcDecoder>();
@@ -107,16 +78,16 @@ class ScanComponent {
   readonly dc: HuffmanDecoder | undefined;
   readonly ac: AcDecoder | undefined;
   readonly plainAc: HuffmanDecoder | undefined;
-  /** DC coefficient of the block before. */
+  /** DC coefficient of the previous block. */
   prediction = 0;
 
-  constructor(rows: ComponentRows, tables: ReturnType<typeof tablesOf>, decoders: HuffmanDecoders) {
+  constructor(rows: ComponentRows, { dc, ac }: ScanTables, coding: Coding, decoders: HuffmanDecoders) {
     this.rows = rows;
     this.h = rows.shape.h;
     this.v = rows.shape.v;
-    this.dc = tables.dc && decoders.plain(tables.dc);
-    this.ac = tables.sequentialAc && decoders.ac(tables.sequentialAc);
-    this.plainAc = tables.progressiveAc && decoders.plain(tables.progressiveAc);
+    this.dc = dc && decoders.plain(dc);
+    this.ac = ac && coding === "sequential" ? decoders.ac(ac) : undefined;
+    this.plainAc = ac && coding !== "sequential" ? decoders.plain(ac) : undefined;
   }
 }
 
@@ -125,14 +96,13 @@ export class ScanReader {
   readonly #reader: EntropyReader;
   readonly #coding: Coding;
   readonly #parts: readonly ScanComponent[];
-  readonly #alone: boolean;
   readonly #mcusPerLine: number;
   readonly #spectralStart: number;
   readonly #spectralEnd: number;
   readonly #low: number;
   readonly #restartInterval: number;
   #mcusToRestart: number;
-  /** Blocks still to come that the last end-of-band code covers (T.81 G.1.2.2). */
+  /** Following blocks that the last end-of-band code covers (T.81 G.1.2.2). */
   #endOfBandRun = 0;
 
   /** @param components all components of the frame */
@@ -143,12 +113,11 @@ export class ScanReader {
     decoders: HuffmanDecoders,
   ) {
     this.#reader = new EntropyReader(bytes, scan.dataStart, scan.dataEnd);
-    this.#coding = codingOf(scan, header);
-    this.#alone = scan.components.length === 1;
+    this.#coding = scan.coding;
     this.#parts = scan.components.map(
-      (index, n) => new ScanComponent(components[index]!, tablesOf(scan, header, n), decoders),
+      (index, n) => new ScanComponent(components[index]!, scan.tables[n]!, scan.coding, decoders),
     );
-    this.#mcusPerLine = mcuGrid(header).perLine;
+    this.#mcusPerLine = header.mcusPerLine;
     this.#spectralStart = scan.spectralStart;
     this.#spectralEnd = scan.spectralEnd;
     this.#low = scan.approximationLow;
@@ -156,13 +125,16 @@ export class ScanReader {
     this.#mcusToRestart = scan.restartInterval;
   }
 
-  /** Adds what this scan codes of the next row of MCUs to the coefficients. Throws image_undecodable. */
+  /**
+   * Adds the coefficients that this scan codes for the next row of MCUs.
+   * @throws ClassifierError image_undecodable
+   */
   readMcuRow(mcuRow: number): void {
-    if (this.#alone) this.#readAlone(this.#parts[0]!, mcuRow);
+    if (this.#parts.length === 1) this.#readAlone(this.#parts[0]!, mcuRow);
     else this.#readInterleaved();
   }
 
-  /** The MCU of a component alone in its scan is one block, whatever its sampling factors (T.81 A.2.2). */
+  /** If a component is alone in its scan, an MCU is one block, whatever its sampling factors (T.81 A.2.2). */
   #readAlone(part: ScanComponent, mcuRow: number): void {
     const { v, blocksPerLine, blocksPerColumn, paddedPerLine } = part.rows.shape;
     const rows = Math.min(v, blocksPerColumn - mcuRow * v);
@@ -251,7 +223,7 @@ export class ScanReader {
     }
   }
 
-  /** T.81 G.1.2.3 and figure G.7: one more bit for each coefficient that is not zero, and new ones of one bit. */
+  /** T.81 G.1.2.3 and figure G.7: another bit of each coefficient that is not zero, and new coefficients of one bit. */
   #acRefinement(part: ScanComponent, block: number): void {
     const reader = this.#reader;
     const { coefficients, extents, shape } = part.rows;

@@ -1,11 +1,12 @@
-/** Pixels to the model's input: float32, CHW, normalised per channel. Pure. */
+/** From pixels to the model's input: float32, CHW, normalised per channel. */
 import type { Preprocessing } from "../model/manifest.ts";
+import type { RowPlace } from "./orientation.ts";
 import type { RgbImage } from "./rgb-image.ts";
 
-/** Normalised value of each channel and level: table[channel * 256 + level]. One per preprocessing, made once. */
+/** One table per preprocessing, computed once. */
 const tables = new WeakMap<Preprocessing, Float32Array>();
 
-/** (level / 255 - mean) / std for 3 channels of 256 levels, [3, 256]. */
+/** (level / 255 - mean) / std of 3 channels of 256 levels, [3, 256]. */
 export function normalisationTable(preprocessing: Preprocessing): Float32Array {
   const known = tables.get(preprocessing);
   if (known) return known;
@@ -18,40 +19,40 @@ export function normalisationTable(preprocessing: Preprocessing): Float32Array {
   return table;
 }
 
-/** Where a row goes in each plane: index of its first pixel, and the step from one pixel to the next. */
-export interface RowPlace {
-  readonly start: number;
-  readonly step: number;
-}
-
-/** Writes one row of RGB pixels into the three planes of `tensor`, each `planeLength` long. */
+/**
+ * Writes one row of RGB pixels into the three planes of `tensor`.
+ * @param table of normalisationTable
+ */
 export function writeTensorRow(
-  row: ArrayLike<number>,
-  width: number,
+  row: Uint8Array | Uint8ClampedArray,
   table: Float32Array,
   tensor: Float32Array,
   { start, step }: RowPlace,
-  planeLength: number,
 ): void {
-  for (let x = 0, at = 0, to = start; x < width; x++, at += 3, to += step) {
+  const planeLength = tensor.length / 3;
+  for (let at = 0, to = start; at < row.length; at += 3, to += step) {
     tensor[to] = table[row[at]!]!;
     tensor[to + planeLength] = table[256 + row[at + 1]!]!;
     tensor[to + 2 * planeLength] = table[512 + row[at + 2]!]!;
   }
 }
 
-/** The image as [3, height, width], (level / 255 - mean) / std. `out`, if given, must have just that many numbers. */
+/**
+ * Returns an image as [3, height, width], (level / 255 - mean) / std.
+ * @param out receives the result, if given
+ * @throws RangeError if `out` has another length
+ */
 export function toTensor(image: RgbImage, preprocessing: Preprocessing, out?: Float32Array): Float32Array {
-  const { width, height, data } = image;
-  const tensor = tensorOf(width, height, out);
-  const table = normalisationTable(preprocessing);
-  writeTensorRow(data, width * height, table, tensor, { start: 0, step: 1 }, width * height);
+  const tensor = tensorOf(3 * image.width * image.height, out);
+  writeTensorRow(image.data, normalisationTable(preprocessing), tensor, { start: 0, step: 1 });
   return tensor;
 }
 
-/** `out` when it fits [3, height, width], else a new array. Throws RangeError for another length: the caller's mistake, never the image's. */
-export function tensorOf(width: number, height: number, out: Float32Array | undefined): Float32Array {
-  const length = 3 * width * height;
+/**
+ * Returns `out`, or a new array if it is undefined.
+ * @throws RangeError if `out` has another length, which is a mistake of the caller
+ */
+export function tensorOf(length: number, out: Float32Array | undefined): Float32Array {
   if (out && out.length !== length) {
     throw new RangeError(`The tensor has ${out.length} numbers; expected ${length}.`);
   }

@@ -1,9 +1,9 @@
 /**
- * Brings rows of a subsampled component to the width and height of the image. Pure.
- * - Half as wide, half as high or both: libjpeg-turbo's "fancy" upsampling, a triangle filter, bit for bit. Its rounding alternates so
- *   that it does not shift the mean.
- * - Other ratios: at full size each sample is repeated, as in libjpeg; below it, samples are interpolated linearly, since
- *   the error of repeating them grows with the size of a block.
+ * Scales rows of a subsampled component to the width and height of the image.
+ * - Half as wide, half as high or both: libjpeg-turbo's "fancy" upsampling, a triangle filter, bit for bit. Its rounding
+ *   alternates, so that the mean does not shift.
+ * - Other ratios: at full size, samples are repeated, as in libjpeg. At lower scales they are interpolated linearly,
+ *   because the error of repeating them grows with the size of a block.
  */
 import { freeBytes } from "../bytes/free-bytes.ts";
 import type { ComponentRows } from "./component-rows.ts";
@@ -12,7 +12,7 @@ import type { ScaledComponent } from "./scaled-frame.ts";
 
 type Method = "none" | "h2v1" | "h1v2" | "h2v2" | "repeat" | "linear";
 
-/** libjpeg does not interpolate across in components of at most this many samples. */
+/** libjpeg does not interpolate horizontally in components of at most this many samples per row. */
 const narrow = 2;
 
 function methodOf({ ratioX, ratioY, sampleWidth }: ScaledComponent, eighths: Eighths): Method {
@@ -22,12 +22,12 @@ function methodOf({ ratioX, ratioY, sampleWidth }: ScaledComponent, eighths: Eig
   return eighths === 8 ? "repeat" : "linear";
 }
 
-/** Whether a row is made from the sample rows above or below it as well. */
+/** Whether an output row also depends on the sample rows above or below it. */
 export function blendsRows(component: ScaledComponent, eighths: Eighths): boolean {
   return component.ratioY > 1 && ["h1v2", "h2v2", "linear"].includes(methodOf(component, eighths));
 }
 
-/** Bytes of the arrays below. */
+/** Bytes of the arrays of an Upsampler. */
 export function upsamplerBytes(component: ScaledComponent, eighths: Eighths): number {
   const method = methodOf(component, eighths);
   const output = method === "none" ? 0 : component.sampleWidth * component.ratioX;
@@ -40,7 +40,7 @@ export class Upsampler {
   readonly #method: Method;
   readonly #output: Uint8ClampedArray;
   readonly #blended: Uint16Array | undefined;
-  /** After select(): the row, one sample per output pixel, begins at index `at` of `samples`. */
+  /** The row that select() computed: one sample per output pixel, from index `at` of `samples`. */
   samples: Uint8ClampedArray;
   at = 0;
 
@@ -54,7 +54,7 @@ export class Upsampler {
     this.samples = this.#output;
   }
 
-  /** Makes row `y` of the output. The sample rows that it needs must be held. */
+  /** Computes row `y` of the output. ComponentRows must hold the sample rows that it needs. */
   select(y: number): void {
     const { sampleHeight, ratioY } = this.#rows.shape;
     const row = Math.floor(y / ratioY);
@@ -73,7 +73,7 @@ export class Upsampler {
     else this.#linear(near, far, Math.abs(2 * (y % ratioY) + 1 - ratioY));
   }
 
-  /** Frees the arrays; there are no rows afterwards. */
+  /** Frees the arrays. No rows can be computed afterwards. */
   free(): void {
     freeBytes(this.#output);
     if (this.#blended) freeBytes(this.#blended);
@@ -127,7 +127,7 @@ export class Upsampler {
     }
   }
 
-  /** @param farWeight of the farther row, in parts of 2 * ratioY */
+  /** @param farWeight weight of the farther row, in parts of 2 * ratioY */
   #linear(near: number, far: number, farWeight: number): void {
     const { samples, shape } = this.#rows;
     const { sampleWidth, ratioX, ratioY } = shape;

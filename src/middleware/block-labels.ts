@@ -1,20 +1,22 @@
-/** A policy for classifyImages: no image that shows one of some things. */
+/** A policy for classifyImages: block images that show one of some things. */
 import { problem } from "./image-response.ts";
 import type { ImagePolicy } from "./middleware.ts";
 
+/** What blockLabels blocks, and how it answers. */
 export interface BlockLabelsOptions {
-  /** Labels or class ids, in any case. Of ImageNet's, "tench, Tinca tinca", each synonym counts too. */
+  /** Labels or class ids, in any case. Each synonym of an ImageNet label such as "tench, Tinca tinca" counts too. */
   readonly labels: readonly string[];
-  /** Score from which on an image is blocked: 0 to 1. Default: 0.5. */
+  /** Lowest score at which an image is blocked: 0 to 1. Default: 0.5. */
   readonly minScore?: number;
   /** Status of the answer: 400 to 599. Default: 403. */
   readonly status?: number;
 }
 
 /**
- * Answers a problem with the code `image_blocked` where any of the predictions has one of the labels and the score.
- * The policy sees the first `topK` predictions only; from 0.5 on the first one is enough.
- * @throws RangeError when the options could never block anything
+ * Returns a policy that answers with a problem of code `image_blocked` if a prediction has one of the labels and a
+ * sufficient score. It sees only the first `topK` predictions; with a `minScore` above 0.5 the first one is enough.
+ * @example classifyImages({ classifier, policy: blockLabels({ labels: ["revolver", "rifle"] }) })
+ * @throws RangeError if the options are out of range or could never block anything
  */
 export function blockLabels({ labels, minScore = 0.5, status = 403 }: BlockLabelsOptions): ImagePolicy {
   const blocked = new Set(labels.map(normal));
@@ -30,7 +32,7 @@ export function blockLabels({ labels, minScore = 0.5, status = 403 }: BlockLabel
     );
     if (!hit) return undefined;
     return problem(status, status === 403 ? "Forbidden" : "Blocked", "image_blocked", {
-      detail: "The image shows what is not allowed here.",
+      detail: "The image shows something that is not allowed here.",
     });
   };
 }

@@ -1,12 +1,12 @@
-/** A body of which only the beginning has been read: enough to tell what it is, or all of it up to a bound. */
+/** The beginning of a body: enough bytes to detect its format, or the whole body up to a bound. */
 
 /** The outcome of reading a body up to a bound. */
 export type ReadUpTo =
   | { readonly whole: true; readonly bytes: Uint8Array<ArrayBuffer> }
-  /** `broken`: the body failed before its end, and so does the stream. */
+  /** `broken`: the body failed before its end, and so will the stream. */
   | { readonly whole: false; readonly stream: ReadableStream<Uint8Array>; readonly broken: boolean };
 
-/** Reads a body chunk by chunk, and can give it back as a stream. Uses no tee(): that buffers without a bound. */
+/** Reads a body chunk by chunk and can return it as a stream. It does not use tee(), which buffers without a bound. */
 export class BodyStart {
   readonly #reader: ReadableStreamDefaultReader<Uint8Array>;
   readonly #chunks: Uint8Array[] = [];
@@ -24,7 +24,7 @@ export class BodyStart {
     return this.#length;
   }
 
-  /** Whether nothing more comes: the body is complete, or it failed. */
+  /** Whether the body is complete or has failed. */
   get ended(): boolean {
     return this.#ended;
   }
@@ -33,20 +33,20 @@ export class BodyStart {
   async readMore(): Promise<void> {
     try {
       const { done, value } = await this.#reader.read();
-      if (done) this.#ended = true;
-      else this.#append(value);
+      this.#ended = done;
+      if (value) this.#chunks.push(value);
+      this.#length += value?.length ?? 0;
     } catch (error) {
       this.#ended = true;
       this.#failure = { error };
     }
   }
 
-  /** A copy of the first `maxBytes` bytes, or of fewer when fewer have been read. */
+  /** Returns a copy of the first `maxBytes` bytes, or of all bytes read so far if there are fewer. */
   first(maxBytes: number): Uint8Array<ArrayBuffer> {
     const bytes = new Uint8Array(Math.min(maxBytes, this.#length));
     let offset = 0;
     for (const chunk of this.#chunks) {
-      if (offset === bytes.length) break;
       const part = chunk.subarray(0, bytes.length - offset);
       bytes.set(part, offset);
       offset += part.length;
@@ -54,7 +54,7 @@ export class BodyStart {
     return bytes;
   }
 
-  /** Reads to the end. Never rejects. Holds at most `maxBytes` and one chunk. */
+  /** Reads to the end, holding at most `maxBytes` and one chunk. Never rejects. */
   async readUpTo(maxBytes: number): Promise<ReadUpTo> {
     while (!this.#ended && this.#length <= maxBytes) await this.readMore();
     if (this.#failure || this.#length > maxBytes) {
@@ -65,7 +65,7 @@ export class BodyStart {
     return { whole: true, bytes };
   }
 
-  /** The whole body from its first byte; what has not been read yet is read when it is wanted. */
+  /** Returns the whole body from its first byte. Reads the rest of it on demand. */
   stream(): ReadableStream<Uint8Array> {
     return new ReadableStream<Uint8Array>(
       {
@@ -80,10 +80,5 @@ export class BodyStart {
       },
       { highWaterMark: 0 },
     );
-  }
-
-  #append(chunk: Uint8Array): void {
-    this.#chunks.push(chunk);
-    this.#length += chunk.length;
   }
 }

@@ -1,8 +1,12 @@
-/** classifyImages for Hono: `app.use(classifyImages({ classifier: (env) => env.CLASSIFIER }))`. */
+/** classifyImages for Hono. */
 import type { MiddlewareHandler } from "hono";
 import { type ClassifyImagesOptions, imageJudge } from "./middleware.ts";
 
-/** @throws RangeError at once, when maxBytes or timeoutMs do not hold */
+/**
+ * Hono middleware that classifies the images of an app on their way out.
+ * @example app.use(classifyImages({ classifier: (env) => env.CLASSIFIER }))
+ * @throws RangeError at once, if maxBytes or timeoutMs is not a positive integer
+ */
 export function classifyImages<Bindings extends object>(
   options: ClassifyImagesOptions<Bindings>,
 ): MiddlewareHandler<{ Bindings: Bindings }> {
@@ -11,7 +15,7 @@ export function classifyImages<Bindings extends object>(
     await next();
     const answer = await judge(c.req.raw, c.res, c.env);
     if (answer === c.res) return;
-    // Hono would else lay the headers of the answer before over those of this one.
+    // Without this, Hono would copy the headers of the previous response onto the new one.
     c.res = undefined;
     c.res = answer;
   };

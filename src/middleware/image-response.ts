@@ -1,10 +1,10 @@
-/** The headers that the middleware adds to an image, and the response in place of a withheld image. */
+/** The headers that the middleware adds to an image, and the response that replaces a withheld image. */
 import { encodeHeaderText, formatScore } from "../bytes/header-text.ts";
 import type { Prediction } from "../rpc/contract.ts";
 
 /**
  * Returns a copy of `headers` with X-Image-Label and X-Image-Score of the best prediction, or with
- * X-Image-Classify-Error. Removes such headers of the origin.
+ * X-Image-Classify-Error. Removes any such headers of the origin.
  */
 export function imageHeaders(headers: Headers, outcome: { best?: Prediction; error?: string }): Headers {
   const copy = new Headers(headers);

@@ -1,24 +1,29 @@
 /**
- * Classifies the images that a Worker answers with, on their way out: labels in headers, and a policy that may answer
- * otherwise. For a plain fetch handler; hono.ts has the same for Hono.
+ * Classifies the images of a Worker's responses: adds headers with the label, and lets a policy replace a response. For a
+ * plain fetch handler; hono.ts has the same for Hono.
  *
- * An image is held in memory up to `maxBytes`, never more: a larger one streams on unclassified, or is withheld where
- * `onError` is "closed". With "closed" every body is looked at, whatever its headers say.
+ * The middleware holds at most `maxBytes` of an image. A larger image streams through unclassified, or is withheld if
+ * `onError` is "closed". With "closed", the middleware inspects every body, whatever its headers say.
  */
-
 import { settleWithin, timedOut } from "../concurrency/timeout.ts";
 import { startsAsImage, startsAsText } from "../image/detect.ts";
-import { defaultClassifyTimeoutMs, defaultMiddlewareMaxBytes, imageStartBytes } from "../limits.ts";
 import type { ClassifyOptions, ImageClassifier, Prediction } from "../rpc/contract.ts";
 import { BodyStart } from "./body-start.ts";
 import { imageHeaders, withheld } from "./image-response.ts";
 
-/** What the middleware calls: a service binding to `ClassifierService`, or anything that answers as it does. */
+/** Default of `maxBytes`. Many images may be in the memory of the other Worker at once. */
+const defaultMaxBytes = 8 * 1024 * 1024;
+/** Default of `timeoutMs`. A cold classifier answers in about a second, a busy one in several. */
+const defaultTimeoutMs = 10_000;
+/** Bytes by which the middleware detects an image. Prologs of SVG files have about 1 KiB. */
+const imageStartBytes = 8 * 1024;
+
+/** What the middleware calls: a service binding to `ClassifierService`, or any object with the same method. */
 export type ClassifierStub = Pick<ImageClassifier, "classify">;
 
 /**
- * Decides by the predictions, best first: a Response is sent instead of the image (block, redirect, rewrite), nothing
- * lets the image through. `response` is the image as it would be sent.
+ * Decides by the predictions, best first. A returned Response replaces the image (block, redirect, rewrite); undefined lets
+ * the image through. `response` is the image as it would be sent.
  */
 export type ImagePolicy = (
   predictions: readonly Prediction[],
@@ -26,30 +31,32 @@ export type ImagePolicy = (
   response: Response,
 ) => Response | undefined | Promise<Response | undefined>;
 
+/** Options of classifyImages. Only `classifier` is required. */
 export interface ClassifyImagesOptions<Env = unknown> {
-  /** The classifier, or where env has it. */
+  /** The classifier, or a function that returns it from env. */
   readonly classifier: ClassifierStub | ((env: Env) => ClassifierStub);
   /**
-   * Which responses are images to classify. Default: those of Content-Type image/jpeg. With `onError` "closed" it can only
-   * add to the images that are recognised by their bytes or type.
+   * Selects the responses to classify. Default: those of Content-Type image/jpeg. With `onError` "closed", it only adds to
+   * the images that the middleware detects by their bytes or type.
    */
   readonly match?: (request: Request, response: Response) => boolean;
-  /** Number of predictions that the policy sees. Default: 5, or all where there are fewer. */
+  /** Number of predictions that the policy receives. Default: 5, or all if there are fewer. */
   readonly topK?: number;
-  /** Name of a head: its classes in place of the model's own. */
+  /** Name of a head whose classes to predict. Default: the model's own classes. */
   readonly head?: string;
-  /** X-Image-Label and X-Image-Score of the best prediction. Default: true. */
+  /** Whether to add X-Image-Label and X-Image-Score of the best prediction. Default: true. */
   readonly annotate?: boolean;
+  /** Decides what to send instead of an image. Default: every image passes. */
   readonly policy?: ImagePolicy;
   /**
-   * What happens to an image that could not be classified: "open" lets it through with X-Image-Classify-Error, "closed"
-   * withholds it with a 503. With "closed", every response of any status whose bytes match an image format or whose type
-   * is image/* must be classified; docs/edge.md has the whole rule. Default: open.
+   * What to do with an image that cannot be classified. "open" sends it with X-Image-Classify-Error; "closed" answers 503
+   * instead. With "closed", every response whose bytes match an image format or whose type is image/* must be classified,
+   * whatever its status; docs/edge.md has the whole rule. Default: "open".
    */
   readonly onError?: "open" | "closed";
-  /** Bytes of an image up to which it is held in memory and classified. Default: 8 MiB. */
+  /** Largest image, in bytes, that is held in memory and classified. Default: 8 MiB. */
   readonly maxBytes?: number;
-  /** Milliseconds that the classifier has to answer. Default: 10,000. */
+  /** Milliseconds to wait for the classifier. Default: 10,000. */
   readonly timeoutMs?: number;
 }
 
@@ -59,7 +66,11 @@ type FetchHandler<R extends Request, Env, Context> = (
   context: Context,
 ) => Response | Promise<Response>;
 
-/** Wraps a fetch handler: `export default { fetch: classifyImages({ classifier })(fetch) }`. */
+/**
+ * Wraps a fetch handler, so that it classifies the images of its responses.
+ * @example export default { fetch: classifyImages({ classifier: (env) => env.CLASSIFIER })(handler) }
+ * @throws RangeError at once, if maxBytes or timeoutMs is not a positive integer
+ */
 export function classifyImages<Env = unknown>(options: ClassifyImagesOptions<Env>) {
   const judge = imageJudge(options);
   return <R extends Request, Context>(fetch: FetchHandler<R, Env, Context>): FetchHandler<R, Env, Context> =>
@@ -67,7 +78,7 @@ export function classifyImages<Env = unknown>(options: ClassifyImagesOptions<Env
       judge(request, await fetch(request, env, context), env);
 }
 
-/** Why an image was not classified: a code of the classifier's, or one of these. */
+/** Why an image was not classified: an error code of the classifier, or one of these. */
 type Unclassified =
   | "image_too_large"
   | "partial_content"
@@ -79,8 +90,8 @@ type Unclassified =
   | (string & {});
 
 /**
- * What is to be sent instead of `response`, itself where it is no image of ours.
- * @throws RangeError at once, when maxBytes or timeoutMs do not hold
+ * Returns a function that returns what to send for a response: the response itself unless it is an image to classify.
+ * @throws RangeError at once, if maxBytes or timeoutMs is not a positive integer
  */
 export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
   const { match = isJpeg, annotate = true, policy, onError = "open" } = options;
@@ -88,11 +99,11 @@ export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
     ...(options.topK === undefined ? {} : { topK: options.topK }),
     ...(options.head === undefined ? {} : { head: options.head }),
   };
-  const maxBytes = positiveInteger("maxBytes", options.maxBytes ?? defaultMiddlewareMaxBytes);
-  const timeoutMs = positiveInteger("timeoutMs", options.timeoutMs ?? defaultClassifyTimeoutMs);
+  const maxBytes = positiveInteger("maxBytes", options.maxBytes ?? defaultMaxBytes);
+  const timeoutMs = positiveInteger("timeoutMs", options.timeoutMs ?? defaultTimeoutMs);
 
   return async (request: Request, response: Response, env: Env): Promise<Response> => {
-    // A HEAD or a 304 shows no image.
+    // Responses to HEAD and 304 responses contain no image.
     if (!response.body || request.method === "HEAD") return response;
     const isClosed = onError === "closed";
     const isChosen = (isClosed || response.ok) && match(request, response);
@@ -108,7 +119,7 @@ export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
     };
     const content = isChosen ? "image" : await contentOf(response, start);
     if (content === "no image") return new Response(start.stream(), response);
-    // A part says nothing about the whole; what is announced as too large is not read at all.
+    // A part of an image cannot be classified. An image announced as too large is not read at all.
     if (response.status === 206) return unclassified("partial_content", start.stream());
     if (content === "encoded") return unclassified("content_encoding", start.stream());
     if (Number(response.headers.get("Content-Length")) > maxBytes)
@@ -136,8 +147,8 @@ export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
 }
 
 /**
- * What a body is, by its type and its first bytes. Where those do not suffice, it counts as an image.
- * "encoded": it has a Content-Encoding, and its bytes are not what a client sees after decoding.
+ * Detects what a body is by its type and its first bytes. A body that these do not decide counts as an image. "encoded": it
+ * has a Content-Encoding, and its bytes differ from what a client sees after decoding.
  */
 async function contentOf(
   { status, headers }: Response,
@@ -155,8 +166,8 @@ async function contentOf(
 }
 
 /**
- * Whether these are the bytes that a client sees. The runtime decodes gzip and br of what it fetches, but not of responses
- * made with encodeBody "manual", and no header tells them apart. Decoded text is text; encoded bytes hardly ever are.
+ * Whether these are the bytes that a client sees. The runtime decodes gzip and br of fetched responses, but not of responses
+ * created with encodeBody "manual", and no header distinguishes them. Encoded bytes almost never look like text.
  */
 function isReadable(headers: Headers, start: Uint8Array): boolean {
   const encoding = (headers.get("Content-Encoding") ?? "identity").trim().toLowerCase();

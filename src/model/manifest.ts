@@ -1,18 +1,24 @@
 /**
- * The model pack's manifest: what a pack holds and how it must be fed. Pure: no I/O, no Workers types.
- * The format is described in model-shards/README.md.
+ * The manifest of a model pack: what a pack contains and what input it takes. model-shards/README.md describes the format.
  */
 import { z } from "zod";
+import { freeBytes } from "../bytes/free-bytes.ts";
 import { sha256Hex } from "../bytes/sha256.ts";
-import { maxLabelChars, maxModelJsonBytes, maxShardBytes, maxShards } from "../limits.ts";
+import { maxModelJsonBytes, maxShardBytes } from "../limits.ts";
+import { formatNumber } from "./json-file.ts";
 
 /** The manifest format that this code reads and writes. */
 export const manifestFormat = 1;
+/** Shards of one model. ResNet34 needs 6. Beyond this, the overhead of sessions outweighs what sharding saves. */
+const maxShards = 64;
+/** UTF-16 code units of a label or of its id. ImageNet's longest label has 121. */
+export const maxLabelChars = 256;
 
 const sha256 = z.string().regex(/^[0-9a-f]{64}$/, "expected 64 lower-case hex digits");
 const fileName = z.string().regex(/^[a-z0-9][a-z0-9._-]{0,99}$/, "expected a plain file name");
-/** The bucket's folder of heads: no model may have this name. */
+/** The bucket's folder of heads. No model may have this name. */
 export const headsFolder = "heads";
+/** Schema of the name of a pack or a head. */
 export const packNameSchema = z
   .string()
   .regex(/^[a-z0-9][a-z0-9._-]{0,63}$/, "expected a-z, 0-9, '.', '_', '-', beginning with a letter or digit")
@@ -20,16 +26,17 @@ export const packNameSchema = z
     (name) => name !== headsFolder,
     `expected another name: ${headsFolder} is the bucket's folder of heads`,
   );
+/** Schema of the version of a pack or a head. */
 export const packVersionSchema = z.string().regex(/^[0-9a-f]{16}$/, "expected 16 lower-case hex digits");
 const rgbTriple = z.tuple([z.number(), z.number(), z.number()]);
 const tensorNames = z.array(z.string().min(1)).min(1);
 
 const preprocessingSchema = z.strictObject({
-  /** shortest-edge: short side to `size`, ratio kept. stretch: both sides to `size`. */
+  /** shortest-edge: the short side becomes `size`, the ratio is kept. stretch: both sides become `size`. */
   resize: z.enum(["shortest-edge", "stretch"]),
   /** Pixels of the resized side, before the crop. */
   size: z.int().min(1).max(1024),
-  /** Pixels of the centre crop's side; equals the input's height and width. */
+  /** Pixels of each side of the centre crop. Equals the input's height and width. */
   crop: z.int().min(1).max(1024),
   interpolation: z.literal("bilinear"),
   color: z.literal("RGB"),
@@ -46,9 +53,10 @@ const shardSchema = z.strictObject({
   outputs: tensorNames,
 });
 
+/** Schema of manifest.json. */
 export const manifestSchema = z
   .strictObject({
-    format: z.literal(manifestFormat),
+    format: formatNumber(manifestFormat),
     name: packNameSchema,
     version: packVersionSchema,
     source: z.strictObject({
@@ -67,11 +75,11 @@ export const manifestSchema = z
       bytes: z.int().min(1).max(maxModelJsonBytes, `expected at most ${maxModelJsonBytes} bytes of labels`),
       sha256,
     }),
-    /** Tensor names in the last shard. Logits [1, classes], raw. Features [1, size], pooled. */
+    /** Names of tensors in the last shard. Logits [1, classes], raw. Features [1, size], pooled. */
     outputs: z.strictObject({ logits: z.string().min(1), features: z.string().min(1) }),
     feature_size: z.int().min(1).max(100_000),
     precision: z.enum(["int8", "fp32"]),
-    /** How the pack was quantised and how far it agrees with fp32; for people, never read by the Worker. */
+    /** How the pack was quantised and how well it agrees with fp32, for people. The Worker does not read it. */
     quantisation: z.record(z.string(), z.unknown()).nullable(),
     shards: z.array(shardSchema).min(1).max(maxShards),
   })
@@ -83,33 +91,37 @@ export const manifestSchema = z
   })
   .refine((m) => m.preprocessing.size >= m.preprocessing.crop, { message: "expected size >= crop" });
 
+/** The content of manifest.json. */
 export type Manifest = z.infer<typeof manifestSchema>;
+/** How an image becomes the model's input. */
 export type Preprocessing = z.infer<typeof preprocessingSchema>;
+/** One file of weights, a part of the graph. */
 export type Shard = z.infer<typeof shardSchema>;
 
 const labelText = z
   .string()
   .min(1, "expected a label that is not empty")
   .max(maxLabelChars, `expected at most ${maxLabelChars} characters`)
-  // Labels end up in HTTP headers and in logs.
+  // Labels become HTTP headers and log fields.
   .regex(/^\P{Cc}*$/u, "expected text without control characters")
   .refine((text) => text.isWellFormed(), "expected well-formed Unicode");
 
-/** labels.json: entry i is class i. `id` is the WNID for ImageNet; without another id it equals the label. */
+/** Schema of labels.json: entry i is class i. `id` is the WNID for ImageNet; without another id it equals the label. */
 export const labelsSchema = z.array(z.strictObject({ id: labelText, label: labelText })).min(1);
 /** A class of a model or of a head. */
 export type Label = z.infer<typeof labelsSchema>[number];
 
-/** current.json: the live version, and the earlier ones newest first, for rollback. */
+/** Schema of current.json: the live version, and the earlier ones newest first, for rollback. */
 export const currentSchema = z.object({
-  format: z.literal(1),
+  format: formatNumber(1),
   name: packNameSchema,
   version: packVersionSchema,
   history: z.array(z.object({ version: packVersionSchema, pushed_at: z.string() })),
 });
+/** The content of current.json. */
 export type Current = z.infer<typeof currentSchema>;
 
-/** JSON with sorted keys and no white space, so that equal content has equal bytes (as RFC 8785 orders it). */
+/** Writes JSON with sorted keys and no white space, so that equal content has equal bytes (RFC 8785 sorts the same way). */
 export function canonicalJson(value: unknown): string {
   if (Array.isArray(value)) return `[${value.map(canonicalJson).join(",")}]`;
   if (value !== null && typeof value === "object") {
@@ -121,8 +133,11 @@ export function canonicalJson(value: unknown): string {
   return JSON.stringify(value);
 }
 
-/** Version of a manifest: first 16 hex digits of the SHA-256 over its canonical JSON without `version`. */
+/** Returns the version of a manifest: first 16 hex digits of the SHA-256 over its canonical JSON without `version`. */
 export async function manifestVersion(manifest: object): Promise<string> {
   const { version: _, ...content } = manifest as Record<string, unknown>;
-  return (await sha256Hex(new TextEncoder().encode(canonicalJson(content)))).slice(0, 16);
+  const bytes = new TextEncoder().encode(canonicalJson(content));
+  const hash = await sha256Hex(bytes);
+  freeBytes(bytes);
+  return hash.slice(0, 16);
 }

@@ -6,17 +6,22 @@
  * version. Its sessions are then released before the new version loads, because two models do not fit into memory. If the
  * new version fails to load, the old one is loaded again.
  */
-
 import { RunQueue } from "../concurrency/run-queue.ts";
 import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/single-flight.ts";
 import { ClassifierError } from "../errors.ts";
-import { defaultModelRefreshMs, modelLoadStallMs, refusedModelRetryMs, runStallMs } from "../limits.ts";
+import { defaultModelRefreshMs, modelLoadStallMs } from "../limits.ts";
 import type { PackSource } from "../storage/bucket-source.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
 import type { Runtime } from "./runtime.ts";
 import { type ModelOutput, ShardedSession } from "./sharded-session.ts";
 import { modelUnavailable, stallsAreUnavailable } from "./unavailable.ts";
 
+/** Time before a live version that failed to load is tried again. Each try takes the old version out of service. */
+const refusedModelRetryMs = 5 * 60_000;
+/** Time that a run waits for the one before it. The longest run takes about 0.2 s; after this its request is gone. */
+const runStallMs = 10_000;
+
+/** Where the model comes from and what runs it. */
 export interface ModelHostOptions {
   readonly name: string;
   readonly source: PackSource;
@@ -35,11 +40,13 @@ interface LoadedModel {
   readonly session: ShardedSession;
 }
 
+/** The output of a run. */
 export interface Inference extends ModelOutput {
   /** The pack that computed the output. Another version may have gone live since. */
   readonly pack: Pack;
 }
 
+/** Loads, runs and replaces the model. One per isolate. */
 export class ModelHost {
   readonly #options: ModelHostOptions;
   readonly #now: () => number;
@@ -100,7 +107,7 @@ export class ModelHost {
     await this.infer(() => blank);
   }
 
-  /** Starts `warm` in the background. A failure is reported by the request that needs the model. */
+  /** Starts `warm` in the background. The request that needs the model reports a failure. */
   warmInBackground(wanted: () => boolean): void {
     this.#options.waitUntil(this.warm(wanted).catch(() => {}));
   }
@@ -121,11 +128,12 @@ export class ModelHost {
         this.#warmed = this.#loaded;
         return { ...output, pack };
       } catch (cause) {
-        await this.#discard(session);
+        // The state of the sessions is unknown. The next request loads them again.
+        if (this.#loaded?.session === session) this.#loaded = undefined;
+        await session.release().catch(() => {});
         const error =
           cause instanceof ClassifierError ? cause : modelUnavailable("the forward pass failed", cause);
-        const { name: model, version } = pack.manifest;
-        this.#options.log({ event: "run_failed", model, version, ...explain(error) });
+        this.#logFailure("run_failed", pack, error);
         throw error;
       }
     });
@@ -143,14 +151,14 @@ export class ModelHost {
 
   async #load(): Promise<LoadedModel> {
     if (this.#loaded) return this.#loaded;
-    const start = (lead: Lead) => this.#loadWeights(lead);
-    return (await stallsAreUnavailable("loading it", this.#loadFlight.run("weights", start))).value;
+    const flight = this.#loadFlight.run("weights", (lead) => this.#loadWeights(lead));
+    return (await stallsAreUnavailable("loading it", flight)).value;
   }
 
   async #livePack(): Promise<Pack> {
     if (this.#pack) return this.#pack;
-    const read = (lead: Lead) => this.#readPack(lead);
-    return (await stallsAreUnavailable("reading the pack", this.#packFlight.run("pack", read))).value;
+    const flight = this.#packFlight.run("pack", (lead) => this.#readPack(lead));
+    return (await stallsAreUnavailable("reading the pack", flight)).value;
   }
 
   async #readPack({ progress, signal }: Lead): Promise<Pack> {
@@ -174,7 +182,10 @@ export class ModelHost {
         return loaded;
       } catch (error) {
         if (lead.signal.aborted) throw error;
-        this.#refuse(candidate);
+        this.#refused = {
+          version: candidate.manifest.version,
+          untilMs: this.#now() + refusedModelRetryMs,
+        };
       } finally {
         this.#candidate = undefined;
       }
@@ -202,24 +213,20 @@ export class ModelHost {
         readShard: (shard) => readShard(source, pack.manifest, shard),
       });
       this.#loaded = { pack, session };
-      const facts = {
+      log({
+        event: "model_loaded",
+        model,
+        version,
         shards: session.shards,
         r2_reads: source.reads,
         wasm_heap_bytes: runtime.heapBytes(),
         runtime_starts: runtime.starts,
-      };
-      const { startMs, readMs, sessionMs, warmUpMs } = session.times;
-      const times = {
         ms: this.#now() - startedMs,
-        start_ms: startMs,
-        read_ms: readMs,
-        session_ms: sessionMs,
-        warm_up_ms: warmUpMs,
-      };
-      log({ event: "model_loaded", model, version, ...facts, ...times });
+        ...session.times,
+      });
       return this.#loaded;
     } catch (error) {
-      if (!signal.aborted) log({ event: "model_load_failed", model, version, ...explain(error) });
+      if (!signal.aborted) this.#logFailure("model_load_failed", pack, error);
       throw error;
     }
   }
@@ -238,7 +245,8 @@ export class ModelHost {
   async #refresh(): Promise<void> {
     const { source, name } = this.#options;
     const version = await readLiveVersion(source, name);
-    if (version === this.#pack?.manifest.version || this.#isRefused(version)) return;
+    if (version === this.#pack?.manifest.version) return;
+    if (version === this.#refused.version && this.#now() < this.#refused.untilMs) return;
     const next = await readPack(source, name, version);
     if (!this.#loaded && this.#loadFlight.size === 0) {
       this.#pack = next;
@@ -254,18 +262,8 @@ export class ModelHost {
     });
   }
 
-  #refuse({ manifest: { version } }: Pack): void {
-    this.#refused = { version, untilMs: this.#now() + refusedModelRetryMs };
-  }
-
-  #isRefused(version: string): boolean {
-    return version === this.#refused.version && this.#now() < this.#refused.untilMs;
-  }
-
-  /** Drops the sessions after a failed run, because their state is unknown. The next request loads them again. */
-  async #discard(session: ShardedSession): Promise<void> {
-    if (this.#loaded?.session === session) this.#loaded = undefined;
-    await session.release().catch(() => {});
+  #logFailure(event: string, { manifest: { name: model, version } }: Pack, error: unknown): void {
+    this.#options.log({ event, model, version, ...explain(error) });
   }
 }
 

@@ -1,19 +1,22 @@
-/** Reads a pack from the bucket: its live version, its manifest and labels, its shards. Checks each file's hash. */
+/** Reads a pack from the bucket: its live version, its manifest and labels, its shards. Checks the hash of each file. */
 import type { z } from "zod";
-import { JsonError, type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
+import type { JsonLimits } from "../bytes/bounded-json.ts";
 import { maxModelJsonBytes } from "../limits.ts";
 import type { PackSource } from "../storage/bucket-source.ts";
+import { FileError, parseFile } from "./json-file.ts";
 import {
   currentSchema,
   type Label,
   labelsSchema,
   type Manifest,
-  manifestFormat,
   manifestSchema,
   manifestVersion,
   type Shard,
 } from "./manifest.ts";
 import { modelUnavailable } from "./unavailable.ts";
+
+/** Six brackets, commas and colons per label: room for ImageNet-21k. A manifest of 64 shards has fewer than a thousand. */
+const jsonLimits: JsonLimits = { maxDepth: 32, maxStructure: 150_000 };
 
 /** A pack without its weights: enough to name the model, to check top_k and to look in the cache. */
 export interface Pack {
@@ -27,10 +30,9 @@ export interface Pack {
  */
 export async function readLiveVersion(source: PackSource, name: string): Promise<string> {
   const key = `${name}/current.json`;
-  const current = parse(key, currentSchema, parseFile(key, await source.read(key, maxModelJsonBytes)));
-  if (current.name !== name)
-    throw modelUnavailable(`${key} names the model ${current.name}; expected ${name}`);
-  return current.version;
+  const current = parse(key, await source.read(key, maxModelJsonBytes), currentSchema);
+  if (current.name === name) return current.version;
+  throw modelUnavailable(`${key} names the model ${current.name}; expected ${name}; push the pack again`);
 }
 
 /**
@@ -39,18 +41,15 @@ export async function readLiveVersion(source: PackSource, name: string): Promise
  */
 export async function readPack(source: PackSource, name: string, version: string): Promise<Pack> {
   const key = `${name}/${version}/manifest.json`;
-  const json = parseFile(key, await source.read(key, maxModelJsonBytes));
-  checkFormat(key, json);
-  const manifest = parse(key, manifestSchema, json);
-  const actual = await versionOf(key, json as object);
+  const manifest = parse(key, await source.read(key, maxModelJsonBytes), manifestSchema);
+  const actual = await manifestVersion(manifest);
   if (manifest.name !== name || manifest.version !== version || actual !== version) {
     throw modelUnavailable(
       `${key} says it is ${manifest.name}/${manifest.version} and hashes to ${actual}; expected ${name}/${version}; push the pack again`,
     );
   }
   const labelsKey = `${name}/${version}/${manifest.labels.file}`;
-  const labelsBytes = await source.readChecked(labelsKey, manifest.labels);
-  const labels = parse(labelsKey, labelsSchema, parseFile(labelsKey, labelsBytes));
+  const labels = parse(labelsKey, await source.readChecked(labelsKey, manifest.labels), labelsSchema);
   if (labels.length !== manifest.classes) {
     throw modelUnavailable(`${labelsKey} has ${labels.length} labels; expected ${manifest.classes}`);
   }
@@ -65,39 +64,11 @@ export function readShard(source: PackSource, manifest: Manifest, shard: Shard):
   return source.readChecked(`${manifest.name}/${manifest.version}/${shard.file}`, shard);
 }
 
-async function versionOf(key: string, json: object): Promise<string> {
+function parse<T>(key: string, bytes: Uint8Array, schema: z.ZodType<T>): T {
   try {
-    return await manifestVersion(json);
-  } catch (cause) {
-    // What quantisation holds is free, its depth too: the stack has an end.
-    throw modelUnavailable(`${key} cannot be hashed; pack and push again`, cause);
+    return parseFile(key, bytes, schema, jsonLimits);
+  } catch (error) {
+    if (!(error instanceof FileError)) throw error;
+    throw modelUnavailable(`${error.message}; pack and push again`, error.cause);
   }
-}
-
-function checkFormat(key: string, json: unknown): void {
-  const format = json !== null && typeof json === "object" && "format" in json ? json.format : undefined;
-  if (format === manifestFormat) return;
-  throw modelUnavailable(
-    `${key} has format ${JSON.stringify(format)?.slice(0, 40)}; this Worker reads format ${manifestFormat}; deploy the Worker that matches the pack, or pack and push again`,
-  );
-}
-
-/** Six brackets, commas and colons a label: room for ImageNet-21k. A manifest of 64 shards has fewer than a thousand. */
-const jsonLimits: JsonLimits = { maxDepth: 32, maxStructure: 150_000 };
-
-function parseFile(key: string, bytes: Uint8Array): unknown {
-  try {
-    return parseJson(bytes, jsonLimits);
-  } catch (cause) {
-    if (!(cause instanceof JsonError)) throw cause;
-    throw modelUnavailable(`${key} ${cause.message}; push the pack again`, cause);
-  }
-}
-
-function parse<T>(key: string, schema: z.ZodType<T>, json: unknown): T {
-  const parsed = schema.safeParse(json);
-  if (parsed.success) return parsed.data;
-  const issue = parsed.error.issues[0];
-  const where = issue?.path.join(".") || "the document";
-  throw modelUnavailable(`${key} is not valid: ${where}: ${issue?.message}; pack and push again`);
 }

@@ -1,22 +1,24 @@
 /**
- * A WebAssembly instance under Emscripten's glue that can be made anew in the same memory. A trap leaves an instance in
- * an unknown state, and the glue, once evaluated, is bound to the exports that it was given; so it is given functions
- * that pass each call on to the instance of the day. A second glue with a memory of its own would not fit the isolate:
- * WASM memories never shrink, and the glue keeps the first one for good. Pure.
+ * A WebAssembly instance under Emscripten's glue code that can be replaced in the same memory. A trap leaves an instance in
+ * an unknown state, but the glue stays bound to the exports that it received first. So it receives functions that forward
+ * each call to the current instance. A second glue with its own memory would not fit into the isolate: WASM memories never
+ * shrink, and the glue keeps the first one for ever.
  */
 
 type Callable = (...args: readonly unknown[]) => unknown;
 
-/** A call that the glue makes to bring up a new instance: the constructors, then ORT's environment. */
+/** A call by which the glue initialises an instance. */
 interface FirstCall {
   readonly name: string;
   readonly args: readonly unknown[];
   readonly result: unknown;
 }
+/** The constructors, then the creation of ORT's environment. */
 const firstCalls = 2;
 
+/** An instance whose exports stay valid when it is replaced. */
 export class ReplaceableInstance {
-  /** In place of the instance's own exports: functions, and tables of which `get` alone may be used. */
+  /** Forwards to the current instance's exports: functions, and tables with `get` only. */
   readonly exports: WebAssembly.Exports;
   readonly #module: WebAssembly.Module;
   readonly #imports: WebAssembly.Imports;
@@ -25,7 +27,7 @@ export class ReplaceableInstance {
   #depth = 0;
   #instance: WebAssembly.Instance;
 
-  /** @param memory the imported one, among `imports` */
+  /** @param memory the imported memory, also part of `imports` */
   constructor(module: WebAssembly.Module, imports: WebAssembly.Imports, memory: WebAssembly.Memory) {
     this.#module = module;
     this.#imports = imports;
@@ -39,17 +41,19 @@ export class ReplaceableInstance {
   }
 
   /**
-   * Begins anew: memory as at the start (its size stays), another instance, the same first calls. What pointed into the
-   * memory before is void. Throws when the module cannot be brought up again.
+   * Starts again: clears the memory, whose size stays, creates another instance and repeats the first calls. All pointers
+   * into the memory become invalid.
+   * @throws Error if the module cannot be initialised again
    */
   replace(): void {
-    if (this.#first.length < firstCalls) throw new Error("it had not been brought up before");
+    if (this.#first.length < firstCalls)
+      throw new Error("it cannot be replaced before its first initialisation");
     new Uint8Array(this.#memory.buffer).fill(0);
     this.#instance = new WebAssembly.Instance(this.#module, this.#imports);
     for (const { name, args, result } of this.#first) {
       const again = this.#call(name, args);
       if (again !== result)
-        throw new Error(`${name} gave ${String(again)}; the first time ${String(result)}`);
+        throw new Error(`${name} returned ${String(again)}; expected ${String(result)}, as the first time`);
     }
   }
 
@@ -57,19 +61,27 @@ export class ReplaceableInstance {
     return (this.#instance.exports[name] as Callable)(...args);
   }
 
-  #function(name: string): Callable {
+  /** Forwards calls to the function that `find` returns for the current instance. */
+  #forward(find: (exports: WebAssembly.Exports) => unknown): Callable {
     let owner: WebAssembly.Instance | undefined;
     let current: Callable;
     return (...args) => {
       if (owner !== this.#instance) {
         owner = this.#instance;
-        current = owner.exports[name] as Callable;
+        current = find(owner.exports) as Callable;
       }
-      if (this.#first.length >= firstCalls || this.#depth > 0) return current(...args);
-      // Only what the glue calls of its own accord counts, not what comes of it.
+      return current(...args);
+    };
+  }
+
+  #function(name: string): Callable {
+    const call = this.#forward((exports) => exports[name]);
+    return (...args) => {
+      if (this.#first.length >= firstCalls || this.#depth > 0) return call(...args);
+      // Records only the glue's own calls, not the calls that they cause.
       this.#depth++;
       try {
-        const result = current(...args);
+        const result = call(...args);
         this.#first.push({ name, args, result });
         return result;
       } finally {
@@ -78,20 +90,8 @@ export class ReplaceableInstance {
     };
   }
 
-  /** The glue keeps the functions that it gets from a table, and calls them thousands of times a run. */
+  /** The glue keeps the functions that it gets from a table and calls them thousands of times per run. */
   #table(name: string): Pick<WebAssembly.Table, "get"> {
-    return {
-      get: (index) => {
-        let owner: WebAssembly.Instance | undefined;
-        let entry: Callable;
-        return (...args: unknown[]) => {
-          if (owner !== this.#instance) {
-            owner = this.#instance;
-            entry = (owner.exports[name] as WebAssembly.Table).get(index) as Callable;
-          }
-          return entry(...args);
-        };
-      },
-    };
+    return { get: (index) => this.#forward((exports) => (exports[name] as WebAssembly.Table).get(index)) };
   }
 }

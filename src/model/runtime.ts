@@ -1,11 +1,13 @@
 /**
- * ONNX Runtime Web on one thread. The only file that imports onnxruntime-web, and the only one that knows how a
- * precompiled WebAssembly.Module is handed to it: workerd forbids compiling bytes, and the public API takes
- * nothing else. test/model/runtime.test.ts proves that the hook still holds for the pinned version.
+ * ONNX Runtime Web on one thread. Only this file imports onnxruntime-web and passes it a precompiled WebAssembly.Module:
+ * workerd forbids compiling bytes, but the public API accepts only bytes. test/model/runtime.test.ts checks that the hook
+ * works with the pinned version.
  */
 import * as ort from "onnxruntime-web/wasm";
-import { maxWarmUpValues } from "../limits.ts";
 import { ReplaceableInstance } from "./replaceable-instance.ts";
+
+/** Values that a warm-up may allocate: a last shard takes 25,088 at 224 pixels, but a file can declare any shape. */
+const maxWarmUpValues = 1024 * 1024;
 
 /** A tensor in JS memory: `data` (Float32Array or Uint8Array), `dims`, `type`. */
 export type Tensor = ort.Tensor;
@@ -16,54 +18,56 @@ export interface Session {
   readonly outputNames: readonly string[];
   run(feeds: Readonly<Record<string, Tensor>>): Promise<Readonly<Record<string, Tensor>>>;
   /**
-   * The isolate's first run, on zeros, its result dropped; nothing where one has been, where a shape is not fixed, or large. V8
-   * starts each WASM function in a quick and slow version and compiles those that are called often anew, meanwhile, on
-   * another thread: whoever runs a small graph early finds the kernels fast when the whole is run.
+   * Runs the session on zeros and drops the result. Does nothing after the isolate's first run, or if an input's shape is
+   * large or not fixed. V8 starts each WASM function in slow code and recompiles hot ones on another thread. Running a
+   * small graph early makes the kernels fast by the time that the whole model runs.
    */
   warmUp(): Promise<void>;
-  /** Gives the session's memory back to ORT's allocator; the WASM heap itself never shrinks. */
+  /** Returns the session's memory to ORT's allocator. The WASM heap itself never shrinks. */
   release(): Promise<void>;
 }
 
+/** ONNX Runtime. One per isolate. */
 export interface Runtime {
   /**
-   * Makes ORT's environment, so that it can be done while the first shard is still being read. Idempotent; after a trap
-   * it makes another one, in the same memory, and the sessions of the old one are void.
+   * Creates ORT's environment, so that this can overlap with reading the first shard. Idempotent. After a trap it creates
+   * another environment in the same memory, and all sessions of the old one are void.
    */
   start(): Promise<void>;
-  /** Environments made so far: more than one tells of traps. */
+  /** Environments created so far. More than one means that there were traps. */
   readonly starts: number;
-  /** Copies `model` (a serialised ONNX ModelProto) into the WASM heap and prepares it. Rejects with ORT's message. */
+  /** Copies `model`, a serialised ONNX ModelProto, into the WASM heap and prepares it. Rejects with ORT's error. */
   createSession(model: Uint8Array): Promise<Session>;
+  /** Creates a tensor. */
   float32(data: Float32Array, dims: readonly number[]): Tensor;
-  /** Bytes of the WASM heap, 0 before the first session. */
+  /** Bytes of the WASM heap. 0 before the start. */
   heapBytes(): number;
 }
 
 const sessionOptions: ort.InferenceSession.SessionOptions = {
   executionProviders: ["wasm"],
   executionMode: "sequential",
-  // Shards hold their graph in its final form, so rewriting it here only costs time and heap: 57.6 instead of
-  // 48.0 MiB for the embedded pack.
+  // Shards contain their final graph. Optimising it again costs time and heap: 57.6 instead of 48.0 MiB for the embedded
+  // pack.
   graphOptimizationLevel: "disabled",
-  // Without the arena, shards and their activations share one free list instead of keeping each its own peak.
+  // Without the arena, shards and their activations share one free list; with it, each keeps its own peak.
   enableCpuMemArena: false,
   enableMemPattern: false,
   logSeverityLevel: 3,
 };
 
-/** ORT only checks that this is there; the hook below never reads it. */
+/** ORT requires a binary, but the hook below does not read it. */
 const placeholderBinary = new Uint8Array([0]);
 
-/** The smallest model (opset 13, y = Identity(x), float32 [1]): the public API starts ORT with a session only. */
+/** The smallest model (opset 13, y = Identity(x), float32 [1]). The public API starts ORT only by creating a session. */
 const identityModel = Uint8Array.from(
   atob("CAc6NwoQCgF4EgF5IghJZGVudGl0eRIBZ1oPCgF4EgoKCAgBEgQKAggBYg8KAXkSCgoICAESBAoCCAFCBAoAEA0="),
   (character) => character.charCodeAt(0),
 );
 
 /**
- * ORT keeps one WASM instance for the whole isolate, so there is one Runtime: calls after the first return it.
- * Nothing is instantiated before start() or the first session.
+ * Returns the isolate's only Runtime, because ORT keeps one WASM instance per isolate. Instantiates nothing before start()
+ * or the first session.
  * @param wasm the compiled onnxruntime-web/ort-wasm-simd-threaded.wasm of the same version
  */
 export function createRuntime(wasm: WebAssembly.Module): Runtime {
@@ -80,7 +84,7 @@ class OrtRuntime implements Runtime {
   #started: Promise<void> | undefined;
   #starts = 0;
   #hasRun = false;
-  /** A trap has left the environment in an unknown state: nothing of it is used any more. */
+  /** A trap has left the environment in an unknown state. It must not be used any more. */
   #broken = false;
 
   constructor(wasm: WebAssembly.Module) {
@@ -92,14 +96,14 @@ class OrtRuntime implements Runtime {
   }
 
   async start(): Promise<void> {
-    // A failed start is tried again by the next caller; ORT says what it thinks of that.
+    // The next caller tries a failed start again. ORT itself refuses a second start, with its own message.
     this.#started ??= this.#start().catch((error: unknown) => {
       this.#started = undefined;
       throw error;
     });
     await this.#started;
     if (!this.#broken) return;
-    // Synchronous: no other request sees it half made.
+    // Synchronous, so no other request sees a half-initialised environment.
     this.#instance?.replace();
     this.#starts++;
     this.#broken = false;
@@ -124,7 +128,7 @@ class OrtRuntime implements Runtime {
         if (feeds) await run(feeds);
       },
       release: async () => {
-        // What it points to is not its own any more.
+        // After a restart, its pointers refer to memory of other sessions.
         if (alive()) await this.#guarded(() => session.release());
       },
     };
@@ -148,8 +152,8 @@ class OrtRuntime implements Runtime {
   }
 
   /**
-   * Instantiates ORT with our module in place of the bytes that it would compile. Everything up to the
-   * instantiation is microtasks, so no other request runs while the function is replaced.
+   * Instantiates ORT with the precompiled module instead of the bytes that it would compile. ORT reaches the instantiation
+   * in microtasks, so no other request runs while WebAssembly.instantiate is replaced.
    */
   async #start(): Promise<void> {
     ort.env.wasm.numThreads = 1;
@@ -158,7 +162,8 @@ class OrtRuntime implements Runtime {
     const hook = async (source: unknown, imports: WebAssembly.Imports) => {
       if (source instanceof WebAssembly.Module) return original(source, imports);
       const memory = findMemory(imports);
-      if (!memory) throw new Error("onnxruntime-web imports no memory; expected that of the pinned version");
+      if (!memory)
+        throw new Error("onnxruntime-web imports no memory; expected the pinned version, which does");
       growSparingly(memory);
       this.#memory = memory;
       this.#instance = new ReplaceableInstance(this.#wasm, imports, memory);
@@ -175,7 +180,7 @@ class OrtRuntime implements Runtime {
   }
 }
 
-/** Inputs of a session's declared types and shapes; undefined where one is not fixed, too large, or of a type that no pack has. */
+/** Zeros for all inputs of a session. Undefined if a shape is large or not fixed, or has a type that no pack uses. */
 function zeros(inputs: ort.InferenceSession["inputMetadata"]): Record<string, Tensor> | undefined {
   const feeds: Record<string, Tensor> = {};
   for (const input of inputs) {
@@ -193,15 +198,15 @@ function zeros(inputs: ort.InferenceSession["inputMetadata"]): Record<string, Te
   return feeds;
 }
 
-/** ORT's own errors are plain ones. A trap, an abort, a full stack or a C++ exception that nobody caught is not. */
+/** ORT throws its own errors as plain Errors. Traps, aborts, stack overflows and uncaught C++ exceptions are others. */
 function isTrap(error: unknown): boolean {
   if (!(error instanceof Error)) return true;
   return error instanceof WebAssembly.RuntimeError || error instanceof RangeError;
 }
 
 /**
- * Emscripten asks for 20% more than it has, then 10%, then 5%, each only if the one before is refused; and what it
- * gets is never given back. Refusing twice makes the heap end close to what the model needs.
+ * Emscripten grows the heap by 20%, and by 10% or 5% if the larger step fails. The heap never shrinks, so refusing the two
+ * larger steps keeps it close to what the model needs.
  */
 function growSparingly(memory: WebAssembly.Memory): void {
   const grow = memory.grow.bind(memory);
@@ -212,16 +217,12 @@ function growSparingly(memory: WebAssembly.Memory): void {
       refusedAtBytes = memory.buffer.byteLength;
       refusals = 0;
     }
-    if (refusals++ < 2) throw new RangeError("ask for less");
+    if (refusals++ < 2) throw new RangeError("refused; a smaller step follows");
     return grow(pages);
   };
 }
 
 function findMemory(imports: WebAssembly.Imports): WebAssembly.Memory | undefined {
-  for (const namespace of Object.values(imports)) {
-    for (const value of Object.values(namespace)) {
-      if (value instanceof WebAssembly.Memory) return value;
-    }
-  }
-  return undefined;
+  const values = Object.values(imports).flatMap((namespace) => Object.values(namespace));
+  return values.find((value) => value instanceof WebAssembly.Memory);
 }

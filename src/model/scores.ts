@@ -1,16 +1,17 @@
-/** Logits to predictions. Pure. */
+/** From logits to predictions. */
 import type { Label } from "./manifest.ts";
 
+/** One class with its score. */
 export interface Prediction {
   readonly label: string;
-  /** Probability in 0..1; with another function to apply, what that gives. */
+  /** A probability, 0 to 1; with function_to_apply `none`, the logit. */
   readonly score: number;
   /** Class index, 0-based. */
   readonly index: number;
   readonly id: string;
 }
 
-/** Softmax over [classes] logits, in float64; shifted by the maximum so that exp cannot overflow. */
+/** Softmax over [classes] logits, in float64, shifted by the maximum so that exp cannot overflow. */
 export function softmax(logits: Float32Array): Float64Array {
   let max = -Infinity;
   for (const logit of logits) max = Math.max(max, logit);
@@ -20,16 +21,17 @@ export function softmax(logits: Float32Array): Float64Array {
   return scores.map((score) => score / sum);
 }
 
-/** Each logit on its own, as for labels that do not exclude each other: 0..1, not adding up to anything. */
+/** Sigmoid of each logit, for labels that do not exclude each other: 0 to 1 each, without a fixed sum. */
 export function sigmoid(logits: Float32Array): Float64Array {
   return Float64Array.from(logits, (logit) => 1 / (1 + Math.exp(-logit)));
 }
 
-/** What may be applied to logits, by the names that Hugging Face gives it. */
+/** The functions that turn logits into scores, by Hugging Face's names. */
 export const functionsToApply = ["softmax", "sigmoid", "none"] as const;
+/** One of functionsToApply. */
 export type FunctionToApply = (typeof functionsToApply)[number];
 
-/** Scores of [classes] logits; with `none` the logits as they are. */
+/** Returns the scores of [classes] logits. `none` returns the logits. */
 export function applyFunction(logits: Float32Array, functionToApply: FunctionToApply): Float64Array {
   switch (functionToApply) {
     case "softmax":
@@ -41,7 +43,7 @@ export function applyFunction(logits: Float32Array, functionToApply: FunctionToA
   }
 }
 
-/** A copy of length 1 in the Euclidean norm; a vector of zeros stays one. */
+/** Returns a copy of length 1 in the Euclidean norm. A vector of zeros stays zero. */
 export function l2Normalised(vector: Float32Array): Float32Array {
   let squares = 0;
   for (const value of vector) squares += value * value;
@@ -49,7 +51,7 @@ export function l2Normalised(vector: Float32Array): Float32Array {
   return vector.map((value) => (norm > 0 ? value / norm : 0));
 }
 
-/** The `k` highest scores, best first; equal scores in the order of their class index. */
+/** Returns the `k` highest scores, best first. Equal scores keep the order of their class index. */
 export function topK(scores: Float64Array, labels: readonly Label[], k: number): Prediction[] {
   const order = Array.from(scores.keys()).sort((a, b) => scores[b]! - scores[a]! || a - b);
   return order.slice(0, k).map((index) => {

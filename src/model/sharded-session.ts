@@ -1,39 +1,47 @@
 /**
- * One model as a chain of ONNX sessions, loaded one after the other, so that no more than two shards stand in
- * the JS heap and ORT's heap grows by one shard's peak instead of the whole model's.
+ * One model as a chain of ONNX sessions, loaded one after the other. At most two shards are in the JS heap at once, and
+ * ORT's heap grows by the peak of one shard instead of the peak of the whole model.
  */
 import { freeBytes } from "../bytes/free-bytes.ts";
 import type { Manifest, Shard } from "./manifest.ts";
 import type { Runtime, Session, Tensor } from "./runtime.ts";
-import { modelUnavailable } from "./unavailable.ts";
+import { modelUnavailable, orUnavailable } from "./unavailable.ts";
 
-/** logits: Float32Array [classes], raw. features: Float32Array [feature_size], pooled, before the last layer. */
+/** What a forward pass computes. */
 export interface ModelOutput {
+  /** [classes], raw. */
   readonly logits: Float32Array;
+  /** [feature_size], pooled, before the last layer. */
   readonly features: Float32Array;
 }
 
+/** How to load a model. */
 export interface LoadOptions {
-  /** The checked bytes of one shard. Called for the next shard while a session is made, never further ahead. */
+  /** Returns the checked bytes of one shard. Called for the next shard while a session is created, never further ahead. */
   readonly readShard: (shard: Shard) => Promise<Uint8Array>;
   readonly runtime: Runtime;
-  readonly onProgress?: (loadedShards: number) => void;
-  /** Aborts between two steps; the sessions made so far are released. */
+  /** Called after each shard. */
+  readonly onProgress?: () => void;
+  /** Aborts the load between two steps and releases the sessions created so far. */
   readonly signal?: AbortSignal;
 }
 
-/** Where a load spent its time, in milliseconds. Deployed, clocks stand still during CPU work: only waiting shows. */
+/**
+ * Where a load spent its time, in milliseconds, named as in the log. In deployed Workers, clocks do not advance during CPU
+ * work, so only waiting shows.
+ */
 export interface LoadTimes {
-  /** Making ORT's environment, while the first shard is read. */
-  readonly startMs: number;
+  /** Creating ORT's environment, while the first shard is read. */
+  readonly start_ms: number;
   /** Waiting for each shard to be read and hashed, in the order of loading: the last shard first. */
-  readonly readMs: readonly number[];
-  /** Making each session, in the same order. */
-  readonly sessionMs: readonly number[];
+  readonly read_ms: readonly number[];
+  /** Creating each session, in the same order. */
+  readonly session_ms: readonly number[];
   /** The first session's run on zeros. */
-  readonly warmUpMs: number;
+  readonly warm_up_ms: number;
 }
 
+/** A loaded model. */
 export class ShardedSession {
   readonly times: LoadTimes;
   readonly #manifest: Manifest;
@@ -48,39 +56,43 @@ export class ShardedSession {
   }
 
   /**
-   * The last shard first: its layers have the largest tensors, and the many small ones of the shards before it fit into the
-   * holes that its making leaves in ORT's heap. Of all 120 orders of the embedded pack, the first shard first takes the
-   * most: 50 MiB in place of 38 (docs/model-packs.md).
-   * Rejects with model_unavailable when a shard cannot be read or made a session; nothing stays behind.
+   * Loads the last shard first: its layers have the largest tensors, and the many small ones of the other shards fit into
+   * the holes that its creation leaves in ORT's heap. Of all 120 orders of the embedded pack, loading the first shard
+   * first takes the most: 50 MiB instead of 38 (docs/model-packs.md). A failed load releases all its sessions.
+   * @throws ClassifierError model_unavailable, if a shard cannot be read or loaded
    */
   static async load(manifest: Manifest, options: LoadOptions): Promise<ShardedSession> {
     const { readShard, runtime, onProgress, signal } = options;
     const sessions: Session[] = [];
-    const times = { startMs: 0, readMs: [] as number[], sessionMs: [] as number[], warmUpMs: 0 };
-    // A session that cannot be released is lost with its environment: what made the load fail is the news.
+    const times = { start_ms: 0, read_ms: [] as number[], session_ms: [] as number[], warm_up_ms: 0 };
+    // Ignores release errors, so that the caller gets the error of the load.
     const releaseAll = () => Promise.allSettled(sessions.splice(0).map((session) => session.release()));
-    // The request that loads may be gone for good: whoever takes over aborts, and so gives the memory back.
+    // The request that loads may never continue. Whoever takes over aborts, which releases the memory.
     signal?.addEventListener("abort", () => void releaseAll(), { once: true });
     let next: Promise<Uint8Array> | undefined;
     try {
       const shards = manifest.shards.toReversed();
       next = startRead(readShard, shards[0]);
-      times.startMs = (await timed(() => startRuntime(runtime))).ms;
-      signal?.throwIfAborted();
+      const lapMs = stopwatch();
+      await orUnavailable("ONNX Runtime does not start", () => runtime.start());
+      times.start_ms = lapMs();
       for (const [i, shard] of shards.entries()) {
-        const pending = next;
-        const { value: bytes, ms: readMs } = await timed(async () => pending as Promise<Uint8Array>);
-        times.readMs.push(readMs);
+        signal?.throwIfAborted();
+        const bytes = (await next) as Uint8Array;
+        times.read_ms.push(lapMs());
         signal?.throwIfAborted();
         next = startRead(readShard, shards[i + 1]);
-        const { value: session, ms: sessionMs } = await timed(() => createSession(runtime, shard, bytes));
+        const session = await createSession(runtime, shard, bytes);
         sessions.unshift(session);
-        times.sessionMs.push(sessionMs);
+        times.session_ms.push(lapMs());
         freeBytes(bytes);
         signal?.throwIfAborted();
-        if (i === 0) times.warmUpMs = (await timed(() => warmUp(session, shard))).ms;
+        if (i === 0) {
+          await orUnavailable(`${shard.file} does not run in ONNX Runtime`, () => session.warmUp());
+          times.warm_up_ms = lapMs();
+        }
         signal?.throwIfAborted();
-        onProgress?.(i + 1);
+        onProgress?.();
       }
       return new ShardedSession(manifest, [...sessions], runtime, times);
     } catch (error) {
@@ -90,27 +102,31 @@ export class ShardedSession {
     }
   }
 
+  /** Number of shards. */
   get shards(): number {
     return this.#sessions.length;
   }
 
   /**
-   * One forward pass. Not reentrant: callers go through a RunQueue.
+   * Runs one forward pass. Not reentrant: callers use a RunQueue.
    * @param input Float32Array of the manifest's input shape, NCHW, normalised
+   * @throws ClassifierError model_unavailable, if the output is missing, of the wrong length or not finite
    */
   async run(input: Float32Array): Promise<ModelOutput> {
     const { input: entry, outputs } = this.#manifest;
-    let tensors: Record<string, Tensor> = { [entry.name]: this.#runtime.float32(input, entry.shape) };
+    let tensors: Readonly<Record<string, Tensor>> = {
+      [entry.name]: this.#runtime.float32(input, entry.shape),
+    };
     for (const [i, session] of this.#sessions.entries()) {
       const feeds: Record<string, Tensor> = {};
       for (const name of this.#manifest.shards[i]?.inputs ?? []) {
         const tensor = tensors[name];
         if (!tensor)
-          throw modelUnavailable(`shard ${i} needs the tensor ${name}, which no shard before it makes`);
+          throw modelUnavailable(`shard ${i} needs the tensor ${name}, which the shard before it lacks`);
         feeds[name] = tensor;
       }
-      // Only what the next shard reads is kept: a cut inside a block carries two tensors, once.
-      tensors = { ...(await session.run(feeds)) };
+      // Keeps only what the next shard reads. A cut inside a block carries two tensors, each for one shard.
+      tensors = await session.run(feeds);
     }
     return {
       logits: floats(tensors, outputs.logits, this.#manifest.classes),
@@ -118,72 +134,56 @@ export class ShardedSession {
     };
   }
 
+  /** Releases all sessions. */
   async release(): Promise<void> {
     await Promise.all(this.#sessions.map((session) => session.release()));
   }
 }
 
-async function timed<T>(work: () => Promise<T>): Promise<{ value: T; ms: number }> {
-  const startedMs = performance.now();
-  const value = await work();
-  return { value, ms: Math.round(performance.now() - startedMs) };
+/** Returns a function that returns the milliseconds since its last call. */
+function stopwatch(): () => number {
+  let lastMs = performance.now();
+  return () => {
+    const startedMs = lastMs;
+    lastMs = performance.now();
+    return Math.round(lastMs - startedMs);
+  };
 }
 
 function startRead(
-  readShard: (shard: Shard) => Promise<Uint8Array>,
+  readShard: LoadOptions["readShard"],
   shard: Shard | undefined,
 ): Promise<Uint8Array> | undefined {
-  if (!shard) return undefined;
-  const read = readShard(shard);
-  // It is awaited later, or not at all when the session before it fails.
-  read.catch(() => {});
+  const read = shard && readShard(shard);
+  // It is awaited later, or never if the session before it fails.
+  read?.catch(() => {});
   return read;
 }
 
-async function startRuntime(runtime: Runtime): Promise<void> {
-  try {
-    await runtime.start();
-  } catch (cause) {
-    throw modelUnavailable("ONNX Runtime does not start", cause);
-  }
-}
-
 async function createSession(runtime: Runtime, shard: Shard, bytes: Uint8Array): Promise<Session> {
-  let session: Session;
-  try {
-    session = await runtime.createSession(bytes);
-  } catch (cause) {
-    throw modelUnavailable(`${shard.file} does not load in ONNX Runtime`, cause);
-  }
-  if (!sameNames(session.inputNames, shard.inputs) || !sameNames(session.outputNames, shard.outputs)) {
-    await session.release().catch(() => {});
-    throw modelUnavailable(
-      `${shard.file} maps ${session.inputNames} to ${session.outputNames}; the manifest says ${shard.inputs} to ${shard.outputs}`,
-    );
-  }
-  return session;
-}
-
-async function warmUp(session: Session, shard: Shard): Promise<void> {
-  try {
-    await session.warmUp();
-  } catch (cause) {
-    throw modelUnavailable(`${shard.file} does not run in ONNX Runtime`, cause);
-  }
+  const { file, inputs, outputs } = shard;
+  const session = await orUnavailable(`${file} does not load in ONNX Runtime`, () =>
+    runtime.createSession(bytes),
+  );
+  if (sameNames(session.inputNames, inputs) && sameNames(session.outputNames, outputs)) return session;
+  await session.release().catch(() => {});
+  throw modelUnavailable(
+    `${file} maps ${session.inputNames} to ${session.outputNames}; the manifest says ${inputs} to ${outputs}; pack and push again`,
+  );
 }
 
 function sameNames(actual: readonly string[], expected: readonly string[]): boolean {
   return actual.length === expected.length && expected.every((name) => actual.includes(name));
 }
 
-function floats(tensors: Record<string, Tensor>, name: string, length: number): Float32Array {
+function floats(tensors: Readonly<Record<string, Tensor>>, name: string, length: number): Float32Array {
   const data = tensors[name]?.data;
   if (!(data instanceof Float32Array) || data.length !== length) {
     throw modelUnavailable(
       `the model's output ${name} has ${data?.length ?? "no"} values; expected ${length}`,
     );
   }
-  // No answer is better than a wrong one: they come from weights or a preprocessing that are not a model's.
+  // Weights or a preprocessing that do not belong together cause this. An error is better than a wrong answer.
   if (!data.every(Number.isFinite)) throw modelUnavailable(`the model's output ${name} is not finite`);
   return data;
 }

@@ -1,5 +1,4 @@
-/** Builds the retryable `model_unavailable` error (503). */
-
+/** The retryable `model_unavailable` error (503). */
 import { StalledError } from "../concurrency/single-flight.ts";
 import { ClassifierError } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
@@ -11,6 +10,19 @@ const maxDetailChars = 500;
 export function modelUnavailable(message: string, cause?: unknown): ClassifierError {
   const detail = message.slice(0, maxDetailChars).toWellFormed();
   return new ClassifierError({ code: "model_unavailable", detail, retryAfterSeconds }, { cause });
+}
+
+/**
+ * Runs one step of loading or reading a model.
+ * @param detail what has failed if the step throws
+ * @throws ClassifierError model_unavailable
+ */
+export async function orUnavailable<T>(detail: string, step: () => Promise<T>): Promise<T> {
+  try {
+    return await step();
+  } catch (cause) {
+    throw modelUnavailable(detail, cause);
+  }
 }
 
 /**

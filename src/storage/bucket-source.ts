@@ -1,6 +1,6 @@
-/** Where packs are read from: an R2 bucket, as `<name>/current.json` and `<name>/<version>/<file>`. */
+/** Reads packs and heads from an R2 bucket, for example `<name>/current.json` and `<name>/<version>/<file>`. */
 import { sha256Hex } from "../bytes/sha256.ts";
-import { modelUnavailable } from "../model/unavailable.ts";
+import { modelUnavailable, orUnavailable } from "../model/unavailable.ts";
 
 /** Size and hash that the manifest states for an object. */
 export interface Expected {
@@ -10,7 +10,7 @@ export interface Expected {
 
 /** Reads objects of packs and heads. Every method throws ClassifierError model_unavailable. */
 export interface PackSource {
-  /** As `read`, but returns undefined if there is no such object. */
+  /** Reads one whole object of at most `maxBytes`, or returns undefined if it does not exist. */
   readIfThere(key: string, maxBytes: number): Promise<Uint8Array | undefined>;
   /** Reads one whole object of at most `maxBytes`. */
   read(key: string, maxBytes: number): Promise<Uint8Array>;
@@ -20,11 +20,12 @@ export interface PackSource {
   readonly reads: number;
 }
 
-/** The part of an R2 bucket binding that reading uses. */
+/** The methods of an R2 bucket binding that reading uses. */
 export interface ObjectBucket {
   get(key: string): Promise<{ readonly size: number; arrayBuffer(): Promise<ArrayBuffer> } | null>;
 }
 
+/** A bucket without a cache. */
 export class BucketSource implements PackSource {
   readonly #bucket: ObjectBucket;
   readonly #fix: string;
@@ -48,12 +49,13 @@ export class BucketSource implements PackSource {
 
   async readIfThere(key: string, maxBytes: number): Promise<Uint8Array | undefined> {
     this.#reads++;
-    const object = await attempt(key, () => this.#bucket.get(key));
+    const failed = `reading ${key} from the bucket failed`;
+    const object = await orUnavailable(failed, () => this.#bucket.get(key));
     if (!object) return undefined;
     if (object.size > maxBytes) {
       throw modelUnavailable(`${key} has ${object.size} bytes; expected at most ${maxBytes}; push it again`);
     }
-    return new Uint8Array(await attempt(key, () => object.arrayBuffer()));
+    return new Uint8Array(await orUnavailable(failed, () => object.arrayBuffer()));
   }
 
   async readChecked(key: string, expected: Expected): Promise<Uint8Array> {
@@ -74,13 +76,5 @@ export async function check(key: string, bytes: Uint8Array, expected: Expected):
   const actual = await sha256Hex(bytes);
   if (actual !== expected.sha256) {
     throw modelUnavailable(`${key} has SHA-256 ${actual}; expected ${expected.sha256}; push it again`);
-  }
-}
-
-async function attempt<T>(key: string, read: () => Promise<T>): Promise<T> {
-  try {
-    return await read();
-  } catch (cause) {
-    throw modelUnavailable(`reading ${key} from the bucket failed`, cause);
   }
 }

@@ -2,9 +2,8 @@
  * A cache in front of the bucket, for immutable objects. Cached bytes are checked like those of the bucket; an entry that
  * fails the check is deleted and read from the bucket. A failing or hanging cache never fails a read.
  */
-import { CircuitBreaker } from "../concurrency/circuit-breaker.ts";
+import { CircuitBreaker, type CircuitBreakerOptions } from "../concurrency/circuit-breaker.ts";
 import type { WaitUntil } from "../concurrency/single-flight.ts";
-import { cacheRestMs, cacheTimeoutMs } from "../limits.ts";
 import { check, type Expected, type PackSource } from "./bucket-source.ts";
 
 /** A cache of bytes. Its methods may reject. */
@@ -14,16 +13,14 @@ export interface ByteCache {
   delete(key: string): Promise<void>;
 }
 
-export interface CachedSourceOptions {
+/** The bucket, the cache in front of it, and the limits of each call to the cache. */
+export interface CachedSourceOptions extends CircuitBreakerOptions {
   readonly source: PackSource;
   readonly cache: ByteCache;
-  /** Receives each failure of the cache. */
-  readonly onFailure: (operation: string, error: unknown) => void;
   readonly waitUntil: WaitUntil;
-  /** Milliseconds that one cache operation may take. */
-  readonly timeoutMs?: number;
 }
 
+/** A bucket behind a cache. */
 export class CachedSource implements PackSource {
   readonly #options: CachedSourceOptions;
   readonly #breaker: CircuitBreaker;
@@ -31,9 +28,8 @@ export class CachedSource implements PackSource {
   #writing: Promise<unknown> = Promise.resolve();
 
   constructor(options: CachedSourceOptions) {
-    const { timeoutMs = cacheTimeoutMs, onFailure } = options;
     this.#options = options;
-    this.#breaker = new CircuitBreaker({ timeoutMs, restMs: cacheRestMs, onFailure });
+    this.#breaker = new CircuitBreaker(options);
   }
 
   get reads(): number {
@@ -63,15 +59,13 @@ export class CachedSource implements PackSource {
     const { cache, onFailure } = this.#options;
     const bytes = await this.#breaker.attempt("get", () => cache.get(key));
     if (!bytes) return undefined;
-    const right = await check(key, bytes, expected).then(
-      () => true,
-      (error: unknown) => {
-        onFailure("check", error);
-        return false;
-      },
-    );
-    if (right) return bytes;
-    await this.#breaker.attempt("delete", () => cache.delete(key));
-    return undefined;
+    try {
+      await check(key, bytes, expected);
+      return bytes;
+    } catch (error) {
+      onFailure("check", error);
+      await this.#breaker.attempt("delete", () => cache.delete(key));
+      return undefined;
+    }
   }
 }

@@ -1,7 +1,6 @@
 import * as fc from "fast-check";
 import { describe, expect, test, vi } from "vitest";
-import { CacheApiTier } from "../../src/cache/cache-api-tier.ts";
-import { MemoryTier } from "../../src/cache/memory-tier.ts";
+import { CacheApiStore } from "../../src/cache/byte-stores.ts";
 import {
   type CachedResult,
   cacheKey,
@@ -9,7 +8,7 @@ import {
   encodeResult,
   resultBytes,
 } from "../../src/cache/result.ts";
-import { type CacheTier, TieredCache } from "../../src/cache/tiers.ts";
+import { type CacheTier, MemoryTier, StoredTier, TieredCache } from "../../src/cache/tiers.ts";
 import { never } from "../support/deferred.ts";
 
 const result: CachedResult = {
@@ -20,12 +19,12 @@ const result: CachedResult = {
 };
 const key = cacheKey("a".repeat(64), "m", "0123456789abcdef");
 
-describe("a stored result", () => {
-  test("comes back bit for bit", async () => {
+describe("an encoded result", () => {
+  test("decodes bit for bit", async () => {
     expect(await decodeResult(await encodeResult(result))).toEqual(result);
   });
 
-  test("with any byte changed, cut off or added is no result", async () => {
+  test("with any byte changed, removed or added is not a result", async () => {
     const bytes = await encodeResult(result);
     for (let i = 0; i < bytes.length; i++) {
       const changed = bytes.slice();
@@ -36,7 +35,7 @@ describe("a stored result", () => {
     expect(await decodeResult(Uint8Array.of(...bytes, 0))).toBeUndefined();
   });
 
-  test("garbage is no result", async () => {
+  test("is never decoded from garbage", async () => {
     const garbage = fc.uint8Array({ maxLength: 200 });
     await fc.assert(
       fc.asyncProperty(garbage, async (bytes) => {
@@ -47,17 +46,15 @@ describe("a stored result", () => {
 });
 
 describe("MemoryTier", () => {
-  const entry = async (tier: MemoryTier, name: string) => tier.get(name);
-
-  test("forgets the least recently used results first, and never exceeds its bytes", async () => {
+  test("removes the least recently used results first and never exceeds its bytes", async () => {
     const probe = new MemoryTier(1e6);
     await probe.put("0", result);
     const tier = new MemoryTier(3 * probe.bytes);
     for (const name of ["0", "1", "2"]) await tier.put(name, result);
-    await entry(tier, "0");
+    await tier.get("0");
     await tier.put("3", result);
-    expect(await entry(tier, "1")).toBeUndefined();
-    expect(await entry(tier, "0")).toBe(result);
+    expect(await tier.get("1")).toBeUndefined();
+    expect(await tier.get("0")).toBe(result);
     for (let i = 0; i < 100; i++) {
       await tier.put(String(i % 10), result);
       expect(tier.bytes).toBeLessThanOrEqual(3 * probe.bytes);
@@ -65,7 +62,7 @@ describe("MemoryTier", () => {
     expect(tier.size).toBe(3);
   });
 
-  test("does not take what is larger than itself", async () => {
+  test("ignores a result that is larger than itself", async () => {
     const tier = new MemoryTier(resultBytes(result));
     await tier.put(key, result);
     expect(tier.size).toBe(0);
@@ -84,7 +81,7 @@ function memoryOf(name: string): CacheTier & { stored: Map<string, CachedResult>
 }
 
 describe("TieredCache", () => {
-  test("a hit in a far tier fills the near ones", async () => {
+  test("fills the near tiers after a hit in a far one", async () => {
     const [near, far] = [memoryOf("near"), memoryOf("far")];
     far.stored.set(key, result);
     const cache = new TieredCache([near, far], () => expect.unreachable());
@@ -93,7 +90,7 @@ describe("TieredCache", () => {
     expect(await cache.get(key)).toEqual({ result, tier: "near" });
   });
 
-  test("a tier that fails is reported and passed over, on read and on write", async () => {
+  test("reports and skips a failing tier, on read and on write", async () => {
     const broken: CacheTier = {
       name: "broken",
       get: async () => Promise.reject(new Error("read")),
@@ -112,7 +109,7 @@ describe("TieredCache", () => {
   });
 });
 
-test("a tier that hangs is passed over in bounded time", async () => {
+test("a hanging tier is skipped after the timeout and not called again for a while", async () => {
   const hanging: CacheTier = { name: "hanging", get: () => never(), put: () => never() };
   const far = memoryOf("far");
   far.stored.set(key, result);
@@ -123,13 +120,12 @@ test("a tier that hangs is passed over in bounded time", async () => {
     10,
   );
   expect(await cache.get(key)).toEqual({ result, tier: "far" });
-  // Once is enough: for a while it is not asked again.
   expect(failures).toEqual(["hanging get"]);
   expect(await cache.get(key)).toEqual({ result, tier: "far" });
   expect(failures).toEqual(["hanging get"]);
 });
 
-test("what is not a result of the model is reported, passed over, and replaced by what is", async () => {
+test("an entry that is not a result of the model is reported, skipped and replaced", async () => {
   const [near, far] = [memoryOf("near"), memoryOf("far")];
   near.stored.set(key, { ...result, logits: new Float32Array(4) });
   far.stored.set(key, result);
@@ -144,14 +140,14 @@ test("what is not a result of the model is reported, passed over, and replaced b
   expect(near.stored.has("other")).toBe(false);
 });
 
-describe("CacheApiTier", () => {
-  test("stores under a URL of its own, with a lifetime, and reads it back", async () => {
+describe("the Cache API", () => {
+  test("stores a result under a URL with a lifetime, and returns it", async () => {
     const stored = new Map<string, Response>();
     const cache = {
       match: vi.fn(async (url: string) => stored.get(url)?.clone()),
       put: vi.fn(async (url: string, response: Response) => void stored.set(url, response)),
     };
-    const tier = new CacheApiTier(cache as unknown as ConstructorParameters<typeof CacheApiTier>[0], 60);
+    const tier = new StoredTier("cache-api", new CacheApiStore(cache as unknown as Cache, 60));
     expect(await tier.get(key)).toBeUndefined();
     await tier.put(key, result);
     const [url, response] = [...stored][0]!;
@@ -160,9 +156,9 @@ describe("CacheApiTier", () => {
     expect(await tier.get(key)).toEqual(result);
   });
 
-  test("an entry that is not ours is a failure, never a result", async () => {
+  test("reports a foreign entry as a failure, never as a result", async () => {
     const cache = { match: async () => new Response("<html>"), put: async () => {} };
-    const tier = new CacheApiTier(cache as unknown as ConstructorParameters<typeof CacheApiTier>[0], 60);
+    const tier = new StoredTier("cache-api", new CacheApiStore(cache as unknown as Cache, 60));
     await expect(tier.get(key)).rejects.toThrow("is not a result");
   });
 });

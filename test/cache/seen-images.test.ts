@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { type ByteStore, conditionsFor, SeenImages, validatorsIn } from "../../src/cache/seen-images.ts";
+import type { ByteStore } from "../../src/cache/byte-stores.ts";
+import { conditionsFor, SeenImages, validatorsIn } from "../../src/cache/seen-images.ts";
 
 const sha256 = "ab".repeat(32);
 const url = (n: number) => `https://images.example.com/${n}?token=secret`;
@@ -19,7 +20,7 @@ function seenImages(store: ByteStore, maxEntries = 10) {
   return { seen: new SeenImages({ store, maxEntries, timeoutMs: 20, onFailure }), failures };
 }
 
-test("what a URL gave is known again, in this isolate and in the next", async () => {
+test("a fetched image is known again, in this isolate and in the next", async () => {
   const store = memoryStore();
   const { seen } = seenImages(store);
   expect(await seen.get(url(1))).toBeUndefined();
@@ -29,13 +30,13 @@ test("what a URL gave is known again, in this isolate and in the next", async ()
   expect([...store.entries.keys()].join()).not.toContain("secret");
 });
 
-test("what has no validator is not kept", async () => {
+test("an image without a validator is not stored", async () => {
   const store = memoryStore();
   await seenImages(store).seen.put(url(1), { sha256 });
   expect(store.entries.size).toBe(0);
 });
 
-test("an isolate keeps the most recently used", async () => {
+test("an isolate keeps the most recently used images", async () => {
   const { seen } = seenImages({ get: async () => undefined, put: async () => {} }, 2);
   for (const n of [1, 2]) await seen.put(url(n), { sha256, etag: `"${n}"` });
   await seen.get(url(1));
@@ -44,7 +45,7 @@ test("an isolate keeps the most recently used", async () => {
   expect(await seen.get(url(2))).toBeUndefined();
 });
 
-test("a store that fails, hangs or holds garbage is no store, and is told of", async () => {
+test("a store that fails, hangs or holds garbage is skipped and reported", async () => {
   const fails = seenImages({
     get: () => Promise.reject(new Error("down")),
     put: () => Promise.reject(new Error("down")),
@@ -85,11 +86,11 @@ test.each([
   [{ ETag: "a" }, {}],
   [{ ETag: `"${"a".repeat(300)}"` }, {}],
   [{}, {}],
-])("of %j the validators are %j", (headers, validators) => {
+])("the headers %j have the validators %j", (headers, validators) => {
   expect(validatorsIn(new Headers(headers as Record<string, string>))).toEqual(validators);
 });
 
-test("the condition is the ETag, or else the date", () => {
+test("the condition is the ETag, otherwise the date", () => {
   expect(conditionsFor({ sha256, etag: '"a"' })).toEqual({ "If-None-Match": '"a"' });
   expect(conditionsFor({ sha256, lastModified: "then" })).toEqual({ "If-Modified-Since": "then" });
   expect(conditionsFor(undefined)).toEqual({});

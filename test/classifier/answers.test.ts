@@ -6,8 +6,13 @@ import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
 import { bytesToBase64 } from "../../src/bytes/base64.ts";
 import { classificationOf } from "../../src/classifier/answers.ts";
 import { ClassifierError } from "../../src/errors.ts";
-import { type HeadFile, headVersion, parseHead } from "../../src/head/head.ts";
-import { headTemperatureRange, maxHeadValue } from "../../src/limits.ts";
+import {
+  type HeadFile,
+  headTemperatureRange,
+  headVersion,
+  maxHeadValue,
+  parseHead,
+} from "../../src/head/head.ts";
 import { functionsToApply } from "../../src/model/scores.ts";
 import { seedHeads } from "../support/head.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";

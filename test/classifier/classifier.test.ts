@@ -2,8 +2,7 @@
 import sharp from "sharp";
 import { beforeEach, describe, expect, test } from "vitest";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
-import { MemoryTier } from "../../src/cache/memory-tier.ts";
-import { TieredCache } from "../../src/cache/tiers.ts";
+import { MemoryTier, TieredCache } from "../../src/cache/tiers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
 import { Stages } from "../../src/classifier/request-context.ts";
 import type { DecodeLimits } from "../../src/image/decode.ts";

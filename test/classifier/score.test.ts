@@ -292,7 +292,7 @@ describe("an image whose model changes while it is scored", () => {
 
   test("is not answered by the head of the model before", async () => {
     const { scoring } = await score([0]);
-    await expect(scoring).rejects.toThrow(/The head pets is for tiny\/.*; live is tiny\//);
+    await expect(scoring).rejects.toThrow(/The head pets is for tiny\/.*; the live model is tiny\//);
     expect(await reasonOf(scoring)).toMatchObject({ code: "head_mismatch" });
     expect(held()).toEqual([0, 0]);
   });

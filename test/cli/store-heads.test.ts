@@ -127,7 +127,7 @@ describe("head push", () => {
 
 describe("a head file", () => {
   test.each<[string, string, RegExp]>([
-    ["that is none", "{}", /is no head: it has format undefined/],
+    ["that is none", "{}", /is not valid: format: it has format undefined/],
     [
       "that is too large",
       " ".repeat(maxHeadBytes + 1),

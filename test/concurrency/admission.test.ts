@@ -32,7 +32,7 @@ function track(...sizes: number[]): { granted: number[]; permits: Permit[] } {
   return seen;
 }
 
-/** Whether a promise has settled, to be asked after a tick. */
+/** Returns a function that tells whether a promise has settled. Call it after a tick. */
 function settled(promise: Promise<unknown>): () => boolean {
   let done = false;
   const note = () => {
@@ -45,7 +45,7 @@ function settled(promise: Promise<unknown>): () => boolean {
 const tick = () => vi.advanceTimersByTimeAsync(0);
 
 describe("Admission", () => {
-  test("grants at once what fits, and the rest in turn as permits come back", async () => {
+  test("grants at once what fits, and the rest in order as permits are released", async () => {
     const seen = track(50, 30, 40, 25);
     await tick();
     expect(seen.granted).toEqual([50, 30]);
@@ -58,7 +58,7 @@ describe("Admission", () => {
     expect(seen.granted).toEqual([50, 30, 40, 25]);
   });
 
-  test("a large request is not overtaken by another large one", async () => {
+  test("a large request does not pass another large one", async () => {
     const seen = track(60, 80, 21);
     await tick();
     expect(seen.granted).toEqual([60]);
@@ -67,7 +67,7 @@ describe("Admission", () => {
     expect(seen.granted).toEqual([60, 80]);
   });
 
-  test("small requests overtake large ones as long as all small ones fit the reserve", async () => {
+  test("small requests pass large ones while all small ones fit the reserve", async () => {
     const seen = track(80, 80, 10, 10, 1);
     await tick();
     expect(seen.granted).toEqual([80, 10, 10]);
@@ -76,12 +76,12 @@ describe("Admission", () => {
     expect(seen.granted).toEqual([80, 10, 10, 1]);
   });
 
-  test("any number of small requests does not keep a large one waiting", async () => {
+  test("any number of small requests does not starve a large one", async () => {
     const seen = track(15, 15, 15, 15, 15);
     await tick();
     expect(seen.granted).toHaveLength(5);
     const large = track(80);
-    // As each of them ends, the next one comes.
+    // Each time one of them ends, another one arrives.
     for (const permit of seen.permits) {
       track(15);
       permit.release();
@@ -90,16 +90,16 @@ describe("Admission", () => {
     expect(large.granted).toEqual([80]);
   });
 
-  test("refuses at once when too many of a kind wait, with both numbers", async () => {
+  test("refuses a request at once if too many of its size wait, with both numbers", async () => {
     track(80, 30, 30, 30);
     await expect(admission.acquire(whole(30))).rejects.toMatchObject({
       reason: { code: "overloaded", measured: 3, limit: 3 },
     });
-    // Small requests have places of their own.
+    // Small requests are counted separately.
     await expect(admission.acquire(whole(10))).resolves.toMatchObject({ heldBytes: 10 });
   });
 
-  test("nobody waits longer than maxWaitMs", async () => {
+  test("no request waits longer than maxWaitMs", async () => {
     track(80);
     const refused = expect(admission.acquire(whole(30))).rejects.toMatchObject({
       reason: { code: "overloaded" },
@@ -109,18 +109,18 @@ describe("Admission", () => {
     expect(admission.waiting).toBe(0);
   });
 
-  test("room that comes free in the very moment in which a request gives up is not lost", async () => {
+  test("memory released at the moment of a timeout is not lost", async () => {
     const { permits } = track(80);
     await tick();
     const late = admission.acquire(whole(80)).catch(() => undefined);
-    // Timers fire and room comes free before any promise has reacted.
+    // The timer fires and the memory is released before any promise reacts.
     vi.advanceTimersByTime(options.maxWaitMs);
     permits[0]?.release();
     (await late)?.release();
     expect(admission).toMatchObject({ heldBytes: 0, permits: 0, waiting: 0 });
   });
 
-  test("a client that goes away in the moment in which it gets its room can give it back", async () => {
+  test("a client that disconnects at the moment of its grant can release the permit", async () => {
     const { permits } = track(80);
     await tick();
     const controller = new AbortController();
@@ -131,7 +131,7 @@ describe("Admission", () => {
     expect(admission).toMatchObject({ heldBytes: 0, permits: 0, waiting: 0 });
   });
 
-  test("a client that goes away frees its place, for those behind it too", async () => {
+  test("a client that disconnects unblocks the requests behind it", async () => {
     const seen = track(50);
     const controller = new AbortController();
     const large = admission.acquire(whole(80), controller.signal);
@@ -146,7 +146,7 @@ describe("Admission", () => {
     expect(seen.granted).toEqual([50]);
   });
 
-  test("a request that was cancelled without a trace loses its permit when the lease runs out", async () => {
+  test("a cancelled request loses its permit when the lease expires", async () => {
     track(80);
     await vi.advanceTimersByTimeAsync(options.leaseMs);
     const permit = await admission.acquire(whole(80));
@@ -155,7 +155,7 @@ describe("Admission", () => {
     expect(admission).toMatchObject({ heldBytes: 0, permits: 0 });
   });
 
-  test("a request that goes on for long keeps its permit; one that was idle has to give up", async () => {
+  test("a long active request keeps its permit; an idle one loses it", async () => {
     const permit = await admission.acquire({ bytes: 10, maxBytes: 80 });
     for (let bytes = 10; bytes <= 80; bytes += 10) {
       await vi.advanceTimersByTimeAsync(options.leaseMs - 1);
@@ -171,7 +171,7 @@ describe("Admission", () => {
     expect(admission.heldBytes).toBe(80);
   });
 
-  test("what is not needed can be given back early, and releasing twice gives back once", async () => {
+  test("a permit can shrink early, and a second release does nothing", async () => {
     const first = await admission.acquire(whole(80));
     const seen = track(50);
     first.shrinkTo(30);
@@ -184,7 +184,7 @@ describe("Admission", () => {
     expect(admission).toMatchObject({ heldBytes: 50, permits: 1 });
   });
 
-  test("a permit grows when there is room, and waits until there is", async () => {
+  test("a permit grows if there is room, and waits otherwise", async () => {
     const first = await admission.acquire({ bytes: 10, maxBytes: 40 });
     const second = await admission.acquire({ bytes: 40, maxBytes: 60 });
     await first.growTo(30);
@@ -198,7 +198,7 @@ describe("Admission", () => {
     expect(second.heldBytes).toBe(60);
   });
 
-  test("three uploads that together need more than there is all finish", async () => {
+  test("three uploads that together exceed the capacity all finish", async () => {
     const finished: number[] = [];
     const all = [30, 31, 32].map(async (maxBytes) => {
       const permit = await admission.acquire({ bytes: 1, maxBytes });
@@ -211,7 +211,7 @@ describe("Admission", () => {
     expect(admission.heldBytes).toBe(0);
   });
 
-  test("admitted requests grow before new ones are let in", async () => {
+  test("admitted requests grow before new ones are admitted", async () => {
     const first = await admission.acquire(whole(50));
     const second = await admission.acquire({ bytes: 10, maxBytes: 80 });
     const growing = settled(second.growTo(80));
@@ -224,7 +224,7 @@ describe("Admission", () => {
     expect(seen.granted).toEqual([]);
   });
 
-  test("a bound that is lowered lets others in", async () => {
+  test("a lowered bound admits other requests", async () => {
     const first = await admission.acquire({ bytes: 10, maxBytes: 80 });
     const second = admission.acquire({ bytes: 71, maxBytes: 80 });
     const isAdmitted = settled(second);
@@ -242,11 +242,11 @@ describe("Admission", () => {
     [0, largest + 1],
     [Number.NaN, 10],
     [0, Number.NaN],
-  ])("%d bytes that grow to %d are no request", async (bytes, maxBytes) => {
+  ])("a request of %d bytes that grows to %d is refused", async (bytes, maxBytes) => {
     await expect(admission.acquire({ bytes, maxBytes })).rejects.toThrow(RangeError);
   });
 
-  test("a body longer than announced gets more if there is room at once, and is refused otherwise", async () => {
+  test("a body longer than announced grows if there is room at once, and is refused otherwise", async () => {
     const permit = await admission.acquire({ bytes: 1, maxBytes: 10 });
     await permit.growTo(50);
     expect(permit.heldBytes).toBe(50);
@@ -258,7 +258,7 @@ describe("Admission", () => {
     expect(admission).toMatchObject({ heldBytes: 30, waiting: 0 });
   });
 
-  test("a client that has gone already does not wait", async () => {
+  test("a client that has already disconnected does not wait", async () => {
     track(80);
     await expect(admission.acquire(whole(80), gone())).rejects.toMatchObject({
       reason: { code: "body_interrupted" },
@@ -289,7 +289,7 @@ interface Caller {
   permit?: Permit;
 }
 
-test("whatever is granted, timed out, aborted, grown, shrunk, released or expired at once, the bytes held are those of the live permits", async () => {
+test("after any sequence of operations, the held bytes are those of the live permits", async () => {
   const steps = fc.array(fc.array(step, { minLength: 1, maxLength: 4 }), { maxLength: 30 });
   await fc.assert(
     fc.asyncProperty(steps, async (groups) => {
@@ -327,7 +327,7 @@ test("whatever is granted, timed out, aborted, grown, shrunk, released or expire
         if (caller.permit) wait(caller.permit.growTo(bytes, caller.controller.signal));
       };
       for (const group of groups) {
-        // All of a group happens before any promise has reacted.
+        // All operations of a group run before any promise reacts.
         for (const now of group) run(now);
         await tick();
         const held = live().reduce((sum, { heldBytes }) => sum + heldBytes, 0);
@@ -346,7 +346,7 @@ test("whatever is granted, timed out, aborted, grown, shrunk, released or expire
   );
 });
 
-test("requests that grow in any order all finish, as long as each that has its room goes on", async () => {
+test("requests that grow in any order all finish", async () => {
   const request = fc.record({
     maxBytes: size,
     /** In percent of maxBytes, growing. */

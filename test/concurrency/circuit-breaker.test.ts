@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { CircuitBreaker } from "../../src/concurrency/circuit-breaker.ts";
 import { never } from "../support/deferred.ts";
 
-test("after a call that timed out, calls are skipped for a while", async () => {
+test("calls are skipped for a while after a timeout", async () => {
   let nowMs = 0;
   let calls = 0;
   const failures: string[] = [];
@@ -27,7 +27,7 @@ test("after a call that timed out, calls are skipped for a while", async () => {
   expect(await breaker.attempt("get", async () => "value")).toBe("value");
 });
 
-test("a call that fails within its time is reported and does not skip the next one", async () => {
+test("a failed call is reported and does not skip the next one", async () => {
   const failures: string[] = [];
   const breaker = new CircuitBreaker({
     timeoutMs: 1000,

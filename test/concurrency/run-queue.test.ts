@@ -8,7 +8,7 @@ describe("RunQueue", () => {
   beforeEach(() => void vi.useFakeTimers({ shouldAdvanceTime: true }));
   afterEach(() => void vi.useRealTimers());
 
-  test("runs never overlap and keep their order", async () => {
+  test("tasks never overlap and keep their order", async () => {
     const queue = new RunQueue(stallMs);
     const events: string[] = [];
     let running = 0;
@@ -25,7 +25,7 @@ describe("RunQueue", () => {
     expect(queue.length).toBe(0);
   });
 
-  test("a failing run fails alone: the next one runs", async () => {
+  test("the next task runs after a failed one", async () => {
     const queue = new RunQueue(stallMs);
     const failing = queue.run(async () => Promise.reject(new Error("trap")));
     const next = queue.run(async () => "next");
@@ -34,7 +34,7 @@ describe("RunQueue", () => {
     await expect(queue.run(async () => "after")).resolves.toBe("after");
   });
 
-  test("a run whose request has gone holds up the others for a bounded time", async () => {
+  test("an abandoned task blocks the others for a bounded time", async () => {
     const queue = new RunQueue(stallMs);
     void queue.run(() => never());
     const next = queue.run(async () => "next");
@@ -43,7 +43,7 @@ describe("RunQueue", () => {
     await expect(queue.run(async () => "after")).resolves.toBe("after");
   });
 
-  test("a long queue is not mistaken for a stalled one: each run counts as progress", async () => {
+  test("a long queue does not count as stalled, because each task is progress", async () => {
     const queue = new RunQueue(stallMs);
     let running = 0;
     const task = async () => {
@@ -56,7 +56,7 @@ describe("RunQueue", () => {
     await all;
   });
 
-  test("work that was queued behind a task that ends late still runs after it", async () => {
+  test("a task behind a slow one still runs after it", async () => {
     const queue = new RunQueue(stallMs);
     const gate = deferred();
     const order: string[] = [];

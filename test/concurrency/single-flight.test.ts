@@ -10,7 +10,7 @@ describe("SingleFlight", () => {
   beforeEach(() => void vi.useFakeTimers());
   afterEach(() => void vi.useRealTimers());
 
-  test("equal calls at the same time do the work once, and only the first has led it", async () => {
+  test("equal calls at the same time do the work once, led by the first", async () => {
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     const gate = deferred();
     const start = vi.fn(async () => {
@@ -25,7 +25,7 @@ describe("SingleFlight", () => {
     expect(flights.size).toBe(0);
   });
 
-  test("a failure reaches everybody who waits, and the next call tries again", async () => {
+  test("a failure reaches all waiting callers, and the next call tries again", async () => {
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     const failing = vi.fn(async () => Promise.reject(new Error("no bucket")));
     const outcomes = await Promise.allSettled([flights.run("a", failing), flights.run("a", failing)]);
@@ -34,7 +34,7 @@ describe("SingleFlight", () => {
     await expect(flights.run("a", async () => "well")).resolves.toEqual({ value: "well", led: true });
   });
 
-  test("the work is kept alive, and its failure does not surface there a second time", async () => {
+  test("waitUntil keeps the work alive and ignores its failure", async () => {
     kept.length = 0;
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     await expect(flights.run("a", async () => Promise.reject(new Error("x")))).rejects.toThrow("x");
@@ -42,7 +42,7 @@ describe("SingleFlight", () => {
     await expect(kept[0]).resolves.toBeUndefined();
   });
 
-  test("when the leader never settles, one waiter takes over and the others join it", async () => {
+  test("if the leader never settles, one waiter takes over and the others join it", async () => {
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     let abandoned: AbortSignal | undefined;
     const leader = flights.run("a", ({ signal }: Lead) => {
@@ -67,7 +67,7 @@ describe("SingleFlight", () => {
     await expect(leader).rejects.toBeInstanceOf(StalledError);
   });
 
-  test("work that makes progress is waited for, however long it takes", async () => {
+  test("callers wait for work that makes progress, however long it takes", async () => {
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     const slow = async ({ progress }: Lead) => {
       for (let i = 0; i < 10; i++) {
@@ -84,7 +84,7 @@ describe("SingleFlight", () => {
     ]);
   });
 
-  test("a caller whose own attempt stalls gives up with the time in its message", async () => {
+  test("a caller whose own attempt stalls gives up and reports the time", async () => {
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     const call = flights.run("a", () => never<string>());
     const outcome = expect(call).rejects.toThrow("no progress for 1000 ms");
@@ -93,7 +93,7 @@ describe("SingleFlight", () => {
     expect(flights.size).toBe(0);
   });
 
-  test("a leader that comes back after a takeover does not end its successor's flight", async () => {
+  test("a leader that continues after a takeover does not end its successor's work", async () => {
     const flights = new SingleFlight<string>({ stallMs, waitUntil });
     const late = deferred<string>();
     const leader = flights.run("a", () => late.promise);

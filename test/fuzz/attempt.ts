@@ -1,6 +1,6 @@
 /** What the decode path makes of one file, and whether it may. */
 import { ClassifierError } from "../../src/errors.ts";
-import { decodeCostBytes } from "../../src/image/decode-cost.ts";
+import { decodeCostBytes } from "../../src/image/choose-scale.ts";
 import { JpegRows } from "../../src/image/jpeg-decoder.ts";
 import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { type CheckedJpeg, checkJpeg } from "../../src/image/jpeg-scans.ts";

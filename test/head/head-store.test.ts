@@ -22,7 +22,7 @@ let store: HeadStore;
 let packs: Pack[];
 
 const waitUntil = (work: Promise<unknown>) => void kept.push(work);
-/** What goes on behind a request's back. */
+/** Waits for all background work. */
 const settle = async () => {
   while (kept.length > 0) await kept.shift();
 };
@@ -57,7 +57,7 @@ beforeEach(async () => {
 });
 
 describe("a head", () => {
-  test("is found, read and decoded once, whoever asks at the same time and afterwards", async () => {
+  test("is found, read and decoded once for any number of requests", async () => {
     await seedHeads(bucket, await head(1));
     const found = await Promise.all(Array.from({ length: 50 }, () => labelOf()));
     expect(new Set(found)).toEqual(new Set(["pets 1 0"]));
@@ -66,7 +66,7 @@ describe("a head", () => {
     expect(log).toMatchObject([{ event: "head_loaded", head: "pets", classes: 3 }]);
   });
 
-  test("keeps its numbers and lets go of their base64", async () => {
+  test("keeps its numbers and drops their base64", async () => {
     const made = await head(1, "pets", 0, { threshold: 0.5 });
     await seedHeads(bucket, made);
     const { file, weights, centroids } = await store.head("pets", pack());
@@ -79,7 +79,7 @@ describe("a head", () => {
     expect(file.unknown?.threshold).toBe(0.5);
   });
 
-  test("keeps none of the bytes that it was read from", async () => {
+  test("frees the bytes that it was read from", async () => {
     await seedHeads(bucket, await head(1));
     const read: Uint8Array[] = [];
     const source = new BucketSource(bucket);
@@ -93,7 +93,7 @@ describe("a head", () => {
     expect(read.map(({ length }) => length)).toEqual([0]);
   });
 
-  test("several at once, each its own", async () => {
+  test("several heads are read at once", async () => {
     await seedHeads(bucket, await head(1));
     await seedHeads(bucket, await head(2, "cars"));
     expect(await Promise.all([labelOf("pets"), labelOf("cars"), labelOf("pets")])).toEqual([
@@ -101,7 +101,7 @@ describe("a head", () => {
     ]);
   });
 
-  test("that another request began to read and left is read by the next one, and holds up no other", async () => {
+  test("whose reading request was cancelled is read by the next request, and blocks no other head", async () => {
     store = make({ now: Date.now });
     await seedHeads(bucket, await head(1));
     await seedHeads(bucket, await head(2, "cars"));
@@ -117,7 +117,7 @@ describe("a head", () => {
 });
 
 describe("memory and reads are bounded", () => {
-  test("decoded heads go, the least recently used first, when they take too much", async () => {
+  test("the least recently used decoded heads are removed first", async () => {
     for (const [i, name] of ["a", "b", "c"].entries()) {
       await seedHeads(bucket, await head(i, name, 0, { classes: 100, featureSize: 3 }));
     }
@@ -134,13 +134,13 @@ describe("memory and reads are bounded", () => {
     expect(bucket.gets.slice(gets)).toEqual([expect.stringMatching(/^heads\/b\/[0-9a-f]{16}\.json$/)]);
   });
 
-  test("10,000 names that are no heads cost one list, no read and no memory", async () => {
+  test("10,000 unknown names cost one list, no read and no memory", async () => {
     await seedHeads(bucket, await head(1));
     for (let i = 0; i < 10_000; i++) expect(await refusal(`no-${i}`)).toMatchObject({ code: "unknown_head" });
     expect([bucket.lists, bucket.gets.length, store.usage.known]).toEqual([1, 0, 0]);
   });
 
-  test("what is live is kept of the heads used last", async () => {
+  test("current.json is kept of the heads used last", async () => {
     for (const [i, name] of ["a", "b", "c"].entries()) await seedHeads(bucket, await head(i, name));
     store = make({ maxKnown: 2 });
     for (const name of ["a", "b", "a", "c"]) await labelOf(name);
@@ -152,7 +152,7 @@ describe("memory and reads are bounded", () => {
     expect(bucket.gets.slice(gets)).toEqual([headCurrentKey("b")]);
   });
 
-  test("with more heads than a list has, each is found by its name", async () => {
+  test("with more heads than one list returns, each is found by its name", async () => {
     for (const [i, name] of ["a", "b"].entries()) await seedHeads(bucket, await head(i, name));
     const list = bucket.list.bind(bucket);
     store = make({ bucket: { list: (options) => list({ ...options, limit: 1 }) } });
@@ -160,7 +160,7 @@ describe("memory and reads are bounded", () => {
     expect(await refusal("c")).toMatchObject({ code: "unknown_head" });
   });
 
-  test("the cache before the bucket saves the read of a file, and is checked", async () => {
+  test("a cache in front of the bucket saves the read of a file, and its content is checked", async () => {
     const made = await head(1);
     await seedHeads(bucket, made);
     const entries = new Map<string, Uint8Array>([[headKey("pets", made.file.version), made.bytes]]);
@@ -184,7 +184,7 @@ describe("memory and reads are bounded", () => {
 });
 
 describe("a head that changes", () => {
-  test("goes live behind a request's back, within the refresh time, one read in that time", async () => {
+  test("goes live in the background within the refresh time, with one read in that time", async () => {
     await seedHeads(bucket, await head(1));
     await labelOf();
     await seedHeads(bucket, await head(2));
@@ -200,7 +200,7 @@ describe("a head that changes", () => {
     expect(bucket.gets).toHaveLength(4);
   });
 
-  test("to one that is broken leaves the one before in service, until it is right", async () => {
+  test("to a broken version keeps the old one in service until it is fixed", async () => {
     await seedHeads(bucket, await head(1));
     await labelOf();
     const next = await head(2);
@@ -222,7 +222,7 @@ describe("a head that changes", () => {
     expect(await labelOf()).toBe("pets 2 0");
   });
 
-  test("goes away with its folder", async () => {
+  test("becomes unknown when its folder is deleted", async () => {
     await seedHeads(bucket, await head(1));
     await labelOf();
     bucket.objects.clear();
@@ -232,7 +232,7 @@ describe("a head that changes", () => {
     expect(await refusal()).toMatchObject({ code: "unknown_head" });
   });
 
-  test("that is new is found within the refresh time", async () => {
+  test("for the first time is found within the refresh time", async () => {
     expect(await refusal()).toMatchObject({
       code: "unknown_head",
       message: expect.stringContaining("push FILE"),
@@ -243,7 +243,7 @@ describe("a head that changes", () => {
     expect(await labelOf()).toBe("pets 1 0");
   });
 
-  test("that is not live yet, its first push being under way, is unknown, and found at once when it is", async () => {
+  test("during its first push is unknown until it is live", async () => {
     const made = await head(1);
     await bucket.put(headKey("pets", made.file.version), made.bytes);
     expect(await refusal()).toMatchObject({ code: "unknown_head" });
@@ -253,7 +253,7 @@ describe("a head that changes", () => {
 });
 
 describe("a model that changes", () => {
-  test("finds its head at once, and going back the one before", async () => {
+  test("finds its head at once, also after a rollback", async () => {
     await seedHeads(bucket, await head(1), await head(2, "pets", 1));
     expect([await labelOf("pets", 0), await labelOf("pets", 1), await labelOf("pets", 0)]).toEqual([
       ...["pets 1 0", "pets 2 0", "pets 1 0"],
@@ -267,7 +267,7 @@ describe("a model that changes", () => {
     expect(await labelOf("pets", 1)).toBe("pets 2 0");
   });
 
-  test("to one without a head is head_mismatch with both versions, and asks the bucket now and then", async () => {
+  test("to one without a head gives head_mismatch with both versions and reads the bucket again later", async () => {
     await seedHeads(bucket, await head(1));
     const [old, live] = packs.map(({ manifest }) => `tiny/${manifest.version}`);
     const expected = { code: "head_mismatch", head: "pets", backbones: [old], live };
@@ -281,8 +281,8 @@ describe("a model that changes", () => {
   });
 });
 
-describe("what is broken is head_unavailable with the reason, and the next request tries again", () => {
-  const mended = async (detail: RegExp) => {
+describe("a fault gives head_unavailable with the reason, and the next request tries again", () => {
+  const expectFailureThenRecovery = async (detail: RegExp) => {
     const reason = await refusal();
     expect(reason).toMatchObject({ code: "head_unavailable", head: "pets", retryAfterSeconds: 2 });
     expect(reason.message).toMatch(detail);
@@ -294,58 +294,60 @@ describe("what is broken is head_unavailable with the reason, and the next reque
 
   test.each([
     ["list", /^heads\/$/, /listing the heads in the bucket failed/],
-    ["read of what is live", /current\.json$/, /reading heads\/pets\/current\.json from the bucket failed/],
+    ["read of current.json", /current\.json$/, /reading heads\/pets\/current\.json from the bucket failed/],
     [
       "read of the file",
       /[0-9a-f]{16}\.json$/,
       /reading heads\/pets\/[0-9a-f]{16}\.json from the bucket failed/,
     ],
-  ])("a %s that fails", async (_, failing, detail) => {
+  ])("a failing %s", async (_, failing, detail) => {
     await seedHeads(bucket, await head(1));
     bucket.beforeGet = async (key) => {
       if (failing.test(key)) throw new Error("R2 is down");
     };
-    await mended(detail);
+    await expectFailureThenRecovery(detail);
   });
 
   test.each<[string, (key: string) => void, RegExp]>([
     ["missing", (key) => bucket.objects.delete(key), /no object heads\/pets\/.* push the head again/],
-    ["cut short", (key) => bucket.objects.set(key, new Uint8Array(9)), /has 9 bytes; expected/],
-    ["of other bytes", (key) => bucket.objects.get(key)?.reverse(), /has SHA-256/],
+    ["truncated", (key) => bucket.objects.set(key, new Uint8Array(9)), /has 9 bytes; expected/],
+    ["changed", (key) => bucket.objects.get(key)?.reverse(), /has SHA-256/],
   ])("a file that is %s", async (_, damage, detail) => {
     const made = await head(1);
     await seedHeads(bucket, { ...made, bytes: made.bytes.slice() });
     damage(headKey("pets", made.file.version));
-    await mended(detail);
+    await expectFailureThenRecovery(detail);
   });
 
-  test("a file that is no head", async () => {
+  test("a file of another format", async () => {
     const made = await head(1);
     await seedHeads(bucket, { ...made, bytes: new TextEncoder().encode('{"format":7}') });
-    await mended(/[0-9a-f]{16}\.json: it has format 7; this version reads format 1/);
+    await expectFailureThenRecovery(
+      /[0-9a-f]{16}\.json is not valid: format: it has format 7; this version reads format 1/,
+    );
   });
 
-  test("a file of another head under this one's key", async () => {
+  test("a file of another head under the key of this one", async () => {
     const [made, other] = [await head(1), await head(2, "cars")];
     await seedHeads(bucket, { file: made.file, bytes: other.bytes });
-    await mended(/it is cars [0-9a-f]{16} for tiny\/.*; expected pets/);
+    await expectFailureThenRecovery(/it is cars [0-9a-f]{16} for tiny\/.*; expected pets/);
   });
 
-  test("a file for features of another size", async () => {
+  test("a file with another number of features", async () => {
     await seedHeads(bucket, await head(1, "pets", 0, { featureSize: 4 }));
-    await mended(/takes 4 features; the model gives 3/);
+    await expectFailureThenRecovery(/takes 4 features; the model gives 3/);
   });
 
   test.each([
-    ["no JSON", "{", /is not JSON/],
+    ["not JSON", "{", /is not JSON/],
     ["of another format", '{"format":2}', /is not valid: format/],
-    ["without a live one", '{"format":1,"name":"pets","live":[],"history":[]}', /is not valid: live/],
+    ["without a live version", '{"format":1,"name":"pets","live":[],"history":[]}', /is not valid: live/],
   ])("a current.json that is %s", async (_, text, detail) => {
     await bucket.put(headCurrentKey("pets"), text);
-    await mended(detail);
+    await expectFailureThenRecovery(detail);
   });
 
-  test("a current.json that names a file larger than heads may be", async () => {
+  test("a current.json that names a file over the size limit", async () => {
     await seedHeads(bucket, await head(1));
     const key = headCurrentKey("pets");
     const current = JSON.parse(new TextDecoder().decode(bucket.objects.get(key))) as {
@@ -353,6 +355,6 @@ describe("what is broken is head_unavailable with the reason, and the next reque
     };
     current.live[0]!.bytes = maxHeadBytes + 1;
     bucket.json(key, current);
-    await mended(/is not valid: live\.0\.bytes/);
+    await expectFailureThenRecovery(/is not valid: live\.0\.bytes/);
   });
 });

@@ -1,7 +1,14 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesToBase64 } from "../../src/bytes/base64.ts";
-import { type HeadFile, headLogits, headVersion, nearestCosine, parseHead } from "../../src/head/head.ts";
+import {
+  type HeadFile,
+  headInput,
+  headLogits,
+  headVersion,
+  nearestCosine,
+  parseHead,
+} from "../../src/head/head.ts";
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const matrix = (values: number[]) => bytesToBase64(new Uint8Array(Float32Array.from(values).buffer));
@@ -31,39 +38,38 @@ async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
 }
 
 describe("a head", () => {
-  test("scores features by its linear layer and its temperature", async () => {
+  test("scores features with its linear layer and its temperature", async () => {
     const head = await parseHead(encode(await headFile()));
-    expect(Array.from(headLogits(head, Float32Array.of(1, 2, -1)))).toEqual([1.25, -0.875]);
+    expect(Array.from(headLogits(head, headInput(Float32Array.of(1, 2, -1))))).toEqual([1.25, -0.875]);
   });
 
-  test("makes the features' length 1 first where it says l2", async () => {
+  test("scales the features to length 1 first with normalize l2", async () => {
     const head = await parseHead(encode(await headFile({ normalize: "l2", temperature: 1 })));
-    expect(Array.from(headLogits(head, Float32Array.of(0, 3, 4)))).toEqual([
+    expect(Array.from(headLogits(head, headInput(Float32Array.of(0, 3, 4))))).toEqual([
       expect.closeTo(2 * 0.6 + 3 * 0.8 + 0.5, 5),
       expect.closeTo(0.5 * 0.8 - 0.25, 5),
     ]);
   });
 
-  test("tells how near an image is to the nearest class, whatever its length", async () => {
+  test("measures the cosine to the nearest class, whatever the length of the features", async () => {
     const unknown = { centroids: matrix([1, 0, 0, 0, 1, 0]), threshold: 0.5 };
     const head = await parseHead(encode(await headFile({ unknown })));
-    expect(nearestCosine(head, Float32Array.of(0, 6, 8))).toBeCloseTo(0.6, 6);
-    expect(
-      nearestCosine(await parseHead(encode(await headFile())), Float32Array.of(0, 6, 8)),
-    ).toBeUndefined();
+    const input = headInput(Float32Array.of(0, 6, 8));
+    expect(nearestCosine(head, input)).toBeCloseTo(0.6, 6);
+    expect(nearestCosine(await parseHead(encode(await headFile())), input)).toBeUndefined();
   });
 
   test.each<[string, unknown, RegExp]>([
     ["a later format", { format: 2 }, /it has format 2; this version reads format 1/],
     ["weights of another size", { weights: matrix([1, 2, 3]) }, /weights has 12 bytes; expected 24/],
-    ["weights that are no base64", { weights: "***" }, /^weights: /],
+    ["weights that are not base64", { weights: "***" }, /not valid: weights: /],
     ["weights that are not finite", { weights: matrix([1, 2, 3, 4, Infinity, 6]) }, /weights .* not finite/],
-    ["a bias too few", { bias: [1] }, /bias has 1 numbers; expected 2/],
-    ["no label", { labels: [] }, /^labels: /],
-    ["a temperature of zero", { temperature: 0 }, /^temperature: expected 0.001 to 1000/],
-    ["a temperature near zero", { temperature: 1e-320 }, /^temperature: expected 0.001 to 1000/],
-    ["a temperature without bound", { temperature: 1e9 }, /^temperature: expected 0.001 to 1000/],
-    ["a bias that overflows", { bias: [1e308, -1e308] }, /^bias.0: expected -1000000 to 1000000/],
+    ["a missing bias", { bias: [1] }, /bias has 1 numbers; expected 2/],
+    ["no label", { labels: [] }, /not valid: labels: /],
+    ["a temperature of zero", { temperature: 0 }, /not valid: temperature: expected 0.001 to 1000/],
+    ["a temperature near zero", { temperature: 1e-320 }, /not valid: temperature: expected 0.001 to 1000/],
+    ["a temperature without bound", { temperature: 1e9 }, /not valid: temperature: expected 0.001 to 1000/],
+    ["a bias that overflows", { bias: [1e308, -1e308] }, /not valid: bias.0: expected -1000000 to 1000000/],
     ["a weight that overflows", { weights: matrix([1, 2, 3, 4, 1e30, 6]) }, /weights .* -1000000 to 1000000/],
     [
       "a class mean whose length is not 1",
@@ -75,12 +81,12 @@ describe("a head", () => {
     await expect(parseHead(encode(file))).rejects.toThrow(expected);
   });
 
-  test("is refused where one byte of its content was changed after it was made", async () => {
+  test("is refused if its content does not match its version", async () => {
     const file = { ...(await headFile()), bias: [0.5, -0.5] };
     await expect(parseHead(encode(file))).rejects.toThrow(/says it is version .* and hashes to/);
   });
 
-  test("survives any bytes: they are a head or are refused with a reason", async () => {
+  test("with any changed byte is refused with a FileError", async () => {
     const bytes = encode(await headFile());
     await fc.assert(
       fc.asyncProperty(fc.nat(bytes.length - 1), fc.nat(255), async (at, value) => {
@@ -90,7 +96,7 @@ describe("a head", () => {
           () => "a head",
           (error: Error) => error.constructor.name,
         );
-        expect(outcome).toBe(value === bytes[at] ? "a head" : "HeadFormatError");
+        expect(outcome).toBe(value === bytes[at] ? "a head" : "FileError");
       }),
       { numRuns: 500 },
     );

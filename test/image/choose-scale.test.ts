@@ -1,9 +1,8 @@
 import { describe, expect, test } from "vitest";
-import { chooseScale } from "../../src/image/choose-scale.ts";
-import { decodeCostBytes } from "../../src/image/decode-cost.ts";
-import type { JpegHeader } from "../../src/image/jpeg-header.ts";
+import { chooseScale, decodeCostBytes, maxFullScalePixels } from "../../src/image/choose-scale.ts";
+import { layOutFrame } from "../../src/image/jpeg-header.ts";
 import type { CheckedJpeg } from "../../src/image/jpeg-scans.ts";
-import { maxDecodeBytes, maxFullScalePixels, maxImagePixels } from "../../src/limits.ts";
+import { maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
 import { reasonOf } from "../support/image-errors.ts";
 
 const MiB = 2 ** 20;
@@ -33,17 +32,18 @@ const kinds = {
 } as const;
 type Kind = keyof typeof kinds;
 
-/** A file of that size without scans, whose Huffman tables cost nothing. */
+/** A file of this size without scans. Its Huffman tables cost nothing. */
 function image(width: number, height: number, kind: Kind = "4:2:0"): CheckedJpeg {
   const components = kinds[kind].map(([h, v], i) => ({ id: i + 1, h, v, quantisationTable: 0 }));
-  const header: JpegHeader = {
-    ...{ width, height, precision: 8, process: "baseline", components },
+  const header = {
+    ...layOutFrame(width, height, components),
+    ...{ precision: 8, process: "baseline" as const },
     ...{ hasJfif: true, adobeTransform: undefined, exif: undefined },
   };
-  return { bytes: new Uint8Array(0), header, scans: [] };
+  return { bytes: new Uint8Array(0), header, scans: [], quantisers: [] };
 }
 
-/** What a model of `side` pixels asks for: the short side at that length. */
+/** The size that a model of `side` pixels needs: the short side has this length. */
 function targetOf({ header: { width, height } }: CheckedJpeg, side = 256) {
   const scale = side / Math.min(width, height);
   return { width: Math.round(width * scale), height: Math.round(height * scale) };
@@ -55,7 +55,7 @@ describe("with the Worker's budget", () => {
   test.each([
     ["a thumbnail", image(1, 1), 8],
     ["500x375", image(500, 375), 8],
-    ["1280x1024, the last that is decoded whole", image(1280, 1024), 8],
+    ["1280x1024, the largest at full size", image(1280, 1024), 8],
     ["one row more", image(1280, 1025), 2],
     ["4 MP", image(2304, 1728), 2],
     ["a 4 MP panorama", image(5000, 800), 4],
@@ -66,11 +66,11 @@ describe("with the Worker's budget", () => {
     expect(choose(of)).toEqual({ eighths, costBytes: decodeCostBytes(of, eighths) });
   });
 
-  test("the limit of full size is that of its test", () => {
+  test("the limit of full size is 1280x1024", () => {
     expect(maxFullScalePixels).toBe(1280 * 1024);
   });
 
-  test("neither side falls below the resized size, whatever the shape and the model", () => {
+  test("neither side is smaller than the resized size, for any shape and model", () => {
     for (const kind of ["grey", "4:2:0", "4:4:4"] as const) {
       for (const side of [72, 256, 448]) {
         for (let short = 100; short < 4000; short += 50) {
@@ -84,7 +84,7 @@ describe("with the Worker's budget", () => {
     }
   });
 
-  test("every image within the pixel limit fits, whatever its shape and kind", () => {
+  test("every image within the pixel limit fits, for any shape and kind", () => {
     for (const kind of Object.keys(kinds) as Kind[]) {
       for (const width of [1, 764, 7071, 65_535]) {
         const of = image(width, Math.min(65_535, Math.floor(maxImagePixels / width)), kind);
@@ -95,10 +95,10 @@ describe("with the Worker's budget", () => {
   });
 });
 
-describe("the choice is by the whole cost", () => {
+describe("the whole cost decides", () => {
   const of = image(1000, 700);
 
-  test("each scale up to the last byte of its cost, then the next lower one", () => {
+  test("a budget of exactly the cost allows a scale, one byte less chooses the next lower one", () => {
     for (const [eighths, lower] of [
       [8, 4],
       [4, 2],
@@ -110,7 +110,7 @@ describe("the choice is by the whole cost", () => {
     }
   });
 
-  test("what fits at no scale is refused with the least cost and the budget", () => {
+  test("an image that fits at no scale is refused with the lowest cost and the budget", () => {
     const least = decodeCostBytes(of, 1);
     expect(reasonOf(() => choose(of, least - 1))).toEqual({
       code: "image_too_large",

@@ -1,9 +1,9 @@
-/** Nothing that a stranger sends brings the decoders down: docs/hostile-input.md. */
+/** No input crashes or stalls the decoder: docs/hostile-input.md. */
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { segment } from "../../bench/pictures/jpeg-writer.ts";
 import { exifOrientation } from "../../src/image/exif.ts";
-import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/limits.ts";
+import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/image/jpeg-scans.ts";
 import { type Attempt, attemptEveryWay } from "../fuzz/attempt.ts";
 import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../fuzz/bombs.ts";
 import { listedChoices, seededChoices } from "../fuzz/choices.ts";
@@ -24,13 +24,13 @@ const small = await smallSeeds();
 const sound = small.filter(({ name }) => !["arithmetic-coded", "12-bit"].includes(name));
 const seedNamed = (name: string) => small.find((seed) => seed.name === name)!.bytes;
 
-describe("a sound file of every kind", () => {
+describe("a valid file of every kind", () => {
   test.each(sound.map(({ name, bytes }) => [name, bytes] as const))("%s is decoded", (_, bytes) => {
     expect(attempts(bytes)[0]).toMatchObject({ way: "request", outcome: "decoded" });
   });
 
   test.each(small.map(({ name, bytes }) => [name, bytes] as const))(
-    "%s, cut short after any byte, is refused as a client's mistake",
+    "%s, truncated after any byte, is refused as a client error",
     (_, bytes) => {
       for (let length = 0; length < bytes.length; length++) {
         const outcome = outcomeOf(() => frontDoor(bytes.slice(0, length)));
@@ -63,10 +63,10 @@ describe("hostile files are decoded or refused, at every scale", () => {
       "image_undecodable",
       "unsupported_image",
     ]);
-    // About 15 s alone; other suites may share the cores.
+    // Takes about 15 s alone. Other suites may share the cores.
   }, 240_000);
 
-  test.each(Object.keys(mutationFamilies))("%s: any choices, the simplest that fails", (family) => {
+  test.each(Object.keys(mutationFamilies))("%s: no choice of mutations causes a fault", (family) => {
     const members = mutationFamilies[family]!;
     const choices = fc.array(fc.nat(), { minLength: 1, maxLength: 40 });
     fc.assert(
@@ -78,7 +78,7 @@ describe("hostile files are decoded or refused, at every scale", () => {
     );
   });
 
-  test("any bytes behind a start-of-image marker", () => {
+  test("any bytes after a start-of-image marker", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (tail) => {
         expect(faultsOf(attempts(Uint8Array.from([0xff, 0xd8, 0xff, ...tail])))).toEqual([]);
@@ -87,7 +87,7 @@ describe("hostile files are decoded or refused, at every scale", () => {
     );
   });
 
-  test("any bytes as Exif cost the orientation at most", () => {
+  test("any bytes as Exif give a valid orientation", () => {
     fc.assert(
       fc.property(fc.uint8Array({ maxLength: 400 }), (tiff) => {
         expect(exifOrientation(Uint8Array.from([0x49, 0x49, 0x2a, 0, ...tiff]))).toBeGreaterThanOrEqual(1);
@@ -98,8 +98,8 @@ describe("hostile files are decoded or refused, at every scale", () => {
   });
 });
 
-describe("a file made to keep a decoder busy is refused before it is decoded", () => {
-  test("megabytes that visit each block of 50 megapixels 16 times: with the count and the limit", () => {
+describe("a file designed to keep a decoder busy is refused before decoding", () => {
+  test("16 visits of each block of 50 megapixels, with the count and the limit", () => {
     const blocks = 4 * 1024 * 763;
     expect(reasonOf(() => frontDoor(dcRefinementBomb(16)))).toEqual({
       code: "image_too_large",
@@ -109,7 +109,7 @@ describe("a file made to keep a decoder busy is refused before it is decoded", (
     });
   });
 
-  test("17 scans that code nothing, at any size; 16 are decoded", () => {
+  test("17 scans that code nothing, at any size, while 16 are decoded", () => {
     expect(reasonOf(() => frontDoor(acRefinementBomb(17, 64, 64)))).toMatchObject({
       detail: "it repeats its scans far too often",
     });
@@ -125,13 +125,13 @@ describe("a file made to keep a decoder busy is refused before it is decoded", (
     expect(outcomeOf(() => frontDoor(huffmanTableBomb(maxHuffmanTableBytes - 100)))).toBe("decoded");
   });
 
-  test("50 megapixels at 4:4:4 in twelve scans, as mozjpeg writes at most, are not", () => {
+  test("but not 50 megapixels at 4:4:4 in twelve scans, mozjpeg's maximum", () => {
     const scans = 12;
     const frame = 3 * Math.ceil(8192 / 8) * Math.ceil(6100 / 8);
     expect(frame * scans).toBeLessThanOrEqual(maxBlockVisits);
   });
 
-  test("a megabyte of comments is passed over", () => {
+  test("but not a megabyte of comments", () => {
     const bytes = seedNamed("baseline 4:2:0");
     const comments = Array.from({ length: 16 }, () =>
       segment(0xfe, new Array<number>(65533).fill(65)),

@@ -12,22 +12,22 @@ describe("blockLabels", () => {
     ["the label", "ship", 0.9, "ship", true],
     ["in any case", "Ship", 0.9, "SHIP ", true],
     ["a synonym", "tench, Tinca tinca", 0.9, "tinca tinca", true],
-    ["the whole of a label with synonyms", "tench, Tinca tinca", 0.9, "tench, Tinca tinca", true],
+    ["a whole label with synonyms", "tench, Tinca tinca", 0.9, "tench, Tinca tinca", true],
     ["the id", "ship", 0.9, "n1", true],
-    ["at just the bound", "ship", 0.5, "ship", true],
+    ["at exactly the bound", "ship", 0.5, "ship", true],
     ["below the bound", "ship", 0.49, "ship", false],
     ["another label", "frog", 0.9, "ship", false],
-    ["a label whose score is low", "ship", 0.9, "horse", false],
+    ["a label with a low score", "ship", 0.9, "horse", false],
     ["a part of a word", "shipyard", 0.9, "ship", false],
   ])("%s", (_, label, score, blocked, expected) => {
     expect(decide(label, score, { labels: ["zebra", blocked] }) !== undefined).toBe(expected);
   });
 
-  test("a label that is not the best counts when its score is enough", () => {
+  test("a label that is not the best counts if its score is high enough", () => {
     expect(decide("ship", 0.9, { labels: ["horse"], minScore: 0.01 })).toBeInstanceOf(Response);
   });
 
-  test("answers a problem that no cache keeps, with the status chosen", async () => {
+  test("answers a problem with the chosen status that caches do not store", async () => {
     const response = (await decide("ship", 0.9, { labels: ["ship"], status: 451 })) as Response;
     expect([response.status, response.headers.get("Cache-Control")]).toEqual([451, "no-store"]);
     expect(await response.json()).toMatchObject({ code: "image_blocked", status: 451 });

@@ -1,4 +1,4 @@
-/** classifyImages on a classifier that is told what to answer. test/worker/middleware.test.ts has the real one. */
+/** classifyImages with a fake classifier. test/worker/middleware.test.ts uses the real one. */
 import { Hono } from "hono";
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { classifyImages as classifyImagesInHono } from "../../src/middleware/hono.ts";
@@ -42,7 +42,7 @@ type Options = Omit<ClassifyImagesOptions, "classifier">;
 const image = (headers: Record<string, string> = {}, status = 200) =>
   new Response(jpeg, { status, headers: { "Content-Type": "image/jpeg", ETag: '"1"', ...headers } });
 
-/** Through the plain handler and through Hono: they must do the same. */
+/** Sends a response through the plain handler and through Hono, which must give the same result. */
 async function through(options: Options, respond: () => Response, init: RequestInit = {}) {
   const request = () => new Request("http://localhost/a.jpg", init);
   const plain = await classifyImages({ classifier, ...options })(async () => respond())(request(), {}, {});
@@ -60,14 +60,14 @@ async function snapshot(response: Response) {
 }
 
 describe("an image", () => {
-  test("goes out byte for byte, with its headers and what it shows", async () => {
+  test("passes byte for byte, with its headers and its label", async () => {
     const { status, headers, body } = await through({}, image);
     expect([status, body]).toEqual([200, jpeg]);
     expect(headers).toMatchObject({ etag: '"1"', "x-image-label": "ship", "x-image-score": "0.900000" });
     expect(asked.map(({ bytes }) => bytes)).toEqual([jpeg, jpeg]);
   });
 
-  test("annotate false leaves it bare, and topK and head are handed on", async () => {
+  test("gets no label with annotate false; topK and head reach the classifier", async () => {
     const { headers } = await through({ annotate: false, topK: 3, head: "pets" }, image);
     expect(headers).not.toHaveProperty("x-image-label");
     expect(asked[0]).toMatchObject({ topK: 3, head: "pets" });
@@ -78,14 +78,14 @@ describe("an image", () => {
     ["Zürich 100% \u0000", "Z%C3%BCrich%20100%25%20%00"],
     ["\ud800 lone", "%EF%BF%BD%20lone"],
     ["x".repeat(1000), "x".repeat(200)],
-  ])("label %j is harmless in a header", async (label, expected) => {
+  ])("label %j is safe in a header", async (label, expected) => {
     answer = async () => classification(label);
     const { headers } = await through({}, image);
     expect(headers["x-image-label"]).toBe(expected);
     expect(headers).not.toHaveProperty("set-cookie");
   });
 
-  test("what the app itself says of labels is not believed", async () => {
+  test("loses label headers that the app itself has set", async () => {
     answer = async () => ({ ok: false, error: { code: "overloaded", status: 503, detail: "" } });
     const { headers } = await through({}, () => image({ "X-Image-Label": "forged", "X-Image-Score": "1" }));
     expect(headers).not.toHaveProperty("x-image-label");
@@ -96,27 +96,27 @@ describe("an image", () => {
 const snapshots = (response: () => Response, options: Options = {}, init: RequestInit = {}) =>
   Promise.all([through(options, response, init), snapshot(response())]);
 
-describe("what is not classified", () => {
+describe("a response that is not classified", () => {
   test.each([
     ["text", () => new Response("hello"), {}],
     ["PNG", () => image({ "Content-Type": "image/png" }), {}],
     ["an error", () => image({}, 404), {}],
     ["an answer without a body", () => new Response(null, { status: 204 }), {}],
     ["HEAD", () => new Response(null, { headers: { "Content-Type": "image/jpeg" } }), { method: "HEAD" }],
-  ] as const)("%s passes as it is where the middleware is open", async (_, respond, init) => {
+  ] as const)("%s passes unchanged with onError open", async (_, respond, init) => {
     const [passed, original] = await snapshots(respond, {}, init);
     expect(passed).toEqual(original);
     expect(asked).toEqual([]);
   });
 
-  test("match chooses otherwise", async () => {
+  test("is classified if match selects it", async () => {
     const match = (request: Request) => request.url.endsWith(".jpg");
     await through({ match }, () => image({ "Content-Type": "application/octet-stream" }));
     expect(asked).toHaveLength(2);
   });
 });
 
-describe("closed", () => {
+describe("with onError closed", () => {
   const closed = { onError: "closed" } as const;
   const respond = (bytes: Uint8Array<ArrayBuffer>, headers: Record<string, string> = {}, status = 200) => {
     return () => {
@@ -152,7 +152,7 @@ describe("closed", () => {
       expect(await through(closed, pieces)).toMatchObject({ headers: classified, body: bytes });
     });
 
-    test("is withheld where the classifier refuses it, and in part", async () => {
+    test("is withheld if the classifier refuses it or if it is partial", async () => {
       answer = async () => ({ ok: false, error: { code: "unsupported_image", status: 415, detail: "" } });
       const refused = await through(closed, respond(bytes));
       expect([refused.status, JSON.parse(refused.text).reason]).toEqual([503, "unsupported_image"]);
@@ -160,7 +160,7 @@ describe("closed", () => {
       expect([part.status, JSON.parse(part.text).reason]).toEqual([503, "partial_content"]);
     });
 
-    test("passes where it is open and not called a JPEG", async () => {
+    test("passes with onError open unless its type is JPEG", async () => {
       const make = respond(bytes, { "Content-Type": "application/octet-stream" });
       const [passed, original] = await snapshots(make);
       expect(passed).toEqual(original);
@@ -169,7 +169,7 @@ describe("closed", () => {
 
   describe.each(Object.entries(otherFiles))("%s", (_, bytes) => {
     test.each(["text/html", "application/octet-stream", undefined])(
-      "of type %s passes as it is",
+      "of type %s passes unchanged",
       async (type) => {
         const headers = type === undefined ? {} : { "Content-Type": type };
         for (const status of [200, 404, 500]) {
@@ -181,7 +181,7 @@ describe("closed", () => {
     );
 
     test.each(["image/jpeg", "image/svg+xml", "IMAGE/x-icon; a=b", "text/html, image/png"])(
-      "called %s is for the classifier to tell",
+      "with the type %s goes to the classifier",
       async (type) => {
         await through(closed, respond(bytes, { "Content-Type": type }));
         expect(asked).toHaveLength(2);
@@ -193,7 +193,7 @@ describe("closed", () => {
     ["the first bytes of text", "hello", { "Content-Range": "bytes 0-4/9" }, 206],
     ["bytes of anything from the middle", "hello", { "Content-Range": "bytes 1-5/9" }, 503],
     ["several parts", "--x\r\n", { "Content-Type": "multipart/byteranges; boundary=x" }, 503],
-    ["a part of who knows what", "hello", {}, 503],
+    ["a part without Content-Range", "hello", {}, 503],
   ])("206, %s: %o gives %i", async (_, text, headers, status) => {
     const { status: given } = await through(
       closed,
@@ -203,7 +203,7 @@ describe("closed", () => {
     expect(asked).toEqual([]);
   });
 
-  test("a HEAD, a 304 and an empty body show no image, and pass", async () => {
+  test("responses to HEAD, 304 responses and empty bodies pass", async () => {
     const empty = respond(new Uint8Array(0), { "Content-Type": "text/html" });
     expect(await through(closed, empty)).toMatchObject({ status: 200, text: "" });
     const type = { headers: { "Content-Type": "image/jpeg" } };
@@ -215,7 +215,7 @@ describe("closed", () => {
     expect(asked).toEqual([]);
   });
 
-  test("an empty body called an image is the classifier's to refuse", async () => {
+  test("an empty body with an image type goes to the classifier", async () => {
     answer = async () => ({ ok: false, error: { code: "empty_body", status: 400, detail: "" } });
     const { text } = await through(closed, respond(new Uint8Array(0), { "Content-Type": "image/jpeg" }));
     expect(JSON.parse(text)).toMatchObject({ status: 503, reason: "empty_body" });
@@ -237,12 +237,12 @@ describe("closed", () => {
     if (status === 503) expect(JSON.parse(body).reason).toBe("content_encoding");
   });
 
-  test("an image that the runtime has decoded is classified", async () => {
+  test("an image that the runtime has decompressed is classified", async () => {
     const { headers } = await through(closed, respond(imageFiles.JPEG!, { "Content-Encoding": "gzip" }));
     expect(headers).toMatchObject(classified);
   });
 
-  test("a prolog without end is taken for an image, whose root may yet be svg", async () => {
+  test("an endless XML prolog counts as an image, because its root may be svg", async () => {
     answer = async () => ({ ok: false, error: { code: "unsupported_image", status: 415, detail: "" } });
     const endless = latin1(`<!-- ${" ".repeat(10_000)} --><svg/>`);
     expect((await through(closed, respond(endless))).status).toBe(503);
@@ -250,7 +250,7 @@ describe("closed", () => {
     expect((await through(closed, respond(html))).body).toEqual(html);
   });
 
-  test("a stream that is no image flows on as it comes", async () => {
+  test("a stream that is not an image passes chunk by chunk", async () => {
     let send = (_: string) => {};
     const events = new ReadableStream<Uint8Array>({
       start: (controller) => {
@@ -266,7 +266,7 @@ describe("closed", () => {
     expect(new TextDecoder().decode((await reader.read()).value)).toBe("data: 2\n\n");
   });
 
-  test("match adds to what is classified, and exempts nothing", async () => {
+  test("match adds responses to classify and exempts none", async () => {
     const match = (request: Request) => request.url.endsWith(".jpg");
     await through({ ...closed, match }, () => new Response("hello"));
     expect(asked).toHaveLength(2);
@@ -301,7 +301,7 @@ describe("an image that cannot be classified", () => {
   ];
 
   test.each(failures)(
-    "%s, open: it flows, and a header says why",
+    "passes with onError open and a header with the reason %s",
     async (code, failing, options, respond) => {
       answer = failing() ?? answer;
       const { status, headers, body } = await through(options, respond);
@@ -311,17 +311,20 @@ describe("an image that cannot be classified", () => {
     },
   );
 
-  test.each(failures)("%s, closed: it is withheld", async (code, failing, options, respond) => {
-    answer = failing() ?? answer;
-    const { status, headers, text } = await through({ ...options, onError: "closed" }, respond);
-    expect(status).toBe(503);
-    expect(JSON.parse(text)).toMatchObject({ status: 503, code: "image_withheld", reason: code });
-    expect(headers).toMatchObject({
-      "content-type": "application/problem+json",
-      "cache-control": "no-store",
-    });
-    expect(headers).not.toHaveProperty("etag");
-  });
+  test.each(failures)(
+    "is withheld with onError closed and the reason %s",
+    async (code, failing, options, respond) => {
+      answer = failing() ?? answer;
+      const { status, headers, text } = await through({ ...options, onError: "closed" }, respond);
+      expect(status).toBe(503);
+      expect(JSON.parse(text)).toMatchObject({ status: 503, code: "image_withheld", reason: code });
+      expect(headers).toMatchObject({
+        "content-type": "application/problem+json",
+        "cache-control": "no-store",
+      });
+      expect(headers).not.toHaveProperty("etag");
+    },
+  );
 });
 
 describe("a stream", () => {
@@ -346,13 +349,13 @@ describe("a stream", () => {
   const handle = (options: Options, response: Response) =>
     classifyImages({ classifier, ...options })(() => response)(new Request("http://localhost/"), {}, {});
 
-  test("of just maxBytes is classified whole", async () => {
+  test("of exactly maxBytes is classified", async () => {
     const response = await handle({ maxBytes: 40 }, streamed(4, 10).response);
     expect(response.headers.get("X-Image-Label")).toBe("ship");
     expect(asked[0]?.bytes).toHaveLength(40);
   });
 
-  test("over maxBytes is read no further than that before it flows on, and arrives whole", async () => {
+  test("over maxBytes is buffered only up to there and arrives complete", async () => {
     const { seen, response } = streamed(1000, 10);
     const answered = await handle({ maxBytes: 40 }, response);
     expect(seen.pulled).toBe(5);
@@ -362,7 +365,7 @@ describe("a stream", () => {
     expect(asked).toEqual([]);
   });
 
-  test("that the client gives up is given up at its source; so is one withheld", async () => {
+  test("is cancelled at its source if the client cancels it or the middleware withholds it", async () => {
     const first = streamed(1000, 10);
     await (await handle({ maxBytes: 40 }, first.response)).body?.cancel();
     const second = streamed(1000, 10);
@@ -371,7 +374,7 @@ describe("a stream", () => {
     expect(second.seen.pulled).toBe(5);
   });
 
-  test("that breaks off gives what came, then breaks off", async () => {
+  test("that fails delivers what was read, then fails", async () => {
     const answered = await handle({}, streamed(1000, 10, 3).response);
     expect(answered.headers.get("X-Image-Classify-Error")).toBe("image_interrupted");
     await expect(answered.arrayBuffer()).rejects.toThrow(/broke off/);
@@ -379,7 +382,7 @@ describe("a stream", () => {
 });
 
 describe("a policy", () => {
-  test("sees predictions, request and the image, and may rewrite it", async () => {
+  test("receives predictions, request and image, and can rewrite the response", async () => {
     const { status, headers, text } = await through(
       {
         policy: async ([best], request, response) =>
@@ -397,7 +400,7 @@ describe("a policy", () => {
     expect(headers).not.toHaveProperty("etag");
   });
 
-  test("may redirect", async () => {
+  test("can redirect", async () => {
     const policy = () => new Response(null, { status: 302, headers: { Location: "/placeholder.jpg" } });
     expect(await through({ policy }, image)).toMatchObject({
       status: 302,
@@ -405,20 +408,20 @@ describe("a policy", () => {
     });
   });
 
-  test("that reads the image and lets it through does not use it up", async () => {
+  test("that reads the image and lets it through does not consume it", async () => {
     const policy = async (_: unknown, __: unknown, response: Response) => void (await response.arrayBuffer());
     expect((await through({ policy: policy as never }, image)).body).toEqual(jpeg);
   });
 });
 
 test.each([{ maxBytes: 0 }, { maxBytes: 1.5 }, { maxBytes: Number.NaN }, { timeoutMs: -1 }])(
-  "%j is refused at once",
+  "the option %j is refused at once",
   (options) => {
     expect(() => classifyImages({ classifier, ...options })).toThrow(RangeError);
   },
 );
 
-test("the classifier may be found in env", async () => {
+test("the classifier can come from env", async () => {
   const handler = classifyImages({ classifier: (env: { CLASSIFIER: ClassifierStub }) => env.CLASSIFIER })(
     () => image(),
   );

@@ -1,4 +1,4 @@
-/** A bucket that holds what nobody pushed: 503 with a reason, or the right answer; never another one, never a 500. */
+/** Any content of the bucket gives 503 with a reason or the right answer, never a wrong answer and never a 500. */
 import { createHash } from "node:crypto";
 import fc from "fast-check";
 import sharp from "sharp";
@@ -27,7 +27,7 @@ beforeEach(async () => {
   await seedTinyPack(bucket);
 });
 
-/** What a fresh isolate answers from the bucket. */
+/** The answer of a fresh isolate. */
 async function classify() {
   const app = new TinyApp(bucket);
   const body = image.slice();
@@ -43,7 +43,7 @@ async function classify() {
 }
 
 describe("a bucket", () => {
-  test("with bytes flipped, cut or swapped in any object: 503, or the right answer; mended, the right one", async () => {
+  test("with any changed, truncated or swapped object gives 503 or the right answer, and recovers", async () => {
     const good = await classify();
     expect(good.status).toBe(200);
     const edit = fc.tuple(
@@ -88,7 +88,7 @@ describe("a bucket", () => {
     );
   });
 
-  test("whose current.json is another document", async () => {
+  test("with another document as current.json", async () => {
     const current = JSON.parse(new TextDecoder().decode(bucket.objects.get(keys[0]!)));
     await fc.assert(
       fc.asyncProperty(mutations(current), async (changed) => {
@@ -101,8 +101,8 @@ describe("a bucket", () => {
     );
   });
 
-  // The hash holds: whoever pushed it meant it, or had an error of their own.
-  test("whose manifest is another document of the right hash", async () => {
+  // The hashes match, as after a push with a faulty tool.
+  test("with another manifest of the right hash", async () => {
     const { version: _, ...content } = manifest;
     await fc.assert(
       fc.asyncProperty(mutations(content), async (changed) => {
@@ -114,7 +114,7 @@ describe("a bucket", () => {
     );
   });
 
-  test("whose labels are another document of the right hash", async () => {
+  test("with other labels of the right hash", async () => {
     await fc.assert(
       fc.asyncProperty(mutations(labels), async (changed) => {
         const bytes = new TextEncoder().encode(JSON.stringify(changed) ?? "");
@@ -144,7 +144,7 @@ test.each([
       `"quantisation":{"a":${deep(100_000, "[", "]")}}`,
     ),
   ],
-])("a %s that is nested without end: 503", async (file, text) => {
+])("a deeply nested %s gives 503", async (file, text) => {
   const key = keys.find((each) => each.endsWith(file))!;
   bucket.objects.set(key, new TextEncoder().encode(text));
   expect((await classify()).status).toBe(503);
@@ -152,7 +152,7 @@ test.each([
 
 async function push(content: unknown): Promise<void> {
   const hashed = content !== null && typeof content === "object" && !Array.isArray(content);
-  // What is nested too deep cannot be hashed: its version is then any.
+  // A document that is nested too deep cannot be hashed, so it gets any version.
   const version = hashed ? await manifestVersion(content).catch(() => "0".repeat(16)) : "0".repeat(16);
   for (const file of files)
     bucket.objects.set(`${tinyName}/${version}/${file}`, bucket.objects.get(`${folder}/${file}`)!);

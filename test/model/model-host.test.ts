@@ -36,7 +36,7 @@ afterEach(() => void vi.useRealTimers());
 const codeOf = (error: unknown) => (error as ClassifierError).reason.code;
 
 describe("ModelHost", () => {
-  test("nothing is read before the first request, and the labels need no weights", async () => {
+  test("reads nothing before the first request, and reads labels without weights", async () => {
     expect(source.reads).toBe(0);
     await host.pack();
     expect(source.reads).toBe(3);
@@ -51,7 +51,7 @@ describe("ModelHost", () => {
     expect(log).toMatchObject([{ event: "model_loaded", shards: 3, r2_reads: 6 }]);
   });
 
-  test("at most two shards are held at once, and the next is read while a session is made", async () => {
+  test("holds at most two shards at once and reads the next while a session is created", async () => {
     const held = new Set<string>();
     const overlaps: number[] = [];
     bucket.beforeGet = async (key) => {
@@ -67,7 +67,7 @@ describe("ModelHost", () => {
   });
 
   test.each([0, 1, 2])(
-    "a shard %i that is corrupt leaves nothing behind, and a mended bucket serves",
+    "a corrupt shard %i leaves no session behind, and the fixed bucket serves",
     async (shard) => {
       const { version } = (await host.pack()).manifest;
       const key = `${tinyName}/${version}/shard-0${shard}.onnx`;
@@ -85,7 +85,7 @@ describe("ModelHost", () => {
     },
   );
 
-  test("a shard that ONNX Runtime refuses is 503 with the file's name; the cause goes to the log", async () => {
+  test("a shard that ONNX Runtime refuses gives 503 with the file's name, and the cause is logged", async () => {
     runtime.beforeCreate = async (shard) => {
       if (shard === 1) throw new Error("Can't create a session. ERROR_CODE: 7");
     };
@@ -96,7 +96,7 @@ describe("ModelHost", () => {
     await expect(host.load()).resolves.toMatchObject({ shards: 3 });
   });
 
-  test("the last shard is read and warmed up first, the others come behind it; one that does not run is 503", async () => {
+  test("loads and warms up the last shard first; a shard that does not run gives 503", async () => {
     const created: number[] = [];
     const warmed: number[] = [];
     runtime.beforeCreate = async (shard) => void created.push(shard);
@@ -116,7 +116,7 @@ describe("ModelHost", () => {
     expect(log.at(-1)).toMatchObject({ event: "model_loaded", warm_up_ms: expect.any(Number) });
   });
 
-  test("when the request that loads goes away for good, the next one takes over and its sessions are released", async () => {
+  test("if the loading request is cancelled, the next one takes over and its sessions are released", async () => {
     vi.useFakeTimers({ shouldAdvanceTime: true });
     const gone = deferred();
     runtime.beforeCreate = async (shard) => {
@@ -135,7 +135,7 @@ describe("ModelHost", () => {
     expect(runtime.liveSessions).toBe(3);
   });
 
-  test("a bucket that hangs gives 503 in bounded time", async () => {
+  test("a hanging bucket gives 503 in bounded time", async () => {
     vi.useFakeTimers({ shouldAdvanceTime: true });
     bucket.beforeGet = () => never();
     const failed = host.pack().catch((e: unknown) => e as ClassifierError);
@@ -145,7 +145,7 @@ describe("ModelHost", () => {
     });
   });
 
-  test("after a run that traps, the sessions are released and the next request loads anew", async () => {
+  test("a run that traps releases the sessions, and the next request loads again", async () => {
     await host.load();
     runtime.beforeRun = async () => Promise.reject(new WebAssembly.RuntimeError("unreachable"));
     expect(await host.infer(input).catch(codeOf)).toBe("model_unavailable");
@@ -155,7 +155,7 @@ describe("ModelHost", () => {
     expect(runtime.createdSessions).toBe(6);
   });
 
-  test("a failed run is logged with its reason and cause, also where what is thrown is no error", async () => {
+  test("a failed run is logged with its reason and cause, even if the thrown value is not an error", async () => {
     await host.load();
     runtime.beforeRun = () => Promise.reject(4711);
     expect(await host.infer(input).catch(codeOf)).toBe("model_unavailable");
@@ -167,7 +167,7 @@ describe("ModelHost", () => {
     });
   });
 
-  test("sessions that cannot be released do not hide what went wrong, and do not stop the next load", async () => {
+  test("a failed release hides no error and does not stop the next load", async () => {
     runtime.beforeRelease = () => Promise.reject(new WebAssembly.RuntimeError("unreachable"));
     runtime.beforeCreate = async (shard) => {
       if (shard === 2) throw new WebAssembly.RuntimeError("memory access out of bounds");
@@ -183,14 +183,14 @@ describe("ModelHost", () => {
     expect((await host.infer(input)).logits[0]).toBe(6);
   });
 
-  test.each([Number.NaN, Number.POSITIVE_INFINITY])("%s is no answer: 503", async (value) => {
+  test.each([Number.NaN, Number.POSITIVE_INFINITY])("an output of %s gives 503", async (value) => {
     const error = await host.infer(() => new Float32Array(12).fill(value)).catch((e: unknown) => e);
     expect((error as ClassifierError).reason.code).toBe("model_unavailable");
     expect((error as ClassifierError).message).toContain("logits is not finite");
     expect((await host.infer(input)).logits[0]).toBe(6);
   });
 
-  test("warming loads and runs once, and not when somebody waits for a run of their own", async () => {
+  test("warming loads and runs once, and does not run if a request is about to", async () => {
     let runs = 0;
     runtime.beforeRun = async () => void runs++;
     expect(host.cold).toBe(true);

@@ -51,7 +51,7 @@ beforeEach(async () => {
 });
 
 describe("a version that goes live", () => {
-  test("is served after the refresh time, and not asked for before", async () => {
+  test("is served after the refresh time; the bucket is not read before", async () => {
     const second = await push("second");
     nowMs += refreshMs - 1;
     expect(await infer()).toBe(first.version);
@@ -64,14 +64,14 @@ describe("a version that goes live", () => {
     expect(await host.pack()).toMatchObject({ manifest: { version: second.version } });
   });
 
-  test("asks the bucket once, however many requests come", async () => {
+  test("reads the bucket once for any number of requests", async () => {
     nowMs += refreshMs;
     await Promise.all(Array.from({ length: 20 }, infer));
     await settle();
     expect(bucket.gets.filter((key) => key.endsWith("current.json"))).toHaveLength(2);
   });
 
-  test("loads only after the runs under way have finished and the old sessions are released", async () => {
+  test("loads only after running requests have finished and the old sessions are released", async () => {
     const second = await push("second");
     const gate = deferred();
     runtime.beforeRun = () => gate.promise;
@@ -90,10 +90,10 @@ describe("a version that goes live", () => {
     expect([first.version, second.version]).toContain(await afterwards);
     expect(await infer()).toBe(second.version);
     expect(runtime.liveSessions).toBe(3);
-    expect(most).toBe(2); // never the three of the old one beside those of the new one
+    expect(most).toBe(2); // never the three old ones together with new ones
   });
 
-  test("that does not load: the old one comes back, every request is answered, and it is left alone for a while", async () => {
+  test("that does not load is not tried again for a while, and the old version answers every request", async () => {
     const second = await push("second");
     const shard = `${tinyName}/${second.version}/shard-01.onnx`;
     const good = bucket.objects.get(shard)!;
@@ -116,7 +116,7 @@ describe("a version that goes live", () => {
     expect(await infer()).toBe(second.version);
   });
 
-  test("whose manifest is broken leaves the old one in service, with a line in the log", async () => {
+  test("with a broken manifest keeps the old one in service and is logged", async () => {
     const second = await push("second");
     bucket.objects.set(`${tinyName}/${second.version}/manifest.json`, new Uint8Array(3));
     nowMs += refreshMs;
@@ -129,7 +129,7 @@ describe("a version that goes live", () => {
     });
   });
 
-  test("five times over keeps one model's sessions alive, and every answer names the version that made it", async () => {
+  test("five times in a row keeps one model's sessions alive, and every answer names its version", async () => {
     for (let i = 0; i < 5; i++) {
       const next = await push(`version ${i}`);
       nowMs += refreshMs;

@@ -1,9 +1,8 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
 import { ClassifierError } from "../../src/errors.ts";
-import { maxLabelChars, maxModelJsonBytes } from "../../src/limits.ts";
-import type { Manifest } from "../../src/model/manifest.ts";
-import { canonicalJson, manifestVersion } from "../../src/model/manifest.ts";
+import { maxModelJsonBytes } from "../../src/limits.ts";
+import { canonicalJson, type Manifest, manifestVersion, maxLabelChars } from "../../src/model/manifest.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
@@ -35,7 +34,7 @@ async function unavailable(work: Promise<unknown>): Promise<string> {
 }
 
 describe("reading a pack", () => {
-  test("gives the live version, the manifest, the labels and the shards", async () => {
+  test("returns the live version, the manifest, the labels and the shards", async () => {
     expect(await readLiveVersion(source, tinyName)).toBe(manifest.version);
     const pack = await readPack(source, tinyName, manifest.version);
     expect(pack.labels.map(({ label }) => label)).toEqual(["no", "yes"]);
@@ -45,21 +44,21 @@ describe("reading a pack", () => {
     expect(source.reads).toBe(4);
   });
 
-  test.each(["current.json", "manifest.json", "labels.json"])("names %s when it is missing", async (file) => {
+  test.each(["current.json", "manifest.json", "labels.json"])("names a missing %s", async (file) => {
     const missing = file === "current.json" ? `${tinyName}/${file}` : key(file);
     bucket.objects.delete(missing);
     const read = readLiveVersion(source, tinyName).then((version) => readPack(source, tinyName, version));
     expect(await unavailable(read)).toContain(`no object ${missing}`);
   });
 
-  test("refuses a manifest of another format by its number", async () => {
+  test("refuses a manifest of another format and names the format", async () => {
     bucket.json(key("manifest.json"), { ...manifest, format: 2 });
     expect(await unavailable(readPack(source, tinyName, manifest.version))).toMatch(
-      /has format 2; this Worker reads format 1/,
+      /has format 2; this version reads format 1/,
     );
   });
 
-  test("refuses a manifest whose content is not what its version names", async () => {
+  test("refuses a manifest whose content does not match its version", async () => {
     bucket.json(key("manifest.json"), {
       ...manifest,
       preprocessing: { ...manifest.preprocessing, mean: [0, 0, 0] },
@@ -77,7 +76,7 @@ describe("reading a pack", () => {
     expect(await unavailable(readPack(source, tinyName, manifest.version))).toContain(field);
   });
 
-  test("refuses a manifest whose labels are larger than the Worker reads, without reading them", async () => {
+  test("refuses a manifest with labels over the size limit, without reading them", async () => {
     const bytes = maxModelJsonBytes + 1;
     const large = await seedTinyPack(bucket, {
       labels: { file: "labels.json", bytes, sha256: "0".repeat(64) },
@@ -88,8 +87,8 @@ describe("reading a pack", () => {
   });
 
   test.each<[string, unknown[], RegExp]>([
-    ["one label too few", [{ id: "no", label: "no" }], /has 1 labels; expected 2/],
-    ["one label too many", ["a", "b", "c"].map((id) => ({ id, label: id })), /has 3 labels; expected 2/],
+    ["a missing label", [{ id: "no", label: "no" }], /has 1 labels; expected 2/],
+    ["an extra label", ["a", "b", "c"].map((id) => ({ id, label: id })), /has 3 labels; expected 2/],
     ["a label that is too long", labelled("x".repeat(maxLabelChars + 1)), /1\.label: expected at most 256/],
     ["a label with a line break", labelled("yes\r\nX: y"), /1\.label: .* without control characters/],
     ["half of a surrogate pair", labelled("\ud83d"), /1\.label: .* well-formed Unicode/],
@@ -104,14 +103,14 @@ describe("reading a pack", () => {
     expect(await unavailable(readPack(source, tinyName, version))).toMatch(expected);
   });
 
-  test("refuses labels and shards whose bytes were changed, with both hashes", async () => {
+  test("refuses a changed shard, with both hashes", async () => {
     bucket.objects.set(key("shard-00.onnx"), new Uint8Array(100).fill(9));
     const message = await unavailable(readShard(source, manifest, manifest.shards[0]!));
     expect(message).toContain(manifest.shards[0]!.sha256);
     expect(message).toContain("shard-00.onnx has SHA-256");
   });
 
-  test("refuses a truncated and a swollen shard by its size", async () => {
+  test("refuses a shard that is too short or too long, with both sizes", async () => {
     bucket.objects.set(key("shard-00.onnx"), new Uint8Array(50));
     expect(await unavailable(readShard(source, manifest, manifest.shards[0]!))).toContain(
       "50 bytes; expected 100",
@@ -120,7 +119,7 @@ describe("reading a pack", () => {
     expect(await unavailable(readShard(source, manifest, manifest.shards[0]!))).toContain("500 bytes");
   });
 
-  test("says that the bucket failed, and keeps the cause for the log", async () => {
+  test("reports a failing bucket and keeps the cause for the log", async () => {
     bucket.beforeGet = async () =>
       Promise.reject(new Error("get: We encountered an internal error. (10001)"));
     const error = await readLiveVersion(source, tinyName).catch((e: unknown) => e as ClassifierError);
@@ -128,21 +127,21 @@ describe("reading a pack", () => {
     expect((error as ClassifierError).cause).toMatchObject({ message: expect.stringContaining("10001") });
   });
 
-  test("garbage in place of JSON is refused", async () => {
+  test("refuses garbage instead of JSON", async () => {
     bucket.objects.set(`${tinyName}/current.json`, Uint8Array.of(0xff, 0xfe, 0x00));
     expect(await unavailable(readLiveVersion(source, tinyName))).toContain("is not JSON");
   });
 });
 
-describe("the manifest's version", () => {
-  test("does not depend on the order of keys, and changes with any content", async () => {
+describe("the version of a manifest", () => {
+  test("does not depend on the order of keys, but on all content", async () => {
     const reversed = Object.fromEntries(Object.entries(manifest).reverse());
     expect(await manifestVersion(reversed)).toBe(manifest.version);
     const other = await tinyManifest({ precision: "fp32" });
     expect(other.version).not.toBe(manifest.version);
   });
 
-  test("canonical JSON sorts keys at every depth and leaves arrays alone", () => {
+  test("canonical JSON sorts keys at every depth and keeps the order of arrays", () => {
     expect(canonicalJson({ b: [2, 1, { d: 0, c: null }], a: "é\n" })).toBe(
       '{"a":"é\\n","b":[2,1,{"c":null,"d":0}]}',
     );

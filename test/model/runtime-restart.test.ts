@@ -1,4 +1,4 @@
-/** A trap in the real onnxruntime-web: its environment is made anew in the same memory, and gives the same numbers. */
+/** After a trap in the real onnxruntime-web, a new environment in the same memory gives the same numbers. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,7 +14,7 @@ let runtime: Runtime;
 let pack: LocalPack;
 
 beforeAll(async () => {
-  // The memory is the runtime's secret; only a test has reason to spoil it.
+  // The runtime does not expose its memory, so the test intercepts it to overwrite it.
   WebAssembly.Instance = class extends Instance {
     constructor(module: WebAssembly.Module, imports: WebAssembly.Imports = {}) {
       super(module, imports);
@@ -37,7 +37,7 @@ const load = () =>
     readShard: async ({ file }) => new Uint8Array(await readFile(path.join(pack.folder, file))),
   });
 
-test("five times over: a heap that is overwritten traps, the next load gives the same numbers in the same memory", async () => {
+test("an overwritten heap traps, and the next load gives the same numbers in the same memory, five times", async () => {
   const first = await load();
   const expected = await first.run(input);
   const heapBytes = runtime.heapBytes();
@@ -50,7 +50,7 @@ test("five times over: a heap that is overwritten traps, the next load gives the
     session = await load();
     expect(runtime.starts).toBe(1 + restarts);
     expect(await session.run(input)).toEqual(expected);
-    // The old session's pointers are others' memory now.
+    // The old session's pointers now refer to memory of the new one.
     await old.release();
     await expect(old.run(input)).rejects.toThrow("environment is gone");
     expect(await session.run(input)).toEqual(expected);
@@ -59,7 +59,7 @@ test("five times over: a heap that is overwritten traps, the next load gives the
   expect(runtime.heapBytes()).toBe(heapBytes);
 });
 
-test("a model that ONNX Runtime refuses leaves the environment as it is", async () => {
+test("a model that ONNX Runtime refuses does not restart the environment", async () => {
   const { starts } = runtime;
   await expect(runtime.createSession(new Uint8Array(100).fill(1))).rejects.toThrow(/ERROR_CODE|protobuf/i);
   await (await load()).release();

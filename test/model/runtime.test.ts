@@ -1,4 +1,4 @@
-/** The real onnxruntime-web, with the embedded pack: what the Worker runs, in Node. */
+/** The real onnxruntime-web with the embedded pack, as the Worker runs it, but in Node. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { InferenceSession } from "onnxruntime-web/wasm";
@@ -34,21 +34,21 @@ describe("the runtime with the pinned onnxruntime-web", () => {
     expect(dependencies["onnxruntime-web"]).toBe(version);
   });
 
-  test("makes nothing before the first session", () => {
+  test("allocates nothing before the first session", () => {
     expect(runtime.heapBytes()).toBe(0);
     expect(createRuntime({} as WebAssembly.Module)).toBe(runtime);
   });
 
-  test("broken bytes are refused with ONNX Runtime's message, and the hook is put back", async () => {
+  test("refuses broken bytes with ONNX Runtime's message and restores WebAssembly.instantiate", async () => {
     const attempts = [1, 2].map((seed) => runtime.createSession(new Uint8Array(100).fill(seed)));
     for (const attempt of attempts) await expect(attempt).rejects.toThrow(/ERROR_CODE|protobuf/i);
     expect(WebAssembly.instantiate).toBe(instantiate);
   });
 
   test.each([
-    ["larger than a shard's", [1, 100_000, 100_000]],
+    ["larger than that of a shard", [1, 100_000, 100_000]],
     ["not fixed", [1, "N"]],
-  ])("a graph that declares an input %s is not run on zeros", async (_, dims) => {
+  ])("does not run a graph on zeros with an input that is %s", async (_, dims) => {
     const value = (name: string) => ({ name, dims, type: "float32" as const });
     const identity = {
       name: "",
@@ -74,7 +74,7 @@ describe("the runtime with the pinned onnxruntime-web", () => {
     await session.release();
   });
 
-  test("the first model of the isolate has one shard run on zeros while it loads, the next one none", async () => {
+  test("runs one shard of the isolate's first model on zeros while it loads, and none of the next", async () => {
     const run = vi.spyOn((InferenceSession as unknown as { prototype: InferenceSession }).prototype, "run");
     for (const runs of [1, 1]) {
       const session = await load();
@@ -87,7 +87,7 @@ describe("the runtime with the pinned onnxruntime-web", () => {
     run.mockRestore();
   });
 
-  test("the hook hands over the precompiled module, and the heap of the embedded model stays within 42 MiB", async () => {
+  test("uses the precompiled module, and the heap of the embedded model stays within 42 MiB", async () => {
     const session = await load();
     const input = new Float32Array(3 * 64 * 64).map((_, i) => Math.sin(i));
     const first = await session.run(input);
@@ -97,12 +97,12 @@ describe("the runtime with the pinned onnxruntime-web", () => {
     const afterFirst = runtime.heapBytes();
     for (let i = 0; i < 20; i++) expect(await session.run(input)).toEqual(first);
     expect(runtime.heapBytes()).toBe(afterFirst);
-    expect(afterFirst).toBeGreaterThan(20 * MiB); // less would mean that the figure is not the heap's
+    expect(afterFirst).toBeGreaterThan(20 * MiB); // less would mean that this is not the heap's size
     expect(afterFirst).toBeLessThanOrEqual(42 * MiB);
     await session.release();
   });
 
-  test("five models one after the other, each released before the next, stay within 64 MiB", async () => {
+  test("five models in a row, each released before the next, stay within 64 MiB", async () => {
     for (let i = 0; i < 5; i++) {
       const session = await load();
       await session.run(new Float32Array(3 * 64 * 64));

@@ -5,12 +5,12 @@ import { applyFunction, l2Normalised, sigmoid, softmax, topK } from "../../src/m
 const labels = ["a", "b", "c", "d"].map((label) => ({ id: `n-${label}`, label }));
 
 describe("softmax", () => {
-  test("gives the values that are known by hand", () => {
+  test("returns the expected values", () => {
     const scores = softmax(Float32Array.of(0, Math.log(2), Math.log(5)));
     [1 / 8, 2 / 8, 5 / 8].forEach((expected, i) => void expect(scores[i]).toBeCloseTo(expected, 6));
   });
 
-  test("sums to one and keeps the order, for any finite logits however large", () => {
+  test("sums to one and keeps the order for any finite logits", () => {
     const logits = fc.float32Array({ minLength: 1, maxLength: 50, noNaN: true, noDefaultInfinity: true });
     fc.assert(
       fc.property(logits, (values) => {
@@ -32,25 +32,25 @@ describe("topK", () => {
     ]);
   });
 
-  test("equal scores come in the order of their classes", () => {
+  test("keeps the order of classes for equal scores", () => {
     const order = topK(Float64Array.of(0.25, 0.25, 0.25, 0.25), labels, 4).map(({ index }) => index);
     expect(order).toEqual([0, 1, 2, 3]);
   });
 });
 
 describe("the other functions", () => {
-  test("sigmoid is each logit's own, and holds at the ends", () => {
+  test("sigmoid maps each logit alone, extremes included", () => {
     const scores = sigmoid(Float32Array.of(0, Math.log(3), 1e30, -1e30));
     [0.5, 0.75, 1, 0].forEach((expected, i) => void expect(scores[i]).toBeCloseTo(expected, 6));
   });
 
-  test("none leaves the logits as they are", () => {
+  test("none returns the logits", () => {
     expect(applyFunction(Float32Array.of(-2, 0.5), "none")).toEqual(Float64Array.of(-2, 0.5));
   });
 });
 
 describe("l2Normalised", () => {
-  test("has length 1 and the direction it had; zeros stay zeros", () => {
+  test("returns a vector of length 1 and the same direction; zeros stay zero", () => {
     const vector = Float32Array.of(3, -4);
     expect(l2Normalised(vector)).toEqual(Float32Array.of(0.6, -0.8));
     expect(vector).toEqual(Float32Array.of(3, -4));

@@ -42,7 +42,7 @@ describe("CachedSource", () => {
     expect(failures).toEqual([]);
   });
 
-  test("drops what is corrupt in the cache, reads it from the bucket, and mends the cache", async () => {
+  test("replaces a corrupt cache entry with the object of the bucket", async () => {
     stored.set(key, new Uint8Array(1000).fill(8));
     const source = sourceWith(memory);
     expect(await source.readChecked(key, expected)).toEqual(content);
@@ -51,20 +51,20 @@ describe("CachedSource", () => {
     expect(source.reads).toBe(1);
   });
 
-  test("never caches what is corrupt in the bucket", async () => {
+  test("never caches a corrupt object of the bucket", async () => {
     bucket.objects.set(key, new Uint8Array(1000));
     await expect(sourceWith(memory).readChecked(key, expected)).rejects.toThrow("SHA-256");
     expect(stored.size).toBe(0);
   });
 
-  test("a cache that fails fails nothing", async () => {
+  test("a failing cache does not fail a read", async () => {
     const no = () => Promise.reject(new Error("cache down"));
     const source = sourceWith({ get: no, put: no, delete: no });
     expect(await source.readChecked(key, expected)).toEqual(content);
     await expect.poll(() => failures).toEqual(["get", "put"]);
   });
 
-  test("a cache that hangs is waited for once, not once a shard", async () => {
+  test("a hanging cache delays one read, not every shard", async () => {
     const asked: string[] = [];
     const hang = (operation: string) => () => {
       asked.push(operation);
@@ -77,13 +77,13 @@ describe("CachedSource", () => {
     expect(failures).toEqual(["get"]);
   });
 
-  test("a cache that hangs on write alone holds nothing up for good", async () => {
+  test("a cache that hangs only on writes does not block reads for ever", async () => {
     const source = sourceWith({ ...memory, put: () => never() }, 10);
     for (let i = 0; i < 3; i++) expect(await source.readChecked(key, expected)).toEqual(content);
     expect(failures).toEqual(["put"]);
   });
 
-  test("what may change is always read from the bucket", async () => {
+  test("mutable objects are always read from the bucket", async () => {
     const source = sourceWith(memory);
     await source.read(key, 1000);
     await source.read(key, 1000);

@@ -1,9 +1,8 @@
 /** The whole HTTP app in Node: real routes, images and caches; a model that adds up its input, in a bucket in memory. */
 
 import { timingSafeEqual } from "node:crypto";
-import { MemoryTier } from "../../src/cache/memory-tier.ts";
 import { SeenImages } from "../../src/cache/seen-images.ts";
-import { TieredCache } from "../../src/cache/tiers.ts";
+import { MemoryTier, TieredCache } from "../../src/cache/tiers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
 import { Scorer } from "../../src/classifier/score.ts";
 import { Admission } from "../../src/concurrency/admission.ts";

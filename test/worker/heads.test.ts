@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
-import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
+import { headInput, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { headKey } from "../../src/head/live-heads.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { applyFunction } from "../../src/model/scores.ts";
@@ -68,12 +68,12 @@ afterAll(async () => {
 describe("?head=", () => {
   test("scores as the head does in Node on the features that /v1/embed gives, bit for bit", async () => {
     const embed = await worker.get("/v1/embed", { method: "POST", body: ship as BodyInit });
-    const features = Float32Array.from(embed.json.embedding as number[]);
+    const input = headInput(Float32Array.from(embed.json.embedding as number[]));
     const head = await parseHead(pets.bytes);
     for (const fn of ["softmax", "sigmoid", "none"] as const) {
       const answer = await worker.classify(ship, `?head=pets&unknown=true&function_to_apply=${fn}`);
-      const scores = applyFunction(headLogits(head, features), fn);
-      const cosine = nearestCosine(head, features)!;
+      const scores = applyFunction(headLogits(head, input), fn);
+      const cosine = nearestCosine(head, input)!;
       expect(Object.keys(answer.json)).toEqual(["model", "head", "image", "predictions", "unknown"]);
       expect(answer.json).toMatchObject({
         model: backbone,

@@ -60,7 +60,7 @@ describe("@huggingface/inference", () => {
 
   test("an unknown model rejects with what the Worker says", async () => {
     const wrong = client.imageClassification({ endpointUrl: endpointUrl("", "vit"), data: blob() });
-    await expect(wrong).rejects.toThrow(/There is no model "vit" here; ask for resnet34-cifar10/);
+    await expect(wrong).rejects.toThrow(/The model "vit" does not exist here; use resnet34-cifar10/);
   });
 });
 
