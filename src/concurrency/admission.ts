@@ -47,7 +47,7 @@ export interface AdmissionOptions {
   readonly reservedBytes: number;
   /** Number of small and number of large new requests that may wait. Default: 64, which takes about 6 s at 0.1 s each. */
   readonly maxWaiting?: number;
-  /** Milliseconds that each wait may take. Default: 20,000. */
+  /** Milliseconds that a request may wait, all its waits together. Default: 20,000. */
   readonly maxWaitMs?: number;
   /**
    * Milliseconds without activity after which a permit is revoked, because its request was cancelled and cannot release
@@ -61,6 +61,8 @@ interface Holder {
   bytes: number;
   maxBytes: number;
   expiresMs: number;
+  /** Milliseconds of all its waits so far. */
+  waitedMs: number;
 }
 
 /** A request that waits until its holder may have `bytes`. */
@@ -119,7 +121,7 @@ export class Admission {
         `cannot admit a request of ${bytes} bytes that grows to ${maxBytes}; expected 0 <= bytes <= maxBytes <= ${limit}`,
       );
     }
-    const holder: Holder = { bytes: 0, maxBytes, expiresMs: 0 };
+    const holder: Holder = { bytes: 0, maxBytes, expiresMs: 0, waitedMs: 0 };
     await this.#claim(holder, bytes, signal);
     return this.#permitOf(holder);
   }
@@ -170,7 +172,9 @@ export class Admission {
   async #wait(holder: Holder, bytes: number, signal: AbortSignal | undefined): Promise<void> {
     const { maxWaitMs, now } = this.#options;
     const turn = Promise.withResolvers<void>();
-    const deadlineMs = now() + maxWaitMs;
+    const startedMs = now();
+    const remainingMs = maxWaitMs - holder.waitedMs;
+    const deadlineMs = startedMs + remainingMs;
     const waiter: Waiter = { holder, bytes, deadlineMs, grant: turn.resolve, refuse: turn.reject };
     (this.#holders.has(holder) ? this.#growing : this.#arriving).push(waiter);
     // Removes and refuses in one step: a request that has given up never gets a permit.
@@ -183,10 +187,11 @@ export class Admission {
     };
     const onAbort = () => leave(clientGone());
     signal?.addEventListener("abort", onAbort, { once: true });
-    const timer = setTimeout(() => leave(this.#waitedTooLong()), maxWaitMs);
+    const timer = setTimeout(() => leave(this.#waitedTooLong()), remainingMs);
     try {
       await turn.promise;
     } finally {
+      holder.waitedMs += now() - startedMs;
       // Cleared here, not where the permit is granted: timers belong to the request that set them.
       clearTimeout(timer);
       signal?.removeEventListener("abort", onAbort);

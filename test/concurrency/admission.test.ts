@@ -109,6 +109,22 @@ describe("Admission", () => {
     expect(admission.waiting).toBe(0);
   });
 
+  test("no request waits longer than maxWaitMs in total, however often its permit grows", async () => {
+    const first = await admission.acquire(whole(60));
+    const upload = await admission.acquire({ bytes: 10, maxBytes: 30 });
+    const growth = upload.growTo(25);
+    await vi.advanceTimersByTimeAsync(3000);
+    first.release();
+    await growth;
+    await admission.acquire(whole(55));
+    const refused = settled(upload.growTo(30));
+    await vi.advanceTimersByTimeAsync(1999);
+    expect(refused()).toBe(false);
+    await vi.advanceTimersByTimeAsync(1);
+    expect(refused()).toBe(true);
+    expect(upload.heldBytes).toBe(25);
+  });
+
   test("memory released at the moment of a timeout is not lost", async () => {
     const { permits } = track(80);
     await tick();
