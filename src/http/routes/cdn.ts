@@ -254,6 +254,6 @@ export const cdnDocs: readonly RouteDoc[] = [
       },
     },
     conditional: true,
-    errors: ["invalid_parameter", "not_found", "upstream_unavailable", "loop_detected"],
+    errors: ["invalid_parameter", "host_not_allowed", "upstream_unavailable", "loop_detected"],
   },
 ];
