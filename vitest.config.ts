@@ -1,15 +1,15 @@
 import { defineConfig } from "vitest/config";
 
-/** Vitest would leave one core idle, which on two cores means one file at a time. */
+/** By default Vitest leaves one core idle, so on two cores it would run one file at a time. */
 const everyCore = { maxWorkers: "100%" };
-/** These measure the isolate's memory, or what a Worker does when it has more than it can take. */
+/** These measure the isolate's memory or overload the Worker, so nothing else may run. */
 const alone = ["memory", "soak", "overload"].map((name) => `test/worker/${name}.test.ts`);
 
 export default defineConfig({
   test: {
     projects: [
       {
-        // Each file drives a workerd of its own. First, because the longest files are among them.
+        // Each file starts its own workerd. This project is first, because it has the longest files.
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
@@ -20,7 +20,7 @@ export default defineConfig({
         },
       },
       {
-        // In a browser, which is installed where it is missing.
+        // Runs in Chromium, which the tests install if it is missing.
         test: {
           name: "page",
           include: ["test/page/**/*.test.ts"],

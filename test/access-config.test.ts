@@ -15,12 +15,12 @@ function fault(variables: Record<string, unknown>): ClassifierError {
 }
 
 describe("API_KEYS", () => {
-  test("is a list for rotation, with or without spaces", () => {
+  test("is a list of keys, with or without spaces", () => {
     expect(readConfig({ MODELS, API_KEYS: `${good}, ${good}2` }).apiKeys).toEqual([good, `${good}2`]);
   });
 
   test.each(["", ",", "short", `${good},`, `${good},short`, `${good} with space`, "ключ-из-16-букв-и", 1e20])(
-    "%j is refused by name and never repeated",
+    "%j is refused with the variable's name, and not repeated",
     (value) => {
       const { reason, message } = fault({ API_KEYS: value });
       expect(reason).toMatchObject({ code: "misconfigured", variable: "API_KEYS" });
@@ -35,12 +35,12 @@ describe("CORS_ORIGINS", () => {
     ["", []],
     ["*", ["*"]],
     ["https://a.example, http://localhost:5173", ["https://a.example", "http://localhost:5173"]],
-  ])("%j is %j", (value, origins) => {
+  ])("%j means %j", (value, origins) => {
     expect(readConfig({ MODELS, CORS_ORIGINS: value }).corsOrigins).toEqual(origins);
   });
 
   test.each(["https://a.example/", "a.example", "*,https://a.example", "https://*.a.example/x", "null"])(
-    "%j is refused by name",
+    "%j is refused with the variable's name",
     (value) => {
       expect(fault({ CORS_ORIGINS: value }).reason).toMatchObject({ variable: "CORS_ORIGINS" });
     },

@@ -1,4 +1,4 @@
-/** The folders of the code, and which may import which. */
+/** Enforces the import rules of docs/architecture.md. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -39,17 +39,17 @@ describe("the structure", () => {
 
   test.each([
     [
-      "image/ and model/ know nothing of the server or commands",
+      "image/ and model/ import neither the server nor commands",
       /^src\/(image|model)\//,
       /^(src\/(http|cache|rpc|middleware|classifier|remote|head)|cli|bench)\//,
     ],
     [
-      "head/ knows the model, and nothing of the server, images or commands; of cache/ it uses the LRU map",
+      "head/ imports the model and the LRU map, but not the server, images or commands",
       /^src\/head\//,
       /^(src\/(http|cache\/(?!lru\.ts)|rpc|middleware|classifier|remote|image)|cli|bench)\//,
     ],
     [
-      "cache/ stores results, and knows nothing of how they come about or are served",
+      "cache/ imports neither what computes results nor what serves them",
       /^src\/cache\//,
       /^src\/(http|image|model|head|rpc|middleware|classifier|remote|storage)\//,
     ],
@@ -59,29 +59,29 @@ describe("the structure", () => {
       /^(?!src\/(bytes|concurrency)\/|src\/(errors|limits)\.ts$)/,
     ],
     [
-      "storage/ reads packs for the model, and knows nothing of the server or images",
+      "storage/ imports neither the server nor images",
       /^src\/storage\//,
       /^src\/(http|cache|image|head|rpc|middleware|classifier|remote)\//,
     ],
     [
-      "remote/ fetches, and knows nothing of what becomes of the image",
+      "remote/ imports nothing that processes images",
       /^src\/remote\//,
       /^src\/(http|cache|image|model|head|rpc|middleware|classifier|storage)\//,
     ],
     [
-      "classifier/ scores the same way for every transport",
+      "classifier/ imports no transport",
       /^src\/classifier\//,
       /^src\/(http|rpc|middleware|remote|index|config)/,
     ],
     [
-      "only http/, rpc/ and what composes the Worker use classifier/",
+      "only http/, rpc/ and the composition root import classifier/",
       /^src\/(?!(http|rpc|classifier)\/|(index|config)\.ts$)/,
       /^src\/classifier\//,
     ],
-    ["http/ knows nothing of rpc/ and middleware/", /^src\/http\//, /^src\/(rpc|middleware)\//],
-    ["rpc/ knows nothing of middleware/", /^src\/rpc\//, /^src\/middleware\//],
+    ["http/ imports neither rpc/ nor middleware/", /^src\/http\//, /^src\/(rpc|middleware)\//],
+    ["rpc/ does not import middleware/", /^src\/rpc\//, /^src\/middleware\//],
     [
-      "middleware/ runs in other Workers: of the server it imports the RPC contract alone",
+      "middleware/ imports only the RPC contract of the server, because it runs in other Workers",
       /^src\/middleware\//,
       /^src\/(http|rpc\/(?!contract\.ts)|cache|model|head|classifier|remote|storage|index|config)/,
     ],
@@ -91,26 +91,22 @@ describe("the structure", () => {
     ["commands import neither benchmarks nor tests", /^cli\//, /^(bench|test)\//],
     ["benchmarks import no tests", /^bench\//, /^test\//],
     [
-      "only the runtime imports onnxruntime-web, and the entry its WebAssembly",
+      "only the runtime and the entry import onnxruntime-web",
       /^src\/(?!model\/runtime\.ts|index\.ts)/,
       /^onnxruntime-web/,
     ],
-    ["the Worker decodes with its own code alone", /^src\//, /^(jpeg-js|imagescript|@jsquash)/],
+    ["the Worker imports no image decoder", /^src\//, /^(jpeg-js|imagescript|@jsquash)/],
     [
-      "commands and benchmarks use image/, model/, head/ and what those need, not the server",
+      "commands and benchmarks do not import the server",
       /^(cli|bench)\//,
       /^src\/(http|cache|rpc|middleware|index|classifier)/,
     ],
-    [
-      "of the commands only the doctor reads the Worker's settings",
-      /^(cli|bench)\/(?!doctor\/)/,
-      /^src\/config/,
-    ],
+    ["only the doctor imports the Worker's settings", /^(cli|bench)\/(?!doctor\/)/, /^src\/config/],
   ])("%s", (_, from, to) => {
     expect(violations(from, to)).toEqual([]);
   });
 
-  test("no cycles", () => {
+  test("there are no import cycles", () => {
     const state = new Map<string, "open" | "done">();
     const cycles: string[] = [];
     const visit = (file: string, trail: string[]) => {
@@ -127,7 +123,7 @@ describe("the structure", () => {
     expect(cycles).toEqual([]);
   });
 
-  test("no barrels: a file that only re-exports", () => {
+  test("no file only re-exports", () => {
     const barrels = files.filter((file) => {
       const lines = readFileSync(path.join(root, file), "utf8").split("\n");
       const code = lines.filter((line) => line.trim() && !/^\s*(\/\/|\/?\*)/.test(line));

@@ -1,4 +1,4 @@
-/** README and docs against the project: links, headings, scripts, flags, settings. test/worker/docs.test.ts runs them. */
+/** Checks README and docs against the project: links, headings, scripts, flags, settings. test/worker/docs.test.ts runs the commands. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { expect, test } from "vitest";
@@ -9,13 +9,13 @@ import { readPages } from "./docs/pages.ts";
 const root = path.join(import.meta.dirname, "..");
 const pages = await readPages(root);
 
-test("every link leads to a file and a heading, every script that is named exists", async () => {
+test("every link leads to a file and a heading, and every named script exists", async () => {
   expect(pages.length).toBeGreaterThan(10);
   expect(pages.flatMap(({ links }) => links).length).toBeGreaterThan(80);
   expect(await checkPages(root, pages)).toEqual([]);
 });
 
-test("every command is known, with flags that its help lists and files that exist", async () => {
+test("every command is known, its help lists the flags, and the files exist", async () => {
   const blocks = pages.flatMap((page) => page.blocks);
   expect(blocks.length).toBeGreaterThan(20);
   expect(await checkCommands(root, blocks)).toEqual([]);
@@ -28,7 +28,7 @@ test("docs/configuration.md has every variable and binding of the Worker, and no
   expect(documented.toSorted()).toEqual([...bindings, ...variableNames].toSorted());
 });
 
-test("wrangler.toml names every variable that is no secret", async () => {
+test("wrangler.toml has every variable that is not secret", async () => {
   const toml = await readFile(path.join(root, "wrangler.toml"), "utf8");
   const named = [...toml.matchAll(/^(?:# )?([A-Z_]+) = /gm)].map(([, name]) => name);
   expect(named.toSorted()).toEqual(variableNames.filter((name) => name !== "API_KEYS").toSorted());

@@ -2,13 +2,13 @@ import { describe, expect, test } from "vitest";
 import * as limits from "../src/limits.ts";
 
 describe("the memory budget", () => {
-  test("adds up to less than an isolate has, with a margin of 2 MB", () => {
+  test("leaves a margin of 2 MB in an isolate", () => {
     const parts = Object.values(limits.memoryBudget);
     const sum = parts.reduce((total, bytes) => total + bytes, 0);
     expect(sum).toBeLessThanOrEqual(limits.isolateBytes - 2_000_000);
   });
 
-  test("has room for the largest image by default", () => {
+  test("fits the default largest image", () => {
     expect(limits.defaultMaxImageBytes).toBeLessThanOrEqual(limits.maxImageBytesCeiling);
   });
 

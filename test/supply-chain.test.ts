@@ -1,4 +1,4 @@
-/** What is installed, and what of it may run: read from package.json and the lockfile. */
+/** Checks package.json and the lockfile: which packages are installed, and which may run scripts. */
 import { readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
@@ -23,13 +23,13 @@ const installed = Object.entries(packages).filter(([folder]) => folder !== "");
 const nameOf = (folder: string) => folder.slice(folder.lastIndexOf("node_modules/") + "node_modules/".length);
 
 describe("the lockfile", () => {
-  test("names the content of every package by its SHA-512", () => {
+  test("has the SHA-512 of every package", () => {
     expect(installed.length).toBeGreaterThan(100);
     const unnamed = installed.filter(([, { integrity }]) => !integrity?.startsWith("sha512-"));
     expect(unnamed.map(([folder]) => folder)).toEqual([]);
   });
 
-  test("has just the versions that package.json asks for, each an exact one", () => {
+  test("has exactly the versions of package.json, which are exact", () => {
     const wanted = { ...manifest.dependencies, ...manifest.devDependencies };
     expect(Object.values(wanted).filter((version) => !/^\d+\.\d+\.\d+$/.test(version))).toEqual([]);
     for (const [name, version] of Object.entries(wanted))
@@ -37,8 +37,8 @@ describe("the lockfile", () => {
   });
 });
 
-test("onnxruntime-web is the one version whose hook is known to hold", () => {
-  // test/model/runtime.test.ts shows that it does: run that before changing this.
+test("onnxruntime-web is the version whose hook is tested", () => {
+  // test/model/runtime.test.ts tests the hook. Run it before you change this version.
   expect(manifest.dependencies["onnxruntime-web"]).toBe("1.30.0");
   const copies = installed.filter(([folder]) => nameOf(folder) === "onnxruntime-web");
   expect(copies.map(([folder, { version }]) => [folder, version])).toEqual([
@@ -46,7 +46,7 @@ test("onnxruntime-web is the one version whose hook is known to hold", () => {
   ]);
 });
 
-test("every package with an install script is named in allowScripts, and no other", () => {
+test("allowScripts names exactly the packages with an install script", () => {
   const withScripts = installed.filter(([, { hasInstallScript }]) => hasInstallScript);
   const names = [...new Set(withScripts.map(([folder]) => nameOf(folder)))];
   expect(names.length).toBeGreaterThan(0);

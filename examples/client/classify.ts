@@ -1,22 +1,26 @@
 /**
- * A client of the HTTP API in plain TypeScript, without dependencies. Run it:
+ * A client of the HTTP API in TypeScript, without dependencies. Run it:
  *
  *     node examples/client/classify.ts http://localhost:8787 examples/images/ship.jpg
  */
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
 
+/** One class of the answer. */
 export interface Prediction {
   readonly label: string;
-  /** Probability in 0..1. */
+  /** Probability, 0 to 1. */
   readonly score: number;
 }
 
 const attempts = 3;
 
 /**
- * @param key API key, where the Worker asks for one
- * @throws Error with the code and the detail of the problem that the Worker answers
+ * Classifies a JPEG. Retries twice while the Worker is busy.
+ * @param endpoint the Worker's URL
+ * @param options.topK number of predictions
+ * @param options.key API key, if the Worker requires one
+ * @throws Error with the code and the detail of the Worker's problem response
  */
 export async function classify(
   endpoint: string,
@@ -32,7 +36,7 @@ export async function classify(
     const answer = (await response.json()) as { predictions: Prediction[]; code: string; detail: string };
     if (response.ok) return answer.predictions;
     if (response.status !== 503 || attempt === attempts) throw new Error(`${answer.code}: ${answer.detail}`);
-    // Busy, or not there yet: the Worker says when to come back.
+    // The Worker is busy or still loading its model, and says when to retry.
     const seconds = Number(response.headers.get("Retry-After") ?? 1);
     await new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
   }

@@ -1,5 +1,5 @@
 #!/bin/sh
-# The HTTP API by curl. Run it beside `npm start`:
+# The HTTP API with curl. Start the server with `npm start`, then run:
 #
 #     sh examples/curl/classify.sh http://localhost:8787
 set -eu
@@ -14,6 +14,6 @@ echo "Two images at once:"
 curl -sS --fail-with-body -F "image=@$images/frog.jpg" -F "image=@$images/truck.jpg" "$endpoint/v1/classify?top_k=1"
 echo
 
-echo "The features of an image, for a search of your own:"
+echo "The features of an image, for similarity search:"
 curl -sS --fail-with-body --data-binary "@$images/ship.jpg" "$endpoint/v1/embed?normalize=l2&encoding=base64"
 echo

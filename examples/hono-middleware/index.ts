@@ -1,4 +1,4 @@
-/** A photo site on Hono that tells what each photograph shows, and shows no trucks. */
+/** A photo site on Hono that labels each photograph and blocks trucks. */
 import { blockLabels } from "edge-resnet/block-labels";
 import type { ImageClassifier } from "edge-resnet/contract";
 import { classifyImages } from "edge-resnet/hono";

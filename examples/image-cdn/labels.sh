@@ -1,5 +1,5 @@
 #!/bin/sh
-# The Worker in front of an image CDN: the same image, with labels in its headers. The Worker needs IMAGE_ORIGIN:
+# The Worker in front of an image CDN: it returns the same image, with labels in the headers. It needs IMAGE_ORIGIN:
 #
 #     npx wrangler dev --var IMAGE_ORIGIN:https://images.example.com
 #     sh examples/image-cdn/labels.sh http://localhost:8787 path/of/an-image.jpg

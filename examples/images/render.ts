@@ -1,11 +1,11 @@
-// Renders every drawing of this folder to the JPEG beside it: node examples/images/render.ts [name ...]
+// Renders the SVG files of this folder to JPEG: node examples/images/render.ts [name ...]
 import { readdir, readFile, writeFile } from "node:fs/promises";
 import sharp from "sharp";
 
 const FOLDER = new URL("./", import.meta.url);
 const QUALITY = 85;
 const MAX_BYTES = 200_000;
-/** The drawings stored as progressive JPEG, so that the examples cover both kinds. */
+/** Drawings that are stored as progressive JPEG, so that the examples cover both kinds. */
 const PROGRESSIVE: ReadonlySet<string> = new Set(["frog"]);
 
 async function render(name: string): Promise<string> {

@@ -1,4 +1,4 @@
-/** A Worker that takes uploads and asks the classifier about them, without HTTP: once in our shape, once in that of `env.AI`. */
+/** A Worker that classifies uploads through a service binding, with `classify` or with the interface of `env.AI`. */
 import type { ImageClassifier } from "edge-resnet/contract";
 
 interface Env {
@@ -9,7 +9,7 @@ export default {
   async fetch(request, env) {
     const photo = new Uint8Array(await request.arrayBuffer());
     if (new URL(request.url).pathname === "/workers-ai") {
-      // Written for env.AI; only the name of the binding has changed.
+      // Code for env.AI works unchanged, except for the name of the binding.
       return Response.json(await env.CLASSIFIER.run("@cf/microsoft/resnet-50", { image: [...photo] }));
     }
     const answer = await env.CLASSIFIER.classify(photo, { topK: 1 });

@@ -1,5 +1,5 @@
 /**
- * Draws a small set of photographs to train a head on: three kinds of sign, twelve each, in any colour, place and size.
+ * Draws a small set of images to train a head on: three kinds of sign, twelve each, with random colours, places and sizes.
  *   node examples/transfer-learning/draw.ts FOLDER
  */
 import { mkdir, writeFile } from "node:fs/promises";
@@ -14,7 +14,7 @@ const shapes: Record<string, string> = {
 };
 const sideOfImage = 160;
 
-/** One sign on a ground with a few blots, as SVG. */
+/** Returns one sign on a background with a few blots, as SVG. */
 function sign(shape: string, random: Random): string {
   const hue = () => random.below(360);
   const size = random.between(0.55, 0.9) * sideOfImage;
@@ -30,7 +30,7 @@ function sign(shape: string, random: Random): string {
 <g transform="translate(${left} ${top}) scale(${size / 100}) rotate(${random.between(-12, 12)} 50 50)" fill="hsl(${hue()} 80% 30%)">${shape}</g></svg>`;
 }
 
-/** `count` JPEG files a class in `folder`, the same for the same seed. */
+/** Writes `count` JPEG files per class to `folder`. The same seed gives the same files. */
 export async function drawSigns(folder: string, count = 12, seed = 1): Promise<void> {
   const random = new Random(seed);
   for (const [name, shape] of Object.entries(shapes)) {
@@ -51,6 +51,6 @@ if (process.argv[1] === import.meta.filename) {
     process.exitCode = 1;
   } else {
     await drawSigns(folder);
-    console.log(`${Object.keys(shapes).join(", ")}: 12 photographs each in ${folder}`);
+    console.log(`${Object.keys(shapes).join(", ")}: 12 images each in ${folder}`);
   }
 }

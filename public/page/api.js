@@ -1,12 +1,14 @@
-/** The calls of the page: the one place that builds a request, and the curl line that does the same. */
+/** Calls the Worker's API, and builds the equivalent curl command. */
 
 /**
- * @typedef {object} Wanted
+ * Options of a classification.
+ * @typedef {object} Options
  * @property {number} topK
- * @property {string} head name of a head, or ""
+ * @property {string} head name of a head, or "" for the model's own classes
  */
 
 /**
+ * The Worker's answer for one image.
  * @typedef {object} Answer
  * @property {{name: string, version: string}} model
  * @property {{name: string, version: string}} [head]
@@ -15,31 +17,36 @@
  */
 
 /**
- * @typedef {object} Problem RFC 9457, as the Worker answers it.
+ * The Worker's RFC 9457 problem details.
+ * @typedef {object} Problem
  * @property {string} code
  * @property {string} [detail]
  * @property {number} [retryAfterSeconds]
  */
 
 /**
+ * What came of a request: an answer or a problem.
  * @typedef {object} Outcome
- * @property {number} status 0: no answer came
+ * @property {number} status HTTP status, or 0 without a response
  * @property {Answer} [answer]
  * @property {Problem} [problem]
  * @property {string} [cache] HIT, MISS or COALESCED
  * @property {string} [serverTiming]
- * @property {number} ms from sending to the answer, as the browser sees it
+ * @property {number} ms milliseconds from sending to the response, by the browser's clock
  */
 
-/** In memory only: gone with the tab. */
+/** The API key. It is kept in memory only. */
 let key = "";
 
-/** @param {string} given */
-export function useKey(given) {
-  key = given;
+/**
+ * Sets the API key for the next requests.
+ * @param {string} newKey
+ */
+export function useKey(newKey) {
+  key = newKey;
 }
 
-/** @param {Wanted} wanted */
+/** @param {Options} options */
 function pathOf({ topK, head }) {
   const query = new URLSearchParams({ top_k: String(topK) });
   if (head !== "") query.set("head", head);
@@ -52,16 +59,17 @@ function authorization() {
 }
 
 /**
+ * Classifies an image. Reports failures as a problem and does not throw.
  * @param {Blob} image
- * @param {Wanted} wanted
+ * @param {Options} options
  * @returns {Promise<Outcome>}
  */
-export async function classify(image, wanted) {
+export async function classify(image, options) {
   const startedMs = performance.now();
   try {
     const headers = { ...authorization(), "Content-Type": "image/jpeg" };
-    const response = await fetch(pathOf(wanted), { method: "POST", body: image, headers });
-    // What stands between may answer in HTML: its status still tells.
+    const response = await fetch(pathOf(options), { method: "POST", body: image, headers });
+    // A proxy may answer in HTML. Its status is still useful.
     const body = await response.json().catch(() => ({ code: "no_json", detail: response.statusText }));
     const shared = {
       status: response.status,
@@ -79,7 +87,7 @@ export async function classify(image, wanted) {
 }
 
 /**
- * What is served; undefined where the server does not say.
+ * Asks which model is served. `model` is undefined if the server does not answer.
  * @returns {Promise<{status: number, model?: {name: string, version: string, classes: number}}>}
  */
 export async function servedModel() {
@@ -92,17 +100,17 @@ export async function servedModel() {
 }
 
 /**
- * The same in a shell. The key is never shown.
+ * Returns the curl command of the same request. It does not contain the key.
  * @param {string} file name of the file
- * @param {Wanted} wanted
+ * @param {Options} options
  */
-export function curlLine(file, wanted) {
-  const door = key === "" ? "" : ' -H "Authorization: Bearer $KEY"';
-  return `curl${door} --data-binary @${quoted(file)} ${quoted(location.origin + pathOf(wanted))}`;
+export function curlLine(file, options) {
+  const authHeader = key === "" ? "" : ' -H "Authorization: Bearer $KEY"';
+  return `curl${authHeader} --data-binary @${quoted(file)} ${quoted(location.origin + pathOf(options))}`;
 }
 
 /**
- * For a POSIX shell.
+ * Quotes text for a POSIX shell.
  * @param {string} text
  */
 function quoted(text) {

@@ -1,34 +1,37 @@
-/** One image of this visit: its preview, and what the server said of it. */
+/** The card of one image: its preview, and its result. */
 import { curlLine } from "./api.js";
 import { bar, element, percent, sizeText } from "./elements.js";
-import { inWords } from "./problems.js";
+import { problemText } from "./problems.js";
 import { waterfall } from "./stages.js";
 
 /** @typedef {import("./api.js").Outcome} Outcome */
 /** @typedef {import("./api.js").Answer} Answer */
-/** @typedef {import("./api.js").Wanted} Wanted */
+/** @typedef {import("./api.js").Options} Options */
 
 /**
- * What was sent, and how.
+ * What was sent for an image.
  * @typedef {object} Sent
- * @property {File} file as it was given
- * @property {Blob} blob as it was sent
- * @property {Wanted} wanted
+ * @property {File} file the file that the user chose
+ * @property {Blob} blob what was sent: the file, or a smaller JPEG
+ * @property {Options} options
  */
 
 /** @type {Record<string, string>} */
 const cacheWords = {
   HIT: "from the cache",
   MISS: "computed",
-  COALESCED: "shared with an equal image under way",
+  COALESCED: "shared with a concurrent request",
 };
 
-/** @param {File} file */
+/**
+ * Creates the card of a file, in its waiting state.
+ * @param {File} file
+ */
 export function newCard(file) {
   const preview = element("img", "");
   preview.alt = "";
   preview.src = URL.createObjectURL(file);
-  // What the browser cannot show stays without a preview; the server may read it all the same.
+  // No preview if the browser cannot show the image. The server may still be able to read it.
   preview.addEventListener("error", () => preview.remove());
   const caption = element("figcaption", "", file.name, " ", element("span", "quiet", sizeText(file.size)));
   const answer = element("div", "answer");
@@ -42,16 +45,16 @@ export function newCard(file) {
     /**
      * @param {Outcome} outcome
      * @param {Sent} sent
-     * @param {() => void} again sends it once more
+     * @param {() => void} again sends the image again
      */
     show(outcome, sent, again) {
       const retry = () => {
-        // The button goes away, and the focus must not go with it.
+        // Move the focus before the focused button is removed.
         answer.focus();
         again();
       };
       answer.replaceChildren(
-        ...(outcome.answer ? right(outcome, outcome.answer, sent) : wrong(outcome, sent, retry)),
+        ...(outcome.answer ? answered(outcome, outcome.answer, sent) : failed(outcome, sent, retry)),
       );
     },
     dispose() {
@@ -66,7 +69,7 @@ export function newCard(file) {
  * @param {Answer} answer
  * @param {Sent} sent
  */
-function right(outcome, answer, sent) {
+function answered(outcome, answer, sent) {
   const [best] = answer.predictions;
   const rows = answer.predictions.map(({ label, score }) => {
     const name = element("span", "label", label);
@@ -90,7 +93,7 @@ function right(outcome, answer, sent) {
  */
 function facts(outcome, { model, head, image }, { file, blob }) {
   const cache = element("span", outcome.cache === "HIT" ? "hit" : "", outcome.cache ?? "");
-  const sent = blob === file ? "as it is" : `as a JPEG of ${sizeText(blob.size)}`;
+  const sent = blob === file ? "unchanged" : `as a JPEG of ${sizeText(blob.size)}`;
   const named = head ? `${head.name} ${head.version} on ${model.name}` : model.name;
   /** @type {[string, (Node | string)[]][]} */
   const entries = [
@@ -107,10 +110,10 @@ function facts(outcome, { model, head, image }, { file, blob }) {
 }
 
 /** @param {Sent} sent */
-function curl({ file, blob, wanted }) {
-  const line = curlLine(file.name, wanted);
+function curl({ file, blob, options }) {
+  const line = curlLine(file.name, options);
   const code = element("pre", "", element("code", "", line));
-  // It scrolls where it is long, so the keyboard must reach it.
+  // A long line scrolls, so the keyboard must be able to reach it.
   code.tabIndex = 0;
   const copy = element("button", "", "Copy");
   copy.type = "button";
@@ -119,13 +122,13 @@ function curl({ file, blob, wanted }) {
       await navigator.clipboard.writeText(line);
       copy.textContent = "Copied";
     } catch {
-      // Not on http:// but for localhost, and not where the user forbids it.
+      // Pages may not write to the clipboard on plain HTTP (except localhost), or if the user forbids it.
       getSelection()?.selectAllChildren(code);
-      copy.textContent = "Selected: copy it with Ctrl C";
+      copy.textContent = "Selected: press Ctrl C";
     }
   });
-  const note = blob === file ? [] : [element("p", "quiet", "It sends the file as it is, not made smaller.")];
-  return element("details", "", element("summary", "", "The same with curl"), code, copy, ...note);
+  const note = blob === file ? [] : [element("p", "quiet", "This command sends the original file.")];
+  return element("details", "", element("summary", "", "curl command"), code, copy, ...note);
 }
 
 /**
@@ -133,7 +136,7 @@ function curl({ file, blob, wanted }) {
  * @param {Sent} sent
  * @param {() => void} again
  */
-function wrong(outcome, { file, blob }, again) {
+function failed(outcome, { file, blob }, again) {
   const { status, problem } = outcome;
   const detail = [problem?.detail, status === 0 ? undefined : `${status} ${problem?.code}`].filter(Boolean);
   const retry = element("button", "", "Try again");
@@ -144,9 +147,9 @@ function wrong(outcome, { file, blob }, again) {
     element(
       "div",
       "problem",
-      element("strong", "", inWords(outcome, blob)),
+      element("strong", "", problemText(outcome, blob)),
       element("p", "detail", detail.join(" · ")),
-      // A missing key has a form of its own.
+      // A missing key has its own form.
       ...(status === 401 ? [] : [retry]),
     ),
   ];

@@ -1,6 +1,7 @@
-/** Elements without markup in strings: what a server or a file name says is always text. */
+/** Creates elements without HTML strings, so that text from a server or a file name is never markup. */
 
 /**
+ * Creates an element with a class and children.
  * @template {keyof HTMLElementTagNameMap} T
  * @param {T} tag
  * @param {string} className
@@ -15,7 +16,7 @@ export function element(tag, className, ...children) {
 }
 
 /**
- * A bar for the eye; what it says stands beside it in words.
+ * Creates a bar. Its value must also be next to it as text, because the bar is hidden from screen readers.
  * @param {number} from share of the track, 0 to 1
  * @param {number} length share of the track, 0 to 1
  */
@@ -28,18 +29,25 @@ export function bar(from, length) {
   return track;
 }
 
-/** @param {number} share 0 to 1 */
+/**
+ * Formats a share as a percentage.
+ * @param {number} share 0 to 1
+ */
 export function percent(share) {
   return `${(100 * share).toFixed(1)}%`;
 }
 
-/** @param {number} bytes */
+/**
+ * Formats a size in kB or MB.
+ * @param {number} bytes
+ */
 export function sizeText(bytes) {
   return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /**
- * The element with this id, of this kind: the page's markup and its code belong together.
+ * Returns the element with this id.
+ * @throws Error if the page has no element of this kind with this id
  * @template {HTMLElement} T
  * @param {string} id
  * @param {new () => T} kind

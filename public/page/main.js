@@ -1,15 +1,16 @@
-/** The page: images in, one after the other to the Worker, a card for each. */
+/** The page: sends each image to the Worker, one after the other, and shows a card for each. */
 import { classify, servedModel, useKey } from "./api.js";
 import { newCard } from "./card.js";
 import { byId, percent } from "./elements.js";
-import { inWords } from "./problems.js";
+import { problemText } from "./problems.js";
 import { shrink } from "./shrink.js";
 
 /**
+ * An image on the page.
  * @typedef {object} Job
  * @property {File} file
  * @property {ReturnType<typeof newCard>} view
- * @property {"answered" | "cached" | "refused" | undefined} [end] what came of it so far
+ * @property {"answered" | "cached" | "refused" | undefined} [end] its latest result
  */
 
 const results = byId("results", HTMLElement);
@@ -23,12 +24,12 @@ const shrinkFirst = byId("shrink", HTMLInputElement);
 
 /** @type {Job[]} */
 const waiting = [];
-/** Those that wait for a key. @type {Job[]} */
+/** Jobs that wait for an API key. @type {Job[]} */
 let locked = [];
 /** @type {Job[]} */
 let shown = [];
 let working = false;
-/** Keys given so far: a refusal of one that has been replaced meanwhile says nothing. */
+/** Number of keys entered so far. A refusal of a replaced key is ignored. */
 let keysGiven = 0;
 
 /** @param {Iterable<File>} files */
@@ -59,16 +60,16 @@ async function work() {
 /** @param {Job} job */
 async function ask(job) {
   const { file, view } = job;
-  const wanted = { topK: Number(topK.value), head: head.value.trim() };
+  const options = { topK: Number(topK.value), head: head.value.trim() };
   const blob = shrinkFirst.checked ? await shrink(file) : file;
   const keysThen = keysGiven;
-  const outcome = await classify(blob, wanted);
-  if (!shown.includes(job)) return; // Cleared meanwhile.
+  const outcome = await classify(blob, options);
+  if (!shown.includes(job)) return; // The user has cleared the page.
   if (outcome.status === 401 && keysThen < keysGiven) {
     waiting.push(job);
     return;
   }
-  view.show(outcome, { file, blob, wanted }, () => again(job));
+  view.show(outcome, { file, blob, options }, () => again(job));
   if (outcome.answer) {
     const [best] = outcome.answer.predictions;
     job.end = outcome.cache === "HIT" ? "cached" : "answered";
@@ -79,12 +80,12 @@ async function ask(job) {
     askForKey();
   } else {
     job.end = "refused";
-    say(`${file.name}: ${inWords(outcome, blob)}`);
+    say(`${file.name}: ${problemText(outcome, blob)}`);
   }
   summarise();
 }
 
-/** With the options as they are now. @param {Job} job */
+/** Sends an image again, with the current options. @param {Job} job */
 function again(job) {
   job.end = undefined;
   job.view.wait();
@@ -109,7 +110,7 @@ function say(text) {
 function askForKey() {
   keyForm.hidden = false;
   byId("key", HTMLInputElement).focus();
-  say("The server asks for an API key.");
+  say("The server requires an API key.");
 }
 
 /** @param {{name: string, version: string, classes?: number}} model */
@@ -144,12 +145,12 @@ for (const id of ["pick", "camera"]) {
   const input = byId(id, HTMLInputElement);
   input.addEventListener("change", () => {
     add(input.files ?? []);
-    // The same file again is a change too.
+    // Without this, choosing the same file again would not be a change.
     input.value = "";
   });
 }
 
-// Anywhere: beside the place for it, a dropped image would else replace the page.
+// Accept drops anywhere. Otherwise an image dropped outside the drop area would replace the page.
 window.addEventListener("dragover", (event) => {
   event.preventDefault();
   drop.classList.add("over");

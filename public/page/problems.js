@@ -1,41 +1,42 @@
-/** What went wrong, in the page's words; the server's own detail stands below it. */
+/** Short messages for problems. The card shows the server's detail below. */
 
 /** @typedef {import("./api.js").Outcome} Outcome */
 
 /**
+ * Returns a message that says what happened and what to do.
  * @param {Outcome} outcome
- * @param {Blob} file
+ * @param {Blob} file what was sent
  * @returns {string}
  */
-export function inWords({ status, problem }, file) {
+export function problemText({ status, problem }, file) {
   const after = problem?.retryAfterSeconds;
   const wait = after ? `in ${after} s` : "in a moment";
   switch (problem?.code) {
     case "no_answer":
-      return "No answer came. Are you online, and is the server?";
+      return "The server did not respond. Check your connection and that the server is running.";
     case "unauthorized":
-      return "The server asks for an API key. Enter it above.";
+      return "The server requires an API key. Enter it above.";
     case "unsupported_image":
       return file.type.startsWith("image/")
-        ? "The server reads JPEG. Turn on “Shrink first” and the browser converts the image."
-        : "This is not an image that the server reads.";
+        ? "The server reads only JPEG. Turn on “Shrink first” to convert the image in the browser."
+        : "This file is not an image that the server can read.";
     case "image_undecodable":
-      return "This JPEG is broken, or cut short.";
+      return "This JPEG is damaged or incomplete.";
     case "image_too_large":
       return "This image is too large for the server. Turn on “Shrink first”.";
     case "empty_body":
       return "This file is empty.";
     case "unknown_head":
-      return "There is no head of this name.";
+      return "There is no head with this name.";
     case "invalid_parameter":
-      return "The server does not take one of the options.";
+      return "The server does not accept one of the options.";
     case "rate_limited":
-      return `You have asked very often. Try again ${wait}.`;
+      return `Too many requests. Try again ${wait}.`;
     case "overloaded":
-      return `The server has much to do. Try again ${wait}.`;
+      return `The server is busy. Try again ${wait}.`;
     default:
       return status >= 500
-        ? `The server cannot answer right now. Try again ${wait}.`
-        : "The server does not take this image.";
+        ? `The server cannot respond right now. Try again ${wait}.`
+        : "The server does not accept this image.";
   }
 }

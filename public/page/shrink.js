@@ -1,19 +1,19 @@
-/** A large photo made small, or another format made JPEG, by the browser. */
+/** Makes photos smaller and converts other formats to JPEG, in the browser. */
 
-/** Pixels of the shorter side: twice what the model looks at, so that what it sees stays the same. */
+/** Pixels of the shorter side: twice what a 224-pixel model resizes to, so that its input hardly changes. */
 const shortSide = 512;
 const quality = 0.92;
 
 /**
- * A small JPEG of an image, upright.
+ * Returns an image as a small, upright JPEG.
  * @param {Blob} file
- * @returns {Promise<Blob>} the file itself where it is small already, or where the browser cannot make it smaller
+ * @returns {Promise<Blob>} the file itself if it is small already, or if the browser cannot shrink it
  */
 export async function shrink(file) {
   try {
     return (await smaller(file)) ?? file;
   } catch {
-    // It cannot read the format, or has no memory for so many pixels: the server may do better.
+    // The browser cannot read the format or has too little memory. The server may still read the file.
     return file;
   }
 }
@@ -31,7 +31,7 @@ async function smaller(file) {
   canvas.height = Math.round(bitmap.height * scale);
   const context = canvas.getContext("2d");
   if (!context) return null;
-  // Where an image is transparent, JPEG has nothing: white, not black.
+  // JPEG has no transparency: draw transparent pixels on white instead of black.
   context.fillStyle = "#fff";
   context.fillRect(0, 0, canvas.width, canvas.height);
   context.imageSmoothingQuality = "high";

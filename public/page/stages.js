@@ -1,10 +1,11 @@
-/** Where the time went, as the server tells it: clocks stand still during CPU work on a deployed Worker, so local only. */
+/** Shows the server's timings. Local servers only: the clocks of a deployed Worker stand still during CPU work. */
 import { bar, element } from "./elements.js";
 
 const local = ["localhost", "127.0.0.1", "[::1]"].includes(location.hostname);
 
 /**
- * @param {string} serverTiming as `read;dur=1.5, run;dur=20`
+ * Parses a Server-Timing header.
+ * @param {string} serverTiming such as `read;dur=1.5, run;dur=20`
  * @returns {{name: string, ms: number}[]}
  */
 export function stagesOf(serverTiming) {
@@ -16,8 +17,8 @@ export function stagesOf(serverTiming) {
 }
 
 /**
- * A small waterfall; undefined where the timings mean nothing.
- * @param {string} serverTiming its `total` is the whole, the others follow each other
+ * Draws the stages as a waterfall. Returns undefined for a deployed Worker or without timings.
+ * @param {string} serverTiming `total` is the whole request; the other stages follow each other
  */
 export function waterfall(serverTiming) {
   const all = stagesOf(serverTiming);

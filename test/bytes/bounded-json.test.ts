@@ -5,7 +5,7 @@ import { checkStructure, JsonError, type JsonLimits, parseJson } from "../../src
 const utf8 = (text: string) => new TextEncoder().encode(text);
 const noLimits: JsonLimits = { maxDepth: 1e9, maxStructure: 1e9 };
 
-/** The structure of a JSON text, found by parsing it. */
+/** Counts the structure of a JSON text by parsing it. */
 function structureOf(value: unknown): { depth: number; structure: number } {
   if (value === null || typeof value !== "object") return { depth: 0, structure: 0 };
   const parts = Object.values(value).map(structureOf);
@@ -18,7 +18,7 @@ function structureOf(value: unknown): { depth: number; structure: number } {
 }
 
 describe("JSON from outside", () => {
-  test("is read as JSON.parse reads it", () => {
+  test("is parsed like JSON.parse does", () => {
     fc.assert(
       fc.property(fc.json(), (text) => {
         expect(parseJson(utf8(text), noLimits)).toEqual(JSON.parse(text));
@@ -26,7 +26,7 @@ describe("JSON from outside", () => {
     );
   });
 
-  test("passes with just as much structure as it may have, and is refused with more", () => {
+  test("is accepted with exactly the allowed structure, and refused with more", () => {
     fc.assert(
       fc.property(fc.json(), fc.constantFrom(0, 2), (text, indent) => {
         const value: unknown = JSON.parse(text);
@@ -48,14 +48,14 @@ describe("JSON from outside", () => {
     ["escaped quotes and brackets", '\\"['.repeat(1000)],
     ["escaped backslashes", "\\\\".repeat(1000)],
     ["keys", "{,:}".repeat(1000)],
-  ])("%s in a string are no structure", (_, content) => {
+  ])("%s in a string do not count as structure", (_, content) => {
     const limits = { maxDepth: 1, maxStructure: 3 };
     const text = `{"inputs":"${content}"}`;
     expect(parseJson(utf8(text), limits)).toEqual(JSON.parse(text));
     expect(() => checkStructure(utf8(`{"inputs":"${content}",}`), limits)).toThrow(/more than 3 brackets/);
   });
 
-  test("is refused for its depth and for its structure before it is parsed, whether or not it is JSON", () => {
+  test("is refused for its depth or structure before it is parsed, valid or not", () => {
     const limits = { maxDepth: 8, maxStructure: 64 };
     expect(() => parseJson(utf8("[".repeat(4e6)), limits)).toThrow(/nests more than 8 levels deep/);
     expect(() => parseJson(utf8("[],".repeat(1e6)), limits)).toThrow(/more than 64 brackets/);
@@ -63,11 +63,11 @@ describe("JSON from outside", () => {
     expect(() => parseJson(utf8(`{${keys}}`), limits)).toThrow(/more than 64 brackets/);
   });
 
-  test.each(["", "{", '"', '"\\"', '{"a":1}x', "\ud800", "]"])("%j is not JSON", (text) => {
+  test.each(["", "{", '"', '"\\"', '{"a":1}x', "\ud800", "]"])("%j is refused as no JSON", (text) => {
     expect(() => parseJson(utf8(text), noLimits)).toThrow(new JsonError("is not JSON"));
   });
 
-  test("bytes that are not UTF-8 are not JSON", () => {
+  test("bytes that are not UTF-8 are refused as no JSON", () => {
     expect(() => parseJson(Uint8Array.of(0x22, 0xff, 0x22), noLimits)).toThrow(JsonError);
   });
 });

@@ -1,4 +1,4 @@
-/** Bodies read into one piece: by a byte stream straight to its place, by any other from chunks. */
+/** Reads bodies into one array: from a byte stream directly, from any other stream by chunks. */
 import fc from "fast-check";
 import { afterEach, describe, expect, test, vi } from "vitest";
 import {
@@ -14,7 +14,7 @@ import { firstReadBytes } from "../../src/limits.ts";
 import { deferred, never } from "../support/deferred.ts";
 
 interface Source {
-  /** What comes at the end; else it just ends. */
+  /** What happens at the end. By default the stream ends. */
   readonly end?: "error" | "silence";
   readonly onCancel?: () => void;
   readonly onChunk?: (bytes: number) => void;
@@ -37,7 +37,7 @@ const makeOf =
         if (end === "error") throw new Error("reset");
         if (end === "silence") return never<void>();
         controller.close();
-        // A reader that brought a buffer gets it back, empty.
+        // A reader that passed a buffer gets it back, empty.
         controller.byobRequest?.respond(0);
       },
       cancel: onCancel,
@@ -70,7 +70,7 @@ describe.each([
   ["a byte stream, as bodies are in workerd", byteStreams],
   ["a stream of chunks", makeOf(undefined)],
 ])("%s", (_, make) => {
-  test("is read whole, however it is cut and whatever was announced", async () => {
+  test("is read completely, however it is split and whatever length was announced", async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.array(fc.uint8Array({ minLength: 1, maxLength: 300 }), { maxLength: 12 }),
@@ -78,14 +78,14 @@ describe.each([
         async (chunks, announced) => {
           const whole = await readStream(make(chunks), { maxBytes: 4000, expectedBytes: announced });
           expect(Buffer.from(whole).equals(Buffer.concat(chunks))).toBe(true);
-          // No room is left over, which would be held as long as the image is.
+          // No memory is left over. It would be held as long as the image.
           expect(whole.buffer.byteLength).toBe(whole.length);
         },
       ),
     );
   });
 
-  test("of just as many bytes as may come is read, of one more refused and cancelled", async () => {
+  test("of exactly the limit is read, of one byte more is refused and cancelled", async () => {
     const chunks = [bytes(1, 2, 3), bytes(4, 5)];
     const more = [...chunks, bytes(6), bytes(7), bytes(8)];
     expect(await readStream(make(chunks), { maxBytes: 5, expectedBytes: 5 })).toEqual(bytes(1, 2, 3, 4, 5));
@@ -95,7 +95,7 @@ describe.each([
     expect(onCancel).toHaveBeenCalledOnce();
   });
 
-  test("that breaks off says how much had come", async () => {
+  test("that breaks off is reported with the received bytes", async () => {
     const reading = readStream(make([bytes(1, 2, 3)], { end: "error" }), { maxBytes: 10, expectedBytes: 10 });
     expect(await refusal(reading)).toEqual({
       code: "body_interrupted",
@@ -104,7 +104,7 @@ describe.each([
     });
   });
 
-  test("that stalls is cut off, and cancelled", async () => {
+  test("that stalls is refused and cancelled", async () => {
     const onCancel = vi.fn();
     const pace = { idleMs: 20, minBytesPerSecond: 1 };
     const stream = make([bytes(1, 2, 3)], { end: "silence", onCancel });
@@ -113,7 +113,7 @@ describe.each([
     expect(onCancel).toHaveBeenCalledOnce();
   });
 
-  test("that drips is cut off, however long it goes on; one that keeps pace is not", async () => {
+  test("that is too slow is cut off; one that keeps the minimum speed is not", async () => {
     vi.useFakeTimers();
     const drips = (everyMs: number) => {
       let left = 40;
@@ -135,7 +135,7 @@ describe.each([
     vi.useRealTimers();
   });
 
-  test("that somebody else reads is not waited for", async () => {
+  test("that another reader has locked fails at once", async () => {
     const stream = make([bytes(1)]);
     stream.getReader();
     await expect(readStream(stream, { maxBytes: 10 })).rejects.toThrow(TypeError);
@@ -145,8 +145,8 @@ describe.each([
 describe.each([
   ["a byte stream", byteStreams],
   ["a stream of chunks", makeOf(undefined)],
-])("the room of %s", (_, make) => {
-  /** Notes what is asked for. */
+])("the memory for %s", (_, make) => {
+  /** Records what is requested. */
   class CountedRoom implements Room {
     heldBytes = firstReadBytes;
     readonly grown: number[] = [];
@@ -159,7 +159,7 @@ describe.each([
   const piece = (length: number) => new Uint8Array(length).fill(7);
   const pieces = (count: number, length: number) => Array.from({ length: count }, () => piece(length));
 
-  test("a body of one read buffer takes no more than was there", async () => {
+  test("a body of one read buffer needs no more than the first permit", async () => {
     const room = new CountedRoom();
     await readStream(make([piece(firstReadBytes)]), { maxBytes: 1e6, expectedBytes: firstReadBytes, room });
     expect(room.grown).toEqual([]);
@@ -170,7 +170,7 @@ describe.each([
     ["not announced", undefined],
     ["announced too short", 100 * KiB],
     ["announced too long", 4e6],
-  ])("it grows in steps, at most one ahead of what has come: %s", async (_, expectedBytes) => {
+  ])("grows in steps, at most one ahead of the received bytes: %s", async (_, expectedBytes) => {
     const room = new CountedRoom();
     let arrived = 0;
     const growTo = room.growTo.bind(room);
@@ -187,7 +187,7 @@ describe.each([
     expect(room.heldBytes).toBeGreaterThanOrEqual(2e6);
   });
 
-  test("a sender that announces much and sends little takes a first read buffer", async () => {
+  test("a sender that announces much and sends little takes one read buffer", async () => {
     const room = new CountedRoom();
     const stream = make([piece(1000)], { end: "silence" });
     const pace = { idleMs: 20, minBytesPerSecond: 1 };
@@ -195,7 +195,7 @@ describe.each([
     expect(room.grown).toEqual([]);
   });
 
-  test("nothing more is read while there is no room, and the sender is not timed meanwhile", async () => {
+  test("while there is no memory, nothing is read and the sender is not timed", async () => {
     const chunks = pieces(20, 10_000);
     const read: number[] = [];
     const { promise, resolve } = deferred<void>();
@@ -211,7 +211,7 @@ describe.each([
     expect(read.length).toBe(20);
   });
 
-  test("a refusal of room cancels the stream", async () => {
+  test("a refusal of memory cancels the stream", async () => {
     const onCancel = vi.fn();
     const room: Room = { heldBytes: 0, growTo: () => Promise.reject(new Error("no room")) };
     const reading = readStream(make(pieces(2, 10), { onCancel }), { maxBytes: 100, room });
@@ -220,7 +220,7 @@ describe.each([
   });
 });
 
-test("chunks that lie in one buffer with others leave it alone; the rest are freed as they are joined", () => {
+test("chunks that share a buffer are not freed; all others are freed as they are joined", () => {
   const shared = bytes(1, 2, 3, 4);
   const own = bytes(9);
   expect(joinChunks([shared.subarray(0, 2), own])).toEqual(bytes(1, 2, 9));
@@ -228,17 +228,17 @@ test("chunks that lie in one buffer with others leave it alone; the rest are fre
   expect(own.buffer.detached).toBe(true);
 });
 
-/** Keeps the thread busy, as decoding does. */
+/** Keeps the thread busy, like decoding. */
 function block(ms: number): void {
   for (const untilMs = Date.now() + ms; Date.now() < untilMs; );
 }
 
-/** Settles in the same turn as a timer of `ms`, but after it, as data from a socket does. */
+/** Settles in the same turn as a timer of `ms`, but after it, like data from a socket. */
 const arrivesAfter = (ms: number) =>
   new Promise((resolve) => setTimeout(() => setImmediate(resolve, "data"), ms));
 
 describe("settleWithin", () => {
-  test("what settles while the thread is busy is not taken for late; what is missing is", async () => {
+  test("a promise that settles while the thread is busy is not late; one that does not settle is", async () => {
     const settled = settleWithin(arrivesAfter(50), 300);
     const missing = settleWithin(never(), 300);
     block(1000);
@@ -250,7 +250,7 @@ describe("settleWithin", () => {
 describe("IdleTimer", () => {
   afterEach(() => void vi.useRealTimers());
 
-  test("one timer is all that a thousand waits take", async () => {
+  test("a thousand waits need one timer", async () => {
     const spy = vi.spyOn(globalThis, "setTimeout");
     const timer = new IdleTimer(60_000);
     for (let i = 0; i < 1000; i++) expect(await timer.settle(Promise.resolve(i))).toBe(i);
@@ -259,7 +259,7 @@ describe("IdleTimer", () => {
     spy.mockRestore();
   });
 
-  test("the time counts from the last wait, not from the first", async () => {
+  test("the time counts from the last wait", async () => {
     vi.useFakeTimers();
     const timer = new IdleTimer(100);
     for (let i = 0; i < 5; i++) {
@@ -269,7 +269,7 @@ describe("IdleTimer", () => {
       expect(await settled).toBe(i);
     }
     let outcome: unknown;
-    timer.settle(never()).then((value) => {
+    void timer.settle(never()).then((value) => {
       outcome = value;
     });
     await vi.advanceTimersByTimeAsync(99);
@@ -279,7 +279,7 @@ describe("IdleTimer", () => {
     expect(vi.getTimerCount()).toBe(0);
   });
 
-  test("what settles while the thread is busy is not taken for late", async () => {
+  test("a promise that settles while the thread is busy is not late", async () => {
     const timer = new IdleTimer(300);
     const settled = timer.settle(arrivesAfter(50));
     block(1000);
@@ -287,14 +287,14 @@ describe("IdleTimer", () => {
     timer.stop();
   });
 
-  test("what is missing is noticed also when the thread was busy", async () => {
+  test("a missing result is noticed although the thread was busy", async () => {
     const timer = new IdleTimer(100);
     const settled = timer.settle(never());
     block(300);
     expect(await settled).toBe(timedOut);
   });
 
-  test("counts the time of its waits, without the time in which the thread was busy or nothing was waited for", async () => {
+  test("counts the time of its waits, without the time in which the thread was busy or nothing waited", async () => {
     vi.useFakeTimers();
     const timer = new IdleTimer(10_000);
     const sleep = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
@@ -304,7 +304,7 @@ describe("IdleTimer", () => {
     await vi.advanceTimersByTimeAsync(5000);
     const second = timer.settle(sleep(2000));
     await vi.advanceTimersByTimeAsync(100);
-    // Time passes and no timer fires.
+    // Time passes without a timer firing.
     vi.setSystemTime(Date.now() + 30_000);
     await vi.advanceTimersByTimeAsync(1900);
     await second;
@@ -313,7 +313,7 @@ describe("IdleTimer", () => {
     timer.stop();
   });
 
-  test("a failure is passed on, and a stopped timer leaves nothing behind", async () => {
+  test("a failure is passed on, and a stopped timer leaves no timeout", async () => {
     vi.useFakeTimers();
     const timer = new IdleTimer(100);
     await expect(timer.settle(Promise.reject(new Error("reset")))).rejects.toThrow("reset");
@@ -322,7 +322,7 @@ describe("IdleTimer", () => {
   });
 });
 
-test("a body that is refused or breaks off leaves no bytes to the garbage collector", async () => {
+test("a body that is refused or breaks off is freed at once", async () => {
   let reads = 0;
   const failing = new ReadableStream({
     type: "bytes",

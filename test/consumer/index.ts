@@ -1,4 +1,4 @@
-/** Everything that the package exports, in one Worker: the classifier in process, a plain handler wrapped, all types. */
+/** Uses everything that the package exports in one Worker: the classifier in process, a wrapped handler, all types. */
 import { exports } from "cloudflare:workers";
 import { type BlockLabelsOptions, blockLabels } from "edge-resnet/block-labels";
 import type { Classification, Embedding, Failed, ImageClassifier, Prediction } from "edge-resnet/contract";
@@ -12,7 +12,7 @@ interface Env {
   readonly MODEL_NAME: string;
 }
 
-/** Found when it is wanted: at start-up there is none yet. */
+/** Resolved per call, because it does not exist at start-up. */
 const classifier = () => (exports as unknown as { ClassifierService: ImageClassifier }).ClassifierService;
 
 const blocked: BlockLabelsOptions = { labels: ["frog"], minScore: 0.5 };

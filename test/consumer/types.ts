@@ -1,4 +1,4 @@
-/** That the types are there and say no: each line fails to compile where they had become `any`. */
+/** Checks that the types reject wrong options: a line fails to compile if its type became `any`. */
 import { blockLabels } from "edge-resnet/block-labels";
 import type { Classification, Failed, ImageClassifier } from "edge-resnet/contract";
 import { classifyImages as inHono } from "edge-resnet/hono";
@@ -10,16 +10,16 @@ interface Env {
 
 const classifier = (env: Env) => env.CLASSIFIER;
 
-// @ts-expect-error: open or closed
+// @ts-expect-error: onError is open or closed
 export const ajar = classifyImages({ classifier, onError: "ajar" });
 
-// @ts-expect-error: a classifier is needed
+// @ts-expect-error: classifier is required
 export const none = inHono({ topK: 3 });
 
-// @ts-expect-error: a list of labels
+// @ts-expect-error: labels is a list
 export const policy = blockLabels({ labels: "truck" });
 
 export function best(answer: Classification | Failed): string | undefined {
-  // @ts-expect-error: whether it failed must be asked first
+  // @ts-expect-error: check `ok` first
   return answer.predictions[0]?.label;
 }

@@ -47,7 +47,7 @@ export function readPage(file: string, text: string): Page {
   const links: string[] = [];
   const anchors = new Set<string>();
   const slugger = new GithubSlugger();
-  walkTokens(tokens, (token) => {
+  void walkTokens(tokens, (token) => {
     if (token.type === "link" || token.type === "image") links.push(token.href);
     // GitHub makes an anchor of the text of a link, without its target.
     if (token.type === "heading") anchors.add(slugger.slug(token.text.replaceAll(/\[(.*?)\]\(.*?\)/g, "$1")));

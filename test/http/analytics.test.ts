@@ -29,7 +29,7 @@ function appWith(dataset: AnalyticsDataset | undefined, logged: unknown[] = []) 
 }
 
 describe("analytics", () => {
-  test("a request is one point: columns in the documented order, the route's pattern for a path", async () => {
+  test("each request writes one data point, with the documented columns and the route's pattern", async () => {
     const points: Point[] = [];
     const app = appWith({ writeDataPoint: (point) => points.push(point) });
     await app.request("/models/secret-name?x=1", { method: "POST" });
@@ -49,7 +49,7 @@ describe("analytics", () => {
     expect(points[0]!.doubles[2]).toBeGreaterThanOrEqual(0);
   });
 
-  test("a dataset that fails fails nothing and is told", async () => {
+  test("a failing dataset is logged and fails no request", async () => {
     const logged: unknown[] = [];
     const dataset = {
       writeDataPoint: () => {
@@ -61,7 +61,7 @@ describe("analytics", () => {
     expect(logged).toEqual([{ event: "analytics_failed", reason: "Error: too many points" }]);
   });
 
-  test("without a dataset nothing is different", async () => {
+  test("without a dataset requests work the same", async () => {
     expect((await appWith(undefined).request("/models/x", { method: "POST" })).status).toBe(200);
   });
 });

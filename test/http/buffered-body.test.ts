@@ -1,4 +1,4 @@
-/** A body held for classification and then sent on, to clients that read at every pace. test/worker/cdn.test.ts has workerd. */
+/** A body that is held for classification and then sent to clients of any speed. test/worker/cdn.test.ts runs it in workerd. */
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import { joinChunks } from "../../src/bytes/read-stream.ts";
 import { Admission } from "../../src/concurrency/admission.ts";
@@ -6,7 +6,7 @@ import { bufferUpTo, send } from "../../src/http/cdn/buffered-body.ts";
 
 const KiB = 1024;
 
-/** As workerd's: a write resolves when the reader has taken the bytes, which are copied, and an abort ends it at once. */
+/** Behaves like workerd's stream: a write copies its bytes and resolves when they are read, and an abort ends it at once. */
 class IdentityTransformStream {
   readonly readable: ReadableStream<Uint8Array>;
   readonly writable: WritableStream<Uint8Array>;
@@ -73,7 +73,7 @@ describe("a body that is read into memory", () => {
     return { permit, buffered: await bufferUpTo(body, { maxBytes, withinMs: 50, permit }) };
   };
 
-  test("takes room as its bytes arrive, and no more than they need", async () => {
+  test("takes memory as its bytes arrive, and no more than they need", async () => {
     const admission = admissionOf(1000 * KiB);
     const { permit, buffered } = await buffer(admission, 300 * KiB, 500 * KiB);
     expect(buffered.rest).toBe(undefined);
@@ -82,7 +82,7 @@ describe("a body that is read into memory", () => {
     sameBytes(joinChunks(buffered.chunks), numbered(300 * KiB));
   });
 
-  test("is left in its stream where there is no room for it", async () => {
+  test("stays in its stream if there is no memory for it", async () => {
     const admission = admissionOf(500 * KiB);
     const other = await admission.acquire({ bytes: 300 * KiB, maxBytes: 300 * KiB });
     const { permit, buffered } = await buffer(admission, 400 * KiB, 500 * KiB);
@@ -93,7 +93,7 @@ describe("a body that is read into memory", () => {
     expect(admission.heldBytes).toBe(0);
   });
 
-  test("is left in its stream where it is too large", async () => {
+  test("stays in its stream if it is too large", async () => {
     const { permit, buffered } = await buffer(admissionOf(500 * KiB), 400 * KiB, 100 * KiB);
     expect(buffered.rest?.reason).toBe("image_too_large");
     expect(permit.heldBytes).toBe(100 * KiB);
@@ -119,7 +119,7 @@ describe("a body that is sent", () => {
   test.each([
     ["whole", 400 * KiB],
     ["with a rest", 200 * KiB],
-  ])("%s arrives byte for byte, and gives up its chunks one by one", async (_, buffered) => {
+  ])("%s arrives byte for byte, and frees its chunks one by one", async (_, buffered) => {
     const bytes = numbered(400 * KiB);
     const { readable, done, sent, progress } = sending(bytes, buffered);
     sameBytes(new Uint8Array(await new Response(readable).arrayBuffer()), bytes);
@@ -128,7 +128,7 @@ describe("a body that is sent", () => {
     expect(progress.slices).toBeGreaterThanOrEqual(buffered / (64 * KiB));
   });
 
-  test("to a client that stops reading is cut off, and gives up what is left", async () => {
+  test("to a client that stops reading is cut off, and frees the rest", async () => {
     const { readable, done, sent } = sending(numbered(400 * KiB), 400 * KiB);
     const reader = readable.getReader();
     expect((await reader.read()).value?.length).toBe(64 * KiB);
@@ -137,14 +137,14 @@ describe("a body that is sent", () => {
     await expect(reader.read()).rejects.toThrow("the client read nothing for 50 ms");
   });
 
-  test("to a client that never reads is cut off, too", async () => {
+  test("to a client that never reads is cut off", async () => {
     const { done, sent } = sending(numbered(400 * KiB), 400 * KiB);
     await done;
     expect(sent).toEqual([200 * KiB, 200 * KiB]);
   });
 
-  test("to a client that reads on and on, too slowly, is cut off", async () => {
-    // Never idle, but 64 KiB take 5 ms where a GiB should take a second.
+  test("to a client that reads without a pause but too slowly is cut off", async () => {
+    // The client is never idle, but needs 5 ms per 64 KiB, when the limit is a GiB per second.
     const { readable, done } = sending(numbered(4096 * KiB), 4096 * KiB, 1024 * 1024 * KiB);
     const reader = readable.getReader();
     const drained = (async () => {
@@ -156,7 +156,7 @@ describe("a body that is sent", () => {
     await done;
   });
 
-  test("to a client that goes away ends, and gives up what is left", async () => {
+  test("to a client that disconnects ends, and frees the rest", async () => {
     const { readable, done, sent } = sending(numbered(400 * KiB), 200 * KiB);
     await readable.cancel();
     await done;

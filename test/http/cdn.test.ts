@@ -9,7 +9,7 @@ const originAt = (href: string): ImageOrigin => ({ url: new URL(href), hosts: []
 
 describe("the headers of a labelled image", () => {
   test.each(["tench, Tinca tinca", "a\r\nSet-Cookie: x=1", "Kühlschrank 冷蔵庫", "\ud800 alone", ""])(
-    "label %j is one header value that decodes to itself",
+    "label %j is one header value, which decodes to the label",
     (label) => {
       const headers = new Headers();
       headers.set("X-Image-Label", encodeHeaderText(label));
@@ -35,7 +35,7 @@ test.each([
     "/cdn/a..b/...%2fc%5cd/100%25.jpg",
     "https://o.example/photos/a..b/...%2fc%5cd/100%25.jpg",
   ],
-])("the origin %s has %s at %s", (origin, asked, expected) => {
+])("the origin %s serves %s at %s", (origin, asked, expected) => {
   expect(originUrl(originAt(origin), new URL(`https://w.example${asked}`)).href).toBe(expected);
 });
 
@@ -56,7 +56,7 @@ describe("a path", () => {
     "/..;/x",
     "/..;a=b%2fx",
     `/%${"25".repeat(5_000)}2e`,
-  ])("%.30s is refused: an origin that decodes it could leave IMAGE_ORIGIN", (path) => {
+  ])("%.30s is refused, because an origin that decodes it could leave IMAGE_ORIGIN", (path) => {
     const attempt = () =>
       originUrl(originAt("https://o.example/photos"), new URL(`https://w.example/cdn${path}`));
     expect(attempt).toThrow(ClassifierError);
@@ -72,7 +72,7 @@ describe("a path", () => {
     fc.assert(
       fc.property(fc.array(piece, { maxLength: 12 }), (pieces) => {
         const request = new URL(`https://w.example/cdn/${pieces.join("")}`);
-        // The URL parser resolves plain dot segments: such a path may no longer be one of /cdn/.
+        // The URL parser resolves plain dot segments, so such a path may no longer be below /cdn/.
         fc.pre(request.pathname.startsWith("/cdn/"));
         let url: URL;
         try {
@@ -94,7 +94,7 @@ describe("a path", () => {
 });
 
 test.each(["x".repeat(100_000), "💥".repeat(100_000), "\ud800".repeat(1000)])(
-  "a label without end makes a header that has one",
+  "an extremely long label gives a short header",
   (label) => {
     const value = encodeHeaderText(label);
     expect(value.length).toBeLessThanOrEqual(12 * 200);
@@ -102,7 +102,7 @@ test.each(["x".repeat(100_000), "💥".repeat(100_000), "\ud800".repeat(1000)])(
   },
 );
 
-describe("of the origin's headers the client gets", () => {
+describe("the client receives of the origin's headers", () => {
   const image = {
     "Content-Type": "image/jpeg",
     "Content-Length": "9",
@@ -162,7 +162,7 @@ describe("of the origin's headers the client gets", () => {
     "X-Foo": "bar",
   };
 
-  test("what describes the image", () => {
+  test("those that describe the image", () => {
     const headers = clientHeaders(new Headers(image), false);
     for (const [name, value] of Object.entries(image))
       expect([name, headers.get(name)]).toEqual([name, value]);
@@ -170,11 +170,11 @@ describe("of the origin's headers the client gets", () => {
     expect(clientHeaders(new Headers({ Vary: "User-Agent" }), false).get("Vary")).toBe("User-Agent, Accept");
   });
 
-  test("nothing about its connection, its cookies, this host's policy, or what nobody has heard of", () => {
+  test("none about its connection, cookies or this host's policy, and no unknown ones", () => {
     const headers = clientHeaders(new Headers({ ...image, ...unwanted }), false);
     expect(Object.keys(unwanted).filter((name) => headers.has(name))).toEqual([]);
     expect(headers.get("ETag")).toBe('"v1"');
-    // Connection names the one, and a chunked body has no use for the other.
+    // Connection names the first, and the second has no meaning with a chunked body.
     expect([headers.get("Content-Language"), headers.get("Content-Length")]).toEqual([null, null]);
   });
 
@@ -192,7 +192,7 @@ describe("of the origin's headers the client gets", () => {
     ["public, s-maxage=9, max-age=5, immutable", "private, max-age=5, immutable"],
     ['private="x", no-store', "private, no-store"],
     ["", "private"],
-  ])("with a key, of Cache-Control %s what no shared cache keeps", (theirs, ours) => {
+  ])("with a key, Cache-Control %s in a form that no shared cache stores", (theirs, ours) => {
     const headers = clientHeaders(new Headers({ ...image, "Cache-Control": theirs }), true);
     expect(headers.get("Cache-Control")).toBe(ours);
     expect(headers.has("CDN-Cache-Control")).toBe(false);
@@ -207,7 +207,7 @@ test.each([
   ["Accept-Encoding, user-agent", false],
   ["ACCEPT", false],
   ["*", false],
-])("an answer with Vary: %s is remembered by its URL: %s", (vary, remembered) => {
+])("a response with Vary: %s is remembered by its URL: %s", (vary, remembered) => {
   for (const validator of [{ ETag: '"v1"' }, { "Last-Modified": "Mon, 01 Jun 2026 00:00:00 GMT" }]) {
     const headers = { ...validator, ...(vary === undefined ? {} : { Vary: vary }) };
     const validators = validatorsOf(new Response("", { headers: headers as Record<string, string> }));

@@ -1,4 +1,4 @@
-/** Thousands of requests that no well-meaning client sends, through the whole app: each answer keeps the contract. */
+/** Sends thousands of hostile requests through the whole app. Each answer must keep the API's contract. */
 import fc from "fast-check";
 import sharp from "sharp";
 import { afterEach, beforeEach, expect, test, vi } from "vitest";
@@ -49,7 +49,7 @@ async function expectWell(): Promise<void> {
   });
 }
 
-test("3,000 hostile requests: the contract's statuses, no trace, no foreign header; the next good one is right", async () => {
+test("3,000 hostile requests get documented statuses, no stack trace and no foreign header; the next good one is right", async () => {
   await fc.assert(
     fc.asyncProperty(requests(image), async (sent) => {
       expect(breaches(await send(sent))).toEqual([]);
@@ -61,7 +61,7 @@ test("3,000 hostile requests: the contract's statuses, no trace, no foreign head
   await expectWell();
 });
 
-test("a good image is answered the same whatever headers and unknown parameters come with it", async () => {
+test("a valid image gets the same answer with any headers and unknown parameters", async () => {
   const good = await send({ method: "POST", target: "/v1/classify", headers: {}, body: image });
   await fc.assert(
     fc.asyncProperty(headers, query, async (fields, search) => {

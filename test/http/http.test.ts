@@ -55,7 +55,7 @@ describe("a body that is one image", () => {
   });
 
   test.each([undefined, "2", "6", "300000"])(
-    "holds a body once, its chunks' memory being given back as they come, announced as %s",
+    "holds a body once and frees its chunks as they arrive, announced as %s",
     async (length) => {
       const chunks = [1, 2, 3].map((byte) => new Uint8Array(70_000).fill(byte));
       const headers: Record<string, string> = length === undefined ? {} : { "Content-Length": length };
@@ -67,7 +67,7 @@ describe("a body that is one image", () => {
     },
   );
 
-  test("stops reading as soon as the limit is passed, whatever Content-Length says", async () => {
+  test("stops reading when the limit is exceeded, whatever Content-Length says", async () => {
     let pulled = 0;
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
@@ -85,13 +85,13 @@ describe("a body that is one image", () => {
     expect(pulled).toBeLessThanOrEqual(5);
   });
 
-  test("an announced length over the limit is refused unread", async () => {
+  test("refuses an announced length over the limit unread", async () => {
     const request = post([new Uint8Array(1)], { "Content-Length": "101" });
     expect(await reasonOf(read(request, 100))).toMatchObject({ measured: 101, limit: 100 });
     expect(request.bodyUsed).toBe(false);
   });
 
-  test.each([[[]], [[new Uint8Array(0)]]])("no bytes are an empty body", async (chunks) => {
+  test.each([[[]], [[new Uint8Array(0)]]])("reports an empty body", async (chunks) => {
     const bucket = new MemoryBucket();
     await seedTinyPack(bucket);
     const response = await new TinyApp(bucket).fetch(post(chunks));
@@ -103,7 +103,7 @@ describe("a body that is one image", () => {
   });
 
   test.each(["0", "5", "100000"])(
-    "a Content-Length of %s beside Transfer-Encoding: chunked is ignored",
+    "ignores a Content-Length of %s with Transfer-Encoding: chunked",
     async (length) => {
       const headers = { "Content-Length": length, "Transfer-Encoding": "chunked" };
       const source = requestSource(post([new Uint8Array(20)], headers), 100);
@@ -112,7 +112,7 @@ describe("a body that is one image", () => {
     },
   );
 
-  test("a client that breaks off is told apart from a short image", async () => {
+  test("reports a client that breaks off, not a short image", async () => {
     const request = post([new Uint8Array(7)], {}, new Error("Network connection lost."));
     expect(await reasonOf(read(request, 10))).toMatchObject({
       code: "body_interrupted",
@@ -219,7 +219,7 @@ describe("problemResponse", () => {
     },
   );
 
-  test("what we did not foresee is a 500 without its message or stack", async () => {
+  test("an unexpected error is a 500 without its message or stack", async () => {
     const error = toClassifierError(new TypeError("secret at /srv/x.ts:1"));
     expect(await problemResponse(error, "id-2").text()).not.toMatch(/secret|srv|TypeError/);
     expect(error.cause).toBeInstanceOf(TypeError);

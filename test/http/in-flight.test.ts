@@ -1,4 +1,4 @@
-/** What /readyz and the log tell of the memory that requests hold. */
+/** What /readyz and the log report about the memory that requests hold. */
 import { beforeEach, expect, test, vi } from "vitest";
 import { firstReadBytes, maxInFlightBytes } from "../../src/limits.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
@@ -19,7 +19,7 @@ async function inFlight() {
   return ((await response.json()) as { in_flight: typeof idle }).in_flight;
 }
 
-test("a request that sends its body is seen by /readyz; when it is answered, nothing is held", async () => {
+test("/readyz counts a request that sends its body, and nothing after the answer", async () => {
   expect(await inFlight()).toEqual(idle);
   let send = (_: Uint8Array | undefined) => {};
   const body = new ReadableStream<Uint8Array>({
@@ -42,7 +42,7 @@ test("a request that sends its body is seen by /readyz; when it is answered, not
   expect(line).toMatchObject({ permits: 0, permit_bytes: 0, waiting: 0 });
 });
 
-test("with API_KEYS set, only a caller with a key sees it", async () => {
+test("with API_KEYS set, only a caller with a key sees the counts", async () => {
   const bucket = new MemoryBucket();
   await seedTinyPack(bucket);
   const key = "0123456789abcdef";

@@ -1,4 +1,4 @@
-/** The bodies of /v1/classify, cut into chunks in every way that a network may. */
+/** Bodies of /v1/classify, split into chunks in every way that a network can. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
@@ -32,10 +32,10 @@ const part = (image: Uint8Array) =>
 const codeOf = (error: unknown) => (error as ClassifierError).reason?.code ?? String(error);
 
 describe("readImageParts", () => {
-  test("gives every image back, however the body is cut, whatever follows its end", async () => {
+  test("returns every image, however the body is split and whatever follows its end", async () => {
     const image = fc.oneof(
       fc.uint8Array({ maxLength: 60 }),
-      // What looks like the boundary, and is not.
+      // These look like the boundary, but are not.
       fc
         .constantFrom("\r\n--x", "\r\n--xx", "--xy", "\r\n-", "\r\r\n--x")
         .map((text) => new Uint8Array(Buffer.from(text))),
@@ -54,7 +54,7 @@ describe("readImageParts", () => {
     );
   });
 
-  test("refuses anything else as malformed, never in another way", async () => {
+  test("refuses everything else as malformed", async () => {
     const text = fc.array(
       fc.constantFrom("--xy", "\r\n", "--", "\r\n\r\n", ":", "name=", '"image"', "\xff", "a"),
       { maxLength: 20 },
@@ -73,12 +73,12 @@ describe("readImageParts", () => {
 describe("decodeBase64", () => {
   const decode = (text: string) => decodeBase64(text, 1e6, "a JPEG in base64");
 
-  test("takes a data: URL", () => {
+  test("accepts a data: URL", () => {
     for (const prefix of ["data:image/jpeg;base64,", "DATA:image/svg+xml;BASE64,"])
       expect(decode(`${prefix}/9j/`)).toEqual(Uint8Array.of(0xff, 0xd8, 0xff));
   });
 
-  test("gives every image back, padded or not, across the pieces that it decodes at once", () => {
+  test("returns every image, padded or not, across the pieces that it decodes at once", () => {
     for (const length of [1, 2, 3, 49_151, 49_152, 49_153, 150_001]) {
       const bytes = Uint8Array.from({ length }, (_, i) => (i * 7) % 256);
       const text = Buffer.from(bytes).toString("base64");
@@ -104,7 +104,7 @@ const accepted = {
   },
 };
 
-test("no way in asks for more room than there is, at the largest limit that may be set", () => {
+test("no source asks for more memory than exists, with the largest limit that can be set", () => {
   for (const contentType of ["image/jpeg", type, "application/json"]) {
     const request = new Request("http://x/", {
       method: "POST",
@@ -116,7 +116,7 @@ test("no way in asks for more room than there is, at the largest limit that may 
   }
 });
 
-test("a JSON body counts as the memory that it takes", () => {
+test("a JSON body counts with the memory that it uses", () => {
   const init = {
     method: "POST",
     body: "x",

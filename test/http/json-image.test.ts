@@ -1,4 +1,4 @@
-/** Images in JSON bodies: as a source reads them, and as POST /models/NAME answers bad ones. */
+/** Images in JSON bodies: how a source reads them, and the errors of POST /models/NAME. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { base64ToBytes, bytesToBase64 } from "../../src/bytes/base64.ts";
@@ -45,14 +45,14 @@ const reasonOf = (work: Promise<unknown>) =>
   );
 
 describe("base64", () => {
-  test.each([0, 1, 2, 3, 24_575, 24_576, 24_577, 100_000])("%i bytes come back", (length) => {
+  test.each([0, 1, 2, 3, 24_575, 24_576, 24_577, 100_000])("restores %i bytes", (length) => {
     const bytes = Uint8Array.from({ length }, (_, i) => (i * 7919) >> 3);
     const text = bytesToBase64(bytes);
     expect(text).toBe(Buffer.from(bytes).toString("base64"));
     expect(base64ToBytes(text)).toEqual(bytes);
   });
 
-  test.each(["A", "AA", "AAA", "AA\n=", "A===", "AA==AAAA", "AA-_", "AAé="])("%j is none", (text) => {
+  test.each(["A", "AA", "AAA", "AA\n=", "A===", "AA==AAAA", "AA-_", "AAé="])("refuses %j", (text) => {
     expect(base64ToBytes(text)).toBeUndefined();
   });
 });
@@ -60,22 +60,22 @@ describe("base64", () => {
 describe("an image in JSON", () => {
   const start = Uint8Array.of(0xff, 0xd8, 0xff);
 
-  test("gives the image and the options", async () => {
+  test("returns the image and the options", async () => {
     const body = { inputs: "/9j/", parameters: { top_k: 2 } };
     expect(await read(JSON.stringify(body), 3)).toEqual({ images: [start], options: { top_k: 2 } });
   });
 
-  test("a data URL is taken, and parameters of null are none", async () => {
+  test("accepts a data URL, and parameters of null", async () => {
     const body = { inputs: "data:image/jpeg;base64,/9j/", parameters: null };
     expect(await read(JSON.stringify(body))).toEqual({ images: [start] });
   });
 
-  test("an empty image, and one over the limit", async () => {
+  test("refuses an empty image, and one over the limit", async () => {
     expect(await reasonOf(read('{"inputs":""}'))).toEqual({ code: "empty_body" });
     expect(await reasonOf(read('{"inputs":"/9j/"}', 2))).toMatchObject({ measured: 3, limit: 2 });
   });
 
-  test("room is asked for text and image, and a body over the bound is refused unread", () => {
+  test("asks for memory for text and image, and refuses a body over the limit unread", () => {
     const request = (bytes: number) =>
       new Request(url, {
         ...{ method: "POST", body: "{}" },
@@ -114,7 +114,7 @@ describe("POST /models/NAME", () => {
       '{"inputs":"/9j/","parameters":{"top_k":[]}}',
       /field parameters\.top_k is wrong/,
     ],
-  ])("with %s is malformed_body and says so", async (_, body, detail) => {
+  ])("with %s is malformed_body with the reason", async (_, body, detail) => {
     const bucket = new MemoryBucket();
     await seedTinyPack(bucket);
     const app = new TinyApp(bucket);

@@ -96,7 +96,7 @@ describe("openApiDocument", () => {
     expect(responses["200"]!.content!["application/json"]!.schema).toMatchObject({ type: "array" });
   });
 
-  test("the page escapes what it shows", () => {
+  test("the page escapes its text", () => {
     const hostile = { ...route, summary: '<img src="x">' };
     const page = String(documentPage(openApiDocument([hostile], { Problem: problemSchema })));
     expect(page).toContain("&lt;img src=&quot;x&quot;&gt;");

@@ -18,7 +18,7 @@ function appWith(limiter: RateLimiter, keyHash?: string, logged: unknown[] = [],
 }
 
 describe("rateLimit", () => {
-  test("counts by address, or by the key's hash where there is one; the liveness probe not at all", async () => {
+  test("counts by address, or by the key's hash if there is one, but not the liveness probe", async () => {
     const keys: string[] = [];
     const limiter: RateLimiter = {
       limit: async ({ key }) => {
@@ -40,7 +40,7 @@ describe("rateLimit", () => {
         throw new Error("no counter");
       },
     ],
-  ])("a binding that %s lets the request pass and is told", async (_, limit) => {
+  ])("a binding that %s is logged, and the request passes", async (_, limit) => {
     const logged: unknown[] = [];
     const answer = await appWith({ limit }, undefined, logged).request("/v1/model", { headers });
     expect(await answer.text()).toBe("answered");
@@ -52,7 +52,7 @@ test.each([
   ["does not answer", () => new Promise<{ success: boolean }>(() => {}), "no answer within 10 ms"],
   ["answers something else", async () => ({}) as { success: boolean }, "an answer without success"],
   ["answers nothing", async () => null as unknown as { success: boolean }, "an answer without success"],
-])("a binding that %s lets the request pass and is told", async (_, limit, reason) => {
+])("a binding that %s is logged, and the request passes", async (_, limit, reason) => {
   const logged: unknown[] = [];
   const answer = await appWith({ limit }, undefined, logged, 10).request("/v1/model", { headers });
   expect(await answer.text()).toBe("answered");

@@ -136,7 +136,7 @@ describe("with onError closed", () => {
       expect(asked[0]?.bytes).toEqual(bytes);
     });
 
-    test("without a type, in an error, in pieces, is classified", async () => {
+    test("without a type, in an error, in chunks, is classified", async () => {
       expect((await through(closed, respond(bytes))).headers).toMatchObject(classified);
       const error = await through(closed, respond(bytes, {}, 404));
       expect([error.status, error.headers["x-image-label"]]).toEqual([404, "ship"]);

@@ -12,7 +12,7 @@ describe("softmax", () => {
 
   test("sums to one and keeps the order for any finite logits", () => {
     const logits = fc.float32Array({ minLength: 1, maxLength: 50, noNaN: true, noDefaultInfinity: true });
-    fc.assert(
+    return fc.assert(
       fc.property(logits, (values) => {
         const scores = softmax(values);
         expect(scores.reduce((a, b) => a + b, 0)).toBeCloseTo(1, 9);

@@ -1,4 +1,4 @@
-/** The page at /, as people use it: in Chromium, served by the built Worker. */
+/** Uses the page at / in Chromium, served by the built Worker. */
 import { execFile } from "node:child_process";
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
@@ -18,7 +18,7 @@ const key = "a-key-0123456789abcdef";
 
 let worker: TestWorker;
 let browser: Browser;
-/** What the browser complained of; a test that expects a refusal takes it out. */
+/** Errors and warnings in the browser's console. */
 let complaints: string[];
 let requests: string[];
 let page: Page;
@@ -58,7 +58,7 @@ interface Given {
   readonly bytes: Uint8Array;
 }
 
-/** As the system does when files are dropped on an element, or pasted. */
+/** Dispatches the event of files that are dropped on the page or pasted. */
 async function give(event: "drop" | "paste", files: readonly Given[]): Promise<void> {
   const data = files.map(
     ({ name, type, bytes }) => [name, type, Buffer.from(bytes).toString("base64")] as const,
@@ -91,7 +91,7 @@ const summary = () => page.locator("#summary").textContent();
 const fact = (term: string) => card().locator(`dt:text-is("${term}") + dd`);
 
 describe("an image", () => {
-  test("that is dropped gets its class, its bars and what made the answer; the same again comes from the cache", async () => {
+  test("shows its class, bars and facts after a drop; the same image again comes from the cache", async () => {
     await open();
     await give("drop", [await jpeg("ship")]);
     expect(await best().textContent()).toBe("ship");
@@ -109,7 +109,7 @@ describe("an image", () => {
     expect(await card().locator(".stages li").allTextContents()).toEqual(
       expect.arrayContaining([expect.stringMatching(/^run\d+\.\d ms$/)]),
     );
-    // The whole is the scale, not a stage of its own.
+    // The total is the scale of the waterfall, not a stage.
     expect(await card().locator(".stages").textContent()).not.toContain("total");
 
     await give("drop", [await jpeg("ship")]);
@@ -123,7 +123,7 @@ describe("an image", () => {
     ).toEqual([]);
   });
 
-  test("that is pasted is answered, and so are several at once, each with its own class", async () => {
+  test("is classified when pasted; several picked at once each show their own class", async () => {
     await open();
     await give("paste", [await jpeg("frog")]);
     expect(await best().textContent()).toBe("frog");
@@ -135,20 +135,22 @@ describe("an image", () => {
     expect(complaints).toEqual([]);
   });
 
-  test("that is no image is refused in the page's words, with the server's detail", async () => {
+  test("that is no image shows a message and the server's detail", async () => {
     await open();
     await give("drop", [{ name: "notes.txt", type: "text/plain", bytes: new TextEncoder().encode("hello") }]);
     const problem = card().locator(".problem");
-    expect(await problem.locator("strong").textContent()).toBe("This is not an image that the server reads.");
+    expect(await problem.locator("strong").textContent()).toBe(
+      "This file is not an image that the server can read.",
+    );
     expect(await problem.locator(".detail").textContent()).toMatch(
       /The body is text; expected a JPEG.*415 unsupported_image/,
     );
-    expect(await page.locator("#live").textContent()).toContain("notes.txt: This is not an image");
-    // The browser itself notes the refusal.
+    expect(await page.locator("#live").textContent()).toContain("notes.txt: This file is not an image");
+    // The browser logs the failed request itself.
     expect(complaints).toEqual([expect.stringContaining("415")]);
   });
 
-  test("is told of in the page's words when the server is busy, stands behind a broken proxy, or is not reached", async () => {
+  test("shows a message when the server is busy, behind a broken proxy or unreachable, and can be sent again", async () => {
     await open();
     const busy = { code: "overloaded", detail: "64 requests wait." };
     await page.route("**/v1/classify*", (route) =>
@@ -158,23 +160,21 @@ describe("an image", () => {
     const words = async () =>
       (await card().locator(".problem strong, .problem .detail").allTextContents()).join(" | ");
     await page.locator(".problem").waitFor();
-    expect(await words()).toBe(
-      "The server has much to do. Try again in 2 s. | 64 requests wait. · 503 overloaded",
-    );
+    expect(await words()).toBe("The server is busy. Try again in 2 s. | 64 requests wait. · 503 overloaded");
     await page.unroute("**/v1/classify*");
     await page.route("**/v1/classify*", (route) =>
       route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }),
     );
     await give("drop", [await jpeg("ship")]);
     await page.locator(".problem").nth(1).waitFor();
-    expect(await words()).toMatch(/^The server cannot answer right now.*502 no_json$/);
+    expect(await words()).toMatch(/^The server cannot respond right now.*502 no_json$/);
     await page.unroute("**/v1/classify*");
     await page.context().setOffline(true);
     await give("drop", [await jpeg("ship")]);
     await page.locator(".problem").nth(2).waitFor();
-    expect(await words()).toMatch(/^No answer came. Are you online/);
+    expect(await words()).toMatch(/^The server did not respond. Check your connection/);
     expect(await summary()).toBe("0 answered, 0 from the cache; 3 refused");
-    // And once it is there again, so is the answer, without the image being looked for again.
+    // When the server is reachable again, one click sends the same image.
     await page.context().setOffline(false);
     await page.getByRole("button", { name: "Try again: ship.jpg" }).first().click();
     expect(await best().textContent()).toBe("ship");
@@ -186,7 +186,7 @@ describe("an image", () => {
     expect(await summary()).toMatch(/^1 answered, [01] from the cache; 2 refused$/);
   });
 
-  test("in another format is refused with a hint, and answered once the browser makes it a JPEG", async () => {
+  test("in another format is refused with a hint, and classified once the browser converts it to JPEG", async () => {
     await open();
     const png = { name: "ship.png", type: "image/png", bytes: await sharp(ship).png().toBuffer() };
     await give("drop", [png]);
@@ -197,7 +197,7 @@ describe("an image", () => {
     expect(await summary()).toMatch(/^1 answered, [01] from the cache$/);
   });
 
-  test("that is large is sent as it is, or far smaller with the switch on", async () => {
+  test("that is large is sent unchanged, or far smaller with “Shrink first”", async () => {
     await open();
     const large = await sharp(ship).resize(4000, 2400).jpeg({ quality: 95 }).toBuffer();
     worker.clearLogs();
@@ -218,7 +218,7 @@ describe("an image", () => {
     expect(await fact("Image").textContent()).toMatch(/853 × 512 pixels, sent as a JPEG of/);
   });
 
-  test("that lies on its side in the file stands upright in the preview, as it does for the model", async () => {
+  test("that is rotated by its Exif orientation is upright in the preview and for the model", async () => {
     await open();
     const turned = await sharp(ship).rotate(-90).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     await give("drop", [{ name: "turned.jpg", type: "image/jpeg", bytes: turned }]);
@@ -230,7 +230,7 @@ describe("an image", () => {
     expect(shown).toEqual([1500, 900]);
   });
 
-  test("gives a curl line that does the same", async () => {
+  test("shows a curl command that gives the same predictions", async () => {
     await open();
     await page.locator("#top-k").selectOption("3");
     await give("drop", [await jpeg("ship")]);
@@ -244,7 +244,7 @@ describe("an image", () => {
     expect(predictions).toHaveLength(3);
   });
 
-  test("on plain HTTP, where pages may not write to the clipboard, has its curl line selected for copying", async () => {
+  test("selects its curl command for copying if the page may not write to the clipboard", async () => {
     await open();
     await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
     await give("drop", [await jpeg("ship")]);
@@ -258,10 +258,10 @@ describe("an image", () => {
   });
 });
 
-describe("people", () => {
-  test("with a keyboard only get from the address bar to an answer and clear it", async () => {
+describe("a visitor", () => {
+  test("with only a keyboard can classify an image and clear the page", async () => {
     await open();
-    // Listened for in time: what is asked of Chromium here takes effect a moment later.
+    // Listen early, because Chromium starts listening a moment later.
     const chosen = page.waitForEvent("filechooser");
     chosen.catch(() => {});
     const focused = () =>
@@ -292,7 +292,7 @@ describe("people", () => {
   });
 
   test.each(["light", "dark"] as const)(
-    "find nothing in their way by axe-core, %s, before and after an answer",
+    "meets no accessibility problem that axe-core finds, in %s mode, before and after an answer",
     async (colorScheme) => {
       await open(worker.url, { colorScheme });
       expect(seriousOnes(await audit(page))).toEqual([]);
@@ -309,7 +309,7 @@ describe("people", () => {
     },
   );
 
-  test("with a phone see all of it without scrolling sideways", async () => {
+  test("on a phone sees everything without scrolling sideways", async () => {
     await open(worker.url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
     await give("drop", [{ ...(await jpeg("ship")), name: `${"a-very-long-name-".repeat(8)}.jpg` }]);
     expect(await best().textContent()).toBe("ship");
@@ -325,14 +325,14 @@ describe("people", () => {
 });
 
 describe("a server with API keys", () => {
-  test("leaves the page open, which asks for a key, keeps it in memory and goes on with the image", async () => {
+  test("serves the page, which asks for a key, keeps it in memory and then classifies the image", async () => {
     const locked = await TestWorker.start({ vars: { API_KEYS: key } });
     try {
       await open(locked.url);
       await page.locator("#key").waitFor();
       await give("drop", [await jpeg("ship")]);
-      expect(await card().locator(".problem strong").textContent()).toContain("asks for an API key");
-      // What the wrong key brings comes late for once, after the right one has been given.
+      expect(await card().locator(".problem strong").textContent()).toContain("requires an API key");
+      // The refusal of the wrong key arrives late, after the right key was entered.
       let late = 0;
       await page.route("**/v1/model", async (route) => {
         if (late++ === 0) await new Promise((resolve) => setTimeout(resolve, 1500));
@@ -360,8 +360,8 @@ describe("a server with API keys", () => {
   });
 });
 
-describe("the page as it is served", () => {
-  test("loads and runs only what this Worker serves, and sends images nowhere else", async () => {
+describe("the served page", () => {
+  test("loads and runs only files of this Worker, and cannot send images elsewhere", async () => {
     await open();
     for (const pathname of ["/", "/style.css", "/page/main.js", "/favicon.svg"]) {
       const { status, headers } = await worker.get(pathname);
@@ -382,7 +382,7 @@ describe("the page as it is served", () => {
     expect(complaints.some((text) => text.includes("Content Security Policy"))).toBe(true);
   });
 
-  test("is under 60 KB in all, as the browser gets it uncompressed", async () => {
+  test("has less than 60 KB in all, uncompressed", async () => {
     await open();
     const files = (await readdir(folder, { recursive: true, withFileTypes: true })).filter((entry) =>
       entry.isFile(),

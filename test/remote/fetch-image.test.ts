@@ -1,4 +1,4 @@
-/** Reading an image's server whose headers contradict its body. test/worker/remote.test.ts has servers of every other kind. */
+/** Servers whose headers contradict their body. test/worker/remote.test.ts covers all other servers. */
 import { expect, test } from "vitest";
 import { ClassifierError } from "../../src/errors.ts";
 import { parseAllowedHosts } from "../../src/remote/allowed-hosts.ts";
@@ -24,7 +24,7 @@ async function reasonOf(reading: Promise<unknown>) {
   return error.reason;
 }
 
-test("a Content-Length beside Transfer-Encoding: chunked is ignored", async () => {
+test("a Content-Length with Transfer-Encoding: chunked is ignored", async () => {
   for (const announced of ["5", "100000"]) {
     const image = await open(20, { "Content-Length": announced, "Transfer-Encoding": "chunked" });
     expect(image.expectedBytes).toBe(maxBytes);
@@ -37,7 +37,7 @@ test("a chunked body over the limit is refused by the limit, not by its Content-
   expect(await reasonOf(image.read())).toMatchObject({ code: "image_too_large", limit: maxBytes });
 });
 
-test("a body longer than its Content-Length is the server's fault, and the error says so", async () => {
+test("a body longer than its Content-Length is reported as the server's error", async () => {
   const image = await open(20, { "Content-Length": "5" });
   expect(await reasonOf(image.read())).toMatchObject({
     code: "upstream_unavailable",

@@ -13,19 +13,19 @@ const renditions = parseRenditions(
 const of = (url: string) => renditionOf(new URL(url), renditions).url.href;
 
 describe("renditionOf", () => {
-  test("sets query parameters, in place of those of the same name", () => {
+  test("sets query parameters and replaces those of the same name", () => {
     expect(of("https://query.example.com/a%20b.jpg?w=4000&v=2")).toBe(
       "https://query.example.com/a%20b.jpg?w=512&v=2&fm=jpg",
     );
   });
 
-  test("puts the path and query into another path, $& and all", () => {
+  test("inserts the path and query into another path, including $&", () => {
     expect(of("https://path.example.com/a/$&.jpg?v=2")).toBe(
       "https://path.example.com/cdn-cgi/image/width=512,format=jpeg/a/$&.jpg?v=2",
     );
   });
 
-  test("leaves every other host, and another port, alone", () => {
+  test("does not change other hosts and ports", () => {
     for (const url of ["https://example.com/a.jpg", "https://query.example.com:8443/a.jpg"])
       expect(of(url)).toBe(url);
   });
@@ -35,7 +35,7 @@ describe("renditionOf", () => {
   });
 });
 
-test("cf has Cloudflare resize the original", async () => {
+test("cf lets Cloudflare resize the original", async () => {
   const calls: [string, unknown][] = [];
   const fetcher = async (url: string, init: { cf?: unknown }) => {
     calls.push([url, init.cf]);

@@ -5,7 +5,7 @@ import { maxImageBytesCeiling } from "../../src/limits.ts";
 import { argumentSource, numberArrayFactor } from "../../src/rpc/image-argument.ts";
 import { reasonOf } from "../support/image-errors.ts";
 
-/** Reads the image of a source; the bytes that the permit grew to. */
+/** Reads the image of a source, and returns the bytes to which the permit grew. */
 async function read(image: unknown, maxImageBytes: number) {
   let grownTo = 0;
   const permit = {
@@ -61,7 +61,7 @@ describe("argumentSource", () => {
     expect(() => argumentSource(Object.create(null), 10)).toThrow(ClassifierError);
   });
 
-  test("refuses no bytes and too many, before it makes a copy", () => {
+  test("refuses zero and too many bytes before it makes a copy", () => {
     expect(reasonOf(() => argumentSource(new Uint8Array(), 10))).toEqual({ code: "empty_body" });
     expect(reasonOf(() => argumentSource([], 10))).toEqual({ code: "empty_body" });
     expect(reasonOf(() => argumentSource(new Uint8Array(11), 10))).toMatchObject({ measured: 11, limit: 10 });

@@ -1,6 +1,6 @@
 /**
- * Run as a program: decodes hundreds of images, one after the other, and prints what memory the process then has. A process of its
- * own, with V8's default settings, so that nothing but the collector's own judgement frees memory.
+ * A program that decodes hundreds of images in turn and prints the memory of its process. It is a separate process with V8's
+ * default settings, so that only ordinary garbage collection frees memory.
  */
 import sharp from "sharp";
 import { ClassifierError } from "../../src/errors.ts";
@@ -13,11 +13,11 @@ export interface ChurnMemory {
   readonly decodes: number;
   /** Bytes after the first tenth of the decodes, and at the end. */
   readonly residentBytes: readonly [number, number];
-  /** Bytes outside of the JS heap, WASM memories and ArrayBuffers alike: after the first tenth, and the most after any decode. */
+  /** Bytes outside of the JS heap (WASM memories and ArrayBuffers): after the first tenth, and the maximum after any decode. */
   readonly externalBytes: readonly [number, number];
 }
 
-/** A panorama, for which the scale would be 4/8, in noise that leaves few coefficients at zero. */
+/** A panorama that is decoded at 4/8, of noise that leaves few coefficients at zero. */
 export async function progressivePanorama(seed: number): Promise<Uint8Array> {
   const noise = { type: "gaussian", mean: 100 + (seed % 50), sigma: 20 } as const;
   const create = { width: 8000, height: 510, channels: 3, background: "black", noise } as const;
@@ -39,7 +39,7 @@ async function churn(decodes: number): Promise<ChurnMemory> {
   for (let n = 0; n < decodes; n++) {
     if (n === Math.floor(decodes / 10)) first = measure();
     const file = files[n % files.length]!;
-    // Bytes behind the end make it another file.
+    // Bytes after the end give the file another hash.
     const bytes = new Uint8Array(file.length + 4);
     bytes.set(file);
     new DataView(bytes.buffer).setUint32(file.length, n);

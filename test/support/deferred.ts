@@ -14,7 +14,7 @@ export function deferred<T = void>(): Deferred<T> {
   return { promise, resolve, reject };
 }
 
-/** What a leader that has been cancelled looks like from outside. */
+/** A promise that never settles, like that of a cancelled request. */
 export function never<T>(): Promise<T> {
   return new Promise<T>(() => {});
 }

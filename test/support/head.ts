@@ -1,4 +1,4 @@
-/** Heads as the bucket holds them. */
+/** Head files in a bucket. */
 import { createHash } from "node:crypto";
 import type { RandomHead } from "../../cli/head/random-head.ts";
 import { type HeadCurrent, type HeadEntry, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
@@ -13,7 +13,7 @@ export function entryOf({ file, bytes }: RandomHead): HeadEntry {
   return { version, backbone, bytes: bytes.length, sha256, pushed_at: "2026-01-01T00:00:00Z" };
 }
 
-/** Puts heads of one name into the bucket, live each on its version of the model. */
+/** Puts heads of one name into the bucket, each live for its version of the model. */
 export async function seedHeads(bucket: Puts, ...heads: RandomHead[]): Promise<void> {
   const name = heads[0]?.file.name ?? "";
   for (const { file, bytes } of heads) await bucket.put(headKey(name, file.version), bytes);

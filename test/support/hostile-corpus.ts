@@ -1,4 +1,4 @@
-/** The files of test/fixtures/hostile, and what becomes of them. */
+/** The files of test/fixtures/hostile, and their outcomes. */
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 
@@ -6,9 +6,9 @@ const folder = path.join(import.meta.dirname, "..", "fixtures", "hostile");
 
 export interface CorpusEntry {
   readonly file: string;
-  /** Of the way that a request takes: "decoded", or the code of the refusal. */
+  /** Outcome in a request: "decoded", or the code of the refusal. */
   readonly outcome: string;
-  /** Of a decoded image, where it is worth saying: 0.125 to 1. */
+  /** Scale of a decoded image, if it matters: 0.125 to 1. */
   readonly scale?: number;
   readonly detail?: string;
 }

@@ -1,4 +1,4 @@
-/** The decoder by itself at each scale, and jpeg-js, another decoder to compare it with. */
+/** Runs the decoder alone at each scale, and jpeg-js for comparison. */
 import { decode as decodeJpegJs } from "jpeg-js";
 import { type DecodedFrame, type DecodeLimits, decodeJpeg } from "../../src/image/decode.ts";
 import { JpegRows } from "../../src/image/jpeg-decoder.ts";
@@ -6,7 +6,7 @@ import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
 import { checkJpeg } from "../../src/image/jpeg-scans.ts";
 import { collectRows, type Eighths, type RgbImage, type Size } from "../../src/image/rgb-image.ts";
 
-/** The whole image at `eighths` of its size. */
+/** Decodes the whole image at `eighths` of its size. */
 export function decodeAt(bytes: Uint8Array, eighths: Eighths): RgbImage {
   const rows = new JpegRows(checkJpeg(bytes, parseJpegHeader(bytes)), eighths);
   try {
@@ -18,12 +18,12 @@ export function decodeAt(bytes: Uint8Array, eighths: Eighths): RgbImage {
   }
 }
 
-/** The whole image by jpeg-js, at full size. */
+/** Decodes the whole image with jpeg-js at full size. */
 export function jpegJs(bytes: Uint8Array): RgbImage {
   return decodeJpegJs(bytes, { useTArray: true, formatAsRGBA: false, tolerantDecoding: true });
 }
 
-/** Decodes as a request does, at the scale for an image of `target` pixels. Default: the size of the file. */
+/** Decodes like a request, at the scale for `target` pixels. Default: the size of the file. */
 export function decodeWithin(
   bytes: Uint8Array,
   limits: DecodeLimits,

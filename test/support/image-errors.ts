@@ -1,6 +1,6 @@
 import { ClassifierError, type Reason } from "../../src/errors.ts";
 
-/** The reason with which `run` fails; any outcome but a ClassifierError is passed on as a failure of the test. */
+/** Returns the reason of the ClassifierError that `run` throws. Any other outcome fails the test. */
 export function reasonOf(run: () => unknown): Reason {
   try {
     run();
@@ -11,7 +11,7 @@ export function reasonOf(run: () => unknown): Reason {
   throw new Error("expected a ClassifierError, but nothing was thrown");
 }
 
-/** "decoded", or the code of the ClassifierError; every other exception goes through. */
+/** Returns "decoded" or the code of the ClassifierError. Passes on all other exceptions. */
 export function outcomeOf(run: () => unknown): string {
   try {
     run();

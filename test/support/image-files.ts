@@ -1,6 +1,6 @@
-/** The first bytes of files of every format that browsers show, and of files that are no images. */
+/** The first bytes of files of every format that browsers show, and of other files. */
 
-/** Bytes from text whose characters are U+0000 to U+00FF. */
+/** Converts text of U+0000 to U+00FF to bytes. */
 export function latin1(text: string): Uint8Array<ArrayBuffer> {
   return Uint8Array.from(text, (character) => character.charCodeAt(0));
 }

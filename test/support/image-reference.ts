@@ -1,8 +1,8 @@
-/** What sharp (libvips, libjpeg-turbo) makes of the same bytes: the reference that decoding is compared with. */
+/** Decodes with sharp (libvips, libjpeg-turbo), the reference for the decoder. */
 import sharp, { type Sharp } from "sharp";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
 
-/** RGB, interleaved; grey is spread over three channels. Colour profiles are not applied. */
+/** Decodes to interleaved RGB. Grey becomes three equal channels. Colour profiles are not applied. */
 export async function sharpRgb(jpeg: Uint8Array): Promise<Uint8Array> {
   const raw = await sharp(jpeg, { ignoreIcc: true })
     .toColourspace("srgb")
@@ -13,12 +13,12 @@ export async function sharpRgb(jpeg: Uint8Array): Promise<Uint8Array> {
   return Uint8Array.from({ length: raw.data.length * 3 }, (_, i) => raw.data[Math.floor(i / 3)]!);
 }
 
-/** CMYK, interleaved, 255 being full ink: libvips turns the inverted values of the file round. */
+/** Decodes to interleaved CMYK, where 255 is full ink: libvips inverts the file's inverted values. */
 export async function sharpCmyk(jpeg: Uint8Array): Promise<Uint8Array> {
   return new Uint8Array(await sharp(jpeg).pipelineColourspace("cmyk").toColourspace("cmyk").raw().toBuffer());
 }
 
-/** RGB of CMYK without a colour profile, as Pillow has it. */
+/** Converts CMYK to RGB without a colour profile, like Pillow. */
 export function naiveRgb(cmyk: Uint8Array): Uint8Array {
   const pixels = cmyk.length / 4;
   return Uint8Array.from({ length: pixels * 3 }, (_, i) => {
@@ -27,7 +27,7 @@ export function naiveRgb(cmyk: Uint8Array): Uint8Array {
   });
 }
 
-/** The mean of each whole 8x8 block, interleaved RGB, rounded. */
+/** Returns the rounded mean of each complete 8x8 block, as interleaved RGB. */
 export function blockMeans({ width, height, data }: RgbImage): Uint8Array {
   const perLine = width >> 3;
   const means = new Uint8Array(perLine * (height >> 3) * 3);
@@ -44,7 +44,7 @@ export function blockMeans({ width, height, data }: RgbImage): Uint8Array {
   return means;
 }
 
-/** The largest difference over all values; differing lengths count as 256. */
+/** Returns the largest difference over all values, or 256 for different lengths. */
 export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): number {
   if (a.length !== b.length) return 256;
   let largest = 0;
@@ -52,7 +52,7 @@ export function largestDifference(a: ArrayLike<number>, b: ArrayLike<number>): n
   return largest;
 }
 
-/** RGB pixels with soft gradients in all channels and no flat part; for images that an encoder hardly changes. */
+/** Draws soft gradients in all channels without flat parts, which an encoder hardly changes. */
 export function gradient(width: number, height: number): Sharp {
   const data = Buffer.from(
     Array.from({ length: width * height * 3 }, (_, i) => {

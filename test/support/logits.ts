@@ -1,4 +1,4 @@
-/** Runs models in tests: the whole of a file natively, a chain of shards in the runtime that serves. */
+/** Runs models in tests: a whole file natively, and shards in the Worker's runtime. */
 
 import { nodeRuntime } from "../../cli/pack/classifiers.ts";
 import { nativeSession } from "../../cli/pack/native.ts";
@@ -7,13 +7,13 @@ import type { ShardModel } from "../../cli/pack/shard.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
 
-/** Normal noise [3, size, size], the range of normalised pixels. */
+/** Returns normal noise of shape [3, size, size], which has the range of normalised pixels. */
 export function noiseTensor(size: number, seed: number): Float32Array {
   const random = new Random(seed);
   return Float32Array.from({ length: 3 * size * size }, () => Math.max(-2.1, Math.min(2.6, random.normal())));
 }
 
-/** The first output of a model, natively on one thread. */
+/** Runs a model natively on one thread and returns its first output. */
 export async function nativeLogits(
   model: Uint8Array,
   tensor: Float32Array,
@@ -28,7 +28,7 @@ export async function nativeLogits(
   }
 }
 
-/** Logits and features of shards run one after the other by ShardedSession in onnxruntime-web. */
+/** Runs shards with ShardedSession in onnxruntime-web and returns logits and features. */
 export async function webOutputs(
   shards: readonly ShardModel[],
   facts: WebFacts,

@@ -1,6 +1,6 @@
 /**
- * The built Worker under `wrangler dev`, whose inspector tells the isolate's memory. workerd does not enforce 128 MB
- * locally: tests add it up themselves.
+ * The built Worker under `wrangler dev`, whose inspector reports the isolate's memory. workerd does not enforce 128 MB
+ * locally, so tests add up the memory themselves.
  */
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -20,7 +20,7 @@ export class MeasuredWorker {
     this.#worker = worker;
   }
 
-  /** @param packFolder the pack to serve, put into a bucket of this Worker's own */
+  /** @param packFolder the pack to serve, which is put into this Worker's own bucket */
   static async start(
     packFolder: string,
     vars: Record<string, string | number> = {},
@@ -41,7 +41,7 @@ export class MeasuredWorker {
     return this.#worker.url;
   }
 
-  /** The Worker's structured log lines of one event. */
+  /** Returns the Worker's log lines of one event. */
   logs(event: string): Promise<Record<string, unknown>[]> {
     return this.#worker.logs(event);
   }
@@ -50,12 +50,12 @@ export class MeasuredWorker {
     return fetch(`${this.url}/v1/classify${query}`, { method: "POST", body: body as BodyInit });
   }
 
-  /** By the inspector's Runtime.getHeapUsage; it answers between synchronous work only. */
+  /** Reads the inspector's Runtime.getHeapUsage, which answers only between synchronous work. */
   heapUsage(): Promise<HeapUsage> {
     return this.#worker.heapUsage();
   }
 
-  /** Most resident bytes that the Worker's process has had: VmHWM. Linux only. */
+  /** Returns the peak resident bytes of the Worker's process (VmHWM). Linux only. */
   async peakProcessBytes(): Promise<number> {
     return (await this.#worker.peakProcessBytes()) ?? Number.NaN;
   }

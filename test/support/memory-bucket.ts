@@ -1,4 +1,4 @@
-/** A bucket in memory that behaves as R2's binding does, for unit tests. The black-box tests use miniflare's R2. */
+/** A bucket in memory that behaves like R2's binding, for unit tests. The black-box tests use miniflare's R2. */
 import { createHash } from "node:crypto";
 import type { ListPage, PutOptions } from "../../cli/store/bucket.ts";
 import type { PackBucket } from "../../cli/store/push.ts";
@@ -35,7 +35,7 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
     };
   }
 
-  /** Folders under `prefix`; all on one page unless there are more than `limit`. */
+  /** Lists the folders under `prefix`, on one page unless there are more than `limit`. */
   async list(options: {
     prefix?: string;
     delimiter?: string;

@@ -1,10 +1,10 @@
-/** A server of images on this machine, as kind or hostile as a test has it. */
+/** A local server of images, which can be hostile. */
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 
 /**
- * Wrangler's test harness sends what the Worker fetches through this process's fetch, with a Request as its options, and
- * forgets that the Worker follows redirects itself. workerd's own network does not.
+ * Wrangler's test harness sends the Worker's fetches through this process's fetch, with a Request as options. It loses
+ * `redirect: "manual"`, which workerd's own network respects.
  */
 function leaveRedirectsToTheWorker(): () => void {
   const original = globalThis.fetch;
@@ -23,7 +23,7 @@ export class Origin {
   readonly #server: Server;
   readonly #restoreFetch = leaveRedirectsToTheWorker();
   readonly #routes = new Map<string, Handler>();
-  /** What came, oldest first. */
+  /** Received requests, oldest first. */
   readonly requests: IncomingMessage[] = [];
 
   private constructor() {
@@ -53,7 +53,7 @@ export class Origin {
     this.#routes.set(pathname, handler);
   }
 
-  /** An image with a strong ETag, which it heeds. */
+  /** Serves an image with a strong ETag, and answers 304 to it. */
   image(pathname: string, bytes: Uint8Array, etag?: string): void {
     this.on(pathname, (request, response) => {
       const headers = { "Content-Type": "image/jpeg", ...(etag === undefined ? {} : { ETag: etag }) };

@@ -1,4 +1,4 @@
-/** Large photographs, made: an example picture enlarged, with noise so that its bytes are as many as a camera's. */
+/** Large synthetic photographs: an enlarged example picture, with noise so that the file is as large as a camera's. */
 import path from "node:path";
 import sharp from "sharp";
 
@@ -6,7 +6,7 @@ export interface PhotoOptions {
   readonly width: number;
   readonly height: number;
   readonly progressive?: boolean;
-  /** Makes the file another one. */
+  /** Gives the file another hash. */
   readonly seed: number;
 }
 

@@ -1,8 +1,8 @@
-/** A bucket in memory for looking at and tidying, as R2's binding is. */
+/** A bucket in memory for the commands, which list, read, write and delete like R2's binding. */
 import type { ListPage, PutOptions, StoreBucket } from "../../cli/store/bucket.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 
-/** Lists two objects a page, as R2 does a thousand, and can be killed before any write. */
+/** Lists two objects per page (R2: a thousand), and can be killed before any write. */
 export class StoreMemoryBucket extends MemoryBucket implements StoreBucket {
   readonly deletes: string[] = [];
   beforeWrite: () => void = () => {};
@@ -29,7 +29,7 @@ export class StoreMemoryBucket extends MemoryBucket implements StoreBucket {
       return end < 0 ? undefined : key.slice(0, end + 1);
     };
     const folders = page.map(folderOf).filter((folder) => folder !== undefined);
-    // A folder's other keys are not listed again on the next page.
+    // Do not list a folder's other keys again on the next page.
     const last = folders.at(-1);
     const end = last === undefined ? page.at(-1) : found.filter((key) => key.startsWith(last)).at(-1);
     const objects = page

@@ -1,4 +1,4 @@
-/** The whole HTTP app in Node: real routes, images and caches; a model that adds up its input, in a bucket in memory. */
+/** The whole HTTP app in Node, with real routes, images and caches. The model adds up its input; the bucket is in memory. */
 
 import { timingSafeEqual } from "node:crypto";
 import { SeenImages } from "../../src/cache/seen-images.ts";
@@ -26,7 +26,7 @@ export class TinyApp {
   readonly #app: ReturnType<typeof createApp>;
   readonly #work = new Set<Promise<unknown>>();
 
-  /** @param variables of the deployment */
+  /** @param variables the deployment's variables */
   constructor(bucket = new MemoryBucket(), variables: Partial<Env> = {}) {
     this.bucket = bucket;
     const log = (event: Log) => void this.log.push(event);
@@ -84,7 +84,7 @@ export class TinyApp {
     this.#work.add(kept);
   }
 
-  /** Until all that outlives its request is done. */
+  /** Waits until all background work is done. */
   async settled(): Promise<void> {
     while (this.#work.size > 0) await Promise.all(this.#work);
   }

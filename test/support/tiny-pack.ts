@@ -1,4 +1,4 @@
-/** A pack of three shards whose bytes are no ONNX: for tests of loading, with FakeRuntime. */
+/** A pack of three shards for tests of loading with FakeRuntime. Its bytes are not ONNX. */
 import { createHash } from "node:crypto";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
@@ -78,7 +78,7 @@ function sha256(data: Uint8Array | string): string {
   return createHash("sha256").update(data).digest("hex");
 }
 
-/** Counts what is alive, and fails or waits where a test says so. Logits are [sum of the input, 1]. */
+/** Counts live sessions, and fails or waits where a test sets that. Logits are [sum of the input, 1]. */
 export class FakeRuntime implements Runtime {
   liveSessions = 0;
   createdSessions = 0;

@@ -1,4 +1,4 @@
-/** A graph as the lines of zoo/*.topology.txt: operator, name, inputs, outputs, attributes in the order of their names. */
+/** Prints a graph as lines of test/fixtures/*.topology.txt: operator, name, inputs, outputs, attributes sorted by name. */
 import type { Attribute, Graph } from "../../cli/onnx/graph.ts";
 
 export function topologyText(graph: Graph): string {
@@ -10,7 +10,7 @@ export function topologyText(graph: Graph): string {
   return `${lines.join("\n")}\n`;
 }
 
-/** As Python prints it. */
+/** Formats a value like Python. */
 function attributeText(attribute: Attribute): string {
   switch (attribute.kind) {
     case "ints":

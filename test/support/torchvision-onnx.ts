@@ -1,4 +1,4 @@
-/** Writes a ResNet as torch.onnx exports torchvision's: BatchNorm folded, names like onnx::Conv_193, shared biases through Identity. */
+/** Writes a ResNet like torch.onnx exports torchvision's: BatchNorm folded, names like onnx::Conv_193, shared biases through Identity. */
 
 import { type ZooSpec, zooGraph } from "../../bench/stand-in/zoo-onnx.ts";
 import { type Attribute, type Graph, type GraphNode, int, ints, type Tensor } from "../../cli/onnx/graph.ts";
@@ -8,16 +8,16 @@ import type { ConvLayer } from "../../cli/pack/resnet.ts";
 
 export interface TorchvisionOptions {
   opset?: number;
-  /** reduce-mean: as the newer exporter writes adaptive average pooling, with its axes as an input from opset 18 on. */
+  /** `reduce-mean` is how the newer exporter writes adaptive average pooling, with its axes as an input from opset 18. */
   pooling?: "global" | "reduce-mean";
 }
 
-/** Batch dimension free, opset 17, IR 8 unless told otherwise. */
+/** Writes the file with a free batch dimension, by default with opset 17 and IR 8. */
 export function torchvisionBytes(graph: Graph): Uint8Array {
   return writeOnnx(graph, { irVersion: 8, producer: "pytorch" });
 }
 
-/** The network of the spec with random weights. Bottlenecks stride in their 3x3 convolution, as torchvision's do. */
+/** Makes the network with random weights. Bottlenecks stride in their 3x3 convolution, like torchvision's. */
 export async function torchvisionGraph(spec: ZooSpec, options: TorchvisionOptions = {}): Promise<Graph> {
   return new TorchvisionWriter(spec, options).write(await zooGraph(spec));
 }
@@ -27,7 +27,7 @@ class TorchvisionWriter {
   readonly #options: Required<TorchvisionOptions>;
   readonly #nodes: GraphNode[] = [];
   readonly #initializers = new Map<string, Tensor>();
-  /** torch numbers values on; 193 is where its ResNets happen to begin. */
+  /** torch numbers all values in order. Its ResNets happen to begin at 193. */
   #number = 193;
 
   constructor(spec: ZooSpec, options: TorchvisionOptions) {
@@ -118,7 +118,7 @@ class TorchvisionWriter {
     return this.#node("ReduceMean", "/avgpool", [x, axes], { keepdims: int(1) });
   }
 
-  /** A node named `<scope>/<op>` with an output named as torch names it. */
+  /** Adds a node named `<scope>/<op>`, whose output has torch's name for it. */
   #node(op: string, scope: string, inputs: string[], attributes: Record<string, Attribute> = {}): string {
     const name = `${scope}/${op}`;
     const output = `${name}_output_0`;

@@ -1,6 +1,6 @@
 /**
- * The built Worker in workerd: the bundle that `wrangler deploy --dry-run` wrote, on a real (local) R2 bucket.
- * `npm test` builds it first.
+ * The built Worker in workerd: the bundle of `wrangler deploy --dry-run`, with a local R2 bucket. `npm test` builds it
+ * first.
  */
 import { existsSync } from "node:fs";
 import { readFile } from "node:fs/promises";
@@ -37,15 +37,15 @@ export class TestWorker {
     this.bucket = bucket;
   }
 
-  /** A fresh isolate with a bucket of its own: empty, or with the embedded pack live. */
+  /** Starts a new isolate with its own bucket, which is empty or has the embedded pack live. */
   static async start(
     options: {
       vars?: Record<string, string | number>;
       seeded?: boolean;
       configPath?: string;
-      /** Built from the configuration's `main` in place of the bundle in dist/. */
+      /** Build the configuration's `main` instead of running the bundle in dist/. */
       fromSource?: boolean;
-      /** Other Workers beside it: paths of their wrangler.toml. */
+      /** Other Workers to start with it, by the paths of their wrangler.toml. */
       others?: readonly string[];
     } = {},
   ): Promise<TestWorker> {
@@ -67,7 +67,7 @@ export class TestWorker {
     return test;
   }
 
-  /** A binding as the Worker has it. */
+  /** Returns a binding of the Worker. */
   async binding<T>(name: string): Promise<T> {
     return (await this.#server.getWorker<Record<string, T>>().getEnv())[name] as T;
   }
@@ -80,7 +80,7 @@ export class TestWorker {
     return answerOf(await fetch(new URL(pathname, this.url), init));
   }
 
-  /** Asks another Worker beside this one, by the name in its wrangler.toml. */
+  /** Sends a request to one of the other Workers, by the name in its wrangler.toml. */
   async ask(name: string, pathname: string, init: RequestInit = {}): Promise<Answer> {
     return answerOf(await this.askRaw(name, pathname, init));
   }
@@ -98,9 +98,9 @@ export class TestWorker {
     return this.get(`/v1/classify${query}`, { method: "POST", body: body as BodyInit, headers });
   }
 
-  /** The Worker's structured log lines of one event. */
+  /** Returns the Worker's log lines of one event. */
   async logs(event: string): Promise<Json[]> {
-    // Lines travel through a pipe: those of an answered request may come after the answer.
+    // The log is a pipe, so the lines of a request may arrive after its response.
     await new Promise((resolve) => setTimeout(resolve, 50));
     return this.#server
       .getLogs()
@@ -108,12 +108,12 @@ export class TestWorker {
       .filter((line) => line.event === event);
   }
 
-  /** A new isolate of the same Worker; what R2 and the Cache API hold stays. */
+  /** Starts a new isolate of the same Worker. R2 and the Cache API keep their contents. */
   async restart(): Promise<void> {
     await this.#server.update((options) => ({ ...options }));
   }
 
-  /** What the requests of the isolate hold, as /readyz tells it. */
+  /** Returns what the requests of the isolate hold, as /readyz reports it. */
   async inFlight(): Promise<Json> {
     return (await this.get("/readyz")).json.in_flight as Json;
   }

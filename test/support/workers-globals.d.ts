@@ -1,4 +1,4 @@
-/** What workerd has and Node has not: tests type-check code that uses it, and do not run it. */
+/** Globals of workerd that Node lacks. Tests type-check code that uses them, but do not run it. */
 declare class IdentityTransformStream extends TransformStream<Uint8Array, Uint8Array> {
   constructor();
 }

@@ -1,11 +1,11 @@
-/** wrangler.toml with more in it, for Workers with optional bindings. */
+/** wrangler.toml with additions, for Workers with optional bindings. */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 
 /** Writes the project's configuration with `addition` at its end; `remove` deletes the file. */
 export async function configWith(name: string, addition: string) {
-  // In the project's folder: paths in it are relative to the file.
+  // The file is in the project's folder, because its paths are relative.
   const configPath = path.join(projectFolder, `wrangler.${name}-test.toml`);
   const toml = await readFile(path.join(projectFolder, "wrangler.toml"), "utf8");
   await writeFile(configPath, `${toml}\n${addition}\n`);

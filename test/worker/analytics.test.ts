@@ -1,4 +1,4 @@
-/** The Analytics Engine binding as wrangler emulates it: it takes points and shows none, so only harm can be seen. */
+/** The Analytics Engine binding as wrangler emulates it. It accepts data points and shows none, so the test sees only failures. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 import { configWith } from "../support/wrangler-config.ts";
@@ -18,7 +18,7 @@ afterAll(async () => {
   await config.remove();
 });
 
-test("answers and errors are as without it, and no point is refused", async () => {
+test("the binding changes no answer and no error, and accepts every data point", async () => {
   expect(await worker.binding("ANALYTICS")).toBeDefined();
   expect((await worker.classify(await exampleImage("ship"))).status).toBe(200);
   expect((await worker.classify("not an image")).status).toBe(415);

@@ -1,4 +1,4 @@
-/** API keys, CORS and security headers, from outside. */
+/** API keys, CORS and security headers of the built Worker. */
 import { request } from "node:http";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exampleImage, TestWorker } from "../support/worker.ts";
@@ -9,7 +9,7 @@ const authorized = { Authorization: `Bearer ${newKey}` };
 const preflight = { Origin: origin, "Access-Control-Request-Method": "POST" };
 const paths = ["/readyz", "/v1/model", "/v1/labels", "/v1/classify", "/nowhere"];
 
-/** Under a host name of the caller's choice, as a deployed Worker is called; fetch would not let us. */
+/** Requests a path with any host name, like a client of a deployed Worker. `fetch` does not allow that. */
 function getAs(host: string, worker: TestWorker, pathname: string): Promise<number> {
   return new Promise((resolve, reject) => {
     const sent = request(new URL(pathname, worker.url), { headers: { Host: host } }, (response) => {
@@ -38,7 +38,7 @@ describe("with keys and an origin", () => {
     }
   });
 
-  test("every key of the rotation is let in, the scheme in any case", async () => {
+  test("every key of the list is accepted, with the scheme in upper or lower case", async () => {
     const ship = await exampleImage("ship");
     for (const header of [`Bearer ${oldKey}`, `bearer ${newKey}`, `BEARER  ${newKey}`]) {
       expect((await worker.classify(ship, "", { Authorization: header })).status).toBe(200);
@@ -60,7 +60,7 @@ describe("with keys and an origin", () => {
     if (header.length > 12) expect(text).not.toContain(header.slice(-12));
   });
 
-  test("with a key, what is nowhere is 404 and a wrong method 405 with Allow", async () => {
+  test("with a key, an unknown path is 404 and a wrong method 405 with Allow", async () => {
     expect((await worker.get("/nowhere", { headers: authorized })).status).toBe(404);
     for (const method of ["OPTIONS", "PUT"]) {
       const { status, headers } = await worker.get("/v1/model", { method, headers: authorized });
@@ -69,12 +69,12 @@ describe("with keys and an origin", () => {
     }
   });
 
-  test("/healthz needs none", async () => {
+  test("/healthz needs no key", async () => {
     expect((await worker.get("/healthz")).json).toEqual({ status: "ok" });
     expect((await worker.get("/healthz", { method: "HEAD" })).status).toBe(200);
   });
 
-  test("a preflight passes without a key and names what a page may send", async () => {
+  test("a preflight passes without a key and lists what a page may send", async () => {
     const { status, headers } = await worker.get("/v1/classify", { method: "OPTIONS", headers: preflight });
     expect(status).toBe(204);
     expect(headers.get("Access-Control-Allow-Origin")).toBe(origin);
@@ -83,7 +83,7 @@ describe("with keys and an origin", () => {
     expect(headers.get("Vary")).toContain("Origin");
   });
 
-  test("a page of the list may read answers and errors; one of another origin may not", async () => {
+  test("a page of a listed origin may read answers and errors; one of another origin may not", async () => {
     const sent = { ...authorized, Origin: origin };
     for (const headers of [sent, { Origin: origin }]) {
       const answer = await worker.get("/v1/labels", { headers });
@@ -98,7 +98,7 @@ describe("with keys and an origin", () => {
     }
   });
 
-  test("every answer carries the security headers", async () => {
+  test("every response has the security headers", async () => {
     const answers = await Promise.all([
       worker.get("/healthz"),
       worker.get("/v1/model", { headers: authorized }),
@@ -142,7 +142,7 @@ describe("without keys", () => {
   });
   afterAll(() => worker?.close());
 
-  test("on this machine nothing is said; under a public name one line warns, once", async () => {
+  test("a local host name logs nothing; a public one logs one warning, once", async () => {
     expect((await worker.get("/v1/model")).status).toBe(200);
     expect(await worker.logs("open_endpoint")).toEqual([]);
     expect(await getAs("edge.example.com", worker, "/healthz")).toBe(200);
@@ -151,7 +151,7 @@ describe("without keys", () => {
     expect(await worker.logs("open_endpoint")).toHaveLength(1);
   });
 
-  test("no other site's page may call", async () => {
+  test("a page of another site may not read answers", async () => {
     const { headers } = await worker.get("/v1/model", { headers: { Origin: origin } });
     expect(headers.get("Access-Control-Allow-Origin")).toBeNull();
     const asked = await worker.get("/v1/model", { method: "OPTIONS", headers: preflight });
@@ -159,7 +159,7 @@ describe("without keys", () => {
   });
 });
 
-test("a key that is too short locks everything but /healthz", async () => {
+test("a key that is too short blocks every path but /healthz", async () => {
   const worker = await TestWorker.start({ vars: { API_KEYS: "short" }, seeded: false });
   try {
     const { status, json, text } = await worker.get("/v1/model", {
@@ -174,7 +174,7 @@ test("a key that is too short locks everything but /healthz", async () => {
   }
 });
 
-test("CORS_ORIGINS = * lets every page call", async () => {
+test("CORS_ORIGINS = * lets every page read answers", async () => {
   const worker = await TestWorker.start({ vars: { CORS_ORIGINS: "*" }, seeded: false });
   try {
     const { headers } = await worker.get("/healthz", { headers: { Origin: "https://any.example" } });

@@ -1,4 +1,4 @@
-/** GET /cdn/*: an image origin with labels in headers, whose images flow whatever happens. */
+/** GET /cdn/*: adds labels to the headers of an origin's images, and passes images on whatever happens. */
 import { createHash } from "node:crypto";
 import { get as httpGet } from "node:http";
 import { connect } from "node:net";
@@ -36,7 +36,7 @@ const sha256 = (bytes: Uint8Array) => createHash("sha256").update(bytes).digest(
 const sameBytes = (a: Uint8Array, b: Uint8Array) => expect(Buffer.compare(a, b)).toBe(0);
 
 describe("an image", () => {
-  test("comes with its bytes and headers untouched, and labels beside them", async () => {
+  test("has unchanged bytes and headers, and labels", async () => {
     origin.on("/base/a/ship.jpg", (_, response) =>
       response
         .writeHead(200, {
@@ -60,7 +60,7 @@ describe("an image", () => {
     expect(origin.requests.at(-1)?.url).toBe("/base/a/ship.jpg?v=1");
   });
 
-  test("without Content-Length, in pieces, is the same", async () => {
+  test("without Content-Length, in chunks, gives the same", async () => {
     origin.on("/base/pieces.jpg", async (_, response) => {
       response.writeHead(200, { "Content-Type": "image/jpeg" });
       for (let i = 0; i < ship.length; i += 20_000) {
@@ -74,7 +74,7 @@ describe("an image", () => {
     expect(headers.get("X-Image-Label")).toBe("ship");
   });
 
-  test("is JSON for those who ask, the same as elsewhere, with ETag and 304; errors are problems", async () => {
+  test("is JSON on request, the same as from /v1/classify, with ETag and 304; errors are problems", async () => {
     origin.image("/base/json.jpg", ship, '"j1"');
     const json = await cdn("/json.jpg", { headers: { Accept: "application/json" } });
     const raw = await worker.classify(ship);
@@ -87,7 +87,7 @@ describe("an image", () => {
     expect([missing.status, JSON.parse(missing.text).code]).toEqual([422, "image_unreachable"]);
   });
 
-  test("that its origin names as before streams at once: the head comes before the body's end", async () => {
+  test("with a known ETag streams at once: the headers arrive before the body's end", async () => {
     let finish = () => {};
     origin.on("/base/slow.jpg", (_, response) => {
       response.writeHead(200, { "Content-Type": "image/jpeg", ETag: '"s1"', "Content-Length": ship.length });
@@ -105,7 +105,7 @@ describe("an image", () => {
     sameBytes(new Uint8Array(await second.arrayBuffer()), ship);
   });
 
-  test("in part, not modified, or by HEAD is as its origin has it, with the labels that are known", async () => {
+  test("in part, not modified, or by HEAD is as the origin sends it, with the known labels", async () => {
     origin.image("/base/known.jpg", ship, '"k1"');
     await cdn("/known.jpg");
     const same = await cdn("/known.jpg", { headers: { "If-None-Match": '"k1"' } });
@@ -127,7 +127,7 @@ describe("an image", () => {
     expect(part.headers.get("Content-Range")).toBe(`bytes 0-9/${ship.length}`);
   });
 
-  test("that has changed has its own labels", async () => {
+  test("that has changed has new labels", async () => {
     origin.image("/base/changes.jpg", ship, '"c1"');
     expect((await cdn("/changes.jpg")).headers.get("X-Image-Label")).toBe("ship");
     origin.image("/base/changes.jpg", frog, '"c2"');
@@ -137,8 +137,8 @@ describe("an image", () => {
   });
 });
 
-describe("what cannot be classified flows all the same", () => {
-  test.each([true, false])("an image above the bound, its length announced: %s", async (announced) => {
+describe("what cannot be classified passes through", () => {
+  test.each([true, false])("an image over the limit, with its length announced: %s", async (announced) => {
     const large = new Uint8Array(3 * maxImageBytes);
     large.set(ship);
     large.fill(7, ship.length);
@@ -168,7 +168,7 @@ describe("what cannot be classified flows all the same", () => {
     expect(headers.get("X-Image-Classify-Error")).toBe(code);
   });
 
-  test("a page, an error, a redirect: as the origin has them, and nothing runs under our name", async () => {
+  test("a page, an error, a redirect pass as the origin sends them, and nothing can run under this host's name", async () => {
     origin.on("/base/page", (_, response) =>
       response
         .writeHead(200, { "Content-Type": "text/html", "Set-Cookie": "a=b" })
@@ -188,7 +188,7 @@ describe("what cannot be classified flows all the same", () => {
     expect([moved.status, moved.headers.get("Location")]).toEqual([302, "http://169.254.169.254/"]);
   });
 
-  test("an image whose origin is slow", async () => {
+  test("an image of a slow origin", async () => {
     origin.on("/base/late.jpg", (_, response) => {
       response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": ship.length });
       response.write(ship.subarray(0, 1000));
@@ -199,7 +199,7 @@ describe("what cannot be classified flows all the same", () => {
     sameBytes(bytes, ship);
   });
 
-  test("when there is no model at all", async () => {
+  test("an image without a model in the bucket", async () => {
     const empty = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") }, seeded: false });
     try {
       origin.image("/base/ship.jpg", ship);
@@ -214,7 +214,7 @@ describe("what cannot be classified flows all the same", () => {
 });
 
 describe("an origin", () => {
-  test("that says what only we may say is not believed", async () => {
+  test("cannot set the headers of the Worker", async () => {
     const lies = { "X-Image-Label": "admin", "X-Image-Classify-Error": "none", "X-Image-Other": "1" };
     origin.on("/base/lies", (_, response) =>
       response.writeHead(200, { "Content-Type": "text/plain", ...lies }).end("x"),
@@ -223,7 +223,7 @@ describe("an origin", () => {
     expect([...headers.keys()].filter((name) => name.startsWith("x-image"))).toEqual([]);
   });
 
-  test("whose headers are about its connection, or about a whole host, keeps them", async () => {
+  test("cannot pass on headers about its connection or about a whole host", async () => {
     const theirs = { "Clear-Site-Data": '"*"', "Alt-Svc": 'h3=":443"', NEL: "{}", "X-Cache": "HIT from far" };
     origin.on("/base/hop.jpg", (_, response) => {
       response.writeHead(200, { ...theirs, Connection: "close, X-Hop", "X-Hop": "1" }).end(ship);
@@ -235,19 +235,19 @@ describe("an origin", () => {
     expect(headers.get("X-Cache")).toMatch(/^(HIT|MISS)$/);
   });
 
-  test("that answers 205, which has no body, is passed on", async () => {
+  test("that answers 205, which has no body, passes through", async () => {
     origin.on("/base/odd", (_, response) => response.writeHead(205).end());
     expect(await cdn("/odd")).toMatchObject({ status: 205, text: "" });
   });
 
-  test("gets no cookies and no keys, and learns who asks", async () => {
+  test("receives no cookies and no keys, and a Via that names the Worker", async () => {
     await cdn("/a/ship.jpg", { headers: { Cookie: "secret=1", Authorization: "Bearer secret" } });
     const headers = origin.requests.at(-1)?.headers;
     expect(JSON.stringify(headers)).not.toContain("secret");
     expect(headers?.via).toMatch(/edge-resnet/);
   });
 
-  test("that stalls half way: the client's body is cut off, not ended", async () => {
+  test("that stalls half way: the client's body is cut off and does not look complete", async () => {
     origin.on("/base/cut.jpg", (_, response) => {
       response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": ship.length }).write("x");
     });
@@ -255,7 +255,7 @@ describe("an origin", () => {
     expect((await cdn("/a/ship.jpg")).headers.get("X-Image-Label")).toBe("ship");
   });
 
-  test("that is this Worker again is refused, and so is none at all", async () => {
+  test("that is this Worker itself is refused, and so is a missing one", async () => {
     const looped = await cdn("/a/ship.jpg", { headers: { Via: "2.0 front, 1.1 edge-resnet" } });
     expect([looped.status, JSON.parse(looped.text).code]).toEqual([508, "loop_detected"]);
     const none = await TestWorker.start({ seeded: false });
@@ -290,7 +290,7 @@ describe("an origin", () => {
     for (const { url } of origin.requests.slice(before)) expect(url).toMatch(/^\/base\//);
   });
 
-  test("sets no policy for this host: the security headers are the Worker's, and so is CORS", async () => {
+  test("sets no policy for this host: security headers and CORS are the Worker's", async () => {
     const theirs = {
       "X-Frame-Options": "ALLOWALL",
       "Content-Security-Policy": "default-src *",
@@ -315,7 +315,7 @@ describe("an origin", () => {
   });
 });
 
-describe("an origin that gives each browser bytes of its own", () => {
+describe("an origin that sends each browser different bytes", () => {
   const modified = "Mon, 01 Jun 2026 00:00:00 GMT";
   const varying = (pathname: string, headers: Record<string, string>) =>
     origin.on(pathname, (request, response) => {
@@ -329,7 +329,7 @@ describe("an origin that gives each browser bytes of its own", () => {
   const jsonLabel = async (pathname: string) =>
     JSON.parse((await cdn(pathname, { headers: { Accept: "application/json" } })).text).predictions[0].label;
 
-  test("and no ETag: the label is that of the bytes, for images and for JSON", async () => {
+  test("without an ETag: the label matches the bytes, for images and for JSON", async () => {
     varying("/base/vary-date.jpg", { "Last-Modified": modified });
     expect(await labelFor("/vary-date.jpg", "A")).toBe("ship");
     expect(await jsonLabel("/vary-date.jpg")).toBe("frog");
@@ -337,7 +337,7 @@ describe("an origin that gives each browser bytes of its own", () => {
     expect(await labelFor("/vary-date.jpg", "A")).toBe("ship");
   });
 
-  test("under one ETag: the same", async () => {
+  test("with one ETag for all: the label matches the bytes", async () => {
     varying("/base/vary-tag.jpg", { ETag: '"same"' });
     expect(await labelFor("/vary-tag.jpg", "A")).toBe("ship");
     expect(await labelFor("/vary-tag.jpg", "B")).toBe("frog");
@@ -346,14 +346,14 @@ describe("an origin that gives each browser bytes of its own", () => {
   });
 });
 
-// Retried: now and then the proxies of wrangler take all that the client does not read, and then nothing stalls.
-test("a client that stops reading is cut off, and the room that it held is free: the largest image fits", {
+// Retried, because wrangler's proxies sometimes buffer all that the client does not read, and then nothing stalls.
+test("a client that stops reading is cut off, and its memory is freed: the largest image fits", {
   retry: 4,
 }, async () => {
   const largest = new Uint8Array(16 * 1024 * 1024);
   largest.set(ship);
   origin.image("/base/largest.jpg", largest);
-  // Fills the buffers of the client's connection, which would otherwise take most of the image.
+  // Fill the buffers of the client's connection, which would otherwise hold most of the image.
   const filler = Buffer.alloc(3 * 1024 * 1024);
   origin.on("/base/filler", (_, response) =>
     response.writeHead(200, { "Content-Type": "text/plain" }).end(filler),
@@ -361,7 +361,7 @@ test("a client that stops reading is cut off, and the room that it held is free:
   const roomy = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") } });
   const inFlight = async () => (await roomy.get("/readyz")).json.in_flight as Record<string, number>;
   const idle = { permits: 0, permit_bytes: 0, waiting: 0 };
-  /** Label or error of the image, whose bytes come in any case. */
+  /** Returns the label or error of the image, and checks that its bytes arrive in either case. */
   const outcome = async () => {
     const response = await fetch(new URL("/cdn/largest.jpg", roomy.url));
     sameBytes(new Uint8Array(await response.arrayBuffer()), largest);
@@ -373,14 +373,14 @@ test("a client that stops reading is cut off, and the room that it held is free:
 
     const stalled = connect(Number(roomy.url.port), roomy.url.hostname);
     stalled.on("error", () => {}).pause();
-    // Twice: the buffers between the Worker and the client may take the whole of the first one.
+    // Twice, because the buffers between the Worker and the client may hold the whole first image.
     for (const path of ["/cdn/filler", "/cdn/largest.jpg", "/cdn/largest.jpg"])
       stalled.write(`GET ${path} HTTP/1.1\r\nHost: ${roomy.url.host}\r\n\r\n`);
     const heldBytes = async () => (await inFlight()).permit_bytes;
     await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
     await expect.poll(outcome, { timeout: 8_000 }).toBe("overloaded");
     expect((await roomy.classify(ship)).status).toBe(200);
-    // Waits until the stalled client is cut off.
+    // Wait until the stalled client is cut off.
     const post = await roomy.classify(largest);
     expect([post.status, post.json.code]).toEqual([200, undefined]);
     await expect.poll(inFlight).toMatchObject(idle);

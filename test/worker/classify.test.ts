@@ -1,4 +1,4 @@
-/** What a caller sees of a Worker that is well. */
+/** What a caller sees of a working Worker. */
 import { createHash } from "node:crypto";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -17,7 +17,7 @@ beforeAll(async () => {
 
 afterAll(() => worker?.close());
 
-/** A picture that no other test has sent: its pixels are a pseudo-random sequence of their own. */
+/** Draws an image that no other test sends, from a pseudo-random sequence. */
 function freshImage(seed: number): Promise<Buffer> {
   let state = seed + 1;
   const pixels = Uint8Array.from({ length: 90 * 70 * 3 }, () => {
@@ -38,7 +38,7 @@ describe("a cold Worker", () => {
     expect(await worker.logs("model_loaded")).toEqual([]);
   });
 
-  test("loads once for ten first requests at once: one R2 read for each object of the pack", async () => {
+  test("loads once for ten concurrent first requests: one R2 read per object of the pack", async () => {
     const images = await Promise.all(Array.from({ length: 10 }, (_, i) => freshImage(i)));
     const answers = await Promise.all(images.map((image) => worker.classify(image)));
     expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(200));
@@ -49,7 +49,7 @@ describe("a cold Worker", () => {
     expect(loads[0]).toMatchObject({ r2_reads: 3 + manifest.shards.length, shards: manifest.shards.length });
   });
 
-  test("is ready, and says with what", async () => {
+  test("reports what it has loaded", async () => {
     const { status, json, headers } = await worker.get("/readyz");
     expect(status).toBe(200);
     expect(json).toEqual({
@@ -64,7 +64,7 @@ describe("a cold Worker", () => {
 });
 
 describe("POST /v1/classify", () => {
-  test.each(classes)("names the %s in our example picture", async (label) => {
+  test.each(classes)("recognises the %s in the example picture", async (label) => {
     const image = await exampleImage(label);
     const { width, height } = await sharp(image).metadata();
     const { status, json, headers } = await worker.classify(image, "?top_k=3");
@@ -77,7 +77,7 @@ describe("POST /v1/classify", () => {
     expect(top(json)?.score).toBeGreaterThan(0.6);
   });
 
-  test("gives five predictions unless told, all of them on request, best first and summing to one", async () => {
+  test("returns five predictions by default and all on request, sorted by score, which add up to one", async () => {
     const image = await freshImage(1000);
     expect((await worker.classify(image)).json.predictions).toHaveLength(5);
     const all = (await worker.classify(image, "?top_k=10")).json.predictions as {
@@ -89,7 +89,7 @@ describe("POST /v1/classify", () => {
     expect(new Set(all.map(({ index }) => index)).size).toBe(10);
   });
 
-  test("a repeat is a hit with the same body, and a hit serves every top_k", async () => {
+  test("the same image again is a hit with the same body, and a hit serves every top_k", async () => {
     const image = await freshImage(2000);
     const miss = await worker.classify(image);
     const hit = await worker.classify(image);
@@ -100,7 +100,7 @@ describe("POST /v1/classify", () => {
     expect((one.json.predictions as unknown[])[0]).toEqual((miss.json.predictions as unknown[])[0]);
   });
 
-  test("equal images at the same time are computed once and answered alike", async () => {
+  test("concurrent equal images are computed once and get the same answer", async () => {
     const image = await freshImage(3000);
     const answers = await Promise.all(Array.from({ length: 8 }, () => worker.classify(image)));
     const caches = answers.map(({ headers }) => headers.get("X-Cache")).sort();
@@ -108,7 +108,7 @@ describe("POST /v1/classify", () => {
     expect(new Set(answers.map(({ text }) => text)).size).toBe(1);
   });
 
-  test("grey, CMYK, progressive and one-pixel JPEGs are answered", async () => {
+  test("classifies grey, CMYK, progressive and one-pixel JPEGs", async () => {
     const photo = sharp(await exampleImage("ship"));
     const kinds = {
       grey: await photo.clone().grayscale().jpeg().toBuffer(),
@@ -125,7 +125,7 @@ describe("POST /v1/classify", () => {
     expect(labels).toMatchObject({ cmyk: "ship", progressive: "ship" });
   });
 
-  test("tells its stages in Server-Timing and in one log line without image content", async () => {
+  test("reports its stages in Server-Timing and in one log line without image content", async () => {
     worker.clearLogs();
     const image = await freshImage(4000);
     const { headers } = await worker.classify(image, "?top_k=2", { "X-Request-Id": "caller-7" });
@@ -150,7 +150,7 @@ describe("POST /v1/classify", () => {
 });
 
 describe("GET", () => {
-  test("/v1/model tells what is served", async () => {
+  test("/v1/model describes the served model", async () => {
     const { json } = await worker.get("/v1/model");
     expect(json).toMatchObject({
       name: embeddedModel,
@@ -162,7 +162,7 @@ describe("GET", () => {
     });
   });
 
-  test("/v1/labels gives index, id and label of every class", async () => {
+  test("/v1/labels lists index, id and label of every class", async () => {
     const { json } = await worker.get("/v1/labels");
     expect(json.model).toEqual({ name: embeddedModel, version });
     expect(json.labels).toHaveLength(10);
@@ -192,7 +192,7 @@ describe("memory", () => {
     }
     expect(await heapBytes()).toBe(before);
     expect(before).toBeGreaterThan(20 * MiB);
-    // 50 where the first shard is loaded first.
+    // It is 50 MiB if the first shard loads first.
     expect(before).toBeLessThanOrEqual(42 * MiB);
   });
 });

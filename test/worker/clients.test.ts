@@ -1,4 +1,4 @@
-/** Clients: many at once, gone at any moment, hostile. One load, one run an image, all room given back, never a 5xx. */
+/** Many clients at once, clients that disconnect at any moment, hostile clients. All memory is released, and nothing is a 5xx. */
 import { connect } from "node:net";
 import { gzipSync } from "node:zlib";
 import fc from "fast-check";
@@ -19,7 +19,7 @@ beforeAll(async () => {
 
 afterAll(() => worker?.close());
 
-/** The same picture in a file of `bytes` that nobody has seen before. */
+/** Returns a picture as a file of `bytes` that is in no cache. */
 function fresh(bytes = ship.length + 16): Uint8Array {
   const file = new Uint8Array(bytes);
   file.set(ship);
@@ -27,10 +27,10 @@ function fresh(bytes = ship.length + 16): Uint8Array {
   return file;
 }
 
-test("a cold isolate that 100 requests meet at once: one load of 8 reads, one run for each different image", async () => {
+test("100 concurrent first requests cause one load of 8 reads, and one run per different image", async () => {
   const [a, b] = [fresh(), fresh()];
   const answers = await Promise.all(
-    // 50 of each are more than may wait at once with their announced sizes: some are told so, none waits for ever.
+    // 50 of each are more than may wait. Some get 503 `overloaded`, and none waits forever.
     Array.from({ length: 100 }, (_, i) => worker.classify(i % 2 === 0 ? a : b)),
   );
   for (const answer of answers) expect(breaches(answer, [503])).toEqual([]);
@@ -45,7 +45,7 @@ test("a cold isolate that 100 requests meet at once: one load of 8 reads, one ru
   expect(lines.filter(({ cache }) => cache === "MISS")).toHaveLength(2);
 });
 
-/** Sends the beginning of a request and goes away after `ms`, in the middle of whatever comes of it. */
+/** Sends the beginning of a request and disconnects after `ms`, whatever state the request is in. */
 function leaveAfter(ms: number, announced: number, sent: Uint8Array): Promise<void> {
   return new Promise((resolve) => {
     const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
@@ -58,11 +58,11 @@ function leaveAfter(ms: number, announced: number, sent: Uint8Array): Promise<vo
   });
 }
 
-test("clients that go away while they send, wait, or are computed for: afterwards the largest image has room", async () => {
+test("when clients disconnect while they send, wait or are computed for, the largest image fits afterwards", async () => {
   const bodies = Array.from({ length: 24 }, () => fresh(1 * MiB));
   await Promise.all(
     bodies.flatMap((body, i) => [
-      // Before the body, half way, when all is sent, and while the answer may be on its way.
+      // Before the body, half way, after the body, and during the response.
       leaveAfter(5, body.length, new Uint8Array(0)),
       leaveAfter(10 * i, body.length, body.subarray(0, body.length >> 1)),
       leaveAfter(10 * i, body.length, body),
@@ -75,7 +75,7 @@ test("clients that go away while they send, wait, or are computed for: afterward
   expect(both.map(({ status }) => status)).toEqual([200, 200]);
 });
 
-test("the answer to an image hangs on its bytes and the model alone: no header and no query moves it", async () => {
+test("an answer depends only on the image's bytes and the model, not on headers or other query parameters", async () => {
   const image = fresh();
   const first = await worker.classify(image);
   const poison = {
@@ -91,13 +91,13 @@ test("the answer to an image hangs on its bytes and the model alone: no header a
     expect([answer.status, answer.headers.get("X-Cache"), answer.text]).toEqual([200, "HIT", first.text]);
     expect(answer.text + [...answer.headers].join()).not.toContain("evil.test");
   }
-  // What the Cache API holds stands under a URL that no client can ask this Worker for.
+  // The Cache API's entries have a URL that no client can request from this Worker.
   const { sha256 } = first.json.image as { sha256: string };
   const { name, version } = first.json.model as { name: string; version: string };
   expect((await worker.get(`/${name}/${version}/${sha256}`)).status).toBe(404);
 });
 
-test("the page's file server redirects within this host only, whatever stands in the path", async () => {
+test("the page's file server redirects only within this host, whatever the path is", async () => {
   const paths = [
     "//",
     "/\\",
@@ -121,18 +121,18 @@ test("the page's file server redirects within this host only, whatever stands in
   expect([moved.status, moved.headers.get("Location")]).toEqual([307, "/"]);
 });
 
-test("300 hostile requests keep the contract in workerd too, and a good one is right afterwards", async () => {
+test("300 hostile requests in workerd get documented answers, and a good one is right afterwards", async () => {
   const good = await worker.classify(ship);
   worker.clearLogs();
   await fc.assert(
     fc.asyncProperty(requests(ship.slice(0, 2000)), async ({ method, target, headers, body }) => {
-      // Node sends no such header values; workerd itself answers methods that it does not know and very long targets.
+      // Node does not send such header values. workerd itself answers unknown methods and very long targets.
       fc.pre(
         method !== "M-SEARCH" &&
           target.length < 8000 &&
           !/[^\x20-\x7e]/.test(Object.values(headers).join("")),
       );
-      // Whole: a path of //host/ would else be taken for a host.
+      // An absolute URL, because a path of //host/ would be read as a host.
       const answer = await worker.get(worker.url.origin + target, {
         method,
         headers,
@@ -147,7 +147,7 @@ test("300 hostile requests keep the contract in workerd too, and a good one is r
   expect((await worker.classify(ship)).text).toBe(good.text);
 });
 
-/** What comes back for bytes that no HTTP client would send; "" where the connection is closed without a word. */
+/** Sends bytes that no HTTP client would send. Returns the response, or "" if the connection closes without one. */
 function raw(head: string, body: Uint8Array = new Uint8Array(0)): Promise<string> {
   return new Promise((resolve) => {
     let text = "";
@@ -191,12 +191,12 @@ test.each<[string, string, (image: Uint8Array) => Uint8Array]>([
     () => chunk(""),
   ],
   [
-    "a target without end",
+    "an extremely long target",
     `GET /${"a".repeat(70_000)} HTTP/1.1\nHost: localhost\nConnection: close\n\n`,
     () => chunk(""),
   ],
 ])(
-  "%s: no 5xx of ours, nothing of it in the answer's headers, and the next request is answered",
+  "%s: causes no 5xx of the Worker, is not repeated in response headers, and the next request is answered",
   async (_, head, body) => {
     worker.clearLogs();
     const [answerHead = ""] = (await raw(head, body(ship))).split("\r\n\r\n", 1);
@@ -214,7 +214,7 @@ function zipped(image: Uint8Array): Uint8Array {
   return chunk(gzipSync(image).toString("latin1"));
 }
 
-test("JSON of up to 4 MiB, the most that is read, is refused by its structure when it nests or lists without end", async () => {
+test("JSON of 4 MiB, the largest that is read, is refused for its structure if it is deeply nested or a long list", async () => {
   const keys = Array.from({ length: 420_000 }, (_, i) => `"${i.toString(36)}":0`).join();
   const bodies = [
     "[".repeat(4 * MiB),
@@ -234,7 +234,7 @@ test("JSON of up to 4 MiB, the most that is read, is refused by its structure wh
   }
 });
 
-test("others are answered between two images of a request", async () => {
+test("other requests are answered between two images of a request", async () => {
   const photo = await sharp(ship).resize(4000, 3000).jpeg({ progressive: true, quality: 50 }).toBuffer();
   const form = new FormData();
   for (let i = 0; i < 8; i++)
@@ -248,11 +248,11 @@ test("others are answered between two images of a request", async () => {
       socket.write(
         `POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Type: ${request.headers.get("Content-Type")}\r\nContent-Length: ${body.length}\r\n\r\n`,
       );
-      // The last byte is held back until the Worker has read the others.
+      // Hold back the last byte until the Worker has read the others.
       socket.write(body.subarray(0, -1));
       for (let i = 0; i < 10; i++) await worker.get("/healthz");
       socket.write(body.subarray(-1));
-      // Not one after the other: locally a request takes several turns of an event loop that it shares with the batch.
+      // Concurrent, because a local request takes several turns of an event loop that it shares with the batch.
       while (!answered.includes("batch")) {
         health.push(worker.get("/healthz").then(() => answered.push("health")));
         await new Promise((done) => setTimeout(done, 50));
@@ -270,6 +270,6 @@ test("others are answered between two images of a request", async () => {
   });
   await batch;
   await Promise.all(health);
-  // One may have come before the first image.
+  // One may be answered before the first image.
   expect(answered.indexOf("batch")).toBeGreaterThanOrEqual(4);
 });

@@ -1,4 +1,4 @@
-/** The commands of the README, run as a user runs them. */
+/** The README's commands, run like a user runs them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
@@ -65,7 +65,7 @@ describe("classify", () => {
     expect(code).toBe(0);
   });
 
-  test("--json gives the Worker's answers, with as many predictions as were asked for", async () => {
+  test("--json prints the Worker's answers, with the requested number of predictions", async () => {
     const { code, output } = await run("classify.ts", ["--json", "--top-k", "2", "examples/images/truck.jpg"])
       .finished;
     const [answer] = JSON.parse(output) as { status: number; body: { predictions: { label: string }[] } }[];
@@ -74,7 +74,7 @@ describe("classify", () => {
     expect(code).toBe(0);
   });
 
-  test("a file that is not there, and one that is no JPEG: a clear line, exit 1", async () => {
+  test("a missing file and a file that is no JPEG: one line per file, exit code 1", async () => {
     const missing = await run("classify.ts", ["nothing.jpg"]).finished;
     expect(missing).toEqual({
       code: 1,
@@ -87,7 +87,7 @@ describe("classify", () => {
 });
 
 describe("start", () => {
-  test("serves; the printed curl line works; a second start uploads nothing", async () => {
+  test("serves; the printed curl command works; a second start uploads nothing", async () => {
     const port = await freePort();
     const first = run("start.ts", ["--port", String(port)]);
     const output = await first.until(/curl .*\n/);
@@ -107,7 +107,7 @@ describe("start", () => {
     expect(await second.until(/curl .*\n/)).toContain("already in the local bucket");
   });
 
-  test("a busy port: a clear line, exit 1", async () => {
+  test("a port in use: one line that names it, exit code 1", async () => {
     const { server, port } = await listen();
     cleanups.push(() => new Promise((resolve) => server.close(resolve)));
     const { code, output } = await run("start.ts", ["--port", String(port)]).finished;
@@ -117,7 +117,7 @@ describe("start", () => {
     expect(code).toBe(1);
   });
 
-  test("a pack that is not there: a clear line with those that are, exit 1", async () => {
+  test("a missing pack: one line that lists the existing ones, exit code 1", async () => {
     const port = await freePort();
     const { code, output } = await run("start.ts", ["--port", String(port), "--model", "nix"]).finished;
     expect(output).toMatch(/^error: there is no pack nix: .*here are: .*resnet34-cifar10/);

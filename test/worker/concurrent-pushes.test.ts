@@ -1,4 +1,4 @@
-/** Commands that write to one bucket at the same time, each through an R2 of its own on the same storage. */
+/** Commands that write to one bucket at the same time, each through its own R2 on the same storage. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -56,12 +56,12 @@ async function push(bucket: StoreBucket, { bytes }: RandomHead) {
 const head = (name: string, seed: number, pack: LocalPack) =>
   randomHead({ name, seed, backbone: pack.manifest, featureSize: 3 });
 
-describe("of ten pairs at the same time, none is lost:", () => {
-  test("heads of one name on two versions of the model, also where neither was there before", async () => {
+describe("ten concurrent pairs lose nothing:", () => {
+  test("heads of one name on two versions of the model, also if the name is new", async () => {
     await withTwo(async (a, b) => {
       for (const pack of packs.slice(0, 2)) await pushPack(a, pack, silentProgress);
       for (const i of pairs) {
-        // Each name comes twice: the first time without a current.json.
+        // Each name is used twice. The first time there is no current.json.
         const name = `head-${i >> 1}`;
         const pair = [await head(name, 2 * i, packs[0]!), await head(name, 2 * i + 1, packs[1]!)] as const;
         await Promise.all([push(a, pair[0]), push(b, pair[1])]);
@@ -91,14 +91,14 @@ describe("of ten pairs at the same time, none is lost:", () => {
             .sort(),
         ).toEqual(versions.sort());
         expect(current?.history).toHaveLength(2 * (i + 1));
-        // The version that is live names the other one as the one that it replaced.
+        // The live version names the other one as the one it replaced.
         const live = reports.find(({ version }) => version === current?.version);
         expect(live?.replaced).toBe(versions.find((version) => version !== current?.version));
       }
     });
   });
 
-  test("a push and a prune: what was pushed is live and whole", async () => {
+  test("a push and a prune: the pushed version is live and complete", async () => {
     await withTwo(async (a, b) => {
       for (const i of pairs) {
         await pushPack(a, packs[i]!, silentProgress);
@@ -114,7 +114,7 @@ describe("of ten pairs at the same time, none is lost:", () => {
   });
 });
 
-test("a push that loses every time says so, and that nothing has gone live", async () => {
+test("a push that loses every time reports that nothing went live", async () => {
   const bucket = new MemoryBucket();
   let others = 0;
   bucket.beforePut = async (key) => {

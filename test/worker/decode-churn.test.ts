@@ -1,4 +1,4 @@
-/** Decodes leave nothing behind: the memory of the isolate and of its process does not grow with their number. */
+/** The memory of the isolate and of its process does not grow with the number of decodes. */
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
@@ -16,7 +16,7 @@ afterAll(() => worker?.close());
 
 async function postDistinct(image: Uint8Array, from: number, to: number): Promise<void> {
   for (let n = from; n < to; n++) {
-    // Bytes behind the end make it another file, so that no cache answers.
+    // Bytes after the end give the file another hash, so that no cache answers.
     const body = new Uint8Array(image.length + 4);
     body.set(image);
     new DataView(body.buffer).setUint32(image.length, n);
@@ -26,14 +26,14 @@ async function postDistinct(image: Uint8Array, from: number, to: number): Promis
   }
 }
 
-test("100 different progressive panoramas, one after the other, leave memory as 10 did", async () => {
+test("100 different progressive panoramas use no more memory than 10", async () => {
   const image = await progressivePanorama(1);
   await postDistinct(image, 0, 10);
   const before = { heap: await worker.heapUsage(), processBytes: await worker.peakProcessBytes() };
   await postDistinct(image, 10, 110);
   const after = { heap: await worker.heapUsage(), processBytes: await worker.peakProcessBytes() };
   const jsBytes = ({ heap }: typeof before) => heap.usedSize + heap.backingStorageSize;
-  // Garbage that V8 has not collected yet counts, hence the room.
+  // The margin is for garbage that V8 has not collected yet.
   expect(jsBytes(after) - jsBytes(before)).toBeLessThan(48 * MiB);
   expect(after.processBytes - before.processBytes).toBeLessThan(96 * MiB);
 });

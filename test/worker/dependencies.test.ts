@@ -1,6 +1,6 @@
 /**
- * Everything behind the Worker fails, one after the other, in one isolate: what the client sees, what the log says, that
- * the next request is answered rightly, and that nothing wrong is kept. docs/faults.md is the table of it.
+ * Each dependency of the Worker fails in turn, in one isolate. The tests check the answer, the log, that the next request
+ * is answered correctly, and that nothing wrong is stored. docs/faults.md lists the results.
  */
 import path from "node:path";
 import sharp from "sharp";
@@ -29,7 +29,7 @@ async function set(faults: Faults): Promise<void> {
 
 const seen = async () => (await worker.get("/.faults")).json as unknown as Seen;
 
-/** The picture of a ship in a file that nobody has seen before: what follows a JPEG's end counts for its hash alone. */
+/** Returns the ship as a file that is in no cache. Bytes after a JPEG's end change only its hash. */
 function freshShip(): Uint8Array {
   const fresh = new Uint8Array(ship.length + 16);
   fresh.set(ship);
@@ -61,7 +61,7 @@ async function expectFailure(status: number, code: string, reason: RegExp, image
   expect(line).toMatchObject({ status, code, reason: expect.stringMatching(reason) });
 }
 
-describe.sequential("the bucket, while no model is loaded", () => {
+describe.sequential("a bucket, while no model is loaded,", () => {
   type Bucket = NonNullable<Faults["bucket"]>;
   const cases: [Bucket["how"], string, RegExp][] = [
     ["missing", "current.json", /no object .*current\.json; push the pack/],
@@ -76,12 +76,12 @@ describe.sequential("the bucket, while no model is loaded", () => {
     ["flipped", "shard-04", /shard-04\.onnx has SHA-256/],
     ["hangs", "shard-02", /no progress for 10000 ms/],
   ];
-  test.each(cases)("%s on %s: 503 with the reason", async (how, on, reason) => {
+  test.each(cases)('with the fault "%s" in %s: 503 with the reason', async (how, on, reason) => {
     await set({ bucket: { how, on }, cache: "throws" });
     await expectFailure(503, "model_unavailable", reason);
   });
 
-  test("slow: the model loads", async () => {
+  test("that is slow: the model loads", async () => {
     await set({ bucket: { how: "slow", on: "" } });
     await expectRight();
     expect(await worker.logs("model_loaded")).toMatchObject([{ runtime_starts: 1 }]);
@@ -91,7 +91,7 @@ describe.sequential("the bucket, while no model is loaded", () => {
 const spoilHeap = () => worker.get("/.faults/heap", { method: "POST" });
 
 describe.sequential("ONNX Runtime", () => {
-  test("traps: 503 for the run at fault, logged; the next one is right, in a new environment in the same memory", async () => {
+  test("traps: the failing run is 503 and logged; the next one is right, after a restart in the same memory", async () => {
     const before = (await worker.get("/readyz")).json.wasm_heap_bytes;
     for (const starts of [2, 3, 4]) {
       await set({});
@@ -105,7 +105,7 @@ describe.sequential("ONNX Runtime", () => {
     expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBe(before);
   });
 
-  test("traps while many wait: the queue goes on, and only the run at fault is 503", async () => {
+  test("traps while requests wait: only the failing run is 503", async () => {
     await set({});
     await spoilHeap();
     const answers = await Promise.all(Array.from({ length: 12 }, () => ask()));
@@ -115,7 +115,7 @@ describe.sequential("ONNX Runtime", () => {
     expect(await worker.logs("model_loaded")).toHaveLength(1);
   });
 
-  test("traps, and the bucket is away when it loads anew: 503 until it is back", async () => {
+  test("traps, and the bucket fails at the next load: 503 until the bucket works again", async () => {
     await set({ bucket: { how: "throws", on: "shard" }, cache: "throws" });
     await spoilHeap();
     await expectFailure(503, "model_unavailable", /the forward pass failed/);
@@ -130,27 +130,30 @@ describe.sequential.each(["cache", "kv"] as const)("%s", (store) => {
   const tier = store === "cache" ? "cache-api" : "kv";
   const reads: StoreFault[] = ["throws", "garbage", "html", "empty", "other-classes", "not-numbers"];
 
-  test.each(reads)("gives %s: it is reported and computed anew, and what is kept is right", async (fault) => {
-    await set({ [store]: fault });
-    const image = freshShip();
-    await expectRight(image);
-    const reasons = (await worker.logs("cache_failed")).filter((line) => line.tier === tier);
-    expect(reasons[0]).toMatchObject({
-      operation: "get",
-      reason: expect.stringMatching(/down|not a result/),
-    });
-    await set({});
-    await expectRight(image, "HIT");
-  });
+  test.each(reads)(
+    'with the read fault "%s": logged, computed again, and the stored entry is right',
+    async (fault) => {
+      await set({ [store]: fault });
+      const image = freshShip();
+      await expectRight(image);
+      const reasons = (await worker.logs("cache_failed")).filter((line) => line.tier === tier);
+      expect(reasons[0]).toMatchObject({
+        operation: "get",
+        reason: expect.stringMatching(/down|not a result/),
+      });
+      await set({});
+      await expectRight(image, "HIT");
+    },
+  );
 
-  test("cannot be written to: the answer is right all the same", async () => {
+  test("fails to write: the answer is right", async () => {
     await set({ [store]: "put-throws" });
     await expectRight();
     await expect.poll(() => worker.logs("cache_failed")).toMatchObject([{ tier, operation: "put" }]);
   });
 });
 
-test("what the stores hold in the end is under keys of image and model alone", async () => {
+test("all stored keys consist of image and model", async () => {
   const { kvKeys, cacheKeys } = await seen();
   expect(kvKeys.length).toBeGreaterThan(5);
   for (const key of kvKeys) expect(key).toMatch(/^resnet34-cifar10\/[0-9a-f]{16}\/[0-9a-f]{64}$/);
@@ -159,9 +162,9 @@ test("what the stores hold in the end is under keys of image and model alone", a
   for (const key of cacheKeys) expect(key).toMatch(synthetic);
 });
 
-describe.sequential("the rate limit's binding", () => {
+describe.sequential("the rate-limit binding", () => {
   test.each(["hangs", "throws", "garbage"] as const)(
-    "%s: requests pass, and the log says so",
+    "%s: requests pass, and the failure is logged",
     async (limiter) => {
       await set({ limiter });
       await expectRight();
@@ -169,13 +172,13 @@ describe.sequential("the rate limit's binding", () => {
     },
   );
 
-  test("refuses: 429", async () => {
+  test("refuses: requests are 429", async () => {
     await set({ limiter: "refuses" });
     await expectFailure(429, "rate_limited", /Too many requests/);
   });
 });
 
-test("analytics fail: the answer is right, and the log says so", async () => {
+test("analytics fail: the answer is right, and the failure is logged", async () => {
   await set({ analytics: "throws" });
   await expectRight();
   expect(await worker.logs("analytics_failed")).toHaveLength(1);
@@ -201,9 +204,9 @@ describe.sequential("the Images binding", () => {
   });
 });
 
-// Last, since what hangs is left alone for a while.
+// Last, because a store that hangs is then skipped for a while.
 describe.sequential("stores that hang", () => {
-  test("while the model loads: they are waited for once, not once for each shard, and the model loads", async () => {
+  test("while the model loads: the load waits for them once, not once per shard", async () => {
     await set({ cache: "hangs", kv: "hangs" });
     await spoilHeap();
     await expectFailure(503, "model_unavailable", /the forward pass failed/);

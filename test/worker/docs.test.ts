@@ -1,4 +1,4 @@
-/** Every command of README and docs that can be run here, run: `npm run docs:check` as a test. */
+/** Runs the commands of README and docs that can run here: `npm run docs:check` as a test. */
 import { expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { readPages } from "../docs/pages.ts";
@@ -6,13 +6,13 @@ import { runBlocks } from "../docs/run.ts";
 
 const blocks = (await readPages(projectFolder)).flatMap((page) => page.blocks);
 
-test("what the docs tell a reader to run does what they say", async () => {
+test("every command in the docs does what the docs say", async () => {
   const outcomes = await runBlocks(projectFolder, blocks);
   expect(outcomes.length).toBeGreaterThan(8);
   expect(outcomes.filter(({ fault }) => fault !== undefined)).toEqual([]);
 }, 500_000);
 
-test("an answer that the page shows otherwise, and a command that fails, are told with its output", async () => {
+test("an answer that differs from the page, and a failing command, are reported with the output", async () => {
   const block = { page: "page.md", reason: undefined };
   const outcomes = await runBlocks(projectFolder, [
     { ...block, commands: ["echo '{\"b\": 1}'"], answer: '{"a": 1}' },

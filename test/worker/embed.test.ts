@@ -1,4 +1,4 @@
-/** POST /v1/embed, and function_to_apply of /v1/classify: other views of the run that classifies. */
+/** POST /v1/embed, and function_to_apply of /v1/classify: other outputs of the same run. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
@@ -25,7 +25,7 @@ const cosine = (a: readonly number[], b: readonly number[]) =>
   a.reduce((sum, x, i) => sum + x * b[i]!, 0) / norm(a) / norm(b);
 
 describe("an embedding", () => {
-  test("is the pooled features of the model, beside the names of model and image", async () => {
+  test("is the model's pooled features, with model and image", async () => {
     const { status, json, vector } = await embed(ship);
     expect(status).toBe(200);
     expect(Object.keys(json)).toEqual(["model", "image", "embedding"]);
@@ -35,13 +35,13 @@ describe("an embedding", () => {
     expect(new Set(vector).size).toBeGreaterThan(100);
   });
 
-  test("and the scores of the same image come from one run, whichever is asked for first", async () => {
+  test("and the scores of the same image come from one run, in either order", async () => {
     const frog = await exampleImage("frog");
     expect((await worker.classify(frog)).headers.get("X-Cache")).toBe("MISS");
     expect((await embed(frog)).cache).toBe("HIT");
   });
 
-  test("in base64 is the same numbers as little-endian float32", async () => {
+  test("in base64 has the same numbers as little-endian float32", async () => {
     const { vector } = await embed(ship);
     const { json } = await embed(ship, "?encoding=base64");
     const bytes = Buffer.from(json.embedding as string, "base64");
@@ -57,7 +57,7 @@ describe("an embedding", () => {
     expect(norm(vector)).not.toBeCloseTo(1, 2);
   });
 
-  test("of a picture made a little smaller is close to it; of another thing it is farther", async () => {
+  test("of a slightly smaller copy is close; of another subject it is farther", async () => {
     const { default: sharp } = await import("sharp");
     const smaller = await sharp(ship).resize(1200).jpeg({ quality: 80 }).toBuffer();
     const { vector } = await embed(ship);
@@ -70,13 +70,13 @@ describe("an embedding", () => {
   test.each([
     ["?encoding=hex", "encoding"],
     ["?normalize=l1", "normalize"],
-  ])("%s is refused by name", async (query, parameter) => {
+  ])("%s is refused with the name of the parameter", async (query, parameter) => {
     const { status, json } = await embed(ship, query);
     expect(status).toBe(400);
     expect(json).toMatchObject({ code: "invalid_parameter", parameter });
   });
 
-  test("of no JPEG is 415, of no body 400", async () => {
+  test("of a file that is no JPEG is 415, of an empty body 400", async () => {
     expect((await embed(new TextEncoder().encode("hello"))).json).toMatchObject({ status: 415 });
     expect((await embed(new Uint8Array())).json).toMatchObject({ status: 400, code: "empty_body" });
   });
@@ -88,7 +88,7 @@ describe("function_to_apply of /v1/classify", () => {
     return new Map((json.predictions as { label: string; score: number }[]).map((p) => [p.label, p.score]));
   };
 
-  test("softmax is the default, sigmoid and none are of the same logits", async () => {
+  test("softmax is the default; sigmoid and none use the same logits", async () => {
     const logits = await scores("none");
     const sigmoids = await scores("sigmoid");
     const { json } = await worker.classify(ship, "?top_k=10");
@@ -101,7 +101,7 @@ describe("function_to_apply of /v1/classify", () => {
     }
   });
 
-  test("another word is refused", async () => {
+  test("another value is refused", async () => {
     const { status, json } = await worker.classify(ship, "?function_to_apply=relu");
     expect(status).toBe(400);
     expect(json).toMatchObject({ parameter: "function_to_apply", expected: "softmax or sigmoid or none" });

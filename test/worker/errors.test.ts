@@ -1,4 +1,4 @@
-/** Every error a caller can provoke: status, content type, code and the numbers. */
+/** The errors that a caller can cause: status, content type, code and numbers. */
 import { connect } from "node:net";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -28,7 +28,7 @@ function expectProblem(
   expect(answer.text).not.toMatch(/\bat .*\.(ts|js):\d+/);
 }
 
-describe("the address", () => {
+describe("the path", () => {
   test.each([
     "/v1",
     "/v1/classify/",
@@ -49,7 +49,7 @@ describe("the address", () => {
     ["/v1/labels", "PUT", ["GET", "HEAD"]],
     ["/readyz", "POST", ["GET", "HEAD"]],
     ["/healthz", "PATCH", ["GET", "HEAD"]],
-  ])("%s by %s is 405, and Allow names %j", async (pathname, method, allowed) => {
+  ])("%s with %s is 405, and Allow lists %j", async (pathname, method, allowed) => {
     const answer = await worker.get(pathname, { method });
     expectProblem(answer, 405, "method_not_allowed", { allowed });
     expect(answer.headers.get("Allow")).toBe(allowed.join(", "));
@@ -74,12 +74,12 @@ describe("top_k", () => {
 });
 
 describe("the body", () => {
-  test("none, and an empty one, is 400", async () => {
+  test("missing or empty is 400", async () => {
     expectProblem(await worker.get("/v1/classify", { method: "POST" }), 400, "empty_body");
     expectProblem(await worker.classify(new Uint8Array(0)), 400, "empty_body");
   });
 
-  test("over the limit is 413 with both numbers, by its announced length", async () => {
+  test("over the limit by its announced length is 413 with both numbers", async () => {
     const answer = await worker.classify(new Uint8Array(maxImageBytes + 1));
     expectProblem(answer, 413, "image_too_large", {
       unit: "bytes",
@@ -90,7 +90,7 @@ describe("the body", () => {
     expect(answer.json.detail).toContain(String(maxImageBytes));
   });
 
-  test("over the limit is 413 while it streams, before its end", async () => {
+  test("over the limit without a length is 413 before its end", async () => {
     const chunk = new Uint8Array(64 * 1024);
     let sent = 0;
     const body = new ReadableStream<Uint8Array>({
@@ -107,7 +107,7 @@ describe("the body", () => {
     expect(answer.json.measured).toBeLessThan(2 * maxImageBytes);
   });
 
-  test("of just the limit is read", async () => {
+  test("of exactly the limit is read", async () => {
     const padded = new Uint8Array(maxImageBytes);
     padded.set(ship);
     expect((await worker.classify(padded)).status).toBe(200);
@@ -137,19 +137,19 @@ describe("the body", () => {
     ],
     ["text", async () => Buffer.from("not an image")],
     ["unknown", async () => Buffer.from([0, 1, 2, 3])],
-  ])("that is not a JPEG (%s) is 415 and says what it looks like", async (name, make) => {
+  ])("that is not a JPEG (%s) is 415 with the detected type", async (name, make) => {
     const answer = await worker.classify(await make());
     expectProblem(answer, 415, "unsupported_image", { expected: expect.stringContaining("JPEG") });
     expect(answer.json.detected).toContain(name);
   });
 
-  test("a truncated JPEG is 422", async () => {
+  test("with a truncated JPEG is 422", async () => {
     for (const bytes of [3, 20, 200, ship.length >> 1, ship.length - 100]) {
       expectProblem(await worker.classify(ship.slice(0, bytes)), 422, "image_undecodable");
     }
   });
 
-  test("more pixels than the limit are 413 with both numbers, from the header alone", async () => {
+  test("with more pixels than the limit is 413 with both numbers, from the header alone", async () => {
     const huge = ship.slice();
     const sof = huge.findIndex((byte, i) => byte === 0xff && huge[i + 1] === 0xc0);
     huge.fill(0xff, sof + 5, sof + 9);
@@ -160,7 +160,7 @@ describe("the body", () => {
     });
   });
 
-  test("that breaks off does no harm: the next request is answered", async () => {
+  test("that breaks off has no effect on the next request", async () => {
     await new Promise<void>((resolve, reject) => {
       const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
         socket.write(
@@ -176,7 +176,7 @@ describe("the body", () => {
   });
 });
 
-test("a variable that does not hold is named, /healthz stays alive, and nothing is guessed", async () => {
+test("an invalid variable is a 503 that names it, and /healthz still answers", async () => {
   const broken = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: "16MiB" }, seeded: false });
   try {
     const answer = await broken.classify(ship);

@@ -1,4 +1,4 @@
-/** The examples that are shell scripts, run as their first lines say. */
+/** Runs the example shell scripts as their first lines say. */
 import { spawn } from "node:child_process";
 import { createServer, type Server } from "node:http";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -37,7 +37,7 @@ function run(script: string, ...args: string[]): Promise<{ code: number | null; 
   return new Promise((resolve) => child.once("close", (code) => resolve({ code, output })));
 }
 
-test("examples/curl classifies one image, two at once, and embeds one", async () => {
+test("examples/curl classifies one image, then two at once, and embeds one", async () => {
   const { code, output } = await run("curl/classify.sh");
   expect(code, output).toBe(0);
   const [one, two, features] = output

@@ -1,4 +1,4 @@
-/** What happens when the bucket does not hold what it should: 503 with the reason, and the next request tries again. */
+/** A bucket with missing or damaged files: 503 with the reason, and the next request tries again. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -30,7 +30,7 @@ async function expectUnavailable(reason: RegExp): Promise<void> {
   }
 }
 
-/** Makes a version live that differs from the embedded pack as `change` says; its hash and its files are right. */
+/** Makes a version live that differs from the embedded pack by `change`. Its hash and its files are valid. */
 async function pushChanged(change: (manifest: Manifest) => unknown): Promise<string> {
   const manifest = structuredClone(pack.manifest);
   const changed = (change(manifest) ?? manifest) as Record<string, unknown>;
@@ -44,9 +44,9 @@ async function pushChanged(change: (manifest: Manifest) => unknown): Promise<str
   return version;
 }
 
-// One isolate goes through all of them: each failure must leave it able to go on.
+// One isolate meets all of these failures, and must recover from each.
 describe.sequential("a bucket", () => {
-  test("that is empty: 503 that says what to do; /healthz is alive", async () => {
+  test("that is empty: a 503 that says what to do; /healthz still answers", async () => {
     await expectUnavailable(/no object resnet34-cifar10\/current\.json; push the pack/);
     expect((await worker.get("/healthz")).status).toBe(200);
   });
@@ -61,7 +61,7 @@ describe.sequential("a bucket", () => {
     await expectUnavailable(/has format 2; this Worker reads format 1/);
   });
 
-  test("with a preprocessing that this Worker does not have", async () => {
+  test("with a preprocessing that this Worker does not support", async () => {
     await pushChanged((manifest) => ({
       ...manifest,
       preprocessing: { ...manifest.preprocessing, interpolation: "bicubic" },
@@ -69,26 +69,26 @@ describe.sequential("a bucket", () => {
     await expectUnavailable(/preprocessing\.interpolation/);
   });
 
-  test("with a shard that is missing", async () => {
+  test("with a missing shard", async () => {
     await worker.seed();
     await worker.bucket.delete(key("shard-02.onnx"));
     await expectUnavailable(/no object resnet34-cifar10\/[0-9a-f]{16}\/shard-02\.onnx/);
   });
 
-  test("with a shard of the wrong hash", async () => {
+  test("with a shard that has the wrong hash", async () => {
     const bytes = new Uint8Array(await readFile(path.join(pack.folder, "shard-02.onnx")));
     bytes[bytes.length >> 1] = bytes[bytes.length >> 1]! ^ 1;
     await worker.bucket.put(key("shard-02.onnx"), bytes);
     await expectUnavailable(/shard-02\.onnx has SHA-256 [0-9a-f]{64}; expected [0-9a-f]{64}/);
   });
 
-  test("with a shard cut short", async () => {
+  test("with a truncated shard", async () => {
     const bytes = new Uint8Array(await readFile(path.join(pack.folder, "shard-02.onnx")));
     await worker.bucket.put(key("shard-02.onnx"), bytes.slice(0, 1000));
     await expectUnavailable(/shard-02\.onnx has 1000 bytes; expected/);
   });
 
-  test("with a shard that ONNX Runtime does not load, though its hash is right", async () => {
+  test("with a shard that ONNX Runtime cannot load, although its hash is right", async () => {
     const file = "shard-01.onnx";
     const garbage = new Uint8Array(1000).fill(7);
     const sha256 = Buffer.from(await crypto.subtle.digest("SHA-256", garbage)).toString("hex");
@@ -102,7 +102,7 @@ describe.sequential("a bucket", () => {
     await expectUnavailable(/shard-01\.onnx does not load in ONNX Runtime/);
   });
 
-  test("that is mended serves at the next request, and its heap has not grown by what failed", async () => {
+  test("that is repaired serves the next request, and the heap has not grown", async () => {
     const current = { format: 1, name: embeddedModel, version: pack.manifest.version, history: [] };
     await worker.bucket.delete(key("shard-02.onnx"));
     await worker.seed();
@@ -114,7 +114,7 @@ describe.sequential("a bucket", () => {
     expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBeLessThanOrEqual(64 * 2 ** 20);
   });
 
-  test("logs each failure with its reason, once a load", async () => {
+  test("logs each failed load once, with its reason", async () => {
     const failures = await worker.logs("model_load_failed");
     expect(failures.length).toBeGreaterThanOrEqual(8);
     expect(failures.every(({ reason }) => String(reason).length > 30)).toBe(true);
@@ -122,7 +122,7 @@ describe.sequential("a bucket", () => {
   });
 });
 
-test("a first client that goes away does not stop the load for those who come after", async () => {
+test("when the first client disconnects, the load continues for later clients", async () => {
   const cold = await TestWorker.start();
   try {
     const gone = AbortSignal.timeout(30);

@@ -1,4 +1,4 @@
-/** head push, list, rollback and info on a real (local) R2, in processes of their own; served as the Worker does. */
+/** head push, list, rollback and info, each in its own process, on a local R2 bucket. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -32,7 +32,7 @@ const run = (...args: string[]) =>
   );
 const head = (...args: string[]) => run(...args, "--persist-to", persistTo);
 
-/** The version that the Worker would answer with. */
+/** Returns the version that the Worker would use. */
 const serve = () =>
   withLocalBucket(
     async (bucket) => {
@@ -65,7 +65,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-test("one after the other, as a user does", async () => {
+test("push, list, rollback and info work one after the other", async () => {
   expect((await head("list")).stdout).toMatch(/has no heads; put one into it: npm run head -- push FILE/);
   expect(await head("push", files[0]!)).toMatchObject({ code: 0 });
   const pushed = await head("push", files[1]!);
@@ -88,7 +88,7 @@ test("one after the other, as a user does", async () => {
   expect(await serve()).toBe(v(0));
 });
 
-test("what is refused: one line, exit code 1, nothing changed", async () => {
+test("a refused command prints one line, exits with 1 and changes nothing", async () => {
   const before = await serve();
   const other = await head("push", files[2]!);
   expect(other).toMatchObject({ code: 1, stdout: "" });
@@ -103,7 +103,7 @@ test("what is refused: one line, exit code 1, nothing changed", async () => {
   expect(await serve()).toBe(before);
 });
 
-test("info tells what a file is, without a bucket", async () => {
+test("info describes a file without a bucket", async () => {
   const { stdout } = await run("info", files[0]!);
   expect(stdout).toMatch(/classes +3: pets 0 0, pets 0 1, pets 0 2\n/);
   expect(stdout).toMatch(/unknown images +not detected/);

@@ -1,4 +1,4 @@
-/** Heads in the built Worker: one's own classes from the very run that classifies, and no gap when anything changes. */
+/** Heads in the built Worker: own classes from the same run, and no failed request while anything changes. */
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
@@ -29,7 +29,7 @@ let cars: RandomHead;
 const make = (name: string, seed: number, more = {}) => randomHead({ name, seed, backbone, ...more });
 const predictions = ({ json }: Answer) => json.predictions as Prediction[];
 const codeOf = ({ status, json }: Answer) => [status, json.code];
-/** Asks until the answer is as wanted; all answers on the way must be 200. */
+/** Repeats a request until the answer is as expected. All answers until then must be 200. */
 async function until(wanted: (answer: Answer) => boolean, query = "?head=pets"): Promise<Answer> {
   const deadline = Date.now() + 20_000;
   for (;;) {
@@ -66,7 +66,7 @@ afterAll(async () => {
 });
 
 describe("?head=", () => {
-  test("scores as the head does in Node on the features that /v1/embed gives, bit for bit", async () => {
+  test("gives the scores that the head computes in Node from the features of /v1/embed, bit for bit", async () => {
     const embed = await worker.get("/v1/embed", { method: "POST", body: ship as BodyInit });
     const input = headInput(Float32Array.from(embed.json.embedding as number[]));
     const head = await parseHead(pets.bytes);
@@ -87,7 +87,7 @@ describe("?head=", () => {
     }
   });
 
-  test("of an image that was classified before is a hit: no decoding, no run; and the other way round", async () => {
+  test("for an image that was classified before is a hit without decoding or a run, and vice versa", async () => {
     const plain = await worker.classify(ship);
     const answer = await worker.classify(ship, "?head=cars");
     expect(answer.headers.get("X-Cache")).toBe("HIT");
@@ -101,7 +101,7 @@ describe("?head=", () => {
     expect(logged).toContain(`cars/${cars.file.version}`);
   });
 
-  test("two heads at once, in every way that an image comes in", async () => {
+  test("works with two heads at once, for every way to send an image", async () => {
     origin.image("/ship.jpg", ship, '"ship"');
     const url = origin.url("/ship.jpg");
     const json = { "Content-Type": "application/json" };
@@ -136,7 +136,7 @@ describe("?head=", () => {
     expect([(await again("pets")).status, (await again("cars")).status]).toEqual([304, 200]);
   });
 
-  test("behind /cdn the head is CDN_HEAD's", async () => {
+  test("is CDN_HEAD for /cdn/", async () => {
     origin.image("/photo.jpg", ship, '"photo"');
     for (const _ of ["first", "known by its ETag"]) {
       const { headers } = await worker.get("/cdn/photo.jpg");
@@ -146,7 +146,7 @@ describe("?head=", () => {
     expect(json.head).toEqual({ name: "pets", version: pets.file.version });
   });
 
-  test("through a service binding", async () => {
+  test("works through a service binding", async () => {
     const call = async (options: unknown): Promise<Record<string, unknown>> => {
       const headers = { "X-Call": JSON.stringify({ method: "classify", options } satisfies Call) };
       const init = { method: "POST", body: ship as BodyInit, headers };
@@ -163,7 +163,7 @@ describe("?head=", () => {
     expect(await call({ unknown: true })).toMatchObject({ error: { parameter: "unknown", status: 400 } });
   });
 
-  test("/v1/labels tells its classes", async () => {
+  test("lists the head's classes for /v1/labels", async () => {
     const { json, headers } = await worker.get("/v1/labels?head=cars");
     expect(json).toMatchObject({ model: backbone, head: { name: "cars" } });
     expect(json.labels).toHaveLength(7);
@@ -171,7 +171,7 @@ describe("?head=", () => {
   });
 });
 
-describe("what is asked wrongly", () => {
+describe("an invalid request", () => {
   test.each<[string, unknown[], RegExp]>([
     ["?head=pets&top_k=4", [400, "invalid_parameter"], /an integer from 1 to 3, the number of classes/],
     ["?head=Pets", [400, "invalid_parameter"], /head is "Pets"; expected a-z/],
@@ -200,7 +200,7 @@ describe("what is asked wrongly", () => {
     });
   });
 
-  test("a head that is broken in the bucket is 503, and 200 once it is pushed right", async () => {
+  test("a damaged head in the bucket is 503, and 200 after a valid one is pushed", async () => {
     const broken = await make("broken", 6);
     await seedHeads(worker.bucket, broken);
     await worker.bucket.put(headKey("broken", broken.file.version), broken.bytes.slice().reverse());
@@ -215,8 +215,8 @@ describe("what is asked wrongly", () => {
   });
 });
 
-describe("changes, with no failed request on the way", () => {
-  test("another version goes live, and back", async () => {
+describe("changes without a failed request", () => {
+  test("another version of the head goes live, and a rollback restores the first", async () => {
     const next = await make("pets", 11, { threshold: 0.5 });
     await seedHeads(worker.bucket, next);
     const answer = await until((got) => versionOf(got) === next.file.version);
@@ -225,7 +225,7 @@ describe("changes, with no failed request on the way", () => {
     await until((got) => versionOf(got) === pets.file.version);
   });
 
-  test("another version of the model goes live with the head that waits for it, and back with the one before", async () => {
+  test("another version of the model goes live with the head that was pushed for it, and a rollback restores both", async () => {
     const { manifest, files, folder } = await embeddedPack();
     const changed = { ...manifest, quantisation: { note: "another version" } };
     const version = await manifestVersion(changed);

@@ -1,4 +1,4 @@
-/** Hostile JPEGs over HTTP: no 5xx, no memory kept, and the next sound image is answered as ever. */
+/** Hostile JPEGs over HTTP cause no 5xx and retain no memory, and the next valid image is answered as usual. */
 import path from "node:path";
 import { expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
@@ -9,7 +9,7 @@ import { TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
 
-test("150 hostile files, a sound image after every ten", async () => {
+test("150 hostile files, with a valid image after every ten", async () => {
   const bundle = { folder: path.join(projectFolder, "dist"), script: "index.js" };
   const run = { count: 150, seed: 8, hangMs: 60_000, goodEvery: 10, bundle };
   const { outcomes, faults, memory } = await fuzzInWorkerd(run, silentProgress);
@@ -19,11 +19,11 @@ test("150 hostile files, a sound image after every ten", async () => {
   expect(outcomes.get("HTTP")?.get("200")).toBeGreaterThan(10);
   const { first, last } = memory;
   expect(last!.heapBytes - first!.heapBytes).toBeLessThanOrEqual(16 * MiB);
-  // The largest decoder memory is of the largest file yet, within the budget of one decode.
+  // The decoder's memory is that of the largest file so far, within the budget of one decode.
   expect(last!.wasmBytes - first!.wasmBytes).toBeLessThanOrEqual(24 * MiB);
 });
 
-test("the corpus: each file is answered with its status and its reason", async () => {
+test("each file of the corpus gets its status and its reason", async () => {
   const statuses: Record<string, number> = {
     decoded: 200,
     image_too_large: 413,

@@ -1,4 +1,4 @@
-/** Hugging Face's shape: its own JavaScript client against the Worker, and the JSON that its Python client sends. */
+/** Compatibility with Hugging Face: its JavaScript client, and the JSON that its Python client sends. */
 import { InferenceClient } from "@huggingface/inference";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { embeddedModel, exampleImage, TestWorker } from "../support/worker.ts";
@@ -32,14 +32,14 @@ async function post(body: unknown, query = "", model = embeddedModel) {
 }
 
 describe("@huggingface/inference", () => {
-  test("imageClassification of a Blob gives labels and scores, best first", async () => {
+  test("imageClassification of a Blob returns labels and scores, best first", async () => {
     const scores = await client.imageClassification({ endpointUrl: endpointUrl(), data: blob() });
     expect(scores).toHaveLength(5);
     expect(scores[0]).toEqual({ label: "ship", score: expect.any(Number) });
     expect(scores.map(({ score }) => score)).toEqual(scores.map(({ score }) => score).sort((a, b) => b - a));
   });
 
-  test("imageClassification of an ArrayBuffer, with top_k and function_to_apply in the endpoint's query", async () => {
+  test("imageClassification of an ArrayBuffer works, with top_k and function_to_apply in the endpoint's query", async () => {
     const url = endpointUrl("?top_k=2&function_to_apply=sigmoid");
     const scores = await client.imageClassification({ endpointUrl: url, inputs: new Blob([ship.buffer]) });
     const logits = (await worker.classify(ship, "?top_k=2&function_to_apply=none")).json
@@ -50,7 +50,7 @@ describe("@huggingface/inference", () => {
     }
   });
 
-  test("request with inputs and parameters, as its types for the task say", async () => {
+  test("request works with the inputs and parameters of its types", async () => {
     const parameters = { top_k: 3, function_to_apply: "none" };
     const args = { endpointUrl: endpointUrl(), inputs: base64, parameters };
     const scores = (await client.request(args)) as Scores;
@@ -58,21 +58,21 @@ describe("@huggingface/inference", () => {
     expect(scores[0]!.score).toBeGreaterThan(1);
   });
 
-  test("an unknown model rejects with what the Worker says", async () => {
+  test("an unknown model rejects with the Worker's message", async () => {
     const wrong = client.imageClassification({ endpointUrl: endpointUrl("", "vit"), data: blob() });
     await expect(wrong).rejects.toThrow(/The model "vit" does not exist here; use resnet34-cifar10/);
   });
 });
 
 describe("POST /models/:name", () => {
-  test("JSON and raw bytes of one image are one run", async () => {
+  test("JSON and raw bytes of one image share one run", async () => {
     await worker.classify(ship);
     const { headers, scores } = await post({ inputs: base64, parameters: { top_k: 1 } });
     expect(headers.get("X-Cache")).toBe("HIT");
     expect(scores).toMatchObject([{ label: "ship" }]);
   });
 
-  test("what the body says goes before what the query says", async () => {
+  test("parameters in the body override the query", async () => {
     expect((await post({ inputs: base64, parameters: { top_k: 2 } }, "?top_k=4")).scores).toHaveLength(2);
     expect((await post({ inputs: base64 }, "?top_k=4")).scores).toHaveLength(4);
   });
@@ -81,7 +81,7 @@ describe("POST /models/:name", () => {
     ["a top_k over the classes", { top_k: 11 }, "top_k"],
     ["a top_k of 1.5", { top_k: 1.5 }, "top_k"],
     ["another function", { function_to_apply: "relu" }, "function_to_apply"],
-  ])("%s is 400 and named", async (_, parameters, parameter) => {
+  ])("%s is 400 with the name of the parameter", async (_, parameters, parameter) => {
     const { status, json } = await post({ inputs: base64, parameters });
     expect(status).toBe(400);
     expect(json).toMatchObject({ code: "invalid_parameter", parameter });
@@ -93,7 +93,7 @@ describe("POST /models/:name", () => {
     expect(json).toMatchObject({ code: "unknown_model", served: [embeddedModel] });
   });
 
-  test("JSON over its bound is 413, and bad JSON does no harm", async () => {
+  test("JSON over its limit is 413, and bad JSON is 400", async () => {
     const big = await post({ inputs: "A".repeat(2 * maxImageBytes) });
     expect(big.json).toMatchObject({ status: 413, code: "image_too_large" });
     expect((await post("{")).json).toMatchObject({ status: 400, code: "malformed_body" });

@@ -1,4 +1,4 @@
-/** PNG, WebP and AVIF, with the Images binding as wrangler emulates it, and without. */
+/** PNG, WebP and AVIF, with and without the Images binding that wrangler emulates. */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
@@ -22,7 +22,7 @@ afterAll(async () => {
 });
 
 describe("with the Images binding", () => {
-  test.each(formats)("a %s is classified as the JPEG is, under its own hash and size", async (format) => {
+  test.each(formats)("a %s is classified like the JPEG, with its own hash and size", async (format) => {
     const image = await sharp(await exampleImage("ship"))
       .toFormat(format)
       .toBuffer();
@@ -33,7 +33,7 @@ describe("with the Images binding", () => {
     expect((await worker.classify(image)).headers.get("X-Cache")).toBe("HIT");
   });
 
-  test("a broken PNG does no harm", async () => {
+  test("a damaged PNG is refused, and the next image is answered", async () => {
     const png = await sharp(await exampleImage("ship"))
       .png()
       .toBuffer();

@@ -1,4 +1,4 @@
-/** The ways in to POST /v1/classify beside raw bytes: multipart and JSON. */
+/** Multipart and JSON bodies of POST /v1/classify. */
 import { connect } from "node:net";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exampleImage, TestWorker } from "../support/worker.ts";
@@ -33,7 +33,7 @@ const postJson = (body: unknown, query = "") =>
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
 describe("multipart/form-data", () => {
-  test("with one image is answered as its raw bytes are, byte for byte", async () => {
+  test("with one image gets the same body as its raw bytes", async () => {
     const raw = await worker.classify(ship, "?top_k=3");
     const { status, text, headers } = await postForm([["image", ship]], "?top_k=3");
     expect(status).toBe(200);
@@ -41,7 +41,7 @@ describe("multipart/form-data", () => {
     expect(headers.get("X-Cache")).toBe("HIT");
   });
 
-  test("with several gives each its result or its problem, in the order sent", async () => {
+  test("with several images gets a result or problem for each, in the order sent", async () => {
     const parts = [ship, new Uint8Array(0), frog, "no image", ship.slice(0, 2000)] as const;
     const { status, json, headers } = await postForm(
       parts.map((part) => ["image", part]),
@@ -58,7 +58,7 @@ describe("multipart/form-data", () => {
     expect(headers.get("X-Cache")).toBeNull();
   });
 
-  test("of eight images is answered, of nine is 413 with both numbers", async () => {
+  test("with eight images is answered, with nine is 413 with both numbers", async () => {
     const small = frog;
     const eight = await postForm(Array.from({ length: 8 }, () => ["image", small] as const));
     expect((eight.json.results as unknown[]).length).toBe(8);
@@ -67,7 +67,7 @@ describe("multipart/form-data", () => {
     expect(nine.json).toMatchObject({ code: "too_many_images", measured: 9, limit: 8 });
   });
 
-  test("beyond the limit in all is 413, though each image is within", async () => {
+  test("over the limit in total is 413, although each image is within it", async () => {
     const half = new Uint8Array(maxImageBytes / 2);
     const answer = await postForm([
       ["image", half],
@@ -77,7 +77,7 @@ describe("multipart/form-data", () => {
     expect(answer.json).toMatchObject({ code: "image_too_large", unit: "bytes", limit: maxImageBytes });
   });
 
-  test("top_k out of range is one problem, not one for each image", async () => {
+  test("with top_k out of range is one problem, not one per image", async () => {
     const answer = await postForm(
       [
         ["image", ship],
@@ -88,7 +88,7 @@ describe("multipart/form-data", () => {
     expect([answer.status, answer.json.code]).toEqual([400, "invalid_parameter"]);
   });
 
-  test("a part of another name is 400 and says which", async () => {
+  test("with a part of another name is 400 with that name", async () => {
     const answer = await postForm([["file", ship]]);
     expect(answer.status).toBe(400);
     expect(answer.json).toMatchObject({ code: "malformed_body", expected: expect.stringContaining("image") });
@@ -111,7 +111,7 @@ describe("multipart/form-data", () => {
     expect([answer.status, answer.json.code]).toEqual([400, "malformed_body"]);
   });
 
-  test("that comes byte by byte around its boundaries, with an epilogue, is read", async () => {
+  test("that arrives byte by byte around its boundaries, with an epilogue, is read", async () => {
     const head = '--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n';
     const body = Buffer.concat([Buffer.from(head), ship, Buffer.from("\r\n--x--\r\nepilogue")]);
     const answer = await new Promise<string>((resolve, reject) => {
@@ -144,7 +144,7 @@ describe("multipart/form-data", () => {
 });
 
 describe("application/json", () => {
-  test("with base64 is answered as its raw bytes are, byte for byte", async () => {
+  test("with base64 gets the same body as its raw bytes", async () => {
     const raw = await worker.classify(ship);
     const { status, text } = await postJson({ image: base64(ship) });
     expect(status).toBe(200);
@@ -163,7 +163,7 @@ describe("application/json", () => {
     ["nothing", {}, "shape"],
     ["no object", "[]", "shape"],
     ["broken JSON", "{", "not JSON"],
-  ])("with %s is 400 and says so", async (_, body, hint) => {
+  ])("with %s is 400 with the reason", async (_, body, hint) => {
     const answer = await postJson(body);
     expect([answer.status, answer.json.code]).toEqual([400, "malformed_body"]);
     expect(answer.json.detail).toContain(hint);
@@ -174,7 +174,7 @@ describe("application/json", () => {
     expect((await postJson({ image: base64(Buffer.from("hello")) })).json.code).toBe("unsupported_image");
   });
 
-  test("of just the limit is read, of a byte more is 413", async () => {
+  test("of exactly the limit is read, of a byte more is 413", async () => {
     const padded = new Uint8Array(maxImageBytes);
     padded.set(ship);
     expect((await postJson({ image: base64(padded) })).status).toBe(200);
@@ -183,13 +183,13 @@ describe("application/json", () => {
     expect(answer.json).toMatchObject({ measured: maxImageBytes + 1, limit: maxImageBytes });
   });
 
-  test("beyond what base64 of the limit takes is 413 by its announced length", async () => {
+  test("longer than base64 of the limit is 413 by its announced length", async () => {
     const answer = await postJson({ image: "A".repeat(2 * maxImageBytes) });
     expect([answer.status, answer.json.code]).toEqual([413, "image_too_large"]);
   });
 });
 
-describe("JSON made to take memory", () => {
+describe("a JSON bomb", () => {
   const keys = Array.from({ length: 420_000 }, (_, i) => `"${i.toString(36)}":0`).join();
   const bombs: [string, string, RegExp][] = [
     ["nested arrays", "[".repeat(1_300_000), /nests more than 8 levels deep/],
@@ -197,7 +197,7 @@ describe("JSON made to take memory", () => {
     ["hundreds of thousands of arrays", `[${"[],".repeat(400_000)}[]]`, /more than 64 brackets/],
     ["a hundred thousand keys", `{${keys.slice(0, 1_200_000)}}`, /more than 64 brackets/],
   ];
-  test.each(bombs)("%s: 400 with the reason, before it is parsed", async (_, body, reason) => {
+  test.each(bombs)("of %s is 400 with the reason, before it is parsed", async (_, body, reason) => {
     for (const path of ["/v1/classify", "/models/resnet34-cifar10"]) {
       const headers = { "Content-Type": "application/json" };
       const { status, json } = await worker.get(path, { method: "POST", body, headers });

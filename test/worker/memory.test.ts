@@ -1,4 +1,4 @@
-/** 128 MB: what photographs from phones cost the isolate, at once and one after the other, and what attacks cost it. */
+/** The 128 MB of an isolate: its memory under phone photographs, mixed requests and attacks. */
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
@@ -39,7 +39,7 @@ afterAll(async () => {
 
 afterEach(expectNothingHeld);
 
-/** Bytes of ONNX Runtime's WASM heap, the JS heap and the ArrayBuffers, and their sum. */
+/** Returns the bytes of ONNX Runtime's WASM heap, the JS heap and the ArrayBuffers, and their sum. */
 async function isolateBytes(): Promise<Record<string, number>> {
   const ready = (await (await fetch(`${worker.url}/readyz`)).json()) as { wasm_heap_bytes: number };
   const { usedSize, backingStorageSize } = await worker.heapUsage();
@@ -47,7 +47,7 @@ async function isolateBytes(): Promise<Record<string, number>> {
   return { ort: ready.wasm_heap_bytes, js: usedSize, buffers: backingStorageSize, total };
 }
 
-/** Clients that have gone are noticed within the idle time of a body. */
+/** The Worker notices disconnected clients within the idle time of a body. */
 async function expectNothingHeld(): Promise<void> {
   const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
   await vi.waitFor(async () => expect(await readInFlight(worker.url)).toEqual(nothing), {
@@ -75,7 +75,7 @@ describe.sequential("the isolate", () => {
     expect(bytes.total).toBeLessThanOrEqual(100 * MiB);
   });
 
-  test("is no larger after 500 mixed requests, good and bad", async () => {
+  test("has not grown after 500 mixed good and bad requests", async () => {
     const before = await isolateBytes();
     const peakBefore = await worker.peakProcessBytes();
     const small = await makePhoto({ width: 500, height: 375, seed: 1 });
@@ -91,7 +91,7 @@ describe.sequential("the isolate", () => {
       expect(statuses.slice(0, 2)).toEqual([422, 415]);
       expect(statuses.slice(2)).toEqual(Array(8).fill(200));
     }
-    // Garbage does not count: V8 collects it as further requests need room.
+    // Garbage does not count. V8 collects it when further requests need memory.
     let after = await isolateBytes();
     for (let n = 500; n < 700 && (after.total as number) > 100 * MiB; n += 10) {
       await Promise.all(Array.from({ length: 10 }, (_, j) => worker.classify(distinct(small, n + j))));
@@ -103,7 +103,7 @@ describe.sequential("the isolate", () => {
     );
     expect(after.ort).toBe(before.ort);
     expect(after.total).toBeLessThanOrEqual(100 * MiB);
-    // The process holds workerd itself, V8's code and garbage not yet collected; it must not keep growing.
+    // The process also holds workerd, V8's code and garbage that is not yet collected. It must not keep growing.
     expect(await worker.peakProcessBytes()).toBeLessThanOrEqual(peakBefore + 48 * MiB);
   });
 });
@@ -113,7 +113,7 @@ const attacks: readonly AttackName[] = ["slow clients", "slow readers", "JSON bo
 describe.sequential("after 4 seconds of an attack", () => {
   let salt = 0;
   test.each(attacks)(
-    "%s: the process has not grown, and what the isolate keeps is within 100 MiB",
+    "%s: the process has not grown, and the isolate retains at most 100 MiB",
     async (name) => {
       const peakBefore = await worker.peakProcessBytes();
       const small = await makePhoto({ width: 500, height: 375, seed: 1 });
@@ -134,7 +134,7 @@ describe.sequential("after 4 seconds of an attack", () => {
         signal: AbortSignal.timeout(4000),
       });
       expect(wrong).toEqual([]);
-      // The attack's own kinds of requests, and the small ones beside it.
+      // The attack's requests, and small ones at the same time.
       expect(Object.keys(ended).length).toBeGreaterThanOrEqual(2);
       await expectNothingHeld();
       expect((await worker.classify(padded(small, defaultMaxImageBytes))).status).toBe(200);
@@ -151,7 +151,7 @@ describe.sequential("after 4 seconds of an attack", () => {
   );
 });
 
-/** The same picture under another hash: what follows the end of the image is ignored. */
+/** Returns the same picture with another hash, by bytes after its end. */
 function distinct(photo: Uint8Array, n: number): Uint8Array {
   const copy = new Uint8Array(photo.length + 4);
   copy.set(photo);

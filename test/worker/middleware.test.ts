@@ -1,4 +1,4 @@
-/** classifyImages in a Worker of its own, in front of the classifier through a service binding. */
+/** classifyImages in another Worker, which calls the classifier through a service binding. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { imageFiles } from "../support/image-files.ts";
 import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
@@ -39,7 +39,7 @@ function padded(image: Uint8Array, bytes: number): Uint8Array {
 }
 
 describe.each(["plain", "hono"])("around a %s handler", (style) => {
-  test("an image arrives byte for byte, labelled", async () => {
+  test("an image arrives unchanged and with a label", async () => {
     const { status, headers, bytes } = await ask(`/${style}/open`, ship);
     expect(status).toBe(200);
     expect(bytes.equals(ship)).toBe(true);
@@ -48,7 +48,7 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
     expect(headers.get("ETag")).toBe('"e"');
   });
 
-  test("what is no image passes untouched, even where it is closed", async () => {
+  test("a response that is no image passes unchanged, also with onError closed", async () => {
     const html = new TextEncoder().encode("<!doctype html><p>hello");
     for (const type of ["text/html", "application/octet-stream"]) {
       const { status, headers, bytes } = await ask(`/${style}/closed`, html, type);
@@ -57,7 +57,7 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
     }
   });
 
-  test("an image under another type flows where it is open, and is classified where it is closed", async () => {
+  test("an image with another type passes unclassified with open, and is classified with closed", async () => {
     const open = await ask(`/${style}/open`, ship, "application/octet-stream");
     expect([open.bytes.equals(ship), open.headers.get("X-Image-Label")]).toEqual([true, null]);
     for (const type of ["application/octet-stream", "text/html", "image/png"]) {
@@ -66,14 +66,14 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
     }
   });
 
-  test("an image of a format that the classifier does not read is withheld where it is closed", async () => {
+  test("an image of an unsupported format is withheld with closed", async () => {
     for (const name of ["GIF", "SVG", "ICO", "JPEG XL"]) {
       const closed = await ask(`/${style}/closed`, imageFiles[name]!, "application/octet-stream");
       expect([closed.status, closed.json.reason]).toEqual([503, "unsupported_image"]);
     }
   });
 
-  test("an image over maxBytes streams on unclassified where it is open, and is withheld where it is closed", async () => {
+  test("an image over maxBytes streams unclassified with open, and is withheld with closed", async () => {
     const large = padded(ship, 3_000_000);
     const open = await ask(`/${style}/open`, large);
     expect(open.bytes.equals(large)).toBe(true);
@@ -83,7 +83,7 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
     expect(closed.json).toMatchObject({ code: "image_withheld", reason: "image_too_large" });
   });
 
-  test("what calls itself a JPEG and is none flows or is withheld by the same choice", async () => {
+  test("a false JPEG passes with open and is withheld with closed", async () => {
     const text = new TextEncoder().encode("<html>");
     const open = await ask(`/${style}/open`, text);
     expect(open.headers.get("X-Image-Classify-Error")).toBe("unsupported_image");
@@ -92,21 +92,21 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
     expect([closed.status, closed.json.reason]).toEqual([503, "unsupported_image"]);
   });
 
-  test("blockLabels blocks what is listed and lets the rest through", async () => {
+  test("blockLabels blocks the listed labels only", async () => {
     const blocked = await ask(`/${style}/block`, ship);
     expect([blocked.status, blocked.json.code]).toEqual([403, "image_blocked"]);
     expect(blocked.headers.get("ETag")).toBeNull();
     expect((await ask(`/${style}/block`, frog)).bytes.equals(frog)).toBe(true);
   });
 
-  test("a policy redirects", async () => {
+  test("a policy can redirect", async () => {
     const { status, headers } = await ask(`/${style}/redirect`, frog);
     expect([status, headers.get("Location")]).toEqual([302, "https://example.com/frog"]);
     expect((await ask(`/${style}/redirect`, ship)).status).toBe(200);
   });
 });
 
-test("a classifier without a model: open lets the image through, closed withholds it", async () => {
+test("if the classifier has no model, open passes the image and closed withholds it", async () => {
   const bare = await TestWorker.start({ others: [consumer], seeded: false });
   const init = { method: "POST", body: ship as BodyInit, headers: { "Content-Type": "image/jpeg" } };
   try {

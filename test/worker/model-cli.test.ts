@@ -1,4 +1,4 @@
-/** push, list, rollback and prune on a real (local) R2, in processes of their own that may be killed. */
+/** push, list, rollback and prune on a local R2 bucket, each in its own process, which some tests kill. */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
@@ -12,9 +12,9 @@ import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
 
 let folder: string;
-/** Folders of three versions of one pack, and what they are. */
+/** Folders of three versions of one pack, and their version names. */
 const packs: { folder: string; version: string }[] = [];
-/** A bucket in which the first two versions were pushed, the second one live: copied for each test. */
+/** A bucket with the first two versions pushed and the second one live. Each test copies it. */
 let seeded: string;
 let persistTo: string;
 
@@ -45,8 +45,8 @@ interface Finished {
 }
 
 function node(args: readonly string[], onStderr: (text: string, kill: () => void) => void = () => {}) {
-  // A process group: killing it takes workerd along, as closing a terminal does.
-  // What a killed process leaves among the temporary files goes with the test's own.
+  // A process group, so that killing it also kills workerd, as closing a terminal does.
+  // Temporary files of a killed process are deleted with the test's own.
   const env = { ...process.env, TMPDIR: folder };
   const child = spawn(process.execPath, args, { cwd: projectFolder, env, detached: true });
   const kill = () => {
@@ -68,7 +68,7 @@ const model = (...args: string[]) => node(["cli/model.ts", ...args, "--persist-t
 const v = (i: number) => packs[i]?.version as string;
 const packFolder = (i: number) => packs[i]?.folder as string;
 
-/** Reads the live version as the Worker does, each file against its hash. */
+/** Reads the live version like the Worker does, and checks each file's hash. */
 async function serve(): Promise<string> {
   return withLocalBucket(
     async (bucket) => {
@@ -98,7 +98,7 @@ beforeEach(async () => {
 });
 
 describe("push, list, rollback, prune", () => {
-  test("one after the other, as a user does", async () => {
+  test("work one after the other", async () => {
     const pushed = await model("push", packFolder(2));
     expect(pushed.stdout).toContain(`${tinyName} ${v(2)} is live in the local bucket `);
     expect(pushed.stdout).toContain(`npm run model -- rollback ${tinyName} ${v(1)}`);
@@ -152,14 +152,14 @@ describe("push, list, rollback, prune", () => {
     ]);
   });
 
-  test("another bucket is another world", async () => {
+  test("buckets do not affect each other", async () => {
     const empty = await model("list", "--bucket", "another-bucket");
     expect(empty.stdout).toMatch(/^the local bucket another-bucket is empty; put a pack into it: /);
     expect((await model("push", packFolder(2), "--bucket", "another-bucket")).code).toBe(0);
     expect(await serve()).toBe(v(1));
   });
 
-  test("what is not there: one line, exit code 1", async () => {
+  test("a missing pack, version or file: one line, exit code 1", async () => {
     const nix = await model("list", "nix");
     expect(nix).toMatchObject({ code: 1, stdout: "" });
     expect(nix.stderr).toBe(
@@ -174,7 +174,7 @@ describe("push, list, rollback, prune", () => {
 });
 
 describe("a push that is killed", () => {
-  /** Pushes, and stops for ever before write number `cut`, saying so. */
+  /** Pushes, and hangs before write number `cut` after it has printed that. */
   const pushUntil = async (cut: number) => {
     const tools = (file: string) => JSON.stringify(pathToFileURL(path.join(projectFolder, "cli", file)).href);
     const script = `
@@ -200,9 +200,9 @@ describe("a push that is killed", () => {
   };
   const puts = 6;
 
-  // Before the first write, after it, and before the last one, which makes the push live; each takes a while.
+  // Before the first write, after it, and before the last one, which makes the push live. Each case is slow.
   test.each([0, 1, puts - 1])(
-    "after %i uploads: what was live still serves, and the next push needs only the rest",
+    "after %i uploads: the live version still serves, and the next push uploads only the rest",
     async (cut) => {
       expect(await pushUntil(cut)).toMatchObject({ signal: "SIGKILL" });
       expect(await serve()).toBe(v(1));
@@ -212,12 +212,12 @@ describe("a push that is killed", () => {
     },
   );
 
-  test("is a push of six writes", async () => {
+  test("consists of six writes", async () => {
     expect(await pushUntil(puts)).toMatchObject({ code: 0, stderr: "" });
     expect(await serve()).toBe(v(2));
   });
 
-  test("at any moment of an upload: what is live is whole", async () => {
+  test("at any moment of an upload: the live version is complete", async () => {
     for (const delayMs of [0, 5, 20]) {
       const killed = await node(
         ["cli/model.ts", "push", packFolder(2), "--persist-to", persistTo],
@@ -231,7 +231,7 @@ describe("a push that is killed", () => {
     expect(await serve()).toBe(v(2));
   });
 
-  test("leaves what list shows and prune --orphans removes", async () => {
+  test("leaves orphans that list shows and prune --orphans removes", async () => {
     await pushUntil(3);
     expect((await model("list")).stdout).toMatch(new RegExp(`${v(2)} +not finished.* 3 `));
     const pruned = await model("prune", tinyName, "--orphans", "--json");
@@ -240,7 +240,7 @@ describe("a push that is killed", () => {
   });
 });
 
-test("the embedded pack under the same command", async () => {
+test("the embedded pack can be pushed with the same command", async () => {
   const manifest = path.join(projectFolder, "model-shards", "resnet34-cifar10", "manifest.json");
   const { version } = JSON.parse(await readFile(manifest, "utf8")) as { version: string };
   const pushed = JSON.parse((await model("push", "resnet34-cifar10", "--json")).stdout) as {

@@ -1,4 +1,4 @@
-/** More than the isolate can take: 503 at once, and good answers as soon as there is room. */
+/** More requests than the isolate can handle: 503 at once, and answers as soon as memory is free. */
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
 import { largeForm } from "../soak/attacks/attacks.ts";
@@ -23,7 +23,7 @@ afterAll(async () => {
   await worker?.close();
 });
 
-/** Sends the head of a request and the beginning of its body. Whatever is answered is ignored. */
+/** Sends the head of a request and the beginning of its body. Ignores the response. */
 function begin(announced: number, sent = new Uint8Array(0)): Promise<Socket> {
   return new Promise((resolve, reject) => {
     const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
@@ -50,7 +50,7 @@ function drip(socket: Socket, bytes: number, bytesPerSecond: number): void {
   socket.on("close", () => clearInterval(timer));
 }
 
-/** The same picture in a file of `bytes` that nobody has seen before. */
+/** Returns a picture as a file of `bytes` that is in no cache. */
 function fresh(bytes: number): Uint8Array {
   const file = new Uint8Array(bytes);
   file.set(bird);
@@ -58,7 +58,7 @@ function fresh(bytes: number): Uint8Array {
   return file;
 }
 
-/** Clients that have gone are noticed within the idle time of a body. */
+/** The Worker notices disconnected clients within the idle time of a body. */
 async function expectNothingHeld(): Promise<void> {
   const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
   await vi.waitFor(async () => expect(await worker.inFlight()).toMatchObject(nothing), {
@@ -69,7 +69,7 @@ async function expectNothingHeld(): Promise<void> {
 
 const soon = () => new Promise((resolve) => setTimeout(resolve, 300));
 
-test("50 slow clients and a large upload leave room for small images: all are answered", async () => {
+test("with 50 slow clients and a large upload, all small images are answered", async () => {
   const upload = await begin(16 * MiB);
   drip(upload, 16 * MiB, 200 * 1024);
   for (let i = 0; i < 50; i++) drip(await begin(2_000_000), 2_000_000, 3000);
@@ -80,14 +80,14 @@ test("50 slow clients and a large upload leave room for small images: all are an
     statuses.push(...answers.map(({ status }) => status));
   }
   expect(statuses).toEqual(new Array(20).fill(200));
-  // All at once they wait for each other, not for the slow ones.
+  // Concurrent ones wait for each other, but not for the slow ones.
   const atOnce = await Promise.all(Array.from({ length: 20 }, () => worker.classify(fresh(86_000))));
   expect(atOnce.map(({ status }) => status)).toEqual(new Array(20).fill(200));
   for (const socket of sockets.splice(0)) socket.destroy();
   await expectNothingHeld();
 });
 
-test("when an upload has taken the room of large images, 64 wait unread, the next is refused at once, and small ones are answered", async () => {
+test("while one upload uses the memory for large images, 64 wait unread, the next is refused at once, and small ones are answered", async () => {
   await expect.poll(async () => (await worker.classify(fresh(15 * MiB))).status).toBe(200);
   const upload = await begin(16 * MiB, new Uint8Array(15.5 * MiB));
   await expect.poll(() => upload.writableLength).toBe(0);
@@ -101,7 +101,7 @@ test("when an upload has taken the room of large images, 64 wait unread, the nex
   expect((await worker.classify(fresh(86_000))).status).toBe(200);
   expect((await worker.get("/healthz")).status).toBe(200);
 
-  // Locally a client that goes away is noticed when its turn comes; test/concurrency/admission.test.ts has the signal.
+  // Locally, a disconnected client is noticed only at its turn. test/concurrency/admission.test.ts covers the signal.
   for (const socket of sockets.splice(0)) socket.destroy();
   await soon();
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
@@ -109,22 +109,22 @@ test("when an upload has taken the room of large images, 64 wait unread, the nex
   await expectNothingHeld();
 });
 
-test("an upload that was slower than others may be is cut off, and its room is free", async () => {
+test("an upload that is too slow is cut off, and its memory is freed", async () => {
   drip(await begin(16 * MiB), 16 * MiB, 3000);
   await soon();
   expect((await worker.classify(fresh(8 * MiB))).status).toBe(200);
-  // Two of the largest do not fit at once: the second waits until the slow one has been cut off.
+  // Two of the largest do not fit at once, so the second waits until the slow one is cut off.
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
 });
 
-test("after 70 clients with forms of five progressive 24-megapixel photographs have gone, nothing is held and 16 MiB fit", async () => {
+test("after 70 clients with forms of five progressive 24-megapixel photographs disconnect, nothing is held and 16 MiB fit", async () => {
   const large = await readLargePhoto();
   const gone = new AbortController();
   const statuses: number[] = [];
   const clients = Array.from({ length: 70 }, (_, i) =>
     upload(worker.url.origin, largeForm(large, i), `form-${i}`, gone.signal).then(
       ({ status }) => statuses.push(status),
-      // Gone, or refused before the form was read: then the connection breaks.
+      // The client has disconnected, or was refused before the form was read, which breaks the connection.
       () => {},
     ),
   );

@@ -1,7 +1,7 @@
 /**
- * The package as others get it: packed, unpacked in a project of its own, type-checked there, and run in workerd. The
- * project is test/consumer, and the examples that import the package. Its dependencies are links to ours, so that no
- * network is needed.
+ * The npm package: packed, unpacked in another project, type-checked there, and run in workerd. The project is
+ * test/consumer with the examples that import the package. Its dependencies are links to this project's, so the test
+ * needs no network.
  */
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, symlink, writeFile } from "node:fs/promises";
@@ -17,7 +17,7 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);
 const examples = ["hono-middleware", "service-binding"];
-/** What the consumer needs beside the dependencies that the package itself names. */
+/** Packages that the consumer needs in addition to the package's own dependencies. */
 const ownDependencies = ["@cloudflare/workers-types", "hono"];
 let folder: string;
 let packed: { files: string[]; bytes: number };
@@ -50,7 +50,7 @@ afterAll(async () => {
   if (folder) await rm(folder, { recursive: true, force: true });
 });
 
-/** As `npm pack` does it, built anew. */
+/** Builds and packs the package with `npm pack`. */
 async function pack(): Promise<{ files: string[]; bytes: number }> {
   const { stdout } = await run("npm", ["pack", "--json", "--pack-destination", folder], {
     cwd: projectFolder,
@@ -86,7 +86,7 @@ const post = (pathname: string, body: Uint8Array) =>
   [pathname, { method: "POST", body: body as BodyInit }] as const;
 
 describe("the package", () => {
-  test("holds JavaScript and types, no pack, no source, no tests", () => {
+  test("contains JavaScript and types, but no model pack, no source and no tests", () => {
     const kinds = new Set(
       packed.files.map((file) => file.replace(/^dist-lib\/.*?(\.d\.ts|\.js)$/, "dist-lib/*$1")),
     );
@@ -101,7 +101,7 @@ describe("the package", () => {
     expect(packed.bytes).toBeLessThan(1_000_000);
   });
 
-  test("type-checks in a project of its own, its own declarations included", async () => {
+  test("type-checks in another project, including its own declarations", async () => {
     const tsc = path.join(projectFolder, "node_modules", "typescript", "bin", "tsc");
     const checked = run(process.execPath, [tsc, "-p", folder], { cwd: folder });
     const failed = (error: { stdout: string }) => Promise.reject(new Error(error.stdout));
@@ -110,61 +110,61 @@ describe("the package", () => {
 });
 
 describe("the classifier in process", () => {
-  test("classifies and embeds, with no second Worker", async () => {
+  test("classifies and embeds without a second Worker", async () => {
     const { json } = await worker.ask("in-process", ...post("/compare", ship));
     expect(json).toEqual({ label: "ship", size: 512 });
   });
 
-  test("stands behind classifyImages around a plain handler", async () => {
+  test("works with classifyImages around a plain handler", async () => {
     const passed = await worker.ask("in-process", ...post("/image", ship));
     expect(passed.headers.get("X-Image-Label")).toBe("ship");
     const blocked = await worker.ask("in-process", ...post("/image", await exampleImage("frog")));
     expect([blocked.status, blocked.json.code]).toEqual([403, "image_blocked"]);
   });
 
-  test("and the whole HTTP API can be mounted", async () => {
+  test("can serve the whole HTTP API", async () => {
     const { json } = await worker.ask("in-process", ...post("/v1/classify?top_k=1", ship));
     expect(json.predictions).toMatchObject([{ label: "ship" }]);
   });
 });
 
 describe("examples/hono-middleware", () => {
-  test("labels a photograph, its bytes untouched", async () => {
+  test("labels a photograph without changing its bytes", async () => {
     const response = await worker.askRaw("photos", "/photos/ship.jpg");
     expect(response.headers.get("X-Image-Label")).toBe("ship");
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(ship);
   });
 
-  test("shows no trucks", async () => {
+  test("blocks trucks", async () => {
     const { status, json } = await worker.ask("photos", "/photos/truck.jpg");
     expect([status, json.code]).toEqual([403, "image_blocked"]);
   });
 });
 
 describe("examples/service-binding", () => {
-  test("answers what an upload shows", async () => {
+  test("returns what an upload shows", async () => {
     const { json } = await worker.ask("uploads", ...post("/", ship));
     expect(json).toEqual({ shows: "ship", model: "resnet34-cifar10" });
   });
 
-  test("passes a refusal on with its status", async () => {
+  test("returns an error with its status", async () => {
     const { status, json } = await worker.ask("uploads", ...post("/", new TextEncoder().encode("hello")));
     expect([status, json.code]).toEqual([415, "unsupported_image"]);
   });
 
-  test("answers as Workers AI does", async () => {
+  test("answers like Workers AI", async () => {
     const { text } = await worker.ask("uploads", ...post("/workers-ai", ship));
     expect((JSON.parse(text) as { label: string }[])[0]?.label).toBe("ship");
   });
 });
 
 describe("examples/client", () => {
-  test("gives the predictions, best first", async () => {
+  test("returns the predictions, best first", async () => {
     const predictions = await classify(worker.url.href, ship, { topK: 2 });
     expect(predictions).toMatchObject([{ label: "ship" }, {}]);
   });
 
-  test("fails with the code and the detail", async () => {
+  test("throws an error with the code and the detail", async () => {
     const text = new TextEncoder().encode("hello");
     await expect(classify(worker.url.href, text)).rejects.toThrow(/^unsupported_image: The body is text/);
   });

@@ -1,6 +1,6 @@
 /**
- * The whole way of the ImageNet model, on a stand-in of the zoo's file (same topology and size, random weights): fetched
- * from a local server, packed, verified, pushed and served.
+ * The complete path of the ImageNet model: fetched from a local server, packed, verified, pushed and served. A stand-in
+ * replaces the zoo's file, with the same topology and size and random weights.
  */
 import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
@@ -41,7 +41,7 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-/** Runs a command of `npm run model` with --json; what it printed, parsed. */
+/** Runs a command of `npm run model` with --json and returns its parsed output. */
 async function command(...args: string[]): Promise<Record<string, unknown>> {
   const child = spawn(process.execPath, ["cli/model.ts", ...args, "--json"], {
     cwd: projectFolder,
@@ -62,7 +62,7 @@ describe.sequential("the stand-in of resnet34-v1-7", () => {
     expect(Math.abs(model.length - 87_302_588)).toBeLessThan(1024);
   });
 
-  test("is fetched, and verified by size and hash", async () => {
+  test("is fetched, and checked by size and hash", async () => {
     const sha256 = createHash("sha256").update(model).digest("hex");
     const report = await command(
       "fetch",
@@ -138,7 +138,7 @@ describe.sequential("the stand-in of resnet34-v1-7", () => {
   });
 });
 
-/** Few channels and 32 pixels: the forms that ResNets come in, not their size. */
+/** Small networks of each form that ResNets have: few channels and 32 pixels. */
 const forms = [
   { form: "with bottlenecks, as the zoo's ResNet50", classes: 10, bytes: () => bottleneck() },
   { form: "as torchvision exports it, with 7 classes", classes: 7, bytes: () => torchvision() },

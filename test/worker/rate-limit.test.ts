@@ -4,7 +4,7 @@ import { TestWorker } from "../support/worker.ts";
 import { configWith } from "../support/wrangler-config.ts";
 
 const limit = 3;
-// Enough for one of two neighbouring periods to be over the limit, wherever the clock stands.
+// Enough requests that one of two neighbouring periods exceeds the limit, whatever the time is.
 const tooMany = 2 * limit + 1;
 const config = await configWith(
   "rate-limit",
@@ -32,7 +32,7 @@ async function flood(worker: TestWorker, headers: Record<string, string>) {
   return answers;
 }
 
-test("beyond the limit a caller is answered 429 with Retry-After", async () => {
+test("beyond the limit, requests are 429 with Retry-After", async () => {
   const answers = await flood(open, {});
   expect(answers[0]!.status).toBe(200);
   const refused = answers.find(({ status }) => status === 429)!;
@@ -45,7 +45,7 @@ test("/healthz is never counted", async () => {
   for (let i = 0; i < tooMany; i++) expect((await open.get("/healthz")).status).toBe(200);
 });
 
-test("each key has a limit of its own, and who has none is refused before counting", async () => {
+test("each key has its own limit, and requests without a key are refused before they count", async () => {
   const [first, other] = keys.map((key) => ({ Authorization: `Bearer ${key}` }));
   expect((await flood(locked, {})).map(({ status }) => status)).toEqual(new Array(tooMany).fill(401));
   expect((await flood(locked, first!)).map(({ status }) => status)).toContain(429);

@@ -1,4 +1,4 @@
-/** Images by URL: nothing is allowed by default, and what a deployment may set. */
+/** Settings for images by URL. */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { Origin } from "../support/origin.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
@@ -21,7 +21,7 @@ async function answerWith(vars: Record<string, string>, url = origin.url("/ship.
   }
 }
 
-test("without a list every URL is 403, and says which variable to set", async () => {
+test("without ALLOWED_IMAGE_HOSTS every URL is a 403 that names the variable", async () => {
   const answer = await answerWith({});
   expect(answer.status).toBe(403);
   expect(answer.json).toMatchObject({ code: "host_not_allowed", variable: "ALLOWED_IMAGE_HOSTS" });
@@ -29,7 +29,7 @@ test("without a list every URL is 403, and says which variable to set", async ()
   expect(origin.requests).toEqual([]);
 });
 
-test("a small rendition is asked for where its host has a template, and Cache-Control is what is set", async () => {
+test("a host with a template is asked for the rendition, and Cache-Control is the configured one", async () => {
   const answer = await answerWith({
     ALLOWED_IMAGE_HOSTS: origin.host,
     IMAGE_RENDITIONS: JSON.stringify({ [origin.host]: "?w=512&fm=jpg" }),

@@ -1,4 +1,4 @@
-/** Images by URL: what may be fetched, what hostile servers achieve, and repeats that cost nothing. */
+/** Images by URL: what may be fetched, hostile servers, and repeated requests. */
 import { createHash } from "node:crypto";
 import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -33,7 +33,7 @@ const byUrl = (url: string, query = "", init: RequestInit = {}) =>
 const codeOf = ({ status, json }: Answer) => [status, json.code];
 
 describe("an image by URL", () => {
-  test("is answered as its bytes are, by GET and by JSON", async () => {
+  test("gets the same body as its bytes, by GET and by JSON", async () => {
     origin.image("/ship.jpg", ship);
     const raw = await worker.classify(ship, "?top_k=2");
     const get = await byUrl(origin.url("/ship.jpg"), "&top_k=2");
@@ -44,7 +44,7 @@ describe("an image by URL", () => {
     expect(post.headers.get("ETag")).toBeNull();
   });
 
-  test("is told by its bytes, whatever its server calls it", async () => {
+  test("is recognised by its bytes, whatever type its server sends", async () => {
     origin.on("/text", (_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(ship));
     expect((await byUrl(origin.url("/text"))).status).toBe(200);
     origin.on("/html", (_, response) =>
@@ -55,7 +55,7 @@ describe("an image by URL", () => {
     expect(html.json).toMatchObject({ code: "unsupported_image", detected: "HTML or XML text" });
   });
 
-  test("says on the way to its server that it came through here, and is not fetched twice through here", async () => {
+  test("is requested with a Via that names the Worker, which refuses a request that has it already", async () => {
     await byUrl(origin.url("/ship.jpg"));
     const via = origin.requests.at(-1)?.headers.via;
     expect(via).toMatch(/edge-resnet/);
@@ -64,7 +64,7 @@ describe("an image by URL", () => {
   });
 });
 
-describe("an address that is not allowed", () => {
+describe("a URL that is not allowed", () => {
   test.each([
     "https://example.com/a.jpg",
     "https://images.example.com.evil.test/",
@@ -105,11 +105,11 @@ describe("an address that is not allowed", () => {
     "https://",
     "https://[::1/",
     `https://x/${"x".repeat(2048)}`,
-  ])("%s is no address: 400", async (url) => {
+  ])("%s is not a URL: 400", async (url) => {
     expect(codeOf(await byUrl(url))).toEqual([400, "invalid_parameter"]);
   });
 
-  test("and none at all is 400", async () => {
+  test("a missing URL is 400", async () => {
     expect(codeOf(await worker.get("/v1/classify"))).toEqual([400, "invalid_parameter"]);
   });
 });
@@ -125,7 +125,7 @@ describe("a redirect", () => {
     expect(codeOf(await byUrl(origin.url("/hop4")))).toEqual([422, "image_unreachable"]);
   });
 
-  test("that goes round ends", async () => {
+  test("in a circle ends", async () => {
     redirect("/round", "/round");
     expect(codeOf(await byUrl(origin.url("/round")))).toEqual([422, "image_unreachable"]);
   });
@@ -167,7 +167,7 @@ describe("a server", () => {
     expect(answer.json).toMatchObject({ measured: maxImageBytes + 1, limit: maxImageBytes });
   });
 
-  test("whose body has no end is cut off at the limit", async () => {
+  test("whose body never ends is cut off at the limit", async () => {
     let sent = 0;
     origin.on("/endless", (_, response) => {
       const chunk = Buffer.alloc(64 * 1024);
@@ -190,7 +190,7 @@ describe("a server", () => {
     expect(codeOf(await byUrl(origin.url("/bomb")))).toEqual([413, "image_too_large"]);
   });
 
-  test("that promises more than it sends, or resets, or is not there, gives 503", async () => {
+  test("that sends less than it announces, or resets the connection, causes 503", async () => {
     origin.on("/short", (request, response) => {
       response.writeHead(200, { "Content-Length": ship.length }).write(ship.subarray(0, 1000));
       setTimeout(() => request.socket.destroy(), 50);
@@ -200,7 +200,7 @@ describe("a server", () => {
     expect(codeOf(await byUrl(origin.url("/reset")))).toEqual([503, "upstream_unavailable"]);
   });
 
-  test("whose body drips is given up in time", async () => {
+  test("whose body is too slow causes 503", async () => {
     origin.on("/drip", (_, response) => {
       response.writeHead(200);
       const timer = setInterval(() => response.write("x"), 100);
@@ -209,7 +209,7 @@ describe("a server", () => {
     expect(codeOf(await byUrl(origin.url("/drip")))).toEqual([503, "upstream_unavailable"]);
   }, 60_000);
 
-  test("that never answers is given up in time, and the Worker is well after all this", async () => {
+  test("that never answers causes 503, and the Worker still answers afterwards", async () => {
     origin.on("/silent", () => {});
     const answer = await byUrl(origin.url("/silent"));
     expect(codeOf(answer)).toEqual([503, "upstream_unavailable"]);
@@ -219,7 +219,7 @@ describe("a server", () => {
 });
 
 describe("a conditional GET", () => {
-  test("has a strong ETag of image, model and top_k, and is 304 while they hold", async () => {
+  test("has a strong ETag of image, model and top_k, and is 304 until one of them changes", async () => {
     origin.image("/cond.jpg", ship);
     const url = origin.url("/cond.jpg");
     const { headers, json } = await byUrl(url, "&top_k=2");
@@ -244,7 +244,7 @@ describe("a conditional GET", () => {
     expect([head.status, head.text, head.headers.get("ETag")]).toEqual([200, "", get.headers.get("ETag")]);
   });
 
-  test("of an image that its server says has not changed needs neither its bytes nor a decoding", async () => {
+  test("of an image that has not changed, according to its server, needs neither its bytes nor a decode", async () => {
     origin.image("/seen.jpg", ship, '"v1"');
     const url = origin.url("/seen.jpg");
     const first = await byUrl(url);
@@ -267,7 +267,7 @@ describe("a conditional GET", () => {
     expect((await byUrl(url)).json.predictions).toMatchObject([{ label: "frog" }, {}, {}, {}, {}]);
   });
 
-  test("with a key is for that caller only", async () => {
+  test("with a key is private", async () => {
     const { headers } = await byUrl(origin.url("/ship.jpg"), "", { headers: { Authorization: "Bearer x" } });
     expect(headers.get("Cache-Control")).toBe("private, max-age=3600");
   });

@@ -7,14 +7,14 @@ let worker: TestWorker;
 beforeAll(async () => {
   worker = await TestWorker.start();
   expect((await worker.classify(await exampleImage("ship"))).headers.get("X-Cache")).toBe("MISS");
-  // The answer does not wait for the writes to the cache.
+  // The Worker answers before it writes to the cache.
   await new Promise((resolve) => setTimeout(resolve, 1000));
   await worker.restart();
 });
 
 afterAll(() => worker?.close());
 
-test("an image that another isolate has seen is a hit, without loading the model", async () => {
+test("an image that another isolate has classified is a hit, without loading the model", async () => {
   worker.clearLogs();
   const { headers, json } = await worker.classify(await exampleImage("ship"));
   expect(headers.get("X-Cache")).toBe("HIT");

@@ -1,4 +1,4 @@
-/** The classifier through a service binding, called by another Worker in the same workerd. */
+/** The classifier, called through a service binding by another Worker in the same workerd. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
 import { embeddedModel, exampleImage, TestWorker } from "../support/worker.ts";
@@ -27,18 +27,18 @@ async function callAll(call: Call, image = ship): Promise<Outcome[]> {
 const call = async (what: Call, image = ship): Promise<Outcome> => (await callAll(what, image))[0]!;
 
 describe("classify", () => {
-  test.each(["bytes", "buffer"] as const)("of %s answers as the HTTP API does", async (as) => {
+  test.each(["bytes", "buffer"] as const)("of %s returns what the HTTP API returns", async (as) => {
     const { value } = await call({ method: "classify", as });
     const { json } = await worker.classify(ship);
     expect(value).toEqual({ ok: true, ...json });
     expect(json.predictions).toHaveLength(5);
   });
 
-  test("leaves the caller its bytes", async () => {
+  test("does not take the caller's bytes", async () => {
     expect((await call({ method: "classify" })).keptBytes).toBe(ship.length);
   });
 
-  test("topK and functionToApply are taken", async () => {
+  test("accepts topK and functionToApply", async () => {
     const options = { topK: 2, functionToApply: "none" };
     const { value } = await call({ method: "classify", options });
     const { json } = await worker.classify(ship, "?top_k=2&function_to_apply=none");
@@ -51,7 +51,7 @@ describe("classify", () => {
     [{ topK: Number.NaN }, { parameter: "topK" }],
     [{ topK: 1.5 }, { parameter: "topK" }],
     [{ functionToApply: "relu" }, { parameter: "functionToApply" }],
-  ])("%j comes back as an error in data", async (options, expected) => {
+  ])("returns an error for %j", async (options, expected) => {
     const { value } = await call({ method: "classify", options });
     expect(value).toMatchObject({
       ok: false,
@@ -68,7 +68,7 @@ describe("classify", () => {
     expect(value).toMatchObject({ ok: false, error: { code, status, detail: expect.any(String) } });
   });
 
-  test("what is no image, a broken one, one too large, and none: as the HTTP API names them", async () => {
+  test("returns the HTTP API's error for a file that is no image, a damaged, a too large and an empty one", async () => {
     const codes = [];
     for (const image of [new TextEncoder().encode("hi"), ship.slice(0, 500), new Uint8Array(4_000_001)]) {
       codes.push((await call({ method: "classify" }, image)).value);
@@ -85,7 +85,7 @@ describe("classify", () => {
     });
   });
 
-  test("forty large ones, twenty at once, wait for their turn and are all answered", async () => {
+  test("answers all of forty large images, sent twenty at once", async () => {
     const padded = new Uint8Array(3_000_000);
     padded.set(ship);
     for (let round = 0; round < 2; round++) {
@@ -99,7 +99,7 @@ describe("classify", () => {
     expect((await worker.classify(ship)).status).toBe(200);
   });
 
-  test("a call is a line in the log, without the image", async () => {
+  test("logs one line per call, without the image", async () => {
     worker.clearLogs();
     await call({ method: "classify" });
     expect(await worker.logs("rpc")).toMatchObject([
@@ -109,14 +109,14 @@ describe("classify", () => {
 });
 
 describe("embed", () => {
-  test("gives the features of the HTTP API, as float32", async () => {
+  test("returns the features of the HTTP API as float32", async () => {
     const { value, embeddingKind } = await call({ method: "embed" });
     const { json } = await worker.get("/v1/embed", { method: "POST", body: ship as BodyInit });
     expect(value).toEqual({ ok: true, ...json });
     expect(embeddingKind).toBe("Float32Array");
   });
 
-  test("normalised on request; another norm is refused", async () => {
+  test("normalises on request, and refuses another norm", async () => {
     const { value } = await call({ method: "embed", options: { normalize: "l2" } });
     const { embedding } = value as { embedding: number[] };
     expect(embedding.reduce((sum, x) => sum + x * x, 0)).toBeCloseTo(1, 5);
@@ -125,7 +125,7 @@ describe("embed", () => {
   });
 });
 
-describe("run, as of the Workers AI binding", () => {
+describe("run, compatible with the Workers AI binding", () => {
   test.each([resnet50, embeddedModel])(
     "%s with an array of numbers gives labels and scores",
     async (model) => {
@@ -136,7 +136,7 @@ describe("run, as of the Workers AI binding", () => {
     },
   );
 
-  test("bytes do as well", async () => {
+  test("accepts bytes", async () => {
     expect((await call({ method: "run", model: resnet50 })).value).toMatchObject([
       { label: "ship" },
       {},
@@ -146,7 +146,7 @@ describe("run, as of the Workers AI binding", () => {
     ]);
   });
 
-  test("throws, as env.AI does, with the code in the message", async () => {
+  test("throws like env.AI, with the code in the message", async () => {
     expect((await call({ method: "run", model: "@cf/other/model" })).threw).toMatch(
       /unknown_model: .*@cf\/microsoft\/resnet-50 or resnet34-cifar10/,
     );
@@ -157,7 +157,7 @@ describe("run, as of the Workers AI binding", () => {
     expect(broken.threw).toMatch(/^image_undecodable: /);
   });
 
-  test("an array of more numbers than there is memory for is refused with both numbers", async () => {
+  test("refuses an array of more numbers than memory allows, with both numbers", async () => {
     const { threw } = await call(
       { method: "run", model: resnet50, as: "numbers" },
       new Uint8Array(2_000_000),
@@ -166,7 +166,7 @@ describe("run, as of the Workers AI binding", () => {
   });
 });
 
-test("the binding fetches as well: the whole HTTP API", async () => {
+test("fetch of the binding serves the whole HTTP API", async () => {
   const headers = { "X-Call": JSON.stringify({ method: "fetch" } satisfies Call) };
   const { status, json } = await worker.ask("rpc-consumer", "/", { headers });
   expect([status, json.name]).toEqual([200, embeddedModel]);

@@ -1,4 +1,4 @@
-/** A soak of seconds: the clients and the real Worker count the same answers. Times are not looked at. */
+/** A soak test of a few seconds. The clients and the real Worker must count the same answers. Times do not matter. */
 import path from "node:path";
 import { expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
@@ -7,10 +7,10 @@ import { answers, total } from "../soak/measure/ledger.ts";
 import { runSoak } from "../soak/run.ts";
 import { faults } from "../soak/verdict.ts";
 
-/** The others have short versions in overload.test.ts, memory.test.ts and inputs.test.ts. */
+/** overload.test.ts, memory.test.ts and inputs.test.ts have short versions of the other attacks. */
 const attacks: readonly AttackName[] = ["slow clients", "slow readers"];
 
-test("every answer is right and every request accounted for, under traffic, under attack and in an overload; then nothing is held", async () => {
+test("under traffic, attack and overload, every answer is right and every request is counted; afterwards nothing is held", async () => {
   const stages = new Set<string>();
   const results = await runSoak({
     minutes: 0.1,
@@ -22,7 +22,7 @@ test("every answer is right and every request accounted for, under traffic, unde
     onStep: () => {},
     onProgress: (stage) => stages.add(stage),
   });
-  // On a busy machine the sender may be too slow to overload anything.
+  // On a busy machine the sender may be too slow to overload the Worker.
   expect(faults(results).filter((fault) => !fault.includes("nothing was refused"))).toEqual([]);
   const sum = total(results.sustained.tallies);
   expect(answers(sum)).toBeGreaterThan(20);

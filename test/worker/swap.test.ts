@@ -1,4 +1,4 @@
-/** A new version goes live in the bucket under load: no request fails, each answer is of exactly one version. */
+/** A new version goes live under load: no request fails, and each answer comes from exactly one version. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -14,7 +14,7 @@ beforeAll(async () => {
 
 afterAll(() => worker?.close());
 
-/** The embedded pack with its labels renamed: other version, telling answers. */
+/** Writes the embedded pack with renamed labels, which give it another version and recognisable answers. */
 async function pushRenamed(prefix: string, breakShard = false): Promise<string> {
   const { manifest, files, folder } = await embeddedPack();
   const read = async (name: string) => new Uint8Array(await readFile(path.join(folder, name)));
@@ -39,13 +39,13 @@ async function pushRenamed(prefix: string, breakShard = false): Promise<string> 
   return version;
 }
 
-/** Sends images that no cache knows until one is answered by `version`; all must be answered. */
+/** Sends images that are in no cache until `version` answers one. All must be answered. */
 async function trafficUntil(version: string | undefined, seconds: number): Promise<Set<string>> {
   const ship = await exampleImage("ship");
   const seen = new Set<string>();
   const deadline = Date.now() + seconds * 1000;
   while (Date.now() < deadline) {
-    // Different images that wait for each other, and each of them twice.
+    // Different images that wait for each other, each sent twice.
     const images = Array.from({ length: 6 }, () => {
       const padded = new Uint8Array(ship.length + 16);
       padded.set(ship);
@@ -69,7 +69,7 @@ async function trafficUntil(version: string | undefined, seconds: number): Promi
   return seen;
 }
 
-test("five versions go live one after the other; every answer carries the labels of the version it names", async () => {
+test("five versions go live in turn, and every answer has the labels of the version that it names", async () => {
   const labelOf = new Map([[(await embeddedPack()).manifest.version, "ship"]]);
   await worker.classify(await exampleImage("ship"));
   for (const prefix of ["one", "two", "three", "four", "five"]) {
@@ -85,7 +85,7 @@ test("five versions go live one after the other; every answer carries the labels
   expect(await worker.logs("model_loaded")).toHaveLength(6);
 });
 
-test("a version that does not load leaves the one before in service", async () => {
+test("if a version does not load, the previous one stays in service", async () => {
   const broken = await pushRenamed("broken", true);
   const seen = await trafficUntil(undefined, 4);
   expect([...seen].some((answer) => answer.startsWith(broken))).toBe(false);

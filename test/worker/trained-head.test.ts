@@ -1,4 +1,4 @@
-/** What the trainer learns is what the Worker answers: the same features, the same logits, to the last bit. */
+/** The trainer and the Worker compute the same features and logits, bit for bit. */
 import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -49,8 +49,8 @@ afterAll(async () => {
   await rm(folder, { recursive: true });
 });
 
-// The logits: exp may differ in the last bit between two versions of V8.
-test("the Worker's logits of a trained head are the trainer's, exactly", async () => {
+// Compare logits, because exp may differ in the last bit between versions of V8.
+test("the Worker's logits of a trained head equal the trainer's", async () => {
   const threshold = head.file.unknown!.threshold;
   let unknown = 0;
   for (const sample of samples) {

@@ -12,7 +12,7 @@ const installMs = 5 * 60_000;
 /** Starts the browser without a window. @throws CommandError that says what to install */
 export async function launchChromium(): Promise<Browser> {
   const executablePath = await findChromium();
-  // Chromium has no sandbox for root, the user of containers. The page is our own.
+  // Chromium's sandbox does not work for root, the usual user in containers. The page is trusted.
   const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
   return chromium.launch({ executablePath, args });
 }

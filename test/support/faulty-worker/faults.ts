@@ -1,6 +1,6 @@
-/** Which dependency fails, and how. What is not named is well. */
+/** Which dependencies fail, and how. All others work. */
 export interface Faults {
-  /** Reads of the bucket whose key holds `on`. */
+  /** Reads of bucket keys that contain `on`. */
   readonly bucket?: {
     readonly on: string;
     readonly how: "missing" | "throws" | "hangs" | "slow" | "cut" | "truncated" | "short" | "flipped";
@@ -12,7 +12,7 @@ export interface Faults {
   readonly images?: "hangs" | "throws" | "refuses" | "cut" | "garbage" | "empty";
 }
 
-/** On reading, but for the last two. A result of other classes, or of no numbers, has the right checksum. */
+/** Faults of reads, except for the last two. Results with other classes or without numbers have a valid checksum. */
 export type StoreFault =
   | "throws"
   | "hangs"
@@ -25,7 +25,7 @@ export type StoreFault =
   | "put-throws"
   | "put-hangs";
 
-/** What the stand-ins have seen since the faults were set. */
+/** What the stand-ins have counted since the faults were set. */
 export interface Seen {
   readonly bucketReads: readonly string[];
   readonly cacheKeys: readonly string[];

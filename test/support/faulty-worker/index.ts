@@ -1,4 +1,4 @@
-/** The real Worker, on dependencies that fail as `PUT /.faults` says. `POST /.faults/heap` spoils ONNX Runtime's memory. */
+/** The real Worker with dependencies that fail as `PUT /.faults` sets. `POST /.faults/heap` overwrites ONNX Runtime's memory. */
 
 import type { ImageConverter } from "../../../src/classifier/convert.ts";
 import type { AnalyticsDataset, Env, RateLimiter } from "../../../src/config.ts";
@@ -10,14 +10,14 @@ let faults: Faults = {};
 const getFaults = () => faults;
 const cache = new FaultyCache(getFaults);
 const results = new FaultyNamespace(getFaults);
-/** What a conversion gives when it is well: the last body that was sent to /.faults/jpeg. */
+/** The result of a successful conversion: the last body that was sent to /.faults/jpeg. */
 let jpeg = new Uint8Array(0);
 let bucket: FaultyBucket | undefined;
 let ortMemory: WebAssembly.Memory | undefined;
 
 Object.defineProperty(globalThis, "caches", { value: { default: cache } });
 
-/** Notes ORT's memory. */
+/** Remembers ONNX Runtime's memory. */
 WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
   construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports?]) {
     const instance = new Instance(module, imports);

@@ -54,7 +54,7 @@ export class FaultyBucket implements ObjectBucket, ListableBucket {
   }
 }
 
-/** What a store gives that fails so; undefined where it is well. */
+/** Returns the result of a read with a fault, or undefined without one. */
 async function failing(fault: StoreFault | undefined, stored: Uint8Array | undefined) {
   const of = (logits: number[], features: number) =>
     encodeResult({
@@ -85,7 +85,7 @@ async function failing(fault: StoreFault | undefined, stored: Uint8Array | undef
   }
 }
 
-/** Bytes by key; a read or a write that fails as `fault` says. */
+/** Stores bytes by key. Reads or writes fail as `fault` sets. */
 class FaultyMap {
   readonly stored = new Map<string, Uint8Array>();
   readonly #fault: () => StoreFault | undefined;

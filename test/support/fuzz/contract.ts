@@ -1,12 +1,12 @@
-/** What every answer of the Worker must be, whatever was asked: the property of all fuzz tests. */
+/** The contract that every response of the Worker must keep: the property of all fuzz tests. */
 import { problemSchema } from "../../../src/http/schemas.ts";
 
-/** What a client can bring about; 5xx are for what lies behind the Worker, and named by the test where they may come. */
+/** Statuses that a client can cause. Tests name the 5xx that they expect from dependencies. */
 const clientStatuses = [200, 304, 400, 401, 403, 404, 405, 413, 415, 422, 429, 508];
 
 /**
- * Names that an answer may have: one more would be a header that somebody else has put in.
- * CF-Cache-Status is the asset server's, on the page's files.
+ * Header names that a response may have. Any other was injected. CF-Cache-Status comes from the asset server, for the
+ * page's files.
  */
 const headerNames = new Set([
   ...["allow", "cache-control", "cf-cache-status", "connection", "content-encoding", "content-length"],
@@ -25,13 +25,13 @@ export interface Answered {
   readonly text: string;
 }
 
-/** What is wrong with an answer; nothing, where it keeps the contract. */
+/** Returns how a response breaks the contract; an empty list if it does not. */
 export function breaches(answer: Answered, more: readonly number[] = []): string[] {
   const { status, headers, text } = answer;
   const found: string[] = [];
   if (![...clientStatuses, ...more].includes(status)) found.push(`status ${status}: ${text.slice(0, 300)}`);
   for (const [name, value] of headers) {
-    // The asset server leads from // to /: to this host, and nowhere else.
+    // The asset server redirects from // to /, only within this host.
     const isWithin = name === "location" && status === 307 && /^\/(?![/\\])/.test(value);
     if (!headerNames.has(name) && !isWithin) found.push(`header ${name}: ${value}`);
     if (!/^[\t\x20-\x7e]*$/.test(value)) found.push(`header ${name} has ${JSON.stringify(value)}`);

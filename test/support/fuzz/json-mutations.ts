@@ -1,4 +1,4 @@
-/** One field of a JSON document removed, retyped or made huge: an arbitrary of fast-check. */
+/** Removes, retypes or enlarges fields of a JSON document, as a fast-check arbitrary. */
 import fc from "fast-check";
 
 type Json = unknown;
@@ -48,7 +48,7 @@ function replaced(value: Json, [key, ...rest]: Path, by: Json): Json {
   return copy;
 }
 
-/** `document` with one to three of its fields changed; another type of document, too. */
+/** Returns `document` with one to three changed fields, or a document of another type. */
 export function mutations(document: Json): fc.Arbitrary<Json> {
   const change = fc.tuple(fc.constantFrom(...pathsOf(document)), replacements);
   return fc.array(change, { minLength: 1, maxLength: 3 }).map((changes) =>
@@ -56,7 +56,7 @@ export function mutations(document: Json): fc.Arbitrary<Json> {
       try {
         return replaced(value, path, by === removed && path.length === 0 ? null : by);
       } catch {
-        // An earlier change has taken the place of this one.
+        // An earlier change has replaced this place.
         return value;
       }
     }, document),

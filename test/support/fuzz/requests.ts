@@ -1,7 +1,7 @@
-/** Requests that no well-meaning client sends: arbitraries of fast-check. */
+/** Hostile requests, as fast-check arbitraries. */
 import fc from "fast-check";
 
-/** What a test sends; plain data, so that a counterexample can be read. */
+/** A request as plain data, so that a counterexample is readable. */
 export interface Sent {
   readonly method: string;
   readonly target: string;
@@ -9,7 +9,7 @@ export interface Sent {
   readonly body?: Uint8Array | string;
 }
 
-/** As bytes: what a body may be when it has to hold lone surrogates and the like. */
+/** Encodes a body as bytes, which can hold lone surrogates and similar text. */
 const encode = (text: string) => new Uint8Array(Buffer.from(text, "latin1"));
 const utf16 = (text: string) => new Uint8Array(Buffer.from(`\ufeff${text}`, "utf16le"));
 
@@ -69,7 +69,7 @@ const name = fc.oneof(
   fc.constantFrom("top_k", "function_to_apply", "url", "encoding", "normalize", "head", "top_k[]", "TOP_K"),
   fc.constantFrom("__proto__", "", "%", "toString", "top_k%00"),
 );
-/** Repeated, empty, half escaped. */
+/** Query strings: repeated, empty and badly escaped parameters. */
 export const query = fc
   .array(fc.tuple(name, fc.option(value)), { maxLength: 4 })
   .map((pairs) => pairs.map(([key, text]) => (text === null ? key : `${key}=${text}`)).join("&"))
@@ -122,7 +122,7 @@ const headerValue = fc.oneof(
   fc.constantFrom("image/*;q=0", "a;q=9,,;", "1.1 edge-resnet", "null", "x".repeat(4000), "\u00ff\u00e9"),
   fc.string({ maxLength: 30 }).map((text) => text.replace(/[^\x20-\x7e]/g, "?")),
 );
-/** Content-Length is left to who sends: a lie about it is a matter of the connection. */
+/** Headers without Content-Length, which the sender sets. Tests of the connection cover a wrong one. */
 export const headers = fc
   .tuple(
     fc.option(fc.constantFrom(...contentTypes)),
@@ -185,7 +185,7 @@ const jsonBody = (image: Uint8Array) => {
   });
 };
 
-/** Hostile addresses, as JSON and as ?url=. */
+/** Hostile URLs, in JSON and as ?url=. */
 export const addresses = fc.oneof(
   fc.constantFrom(
     ...["https://user:pw@images.example.com/", "https://images.example.com@evil.test/", "https://[::1]/"],
@@ -268,7 +268,7 @@ const damaged = (image: Uint8Array) =>
       return bytes;
     });
 
-/** @param image the bytes of an image that is well */
+/** @param image the bytes of a valid image */
 export function requests(image: Uint8Array): fc.Arbitrary<Sent> {
   const anything = fc
     .tuple(
@@ -295,7 +295,7 @@ export function requests(image: Uint8Array): fc.Arbitrary<Sent> {
       headers: fields,
       ...(body === null || /^(get|head)$/i.test(method) ? {} : { body }),
     }));
-  // Mostly none, so that the body is what counts.
+  // Mostly without headers, so that the body decides the answer.
   const rarely = fc.oneof({ weight: 4, arbitrary: fc.constant("") }, query);
   const typed = (type: string, body: fc.Arbitrary<Uint8Array | string>) =>
     fc.tuple(fc.constantFrom(...posts), rarely, headers, body).map(([target, search, fields, content]) => ({
