@@ -1,14 +1,14 @@
 /** `npm run classify -- photo.jpg`: sends files to the Worker, which runs inside this command. */
-import { readFile } from "node:fs/promises";
 import { styleText } from "node:util";
 import { Command } from "commander";
 import type { Prediction } from "../src/model/scores.ts";
 import { renderPredictions } from "./terminal/bars.ts";
-import { CommandError, runCommand } from "./terminal/fail.ts";
+import { runCommand } from "./terminal/fail.ts";
 import { parseCount } from "./terminal/options.ts";
-import { userPath } from "./terminal/paths.ts";
+import { readRequired } from "./terminal/paths.ts";
 import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
 
+/** The Worker's answer for one file. */
 interface Answer {
   readonly file: string;
   readonly status: number;
@@ -29,38 +29,22 @@ await runCommand(async () => {
     .option("--json", "print the Worker's answers as one JSON array")
     .parse();
   const options = program.opts<{ topK?: number; model: string; json?: boolean }>();
-  const images = await Promise.all(program.args.map(readImage));
-  const answers = await classifyAll(images, options.model, options.topK);
-  if (options.json) console.log(JSON.stringify(answers, null, 2));
-  else for (const answer of answers) print(answer);
-  if (answers.some(({ status }) => status !== 200)) process.exitCode = 1;
-});
-
-async function readImage(file: string): Promise<{ file: string; bytes: Uint8Array<ArrayBuffer> }> {
-  try {
-    return { file, bytes: new Uint8Array(await readFile(userPath(file))) };
-  } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const why = code === "ENOENT" ? "there is no such file" : `it cannot be read (${code})`;
-    throw new CommandError(`${file}: ${why}; expected the path of a JPEG file`, { cause });
-  }
-}
-
-async function classifyAll(
-  images: readonly { file: string; bytes: Uint8Array<ArrayBuffer> }[],
-  model: string,
-  topK: number | undefined,
-): Promise<Answer[]> {
-  return withEmbeddedWorker(model, async (harness) => {
+  const images = await Promise.all(
+    program.args.map(async (file) => ({ file, bytes: await readRequired(file, "expected a JPEG file") })),
+  );
+  const query = options.topK === undefined ? "" : `?top_k=${options.topK}`;
+  const answers = await withEmbeddedWorker(options.model, async (harness) => {
     const answers: Answer[] = [];
     for (const { file, bytes } of images) {
-      const query = topK === undefined ? "" : `?top_k=${topK}`;
       const response = await harness.fetch(`/v1/classify${query}`, { method: "POST", body: bytes });
       answers.push({ file, status: response.status, body: (await response.json()) as Answer["body"] });
     }
     return answers;
   });
-}
+  if (options.json) console.log(JSON.stringify(answers, null, 2));
+  else for (const answer of answers) print(answer);
+  if (answers.some(({ status }) => status !== 200)) process.exitCode = 1;
+});
 
 function print({ file, status, body }: Answer): void {
   console.log(styleText("bold", file));

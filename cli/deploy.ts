@@ -6,7 +6,7 @@ import { bucketNameOf, readProjectConfig } from "./store/platform-config.ts";
 import { pushPack } from "./store/push.ts";
 import { withRemoteBucket } from "./store/remote-bucket.ts";
 import { loadProjectEnv, requireLogin, runDeploy, runWrangler } from "./store/wrangler-cli.ts";
-import { runCommand } from "./terminal/fail.ts";
+import { runAndExit } from "./terminal/fail.ts";
 import { createProgress } from "./terminal/progress.ts";
 
 const io: DeployIo = {
@@ -17,7 +17,7 @@ const io: DeployIo = {
   say: (line) => console.log(line),
 };
 
-await runCommand(async () => {
+await runAndExit(async () => {
   const project = readProjectConfig();
   const program = new Command("npm run deploy --")
     .description(
@@ -32,6 +32,3 @@ await runCommand(async () => {
   const folder = await findPackFolder(model);
   await deploy({ model, folder, bucket: bucketNameOf(project), dryRun }, io);
 });
-
-// An open connection must not keep a finished command running.
-setTimeout(() => process.exit(), 2_000).unref();

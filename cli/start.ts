@@ -1,18 +1,19 @@
 /** `npm start`: pushes the pack into the local bucket, starts the Worker with wrangler dev, and prints a curl line to try. */
-import { type ChildProcess, spawn } from "node:child_process";
-import { access } from "node:fs/promises";
+import type { ChildProcess } from "node:child_process";
+import { existsSync } from "node:fs";
 import path from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { Command } from "commander";
-import { offlineEnv, projectFolder, withLocalBucket } from "./store/local-bucket.ts";
+import { projectFolder, withLocalBucket } from "./store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { pushPack } from "./store/push.ts";
+import { spawnWrangler } from "./store/wrangler-cli.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
 import { parsePort } from "./terminal/options.ts";
 import { megabytes } from "./terminal/output.ts";
-import { isPortFree, localHost } from "./terminal/port.ts";
+import { isPortFree, localHost, portAfter } from "./terminal/port.ts";
 import { createProgress } from "./terminal/progress.ts";
-import { wranglerCli } from "./workerd/bundle.ts";
 
 const startTimeoutMs = 60_000;
 const exampleImage = "examples/images/ship.jpg";
@@ -26,24 +27,22 @@ await runCommand(async () => {
   const { port, model } = program.opts<{ port: number; model: string }>();
   const pack = await readLocalPack(await findPackFolder(model));
   if (!(await isPortFree(port))) {
-    throw new CommandError(`port ${port} is in use by another program, or needs more rights`, {
-      fix: `stop it, or choose another: npm start -- --port ${port === 65_535 ? 8787 : port + 1}`,
+    throw new CommandError(`port ${port} is in use by another program, or requires more rights`, {
+      fix: `stop it, or choose another: npm start -- --port ${portAfter(port)}`,
     });
   }
-  await access(path.join(projectFolder, exampleImage)).catch(() => {
+  if (!existsSync(path.join(projectFolder, exampleImage))) {
     throw new CommandError(`${exampleImage} is missing`, {
       fix: `restore it with git checkout ${exampleImage}`,
     });
-  });
-
+  }
   const report = await withLocalBucket((bucket) => pushPack(bucket, pack, createProgress()));
-  const pushed = `${report.uploaded} files, ${megabytes(report.uploadedBytes)}, copied into`;
+  const pushed = `${report.uploaded} files, ${megabytes(report.uploaded_bytes)}, copied into`;
   console.log(
     `${report.name} ${report.version}: ${report.uploaded === 0 ? "already in" : pushed} the local bucket`,
   );
 
-  const wrangler = startWrangler(port, pack.manifest.name);
-  await waitUntilReady(wrangler, port);
+  await waitUntilReady(startWrangler(port, pack.manifest.name), port);
   const url = `http://localhost:${port}`;
   console.log(`
 ${styleText("green", "ready")} ${styleText("bold", url)}   (Ctrl+C stops it)
@@ -54,9 +53,7 @@ ${styleText("green", "ready")} ${styleText("bold", url)}   (Ctrl+C stops it)
 
 function startWrangler(port: number, model: string): ChildProcess {
   const options = ["--port", String(port), "--ip", localHost, "--show-interactive-dev-session=false"];
-  const child = spawn(process.execPath, [wranglerCli, "dev", ...options, "--var", `MODEL_NAME:${model}`], {
-    cwd: projectFolder,
-    env: { ...process.env, ...offlineEnv },
+  const child = spawnWrangler(["dev", ...options, "--var", `MODEL_NAME:${model}`], {
     stdio: ["ignore", "inherit", "inherit"],
   });
   child.on("exit", (code) => process.exit(code ?? 1));
@@ -71,13 +68,13 @@ async function waitUntilReady(wrangler: ChildProcess, port: number): Promise<voi
   while (Date.now() < deadline && wrangler.exitCode === null) {
     try {
       const response = await fetch(`http://${localHost}:${port}/readyz`);
-      // 401 means that .dev.vars sets API_KEYS: the Worker is up, for those who have a key.
+      // 401 means that .dev.vars sets API_KEYS: the Worker is ready for requests with a key.
       if (response.ok || response.status === 401) return;
       reason = ((await response.json()) as { detail?: string }).detail ?? `status ${response.status}`;
     } catch {
-      // It does not listen yet.
+      // The Worker is not listening yet.
     }
-    await new Promise((resolve) => setTimeout(resolve, 200));
+    await sleep(200);
   }
   wrangler.kill();
   throw new CommandError(`the Worker is not ready after ${startTimeoutMs / 1000} s: ${reason}`);

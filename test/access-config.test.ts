@@ -11,7 +11,7 @@ function fault(variables: Record<string, unknown>): ClassifierError {
   } catch (error) {
     if (error instanceof ClassifierError) return error;
   }
-  return expect.unreachable("it should be refused");
+  return expect.unreachable("expected an error");
 }
 
 describe("API_KEYS", () => {

@@ -1,11 +1,11 @@
-/** The steps of `npm run deploy`. Everything that reaches the outside is injected, so that tests can replace it. */
+/** The steps of `npm run deploy`. Tests replace everything that leaves this process. */
 import { styleText } from "node:util";
 import { type LocalPack, readLocalPack } from "../store/local-pack.ts";
 import type { PushReport } from "../store/push.ts";
 import { cloudflareFailure, type WranglerResult } from "../store/wrangler-cli.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
-import { describePush } from "./push.ts";
+import { describePush } from "./bucket.ts";
 
 /** What a deployment does outside this process. */
 export interface DeployIo {
@@ -29,8 +29,8 @@ export interface DeployPlan {
 }
 
 /**
- * Checks the pack, creates the bucket, pushes the pack and deploys the Worker. Safe to run again: finished steps find
- * nothing to do. A dry run checks the pack and builds the Worker.
+ * Checks the pack, creates the bucket, pushes the pack and deploys the Worker. Safe to run again: finished steps are
+ * skipped. A dry run checks the pack and builds the Worker.
  * @throws CommandError at the first step that fails
  */
 export async function deploy({ model, folder, bucket, dryRun }: DeployPlan, io: DeployIo): Promise<void> {
@@ -45,30 +45,35 @@ export async function deploy({ model, folder, bucket, dryRun }: DeployPlan, io: 
     throw new CommandError(`the pack in ${folder} is named ${pack.manifest.name}; expected ${model}`);
   }
   const bytes = pack.files.reduce((sum, file) => sum + file.bytes, 0);
-  indented(`${model} ${pack.manifest.version}: ${pack.files.length} files, ${megabytes(bytes)}, all whole`);
+  indented(
+    `${model} ${pack.manifest.version}: ${pack.files.length} files, ${megabytes(bytes)}, all hashes match`,
+  );
 
   const create = ["r2", "bucket", "create", bucket];
   announce(`create the bucket ${bucket} if it does not exist`, `npx wrangler ${create.join(" ")}`);
   if (!dryRun) indented(await createBucket(create, io));
 
-  announce("push the pack; files that the bucket has are skipped", `npm run model -- push ${model} --remote`);
+  announce("push the pack, except for files that the bucket has", `npm run model -- push ${model} --remote`);
   if (!dryRun) indented(describePush(await io.push(pack), `the remote bucket ${bucket}`));
 
-  announce("look whether API keys protect the endpoint", `npx wrangler ${listSecrets.join(" ")}`);
-  const locked = !dryRun && (await hasApiKeys(io));
+  const listSecrets = ["secret", "list", "--format", "json"];
+  announce("check whether API keys protect the endpoint", `npx wrangler ${listSecrets.join(" ")}`);
+  // Listing fails before the first deployment, when there is no Worker yet.
+  const secrets = dryRun ? undefined : await io.capture(listSecrets);
+  const locked = secrets?.code === 0 && /"name":\s*"API_KEYS"/.test(secrets.stdout);
   if (!dryRun) indented(locked ? "API_KEYS is set" : openWarning());
 
   const variable = ["--var", `MODEL_NAME:${model}`];
+  const args = dryRun ? ["deploy", "--dry-run", "--outdir", "dist", ...variable] : ["deploy", ...variable];
   announce("deploy the Worker", `npx wrangler deploy ${variable.join(" ")}`);
-  if (dryRun) {
-    const build = ["deploy", "--dry-run", "--outdir", "dist", ...variable];
-    io.say(`    now, without the network:\n    $ npx wrangler ${build.join(" ")}`);
-    await succeed(io.show(build), "deploy --dry-run");
-    io.say("\ndry run: nothing was uploaded, created or deployed");
-  } else {
-    const { urls } = await succeed(io.show(["deploy", ...variable]), "deploy");
-    io.say(closing(urls, locked));
+  if (dryRun) io.say(`    now, without the network:\n    $ npx wrangler ${args.join(" ")}`);
+  const { code, urls } = await io.show(args);
+  if (code !== 0) {
+    throw new CommandError(`wrangler deploy failed with exit code ${code}`, {
+      fix: "see its message above, then run npm run deploy again",
+    });
   }
+  io.say(dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(urls, locked));
 }
 
 async function createBucket(args: readonly string[], io: DeployIo): Promise<string> {
@@ -82,27 +87,11 @@ async function createBucket(args: readonly string[], io: DeployIo): Promise<stri
   throw cloudflareFailure(message) ?? new CommandError(`wrangler ${args.join(" ")} failed: ${line}`, { fix });
 }
 
-const listSecrets = ["secret", "list", "--format", "json"];
-
-/** False also before the first deployment, when there is no Worker to ask about. */
-async function hasApiKeys(io: DeployIo): Promise<boolean> {
-  const { code, stdout } = await io.capture(listSecrets);
-  return code === 0 && /"name":\s*"API_KEYS"/.test(stdout);
-}
-
-/** An open endpoint spends its owner's money, so the warning is loud. */
+/** Loud, because an open endpoint spends its owner's money. */
 function openWarning(): string {
-  return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API_KEYS: everyone who knows its address spends your money.")}
-lock it (a key has at least 16 characters; openssl rand -hex 24 makes one):
+  return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API_KEYS: anyone who knows its address can spend your money.")}
+set a key of at least 16 characters (openssl rand -hex 24 makes one):
   npx wrangler secret put API_KEYS`;
-}
-
-async function succeed<T extends { readonly code: number }>(running: Promise<T>, what: string): Promise<T> {
-  const result = await running;
-  if (result.code === 0) return result;
-  throw new CommandError(`wrangler ${what} failed with exit code ${result.code}`, {
-    fix: "see its message above, then run npm run deploy again",
-  });
 }
 
 function closing(urls: readonly string[], locked: boolean): string {

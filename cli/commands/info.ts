@@ -4,22 +4,17 @@ import { backboneText } from "../../src/head/live-heads.ts";
 import { type LocalHead, readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { type PackInfo, packInfo } from "../store/pack-info.ts";
-import { leafRows } from "../terminal/leaves.ts";
-import { jsonOption, kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
-import { examples } from "./shared.ts";
+import { kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
+import { addCommand } from "./shared.ts";
 
 /** Number of labels that `head info` lists. */
 const shownLabels = 20;
 
 /** Adds `model info <pack>`. */
 export function addInfo(program: Command): void {
-  program
-    .command("info")
-    .summary("show what a pack is")
+  addCommand(program, "info", "show what a pack is", "resnet34-cifar10")
     .description("Show a local pack: layers, sizes, precision, agreement with its source, origin.")
-    .argument("<pack>", "folder of a pack, or the name of one in model-shards")
-    .option(...jsonOption)
-    .addHelpText("after", examples("npm run model -- info resnet34-cifar10"))
+    .argument("<pack>", "folder of a pack, or a name in model-shards")
     .action(async (name, options) => {
       const info = await packInfo(await readLocalPack(await findPackFolder(name)));
       printResult(options, info, () => describePack(info));
@@ -28,13 +23,9 @@ export function addInfo(program: Command): void {
 
 /** Adds `head info <file>`. */
 export function addHeadInfo(program: Command): void {
-  program
-    .command("info")
-    .summary("show what a head is")
+  addCommand(program, "info", "show what a head is", "pets.json")
     .description("Show a head file: classes, model, method, calibration, training.")
     .argument("<file>", "head file")
-    .option(...jsonOption)
-    .addHelpText("after", examples("npm run head -- info pets.json"))
     .action(async (file, options) => {
       const local = await readLocalHead(file);
       const { weights: _weights, bias: _bias, unknown, ...rest } = local.head.file;
@@ -59,12 +50,12 @@ function describePack(info: PackInfo): string {
     ["classes", `${info.classes}, from ${info.feature_size} features`],
     ["layers", `${info.conv_layers} convolutions, ${info.dense_layers} dense`],
     ["precision", info.precision],
-    ...leafRows("quantisation", info.quantisation),
+    ...reportRows("quantisation", info.quantisation ?? {}),
     ["size", `${megabytes(info.bytes)} in all`],
   ];
-  const shards = info.shards.map(({ file, bytes, nodes, conv_layers }) => [
-    ...[file, megabytes(bytes), String(conv_layers), String(nodes)],
-  ]);
+  const shards = info.shards.map(({ file, bytes, nodes, conv_layers }) => {
+    return [file, megabytes(bytes), String(conv_layers), String(nodes)];
+  });
   return `${table(facts)}\n\n${table([["shard", "size", "convolutions", "nodes"], ...shards], [1, 2, 3])}`;
 }
 
@@ -80,6 +71,23 @@ function describeHead({ head: { file }, content }: LocalHead): string {
     ["temperature", String(file.temperature)],
     ["unknown images", file.unknown ? `cosine under ${file.unknown.threshold}` : "not detected"],
     ["size", kilobytes(content.length)],
-    ...leafRows("training", file.training),
+    ...reportRows("training", file.training),
   ]);
+}
+
+/** Table rows for a report of any shape: one per value, with its path. The first row has the title. */
+function reportRows(title: string, report: Readonly<Record<string, unknown>>): string[][] {
+  return valueLines(report, "").map((line, i) => [i === 0 ? title : "", line]);
+}
+
+function valueLines(value: unknown, key: string): string[] {
+  const isList = Array.isArray(value) && value.every((item) => item === null || typeof item !== "object");
+  if (isList) return [`${key}: ${value.map(shortNumber).join(", ")}`];
+  if (value === null || typeof value !== "object") return [`${key}: ${shortNumber(value)}`];
+  return Object.entries(value).flatMap(([k, v]) => valueLines(v, key === "" ? k : `${key}.${k}`));
+}
+
+function shortNumber(value: unknown): string {
+  if (typeof value !== "number" || Number.isInteger(value)) return String(value);
+  return String(Number(value.toPrecision(5)));
 }

@@ -2,8 +2,7 @@
 import { access } from "node:fs/promises";
 import path from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
-import { cacheFolder } from "../fetch/cache-folder.ts";
-import { findInCatalogue } from "../fetch/catalogue.ts";
+import { cacheFolder, findInCatalogue } from "../fetch/catalogue.ts";
 import { defaultShardBytes, type PackReport, packModel } from "../pack/pack.ts";
 import { packsFolder } from "../store/local-pack.ts";
 import { describeAgreement } from "../terminal/agreement.ts";

@@ -5,20 +5,19 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { packNameSchema } from "../../src/model/manifest.ts";
 import { confusionPlot } from "../head/confusion-plot.ts";
 import { type Dataset, readDataset, refuseOrSkip } from "../head/dataset.ts";
-import { embed } from "../head/embed.ts";
-import { histogramSamples } from "../head/histogram.ts";
+import { augmentations, embed, histogramSamples } from "../head/embed.ts";
+import type { Metrics } from "../head/metrics.ts";
 import type { Sample } from "../head/rows.ts";
-import { baselineMetrics, smallestClass, type TrainOptions, trainHead } from "../head/train.ts";
+import { smallestClass, trainHead } from "../head/train.ts";
 import { trainingRecord, trainingText } from "../head/training-report.ts";
-import { augmentations } from "../head/views.ts";
 import { headFile } from "../head/write-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { parseCount, parseFolds, parseName, parseShare } from "../terminal/options.ts";
-import { jsonOption, printResult } from "../terminal/output.ts";
+import { printResult } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
-import { examples } from "./shared.ts";
+import { addCommand } from "./shared.ts";
 
 /** Adds `head train <folder>`. */
 export function addHeadTrain(program: Command): void {
@@ -26,9 +25,13 @@ export function addHeadTrain(program: Command): void {
 }
 
 function trainCommand(program: Command) {
-  return program
-    .command("train")
-    .summary("train a head on a folder of photographs")
+  return addCommand(
+    program,
+    "train",
+    "train a head on a folder of photographs",
+    "photos/pets",
+    "photos/pets --method prototype --name pets",
+  )
     .description(
       "Train a head on a folder that has one folder of JPEG files per class. The model itself does not change: training fits a linear layer on its features, on this machine's CPU.",
     )
@@ -51,15 +54,7 @@ function trainCommand(program: Command) {
     .option("--unknown-rate <share>", "share of your photos that may be called unknown", parseShare, 0.05)
     .option("--no-unknown", "do not learn to reject unknown images; the file is smaller")
     .option("--baseline", "also report what colour histograms alone reach")
-    .option("--skip-unreadable", "skip unusable files instead of failing")
-    .option(...jsonOption)
-    .addHelpText(
-      "after",
-      examples(
-        "npm run head -- train photos/pets",
-        "npm run head -- train photos/pets --method prototype --name pets",
-      ),
-    );
+    .option("--skip-unreadable", "skip unusable files instead of failing");
 }
 
 async function train(
@@ -68,49 +63,45 @@ async function train(
 ): Promise<void> {
   const progress = createProgress();
   const folder = userPath(typed);
+  const { method, skipUnreadable = false } = options;
   const name = options.name ?? nameOf(folder);
-  const skipUnreadable = options.skipUnreadable ?? false;
-  const { manifest, ...pack } = await readLocalPack(await findPackFolder(options.model));
+  const pack = await readLocalPack(await findPackFolder(options.model));
+  const { manifest } = pack;
   const dataset = await readDataset(folder);
   // Fail now if skipping files cannot help. Otherwise compute the features first, to report all problems at once.
   const fatal = dataset.problems.some(({ canSkip }) => !canSkip);
   refuseOrSkip(dataset.problems, !fatal || skipUnreadable);
-  const { samples, problems } = await embed(dataset, { manifest, ...pack }, options.augment, progress);
+  const { samples, problems } = await embed(dataset, pack, options.augment, progress);
   const skipped = [...dataset.problems, ...problems];
   refuseOrSkip(skipped, skipUnreadable);
-  requireEveryClass(dataset, samples, options.method);
+  requireEveryClass(dataset, samples, method);
 
-  const trainOptions: TrainOptions = {
-    method: options.method,
+  const trainOptions = {
+    method,
     classCount: dataset.classes.length,
     folds: options.folds,
     seed: options.seed,
     unknownRate: options.unknown ? options.unknownRate : undefined,
   };
   const trained = trainHead(samples, trainOptions, progress);
-  const baseline = options.baseline
-    ? baselineMetrics(
-        await histogramSamples(dataset, samples, manifest.preprocessing),
-        trainOptions,
-        progress,
-      )
-    : undefined;
-  progress.stop();
+  let baseline: Metrics | undefined;
+  if (options.baseline) {
+    const histograms = await histogramSamples(dataset, samples, manifest.preprocessing);
+    const baselineOptions = { ...trainOptions, method: "logistic", unknownRate: undefined } as const;
+    baseline = trainHead(histograms, baselineOptions, progress).metrics;
+  }
 
   const outcome = { trained, skipped, baseline, dataset };
   const training = trainingRecord(outcome, samples, options);
   const backbone = { name: manifest.name, version: manifest.version };
-  const { method } = options;
   const facts = { name, backbone, method, feature_size: manifest.feature_size, training };
   const { file, bytes } = await headFile(trained, dataset.classes, facts);
   const out = userPath(options.out ?? `${name}.head.json`);
   await writeAtomically(out, bytes);
   const confusion = trained.metrics ? `${out.replace(/\.json$/, "")}.confusion.svg` : null;
   if (confusion && trained.metrics) {
-    await writeAtomically(
-      confusion,
-      confusionPlot(`${name}: held-out images`, dataset.classes, trained.metrics),
-    );
+    const svg = confusionPlot(`${name}: held-out images`, dataset.classes, trained.metrics);
+    await writeAtomically(confusion, svg);
   }
   const written = { name, version: file.version, file: out, bytes: bytes.length, confusion };
   printResult(options, { ...written, training }, () => trainingText(outcome, written, options.folds));
@@ -120,21 +111,22 @@ async function train(
 function nameOf(folder: string): string {
   const name = path.basename(folder).toLowerCase();
   if (packNameSchema.safeParse(name).success) return name;
-  throw new CommandError(
-    `the folder name ${JSON.stringify(name)} is not a valid head name; give one of a-z, 0-9, '.', '_', '-' with --name NAME`,
-  );
+  throw new CommandError(`the folder name ${JSON.stringify(name)} is not a valid head name`, {
+    fix: "choose one of a-z, 0-9, '.', '_', '-' with --name NAME",
+  });
 }
 
 function requireEveryClass({ classes }: Dataset, samples: readonly Sample[], method: string): void {
   const missing = classes.filter((_, c) => !samples.some(({ classIndex }) => classIndex === c));
   if (missing.length > 0) {
-    throw new CommandError(
-      `no usable image is left in ${missing.join(", ")}; expected at least one: add JPEG files, or remove the folder`,
-    );
+    throw new CommandError(`no usable image is left in ${missing.join(", ")}; expected at least one`, {
+      fix: "add JPEG files, or remove the folder",
+    });
   }
   if (method === "logistic" && smallestClass(samples.map(({ classIndex }) => classIndex)) < 2) {
     throw new CommandError(
-      "a class has one image only, and the regression needs two per class for validation; add images, or use --method prototype",
+      "a class has one image only, and the regression requires two per class for validation",
+      { fix: "add images, or use --method prototype" },
     );
   }
 }

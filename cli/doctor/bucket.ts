@@ -9,21 +9,16 @@ import { withLocalBucket } from "../store/local-bucket.ts";
 import { readLocalPack } from "../store/local-pack.ts";
 import { bucketNameOf, readProjectConfig } from "../store/platform-config.ts";
 import { withRemoteBucket } from "../store/remote-bucket.ts";
-import { CommandError } from "../terminal/fail.ts";
-import { broken, brokenBy, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { broken, brokenBy, type Finding, ok, type Target, warning } from "./finding.ts";
 
-/** Checks the local bucket, and the one in the Cloudflare account on request. */
-export async function checkBucket({ folder, remote }: Patient): Promise<Finding[]> {
-  let name: string;
-  let bucket: string;
-  try {
-    const project = readProjectConfig(folder);
-    name = String(project.vars.MODEL_NAME ?? "resnet34-cifar10");
-    bucket = bucketNameOf(project);
-  } catch (error) {
-    if (!(error instanceof CommandError)) throw error;
-    return [broken("wrangler.toml names no usable bucket", "fix wrangler.toml first")];
-  }
+/**
+ * Checks the local bucket, and the one in the Cloudflare account on request.
+ * @throws CommandError when wrangler.toml is not valid or binds no bucket
+ */
+export async function checkBucket({ folder, remote }: Target): Promise<Finding[]> {
+  const project = readProjectConfig(folder);
+  const bucket = bucketNameOf(project);
+  const name = String(project.vars.MODEL_NAME ?? "resnet34-cifar10");
   const persistTo = path.join(folder, ".wrangler", "state");
   // Opening a bucket that does not exist would create it.
   const findings = existsSync(path.join(persistTo, "v3", "r2"))
@@ -34,7 +29,10 @@ export async function checkBucket({ folder, remote }: Patient): Promise<Finding[
   return [...findings, ...(await ofRemote.catch((error) => [brokenBy(error)]))];
 }
 
-/** @param folder the project's, whose pack of that name is compared with the live one */
+/**
+ * Checks the live version of the model `name`.
+ * @param folder the project's, whose pack of that name is compared with the live one
+ */
 export async function storedFindings(
   bucket: StoreBucket,
   folder: string,
@@ -55,7 +53,7 @@ export async function storedFindings(
     for (const shard of manifest.shards)
       await readShard(source, manifest, shard).catch((error) => faults.push(fault(error)));
     if (faults.length > 0) return faults;
-    const whole = `${place} bucket: ${name} ${version} is live, ${manifest.shards.length} shards, every hash right`;
+    const whole = `${place} bucket: ${name} ${version} is live, ${manifest.shards.length} shards, all hashes match`;
     const pack = await readLocalPack(path.join(folder, "model-shards", name)).catch(() => undefined);
     if (!pack || pack.manifest.version === version) return [ok(whole)];
     const other = `${place} bucket serves ${name} ${version}; model-shards has ${pack.manifest.version}`;

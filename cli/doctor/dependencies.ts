@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { z } from "zod";
-import { broken, type Finding, ok, type Patient } from "./finding.ts";
+import { broken, type Finding, ok, type Target } from "./finding.ts";
 
 const programTimeoutMs = 30_000;
 
@@ -12,7 +12,7 @@ const versionSchema = z.object({ version: z.string().optional(), optional: z.boo
 const lockSchema = z.object({ packages: z.record(z.string(), versionSchema) });
 
 /** Checks every package of package-lock.json, and the two programs. */
-export async function checkDependencies({ folder }: Patient): Promise<Finding[]> {
+export async function checkDependencies({ folder }: Target): Promise<Finding[]> {
   return [
     await installedFinding(folder),
     await programFinding(folder, "workerd"),
@@ -29,7 +29,7 @@ async function installedFinding(folder: string): Promise<Finding> {
     const found = await readJson(path.join(folder, place, "package.json")).catch(() => undefined);
     const actual = versionSchema.safeParse(found).data?.version;
     if (actual === version) installed++;
-    // Binaries of other platforms are optional. Whether this platform's is there shows when the program runs.
+    // Binaries of other platforms are optional. A missing binary of this platform shows when the program runs.
     else if (actual !== undefined || !optional) {
       const name = place.replace(/^.*node_modules\//, "");
       faults.push(`${name} ${actual === undefined ? "is missing" : `is ${actual}`}, expected ${version}`);
@@ -45,7 +45,7 @@ async function readJson(file: string): Promise<unknown> {
   return JSON.parse(await readFile(file, "utf8"));
 }
 
-/** A package may be installed and still not run: a skipped install script, another platform's binary, an old libc. */
+/** An installed program may still not run: a skipped install script, another platform's binary, an old libc. */
 async function programFinding(folder: string, program: "workerd" | "wrangler"): Promise<Finding> {
   // Started without Node: workerd's install script may have replaced its launcher with the binary.
   const file = path.join(folder, "node_modules", ".bin", program);

@@ -1,14 +1,9 @@
 /** Runs the checks. A check that fails to run is a finding too, and the others still run. */
-import { broken, type Check, type Finding, type Patient } from "./finding.ts";
-
-/** The findings of one check. */
-export interface Section {
-  readonly check: string;
-  readonly findings: readonly Finding[];
-}
+import { CommandError } from "../terminal/fail.ts";
+import { broken, brokenBy, type Check, type Finding, type Section, type Target } from "./finding.ts";
 
 /** Imported one by one: a missing package must not stop the check that reports it. */
-export const checks: readonly (readonly [string, () => Promise<Check>])[] = [
+export const checks: readonly (readonly [name: string, load: () => Promise<Check>])[] = [
   ["node", async () => (await import("./node.ts")).checkNode],
   ["dependencies", async () => (await import("./dependencies.ts")).checkDependencies],
   ["ports", async () => (await import("./ports.ts")).checkPorts],
@@ -19,15 +14,19 @@ export const checks: readonly (readonly [string, () => Promise<Check>])[] = [
 ];
 
 /** Runs one check after the other. */
-export async function* examine(patient: Patient, all = checks): AsyncGenerator<Section> {
-  for (const [check, load] of all) yield { check, findings: await runCheck(patient, load) };
+export async function* examine(target: Target, all = checks): AsyncGenerator<Section> {
+  for (const [check, load] of all) yield { check, findings: await findingsOf(target, load) };
 }
 
-async function runCheck(patient: Patient, load: () => Promise<Check>): Promise<readonly Finding[]> {
+/** Runs one check. */
+export async function findingsOf(target: Target, load: () => Promise<Check>): Promise<Finding[]> {
   try {
-    return await (await load())(patient);
+    return await (await load())(target);
   } catch (error) {
-    const message = error instanceof Error ? (error.message.split("\n")[0] ?? error.name) : String(error);
-    return [broken(`this check could not run: ${message}`, "fix what is broken above, then run it again")];
+    if (error instanceof CommandError) return [brokenBy(error)];
+    const [line] = String(error instanceof Error ? error.message : error).split("\n");
+    return [
+      broken(`this check could not run: ${line}`, "fix what is broken above, then run the doctor again"),
+    ];
   }
 }

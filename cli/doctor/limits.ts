@@ -1,4 +1,4 @@
-/** Checks Cloudflare's limits: each pack's share of the memory, the size of the bundle, the size of an image. */
+/** Checks Cloudflare's limits: the size of the bundle, the size of an image, and, for the check of packs, the memory. */
 import { readdir, stat } from "node:fs/promises";
 import path from "node:path";
 import {
@@ -9,42 +9,34 @@ import {
   smallRequestBytes,
 } from "../../src/limits.ts";
 import { predictHeapOf } from "../pack/heap.ts";
-import { readLocalPack } from "../store/local-pack.ts";
-import { packInfo } from "../store/pack-info.ts";
+import type { PackInfo } from "../store/pack-info.ts";
 import { readProjectConfig } from "../store/platform-config.ts";
-import { broken, type Finding, ok, type Patient, warning } from "./finding.ts";
-import { packsIn } from "./packs.ts";
+import { broken, type Finding, ok, type Target, warning } from "./finding.ts";
 
 const MiB = 2 ** 20;
 /** Cloudflare's limit of a Worker's files, uncompressed. */
 const maxBundleBytes = 64 * MiB;
 const mebibytes = (bytes: number) => `${(bytes / MiB).toFixed(1)} MiB`;
 
-/** Checks packs, bundle and image size against the limits. */
-export async function checkLimits({ folder }: Patient): Promise<Finding[]> {
-  const findings: Finding[] = [];
-  for (const place of await packsIn(folder, "model-shards")) {
-    // The check of packs reports those that cannot be read.
-    const pack = await readLocalPack(path.join(folder, place)).catch(() => undefined);
-    if (pack) findings.push(heapFinding(await packInfo(pack)));
-  }
-  return [...findings, ...(await bundleFindings(folder)), ...imageFindings(folder)];
+/** Checks the bundle and the image size against the limits. */
+export async function checkLimits({ folder }: Target): Promise<Finding[]> {
+  return [...(await bundleFindings(folder)), ...imageFindings(folder)];
 }
 
 /** Predicts the WASM heap that a pack needs. */
-export function heapFinding(info: Awaited<ReturnType<typeof packInfo>>): Finding {
-  const shards = info.shards.map(({ bytes }) => bytes);
+export function heapFinding({ name, precision, conv_layers, preprocessing, shards }: PackInfo): Finding {
+  const sizes = shards.map(({ bytes }) => bytes);
   const heap = predictHeapOf({
-    layers: info.conv_layers,
-    weightBytes: shards.reduce((sum, bytes) => sum + bytes, 0),
-    size: info.preprocessing.crop,
-    shardBytes: Math.max(...shards),
+    layers: conv_layers,
+    weightBytes: sizes.reduce((sum, bytes) => sum + bytes, 0),
+    size: preprocessing.crop,
+    shardBytes: Math.max(...sizes),
   });
   const share = `about ${mebibytes(heap)} of WASM heap, of ${mebibytes(memoryBudget.modelBytes)}`;
-  if (heap <= memoryBudget.modelBytes) return ok(`${info.name} fits the Worker: ${share}`);
+  if (heap <= memoryBudget.modelBytes) return ok(`${name} fits the Worker: ${share}`);
   return broken(
-    `${info.name} does not fit the Worker: ${share}`,
-    info.precision === "int8"
+    `${name} does not fit the Worker: ${share}`,
+    precision === "int8"
       ? "pack a smaller network or a smaller input (ResNet18 and ResNet34 fit in int8)"
       : "pack it with --precision int8",
   );
@@ -53,7 +45,7 @@ export function heapFinding(info: Awaited<ReturnType<typeof packInfo>>): Finding
 async function bundleFindings(folder: string): Promise<Finding[]> {
   const dist = path.join(folder, "dist");
   const files = await readdir(dist).catch(() => []);
-  // Wrangler does not upload the source maps and the README that it writes beside the bundle.
+  // Wrangler also writes source maps and a README to dist, and does not upload them.
   const uploaded = files.filter((file) => /\.(js|wasm)$/.test(file));
   if (uploaded.length === 0) return [];
   const sizes = await Promise.all(uploaded.map(async (file) => (await stat(path.join(dist, file))).size));

@@ -1,39 +1,44 @@
-/** Checks the packs on this machine: manifest, labels and every shard against its hash. */
+/** Checks the packs on this machine: manifest, labels, the hash of every shard, and the memory that each pack needs. */
 import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { readLocalPack } from "../store/local-pack.ts";
+import { packInfo } from "../store/pack-info.ts";
 import { megabytes } from "../terminal/output.ts";
-import { broken, brokenBy, type Finding, ok, type Patient, warning } from "./finding.ts";
+import { broken, brokenBy, type Finding, ok, type Target, warning } from "./finding.ts";
+import { heapFinding } from "./limits.ts";
 
-/** Checks every pack in model-shards, which serves, and in models, where people keep others. */
-export async function checkPacks({ folder }: Patient): Promise<Finding[]> {
+/** Checks every pack in model-shards, and in models, where people keep others. */
+export async function checkPacks({ folder }: Target): Promise<Finding[]> {
   const packs = [...(await packsIn(folder, "model-shards")), ...(await packsIn(folder, "models"))];
-  if (packs.length === 0) return [broken("model-shards holds no pack", "git checkout model-shards")];
-  return Promise.all(packs.map((pack) => packFinding(folder, pack)));
+  if (packs.length === 0) return [broken("model-shards has no pack", "git checkout model-shards")];
+  return (await Promise.all(packs.map((pack) => packFindings(folder, pack)))).flat();
 }
 
-/** The folders in `place`, relative to the project's folder. */
-export async function packsIn(folder: string, place: string): Promise<string[]> {
+/** Returns the folders in `place`, which is relative to the project's folder. */
+async function packsIn(folder: string, place: string): Promise<string[]> {
   const entries = await readdir(path.join(folder, place), { withFileTypes: true }).catch(() => []);
   return entries.filter((entry) => entry.isDirectory()).map((entry) => path.join(place, entry.name));
 }
 
-async function packFinding(folder: string, pack: string): Promise<Finding> {
+async function packFindings(folder: string, pack: string): Promise<Finding[]> {
   try {
-    const { manifest, files } = await readLocalPack(path.join(folder, pack));
+    const local = await readLocalPack(path.join(folder, pack));
+    const { manifest, files } = local;
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
-    const what = `${pack}: ${manifest.version}, ${manifest.shards.length} shards, ${megabytes(bytes)}, every hash right`;
-    if (manifest.name === path.basename(pack)) return ok(what);
-    return warning(
-      `${pack} holds a pack named ${manifest.name}: it is not found by that name`,
+    const what = `${pack}: ${manifest.version}, ${manifest.shards.length} shards, ${megabytes(bytes)}, all hashes match`;
+    const misplaced = warning(
+      `${pack} holds a pack named ${manifest.name}, which cannot be found by that name`,
       `mv ${pack} ${path.join(path.dirname(pack), manifest.name)}`,
     );
+    const whole = manifest.name === path.basename(pack) ? ok(what) : misplaced;
+    const served = path.dirname(pack) === "model-shards";
+    return served ? [whole, heapFinding(await packInfo(local))] : [whole];
   } catch (error) {
     const finding = brokenBy(error, await fixOf(folder, pack));
-    return { ...finding, what: finding.what.replace(`${folder}/`, "") };
+    return [{ ...finding, what: finding.what.replace(`${folder}/`, "") }];
   }
 }
 
@@ -41,12 +46,11 @@ async function packFinding(folder: string, pack: string): Promise<Finding> {
 async function fixOf(folder: string, pack: string): Promise<string> {
   const manifest = path.join(pack, "manifest.json");
   const git = promisify(execFile)("git", ["ls-files", "--error-unmatch", manifest], { cwd: folder });
-  const tracked = await git.then(
-    () => true,
-    () => false,
-  );
-  if (tracked) return `git checkout -- ${pack}`;
-  return existsSync(path.join(folder, manifest))
-    ? `make it again: npm run model -- pack (the .onnx file it was made of is "source" in ${manifest})`
+  const makeAgain = existsSync(path.join(folder, manifest))
+    ? `make it again: npm run model -- pack (its .onnx file is "source" in ${manifest})`
     : `rm -r ${pack}, or make it again: npm run model -- pack`;
+  return git.then(
+    () => `git checkout -- ${pack}`,
+    () => makeAgain,
+  );
 }

@@ -1,4 +1,6 @@
-/** The public models that `fetch` can download: where they are, and which bytes they must have. */
+/** The public models that `fetch` can download: where they are, which bytes they must have, and where they are kept. */
+import { homedir } from "node:os";
+import path from "node:path";
 
 /** A public model, and how to recognise its file. */
 export interface CatalogueEntry {
@@ -33,4 +35,14 @@ export const catalogue: readonly CatalogueEntry[] = [
 /** Returns the entry of that name, or undefined. */
 export function findInCatalogue(name: string): CatalogueEntry | undefined {
   return catalogue.find((entry) => entry.name === name);
+}
+
+/**
+ * Returns the folder of downloads, outside the project so that every clone shares it: `$XDG_CACHE_HOME/edge-resnet`, or
+ * `~/.cache/edge-resnet` when that variable is unset or relative (XDG Base Directory).
+ */
+export function cacheFolder(env: Readonly<Record<string, string | undefined>> = process.env): string {
+  const { XDG_CACHE_HOME: base } = env;
+  const root = base && path.isAbsolute(base) ? base : path.join(homedir(), ".cache");
+  return path.join(root, "edge-resnet");
 }

@@ -2,10 +2,13 @@
 import * as Plot from "@observablehq/plot";
 import { drawSheet, ink, titleMark } from "../plot/draw.ts";
 import { shareText } from "../plot/format.ts";
+import { shorten } from "../terminal/output.ts";
 import type { Metrics } from "./metrics.ts";
 
 const cellSide = 44;
-const [marginTop, marginLeft, marginRight, marginBottom] = [120, 130, 90, 34];
+const margins = { marginTop: 120, marginLeft: 130, marginRight: 90, marginBottom: 34 };
+/** Distance of the texts around the matrix from its left side, in pixels. */
+const textStart = 16 - margins.marginLeft;
 /** Longer class names are cut. */
 const maxNameLength = 18;
 
@@ -15,34 +18,27 @@ const maxNameLength = 18;
  * @returns an SVG document
  */
 export function confusionPlot(title: string, classes: readonly string[], metrics: Metrics): string {
-  const nameOf = (i: number) => {
-    const name = classes[i]!;
-    return name.length <= maxNameLength ? name : `${name.slice(0, maxNameLength - 1)}…`;
-  };
-  const cells = metrics.confusion.flatMap((row, actual) => {
+  const { accuracy, correct, count, confusion } = metrics;
+  const nameOf = (i: number) => shorten(classes[i]!, maxNameLength);
+  const cells = confusion.flatMap((row, actual) => {
     const total = row.reduce((sum, count) => sum + count, 0);
     return row.map((count, predicted) => ({ count, actual, predicted, total }));
   });
-  const { accuracy, correct, count } = metrics;
   const place = { x: "predicted", y: "actual" } as const;
-  const note = { fill: ink.faint, fontSize: 12 };
+  const note = (text: string, frameAnchor: "top-left" | "bottom-left", dy: number) =>
+    Plot.text([text], { fill: ink.faint, fontSize: 12, frameAnchor, dx: textStart, dy });
   const tick = { tickSize: 0, fill: ink.text, fontSize: 12, label: null, tickFormat: nameOf };
-  const width = marginLeft + classes.length * cellSide + marginRight;
+  const side = classes.length * cellSide;
+  const width = margins.marginLeft + side + margins.marginRight;
   const chart: Plot.PlotOptions = {
+    ...margins,
     width,
-    height: marginTop + classes.length * cellSide + marginBottom,
-    marginTop,
-    marginLeft,
-    marginRight,
-    marginBottom,
+    height: margins.marginTop + side + margins.marginBottom,
     x: { domain: classes.keys(), padding: 0.05 },
     y: { domain: classes.keys(), padding: 0.05 },
     marks: [
-      titleMark(title, 16 - marginLeft, -110),
-      Plot.text([`right: ${correct} of ${count}, ${shareText(accuracy)}`], {
-        ...note,
-        ...{ frameAnchor: "top-left", dx: 16 - marginLeft, dy: -86 },
-      }),
+      titleMark(title, textStart, -110),
+      note(`right: ${correct} of ${count}, ${shareText(accuracy)}`, "top-left", -86),
       Plot.axisX({ ...tick, anchor: "top", tickRotate: -45 }),
       Plot.axisY(tick),
       Plot.cell(cells, {
@@ -50,17 +46,14 @@ export function confusionPlot(title: string, classes: readonly string[], metrics
         rx: 4,
         fill: ({ actual, predicted }) => (actual === predicted ? ink.green : ink.orange),
         fillOpacity: ({ count, total }) => (count === 0 ? 0.04 : 0.15 + (0.75 * count) / total),
-        title: (cell) =>
-          `${nameOf(cell.actual)} classified as ${nameOf(cell.predicted)}: ${cell.count} of ${cell.total}`,
+        title: ({ actual, predicted, count, total }) =>
+          `${nameOf(actual)} classified as ${nameOf(predicted)}: ${count} of ${total}`,
       }),
       Plot.text(
         cells.filter((cell) => cell.count > 0),
         { ...place, text: "count", fill: ink.text, fontSize: 12 },
       ),
-      Plot.text(["rows: true classes; columns: predicted classes"], {
-        ...note,
-        ...{ frameAnchor: "bottom-left", dx: 16 - marginLeft, dy: 26 },
-      }),
+      note("rows: true classes; columns: predicted classes", "bottom-left", 26),
     ],
     color: { type: "identity" },
     opacity: { type: "identity" },

@@ -1,6 +1,8 @@
-/** Cross-validation: scores every image with a head that was not trained on it. Pure. */
+/** Cross-validation: scores every image with a head that was not trained on it. Reports progress; no other I/O. */
+import type { HeadFile } from "../../src/head/head.ts";
 import { l2Normalised } from "../../src/model/scores.ts";
 import { Random } from "../pack/random.ts";
+import { type Progress, tracked } from "../terminal/progress.ts";
 import { logisticSolver } from "./logistic.ts";
 import { logLoss, type Scored } from "./metrics.ts";
 import { apply, prototypes } from "./prototype.ts";
@@ -20,8 +22,8 @@ const patience = 2;
 
 /**
  * Assigns images to folds so that each class is spread evenly over them.
- * @param classes Class index of each image.
- * @returns Fold of each image, 0 to count - 1; the same for the same seed.
+ * @param classes class index of each image
+ * @returns fold of each image, 0 to count - 1; the same for the same seed
  */
 export function stratifiedFolds(classes: readonly number[], count: number, seed: number): number[] {
   const random = new Random(seed);
@@ -41,15 +43,17 @@ export function stratifiedFolds(classes: readonly number[], count: number, seed:
 }
 
 /**
- * Cross-validates the regression, and returns the logits at the penalty strength with the lowest mean log-loss.
- * @param onStrength Called after each strength.
+ * Cross-validates a method. The logits of the regression are those at the penalty strength with the lowest mean
+ * log-loss.
  */
-export function crossValidateLogistic(
+export function heldOut(
+  method: HeadFile["method"],
   samples: readonly Sample[],
   classCount: number,
   foldOf: readonly number[],
-  onStrength: (done: number, total: number) => void = () => {},
+  progress: Progress,
 ): HeldOut {
+  if (method === "prototype") return crossValidatePrototypes(samples, classCount, foldOf);
   const classes = samples.map(({ classIndex }) => classIndex);
   const folds = splits(samples, foldOf).map(({ trained, held }) => ({
     solve: logisticSolver(rowsOf(trained), classCount),
@@ -57,19 +61,17 @@ export function crossValidateLogistic(
   }));
   let best: { strength: number; logits: Float64Array[]; loss: number } | undefined;
   let worse = 0;
-  for (const [done, strength] of strengths.entries()) {
+  for (const strength of tracked(progress, "cross-validation", strengths)) {
     const logits = new Array<Float64Array>(samples.length);
     for (const { solve, held } of folds) {
       const fit = solve(strength);
       for (const i of held) logits[i] = apply(fit, plainView(samples[i]!));
     }
     const loss = logLoss({ logits, classes }, 1);
-    onStrength(done + 1, strengths.length);
     worse = best && loss >= best.loss ? worse + 1 : 0;
     if (worse === 0) best = { strength, logits, loss };
     if (worse >= patience) break;
   }
-  onStrength(strengths.length, strengths.length);
   return { strength: best!.strength, logits: best!.logits, classes };
 }
 

@@ -37,22 +37,22 @@ const systemFile = /^(\..*|thumbs\.db|desktop\.ini)$/i;
 
 /**
  * Reads the folder's classes and hashes its images.
- * @throws CommandError when the folder cannot be read or has fewer than two class folders.
+ * @throws CommandError when the folder cannot be read or has fewer than two class folders
  */
 export async function readDataset(folder: string): Promise<Dataset> {
   const problems: Problem[] = [];
-  const copies: Problem[] = [];
-  const report = (file: string, reason: string, canSkip = true) => problems.push({ file, reason, canSkip });
+  const report = (file: string, reason: string, canSkip = true) => {
+    problems.push({ file, reason, canSkip });
+  };
   const { folders: classes, files, ignored } = await list(folder);
   for (const file of files) report(file, "is not in a class folder; move it into one");
   if (classes.length < 2) {
     const found = classes.length === 0 ? "no folder" : `one folder, ${classes[0]}`;
     throw new CommandError(
-      `${folder} has ${found}; expected at least two, one per class, each with JPEG files of it.`,
+      `${folder} has ${found}; expected at least two, one per class, each with JPEG files of it`,
     );
   }
-  const images: LabelledImage[] = [];
-  const first = new Map<string, LabelledImage>();
+  const images = new Map<string, LabelledImage>();
   for (const [classIndex, name] of classes.entries()) {
     const entries = await list(path.join(folder, name));
     ignored.push(...entries.ignored.map((entry) => `${name}/${entry}`));
@@ -60,44 +60,35 @@ export async function readDataset(folder: string): Promise<Dataset> {
       const hint = "expected JPEG files: move its files up, or make it a class";
       report(`${name}/${entry}`, `is a folder inside a class folder; ${hint}`);
     }
-    let readable = 0;
-    for (const entry of entries.files) {
-      const file = `${name}/${entry}`;
-      const bytes = await readImage({ folder }, { file }).catch((cause: unknown) => {
-        report(file, `cannot be read (${codeOf(cause)})`);
+    let readable = false;
+    for (const file of entries.files.map((entry) => `${name}/${entry}`)) {
+      const bytes = await readImage({ folder }, { file }).catch(({ code }: NodeJS.ErrnoException) => {
+        report(file, `cannot be read (${code})`);
       });
       if (!bytes) continue;
-      readable++;
-      const image = { file, classIndex, sha256: await sha256Hex(bytes) };
-      const same = first.get(image.sha256);
-      if (!same) {
-        first.set(image.sha256, image);
-        images.push(image);
-      } else {
-        const canSkip = same.classIndex === classIndex;
-        const hint = canSkip ? "" : ", of another class: remove the wrong one";
-        copies.push({ file, reason: `is the same image as ${same.file}${hint}`, canSkip });
-      }
+      readable = true;
+      const sha256 = await sha256Hex(bytes);
+      const same = images.get(sha256);
+      if (!same) images.set(sha256, { file, classIndex, sha256 });
+      else if (same.classIndex === classIndex) report(file, `is the same image as ${same.file}`);
+      else report(file, `is the same image as ${same.file}, of another class: remove the wrong one`, false);
     }
-    if (readable === 0) {
+    if (!readable) {
       report(`${name}/`, "has no image; expected JPEG files: add some, or remove the folder", false);
     }
   }
-  return { folder, classes, images, problems: [...problems, ...copies], ignored };
+  return { folder, classes, images: [...images.values()], problems, ignored };
 }
 
 /** Reads one image of a dataset. */
-export async function readImage(
-  { folder }: Pick<Dataset, "folder">,
-  { file }: Pick<LabelledImage, "file">,
-): Promise<Uint8Array> {
-  return new Uint8Array(await readFile(path.join(folder, file)));
+export function readImage({ folder }: { folder: string }, { file }: { file: string }): Promise<Uint8Array> {
+  return readFile(path.join(folder, file));
 }
 
 /**
  * Fails if there are problems.
- * @param skip Ignores problems of files that can be skipped.
- * @throws CommandError that lists every problem.
+ * @param skip whether to ignore files that can be skipped
+ * @throws CommandError that lists every problem
  */
 export function refuseOrSkip(problems: readonly Problem[], skip: boolean): void {
   const fatal = skip ? problems.filter(({ canSkip }) => !canSkip) : problems;
@@ -124,14 +115,11 @@ async function list(folder: string): Promise<Record<"folders" | "files" | "ignor
       names[systemFile.test(name) ? "ignored" : isFolder ? "folders" : "files"].push(name);
     }
   } catch (cause) {
+    const { code } = cause as NodeJS.ErrnoException;
     throw new CommandError(
-      `${folder} cannot be read (${codeOf(cause)}); expected a folder with one folder of JPEG files per class.`,
+      `${folder} cannot be read (${code}); expected a folder with one folder of JPEG files per class`,
       { cause },
     );
   }
   return names;
-}
-
-function codeOf(cause: unknown): string {
-  return (cause as NodeJS.ErrnoException).code ?? String(cause);
 }

@@ -9,11 +9,16 @@ export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 /** Where the minimisation ended. */
 export interface Minimum {
   readonly x: Float64Array;
-  readonly value: number;
   /** Largest component of the gradient. */
   readonly gradientNorm: number;
   readonly iterations: number;
   readonly converged: boolean;
+}
+
+interface Point {
+  readonly x: Float64Array;
+  readonly value: number;
+  readonly gradient: Float64Array;
 }
 
 interface Pair {
@@ -34,50 +39,42 @@ const maxTrials = 60;
 
 /** Minimises `objective` from `start`. Check `converged`: the search also ends when no step improves the value. */
 export function minimise(objective: Objective, start: Float64Array, maxIterations = 500): Minimum {
-  let x = start.slice();
-  let gradient = new Float64Array(x.length);
-  let value = objective(x, gradient);
+  let at = evaluate(objective, start.slice());
   const pairs: Pair[] = [];
   let iterations = 0;
-  for (; iterations < maxIterations && largest(gradient) > tolerance; iterations++) {
-    const direction = descentDirection(gradient, pairs);
+  for (; iterations < maxIterations && largest(at.gradient) > tolerance; iterations++) {
+    const direction = descentDirection(at.gradient, pairs);
     // Nothing is known about the scale of the first step, so limit its length to 1.
-    const firstTrial = pairs.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(gradient, gradient))) : 1;
-    const next = lineSearch(objective, { x, value, gradient }, direction, firstTrial);
+    const firstTrial = pairs.length === 0 ? Math.min(1, 1 / Math.sqrt(dot(at.gradient, at.gradient))) : 1;
+    const next = lineSearch(objective, at, direction, firstTrial);
     if (!next) break;
-    const step = difference(next.x, x);
-    const change = difference(next.gradient, gradient);
+    const step = sum(next.x, -1, at.x);
+    const change = sum(next.gradient, -1, at.gradient);
     const product = dot(step, change);
     if (product > 0) pairs.push({ step, change, rho: 1 / product });
     if (pairs.length > memory) pairs.shift();
-    ({ x, value, gradient } = next);
+    at = next;
   }
-  const gradientNorm = largest(gradient);
-  return { x, value, gradientNorm, iterations, converged: gradientNorm <= tolerance };
+  const gradientNorm = largest(at.gradient);
+  return { x: at.x, gradientNorm, iterations, converged: gradientNorm <= tolerance };
 }
 
 /** The two-loop recursion: minus the approximate inverse Hessian times the gradient. */
 function descentDirection(gradient: Float64Array, pairs: readonly Pair[]): Float64Array {
-  const q = gradient.slice();
+  let q = gradient;
   const alphas: number[] = [];
-  for (const { step, change, rho } of [...pairs].reverse()) {
+  for (const { step, change, rho } of pairs.toReversed()) {
     const alpha = rho * dot(step, q);
-    addScaled(q, change, -alpha);
+    q = sum(q, -alpha, change);
     alphas.unshift(alpha);
   }
   const last = pairs.at(-1);
   const scale = last ? 1 / (last.rho * dot(last.change, last.change)) : 1;
-  for (let i = 0; i < q.length; i++) q[i]! *= scale;
+  let direction: Float64Array = q.map((component) => -scale * component);
   for (const [i, { step, change, rho }] of pairs.entries()) {
-    addScaled(q, step, alphas[i]! - rho * dot(change, q));
+    direction = sum(direction, -(alphas[i]! + rho * dot(change, direction)), step);
   }
-  return q.map((component) => -component);
-}
-
-interface Point {
-  readonly x: Float64Array<ArrayBuffer>;
-  readonly value: number;
-  readonly gradient: Float64Array<ArrayBuffer>;
+  return direction;
 }
 
 /** Undefined when no step along `direction` lowers the value measurably in float64. */
@@ -88,37 +85,34 @@ function lineSearch(
   firstTrial: number,
 ): Point | undefined {
   const slope = dot(from.gradient, direction);
-  let low = 0;
-  let high = Number.POSITIVE_INFINITY;
+  let [low, high] = [0, Number.POSITIVE_INFINITY];
   let length = firstTrial;
   for (let trial = 0; trial < maxTrials; trial++) {
-    const x = from.x.slice();
-    addScaled(x, direction, length);
-    const gradient = new Float64Array(x.length);
-    const value = objective(x, gradient);
-    if (!(value <= from.value + decrease * length * slope)) high = length;
-    else if (dot(gradient, direction) < curvature * slope) low = length;
-    else return { x, value, gradient };
+    const point = evaluate(objective, sum(from.x, length, direction));
+    if (!(point.value <= from.value + decrease * length * slope)) high = length;
+    else if (dot(point.gradient, direction) < curvature * slope) low = length;
+    else return point;
     length = high === Number.POSITIVE_INFINITY ? 2 * low : (low + high) / 2;
   }
   return undefined;
 }
 
+function evaluate(objective: Objective, x: Float64Array): Point {
+  const gradient = new Float64Array(x.length);
+  return { x, value: objective(x, gradient), gradient };
+}
+
 function dot(a: Float64Array, b: Float64Array): number {
-  let sum = 0;
-  for (let i = 0; i < a.length; i++) sum += a[i]! * b[i]!;
-  return sum;
+  let total = 0;
+  for (let i = 0; i < a.length; i++) total += a[i]! * b[i]!;
+  return total;
+}
+
+/** a + scale * b */
+function sum(a: Float64Array, scale: number, b: Float64Array): Float64Array {
+  return a.map((component, i) => component + scale * b[i]!);
 }
 
 function largest(a: Float64Array): number {
   return a.reduce((max, component) => Math.max(max, Math.abs(component)), 0);
-}
-
-function difference(a: Float64Array, b: Float64Array): Float64Array {
-  return a.map((component, i) => component - b[i]!);
-}
-
-/** a += scale * b */
-function addScaled(a: Float64Array, b: Float64Array, scale: number): void {
-  for (let i = 0; i < a.length; i++) a[i]! += scale * b[i]!;
 }

@@ -19,7 +19,7 @@ export type LogisticFit = Linear & { readonly minimum: Minimum };
 
 /**
  * Sets up a regression once, to solve it for several penalty strengths, each starting from the previous solution.
- * @returns A function that fits the layer. The objective is strictly convex, so the solver should always converge; the
+ * @returns a function that fits the layer. The objective is strictly convex, so the solver should always converge; the
  *   function throws an Error when it does not.
  */
 export function logisticSolver(rows: Rows, classCount: number): (strength: number) => LogisticFit {
@@ -48,7 +48,7 @@ export function logisticSolver(rows: Rows, classCount: number): (strength: numbe
 
 /**
  * The regression's objective, over the weights [classes, size] followed by the bias [classes].
- * @param strength Of the L2 penalty on the weights.
+ * @param strength of the L2 penalty on the weights
  */
 export function crossEntropy(rows: Rows, classCount: number, strength: number): Objective {
   const { features, classes, weights: rowWeights, size } = rows;

@@ -1,4 +1,5 @@
 /** Training data: images as features, and features as weighted rows. */
+import type { LabelledImage } from "./dataset.ts";
 
 /** Features with a class and a weight per row. */
 export interface Rows {
@@ -12,16 +13,12 @@ export interface Rows {
 }
 
 /** One image and its features. */
-export interface Sample {
-  /** Path of the file, for messages. */
-  readonly file: string;
-  readonly sha256: string;
-  readonly classIndex: number;
+export interface Sample extends LabelledImage {
   /** [feature_size] each: first the plain image as the Worker sees it, then its augmentations. */
   readonly views: readonly Float32Array[];
 }
 
-/** One row per view; an image's weight is divided equally among its views. */
+/** Makes one row per view; an image's weight is divided equally among its views. */
 export function rowsOf(samples: readonly Sample[]): Rows {
   const rows = samples.flatMap(({ views, classIndex }) =>
     views.map((view) => ({ view, classIndex, weight: 1 / views.length })),
@@ -33,7 +30,7 @@ export function rowsOf(samples: readonly Sample[]): Rows {
   return { features, classes, weights: rows.map(({ weight }) => weight), size };
 }
 
-/** Features of the plain image. */
+/** Returns the features of the plain image. */
 export function plainView({ file, views: [plain] }: Sample): Float32Array {
   if (!plain) throw new Error(`${file} has no features; expected at least the plain view`);
   return plain;

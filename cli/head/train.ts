@@ -1,21 +1,25 @@
-/** Trains a head: folds, regression or class means, calibration, rejection threshold, metrics. No I/O but progress. */
+/** Trains a head: folds, regression or class means, calibration, rejection threshold, metrics. Reports progress; no other I/O. */
 import type { HeadFile } from "../../src/head/head.ts";
 import type { Progress } from "../terminal/progress.ts";
-import {
-  crossValidateLogistic,
-  crossValidatePrototypes,
-  type HeldOut,
-  stratifiedFolds,
-} from "./cross-validate.ts";
+import { crossValidatePrototypes, heldOut, stratifiedFolds } from "./cross-validate.ts";
 import { type Linear, logisticSolver } from "./logistic.ts";
-import { type Metrics, metricsOf } from "./metrics.ts";
+import { fitTemperature, type Metrics, metricsOf } from "./metrics.ts";
 import { classMeans, defaultCosineTemperature, prototypes } from "./prototype.ts";
 import { rowsOf, type Sample } from "./rows.ts";
-import { fitTemperature } from "./temperature.ts";
-import { learnUnknown, type UnknownRule } from "./unknown.ts";
+import type { HeadParameters } from "./write-head.ts";
 
 /** Penalty strength when there are too few images to choose it by cross-validation. */
 const defaultStrength = 0.1;
+
+/** A learned threshold to reject images of unknown classes, and how often it rejects. */
+export interface UnknownRule {
+  /** Images whose cosine to the nearest class mean is lower are rejected. */
+  readonly threshold: number;
+  /** Share of held-out images of the known classes that are called unknown. */
+  readonly own_called_unknown: number;
+  /** Share of images called unknown when their own class is left out of the means; null with two classes. */
+  readonly foreign_called_unknown: number | null;
+}
 
 /** How to train. */
 export interface TrainOptions {
@@ -28,14 +32,12 @@ export interface TrainOptions {
 }
 
 /** A trained head and how good it is. */
-export interface Trained extends Linear {
-  readonly normalize: HeadFile["normalize"];
-  readonly temperature: number;
-  /** Of the L2 penalty; undefined for prototypes. */
+export interface Trained extends HeadParameters {
+  /** Strength of the L2 penalty; undefined for prototypes. */
   readonly strength: number | undefined;
   /** 0 when there were too few images for cross-validation. */
   readonly folds: number;
-  /** Of held-out images, at the temperature; undefined without folds. */
+  /** Metrics of held-out images, at the temperature; undefined without folds. */
   readonly metrics: Metrics | undefined;
   /** The same before calibration. */
   readonly uncalibrated: Metrics | undefined;
@@ -43,10 +45,16 @@ export interface Trained extends Linear {
 }
 
 /** Trains on all samples; cross-validation provides the penalty, the temperature and the metrics. */
-export function trainHead(samples: readonly Sample[], options: TrainOptions, progress: Progress): Trained {
-  const { method, classCount, unknownRate } = options;
-  const foldOf = foldsOf(samples, options);
-  const held = foldOf && crossValidate(samples, foldOf, options, progress);
+export function trainHead(
+  samples: readonly Sample[],
+  { method, classCount, folds, seed, unknownRate }: TrainOptions,
+  progress: Progress,
+): Trained {
+  const classes = samples.map(({ classIndex }) => classIndex);
+  // Every class must be in every fold.
+  const foldCount = Math.min(folds, smallestClass(classes));
+  const foldOf = foldCount < 2 ? undefined : stratifiedFolds(classes, foldCount, seed);
+  const held = foldOf && heldOut(method, samples, classCount, foldOf, progress);
   const strength = method === "logistic" ? (held?.strength ?? defaultStrength) : undefined;
   const temperature = held ? fitTemperature(held) : method === "logistic" ? 1 : defaultCosineTemperature;
   const { weights, bias }: Linear =
@@ -61,46 +69,37 @@ export function trainHead(samples: readonly Sample[], options: TrainOptions, pro
     normalize: method === "logistic" ? "none" : "l2",
     temperature,
     strength,
-    folds: foldOf ? new Set(foldOf).size : 0,
+    folds: foldOf ? foldCount : 0,
     metrics: held && metricsOf(held, classCount, temperature),
     uncalibrated: held && metricsOf(held, classCount, 1),
     unknown: rule && { ...rule, centroids: classMeans(samples, classCount) },
   };
 }
 
-/** Cross-validated metrics of a regression on other features of the same images. Undefined without folds. */
-export function baselineMetrics(
+/**
+ * Learns the threshold from the cosines of held-out images to the class means of the other folds.
+ * @param rate share of your own images that may be called unknown
+ */
+export function learnUnknown(
   samples: readonly Sample[],
-  options: TrainOptions,
-  progress: Progress,
-): Metrics | undefined {
-  const foldOf = foldsOf(samples, options);
-  if (!foldOf) return undefined;
-  const held = crossValidate(samples, foldOf, { ...options, method: "logistic" }, progress);
-  return metricsOf(held, options.classCount, fitTemperature(held));
+  classCount: number,
+  foldOf: readonly number[],
+  rate: number,
+): UnknownRule {
+  const { logits: cosines, classes } = crossValidatePrototypes(samples, classCount, foldOf);
+  const own = cosines.map((row) => Math.max(...row));
+  const foreign = cosines.map((row, i) => Math.max(...row.filter((_, c) => c !== classes[i])));
+  const threshold = own.toSorted((a, b) => a - b)[Math.floor(rate * own.length)]!;
+  const under = (values: readonly number[]) =>
+    values.filter((cosine) => cosine < threshold).length / values.length;
+  return {
+    threshold,
+    own_called_unknown: under(own),
+    foreign_called_unknown: classCount > 2 ? under(foreign) : null,
+  };
 }
 
 /** Number of images of the smallest class. `classes` has the class index of each image. */
 export function smallestClass(classes: readonly number[]): number {
-  const counts = new Map<number, number>();
-  for (const c of classes) counts.set(c, (counts.get(c) ?? 0) + 1);
-  return Math.min(...counts.values());
-}
-
-/** Every class must be in every fold. Undefined when a class has one image only. */
-function foldsOf(samples: readonly Sample[], { folds, seed }: TrainOptions): number[] | undefined {
-  const classes = samples.map(({ classIndex }) => classIndex);
-  const count = Math.min(folds, smallestClass(classes));
-  return count < 2 ? undefined : stratifiedFolds(classes, count, seed);
-}
-
-function crossValidate(
-  samples: readonly Sample[],
-  foldOf: readonly number[],
-  { method, classCount }: TrainOptions,
-  progress: Progress,
-): HeldOut {
-  if (method === "prototype") return crossValidatePrototypes(samples, classCount, foldOf);
-  const onStrength = progress.update.bind(progress, "cross-validation");
-  return crossValidateLogistic(samples, classCount, foldOf, onStrength);
+  return Math.min(...[...Map.groupBy(classes, (c) => c).values()].map(({ length }) => length));
 }

@@ -1,6 +1,6 @@
 /** Describes a training: the record in the head file, and text for the terminal. Pure. */
 import { numberText, shareText } from "../plot/format.ts";
-import { kilobytes, table } from "../terminal/output.ts";
+import { kilobytes, shorten, table } from "../terminal/output.ts";
 import { type Dataset, listed, type Problem } from "./dataset.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Sample } from "./rows.ts";
@@ -10,7 +10,7 @@ import type { Trained } from "./train.ts";
 export interface Outcome {
   readonly trained: Trained;
   readonly skipped: readonly Problem[];
-  /** Of colour histograms, if they were asked for. */
+  /** Metrics of colour histograms, with --baseline. */
   readonly baseline: Metrics | undefined;
   readonly dataset: Dataset;
 }
@@ -24,11 +24,11 @@ export interface Written {
   readonly confusion: string | null;
 }
 
-/** The head file's `training` field. It says nothing about this machine, so equal images give an equal file. */
+/** Returns the head file's `training` field. It says nothing about this machine, so equal images give an equal file. */
 export function trainingRecord(
   { trained, skipped, baseline, dataset }: Outcome,
   samples: readonly Sample[],
-  options: { readonly seed: number; readonly augment: string },
+  { augment, seed }: { readonly seed: number; readonly augment: string },
 ): Record<string, unknown> {
   const { metrics, uncalibrated, unknown, strength, folds } = trained;
   const { threshold: _threshold, centroids: _centroids, ...rejected } = unknown ?? {};
@@ -36,8 +36,8 @@ export function trainingRecord(
   return {
     images: Object.fromEntries(dataset.classes.map((name, c) => [name, countOf(c)])),
     skipped: skipped.map(({ file, reason }) => `${file}: ${reason}`),
-    augmentation: options.augment,
-    seed: options.seed,
+    augmentation: augment,
+    seed,
     folds,
     ...(strength === undefined ? {} : { l2_strength: strength }),
     held_out: metrics ? { ...metrics, ece_uncalibrated: uncalibrated?.ece } : null,
@@ -46,7 +46,7 @@ export function trainingRecord(
   };
 }
 
-/** Text for the terminal. */
+/** Returns text for the terminal. */
 export function trainingText(outcome: Outcome, written: Written, requestedFolds: number): string {
   const { dataset, skipped } = outcome;
   return [
@@ -87,18 +87,18 @@ function unknownText({ threshold, ...shares }: NonNullable<Trained["unknown"]>):
   return `cosine under ${numberText(threshold)} rejects ${shareText(own)} of your own images${found}`;
 }
 
-/** Accuracy with its count and confidence interval. */
+/** Formats the accuracy with its count and confidence interval. */
 export function accuracyText({ accuracy, interval, correct, count }: Metrics): string {
   const [low, high] = interval;
   return `${shareText(accuracy)} (${correct} of ${count}; 95% interval ${shareText(low)} to ${shareText(high)})`;
 }
 
-/** Confusion matrix as a table: true classes in rows, predicted classes in columns. */
+/** Formats the confusion matrix as a table: true classes in rows, predicted classes in columns. */
 export function confusionText(classes: readonly string[], { confusion, recall, precision }: Metrics): string {
-  const short = (name: string) => (name.length <= 12 ? name : `${name.slice(0, 11)}…`);
-  const head = ["true \\ predicted", ...classes.map(short), "recall", "precision"];
+  const names = classes.map((name) => shorten(name, 12));
+  const head = ["true \\ predicted", ...names, "recall", "precision"];
   const rows = confusion.map((row, c) => [
-    short(classes[c]!),
+    names[c]!,
     ...row.map((count) => (count === 0 ? "·" : String(count))),
     shareText(recall[c]!),
     precision[c] == null ? "–" : shareText(precision[c]),

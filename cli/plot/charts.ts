@@ -39,13 +39,9 @@ export interface BarChart {
   readonly limit?: { readonly value: number; readonly label: string };
 }
 
-/** Colour and symbol of each curve: colour alone would not tell them apart for everyone. */
-const series = [
-  { colour: ink.blue, symbol: "circle" },
-  { colour: ink.orange, symbol: "square" },
-  { colour: ink.green, symbol: "triangle" },
-  { colour: ink.violet, symbol: "diamond" },
-] as const;
+/** Curves differ in colour and in symbol, since not everyone can tell colours apart. */
+const curveColours = [ink.blue, ink.orange, ink.green, ink.violet];
+const curveSymbols = ["circle", "square", "triangle", "diamond"] as const;
 const maxLabels = 15;
 const axisStyle = {
   color: ink.faint,
@@ -69,8 +65,9 @@ export function barSheet(title: string, charts: readonly BarChart[]): string {
 
 function lineChart({ title, xLabel, yLabel, x, y, curves, dense, limit }: LineChart): Plot.PlotOptions {
   const points = curves.flatMap((curve) => curve.points);
+  const limits = limit ? [limit] : [];
   const xs = points.map((point) => point.x);
-  const ys = [...points, ...(limit ? [limit] : [])].map((point) => point.y);
+  const ys = [...points, ...limits].map((point) => point.y);
   const [xAxis, yAxis] = [axisOf(x, xs), axisOf(y, ys)];
   const legendX = (i: number) =>
     curves.slice(0, i).reduce((left, { name }) => left + 34 + 6.6 * name.length, 12);
@@ -89,8 +86,9 @@ function lineChart({ title, xLabel, yLabel, x, y, curves, dense, limit }: LineCh
       Plot.axisX({ ...axisStyle, ticks: xAxis.ticks, labelOffset: 38 }),
       Plot.axisY({ ...axisStyle, ticks: yAxis.ticks, labelOffset: 52 }),
       ...curves.flatMap((curve, i) => {
-        const { colour, symbol } = series[i % series.length]!;
-        const marked = dense ? highest(curve.points) : curve.points;
+        const colour = curveColours[i % curveColours.length]!;
+        const symbol = curveSymbols[i % curveSymbols.length]!;
+        const marked = dense ? curve.points.toSorted((a, b) => b.y - a.y).slice(0, 1) : curve.points;
         const place = { frameAnchor: "top-left", dx: legendX(i), dy: -18 } as const;
         return [
           Plot.dot([curve.name], { ...place, r: 4, symbol, fill: colour }),
@@ -100,20 +98,15 @@ function lineChart({ title, xLabel, yLabel, x, y, curves, dense, limit }: LineCh
           ...labels(marked, curves, colour),
         ];
       }),
-      ...(limit
-        ? [
-            Plot.ruleY([limit.y], dashed),
-            Plot.text([limit], { ...limitLabel, y: "y", frameAnchor: "right", dy: -8 }),
-          ]
-        : []),
+      Plot.ruleY(limits, { ...dashed, y: "y" }),
+      Plot.text(limits, { ...limitLabel, y: "y", frameAnchor: "right", dy: -8 }),
     ],
   };
 }
 
 function axisOf(kind: LineChart["x"], values: readonly number[]) {
-  const max = Math.max(...values);
-  if (kind === "linear") return { scale: { nice: true, domain: [0, max] }, ticks: 7 };
-  const ticks = logTicks(kind, Math.min(...values), max);
+  if (kind === "linear") return { scale: { nice: true, zero: true }, ticks: 7 };
+  const ticks = logTicks(kind, Math.min(...values), Math.max(...values));
   return { scale: { type: "log" as const, domain: [ticks[0], ticks.at(-1)] }, ticks };
 }
 
@@ -132,11 +125,6 @@ export function logTicks(kind: "log" | "log2", min: number, max: number): number
   return all.slice(first, all.findIndex((tick, i) => tick >= max && i > first) + 1);
 }
 
-function highest(points: readonly Point[]): Point[] {
-  const top = Math.max(...points.map(({ y }) => y));
-  return points.filter(({ y }) => y === top).slice(0, 1);
-}
-
 /** Labels the values of the highest curve above it, and those of the lowest below it. Curves in between have no labels. */
 function labels(points: readonly Point[], curves: readonly Curve[], colour: string): Plot.Text[] {
   const others = ({ x }: Point) => curves.flatMap((curve) => curve.points.filter((point) => point.x === x));
@@ -152,6 +140,9 @@ function labels(points: readonly Point[], curves: readonly Curve[], colour: stri
 
 function barChart({ title, unit, bars, limit }: BarChart): Plot.PlotOptions {
   const [marginTop, marginRight, marginBottom, marginLeft] = [40, 84, 34, 236];
+  const limits = limit ? [limit] : [];
+  const place = { x: "value", y: "name" } as const;
+  const valueLabel = { ...halo, textAnchor: "start", fill: ink.text } as const;
   return {
     height: marginTop + 26 * bars.length + marginBottom + 8,
     marginTop,
@@ -159,12 +150,7 @@ function barChart({ title, unit, bars, limit }: BarChart): Plot.PlotOptions {
     marginBottom,
     marginLeft,
     style: { fontSize: "12px" },
-    x: {
-      nice: true,
-      domain: [0, Math.max(0, ...bars.map(({ value }) => value), limit?.value ?? 0)],
-      ticks: 7,
-      label: unit,
-    },
+    x: { nice: true, ticks: 7, label: unit },
     y: { domain: bars.map(({ name }) => name), padding: 0.3, label: null },
     marks: [
       titleMark(title, 16 - marginLeft, -34),
@@ -172,34 +158,21 @@ function barChart({ title, unit, bars, limit }: BarChart): Plot.PlotOptions {
       Plot.axisX({ ...axisStyle, labelAnchor: "right", labelOffset: 16 }),
       Plot.axisY({ color: ink.text, tickSize: 0 }),
       Plot.barX(bars, {
-        x: "value",
-        y: "name",
+        ...place,
         fill: ({ own }) => (own ? ink.orange : ink.blue),
         fillOpacity: 0.85,
         rx: 2,
       }),
-      Plot.text(bars, {
+      Plot.text(bars, { ...place, ...valueLabel, text: ({ value }) => numberText(value), dx: 6 }),
+      Plot.ruleX(limits, { ...dashed, x: "value" }),
+      Plot.text(limits, {
+        ...limitLabel,
         x: "value",
-        y: "name",
-        text: ({ value }) => numberText(value),
+        frameAnchor: "top",
         textAnchor: "start",
-        dx: 6,
-        ...halo,
-        fill: ink.text,
+        dx: 4,
+        dy: -12,
       }),
-      ...(limit
-        ? [
-            Plot.ruleX([limit.value], dashed),
-            Plot.text([limit], {
-              ...limitLabel,
-              x: "value",
-              frameAnchor: "top",
-              textAnchor: "start",
-              dx: 4,
-              dy: -12,
-            }),
-          ]
-        : []),
     ],
   };
 }

@@ -1,20 +1,15 @@
 /** Formats numbers for people. */
 
+const threeDigits = new Intl.NumberFormat("en-US", {
+  maximumSignificantDigits: 3,
+  maximumFractionDigits: 0,
+  roundingPriority: "morePrecision",
+});
+const dollarAmount = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
+
 /** Formats a number with three significant digits, or with all digits before its decimal point. NaN is a dash. */
 export function numberText(value: number): string {
-  if (!Number.isFinite(value)) return "–";
-  if (value === 0) return "0";
-  const digits = Math.max(0, 2 - Math.floor(Math.log10(Math.abs(value))));
-  const rounded = value.toFixed(Math.min(4, digits));
-  const plain = rounded.includes(".") ? rounded.replace(/\.?0+$/, "") : rounded;
-  return grouped(plain);
-}
-
-/** `12345.6` as `12,345.6`. */
-function grouped(plain: string): string {
-  const [whole = "", ...fraction] = plain.split(".");
-  const separated = whole.replace(/\B(?=(\d{3})+$)/g, ",");
-  return [separated, ...fraction].join(".");
+  return Number.isFinite(value) ? threeDigits.format(value) : "–";
 }
 
 /** Formats bytes as a number of MiB. */
@@ -24,7 +19,7 @@ export function mebibytesText(bytes: number): string {
 
 /** Formats dollars. */
 export function moneyText(dollars: number): string {
-  return `$${grouped(dollars.toFixed(2))}`;
+  return dollarAmount.format(dollars);
 }
 
 /** Formats a share from 0 to 1 as a percentage. */

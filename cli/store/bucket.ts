@@ -1,31 +1,35 @@
-/** What is used of an R2 bucket binding, local or remote, and reading it page by page. */
-import { headsFolder } from "../../src/model/manifest.ts";
+/** The part of an R2 bucket binding, local or remote, that the commands use. */
 
+/** Size and hash of a stored object. */
 export interface ObjectHead {
   readonly size: number;
+  /** Empty if another tool uploaded the object without a hash. */
   readonly checksums: { readonly sha256?: ArrayBuffer };
 }
 
+/** Conditions of a write. */
 export interface PutOptions {
-  /** SHA-256 of the value in hex: R2 compares it with what arrives, and keeps it. */
+  /** SHA-256 of the value in hex. R2 verifies it on arrival and stores it. */
   readonly sha256?: string;
-  /** Write only over the content with this ETag, or only where there is no object yet. */
+  /** Write only if the object still has this ETag, or does not exist. */
   readonly onlyIf?: { readonly etagMatches: string } | { readonly etagDoesNotMatch: "*" };
 }
 
-/** What a push needs. */
+/** What a push of a pack needs. */
 export interface PackBucket {
   head(key: string): Promise<ObjectHead | null>;
   get(key: string): Promise<{ readonly etag: string; text(): Promise<string> } | null>;
-  /** Resolves with null when `onlyIf` does not hold; nothing is written then. */
+  /** Resolves to null, without writing, when `onlyIf` does not hold. */
   put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<object | null>;
 }
 
+/** One object of a listing. */
 export interface ListedObject {
   readonly key: string;
   readonly size: number;
 }
 
+/** One page of a listing. */
 export interface ListPage {
   readonly objects: readonly ListedObject[];
   readonly truncated: boolean;
@@ -33,7 +37,7 @@ export interface ListPage {
   readonly delimitedPrefixes: readonly string[];
 }
 
-/** What looking at and tidying the bucket needs besides. */
+/** What the other commands need as well: whole objects, listings and deletion. */
 export interface StoreBucket extends PackBucket {
   get(key: string): Promise<{
     readonly etag: string;
@@ -45,34 +49,25 @@ export interface StoreBucket extends PackBucket {
   delete(keys: string | string[]): Promise<void>;
 }
 
-/** Every object under `prefix`. */
+/** Returns every object under `prefix`. */
 export async function listObjects(bucket: StoreBucket, prefix: string): Promise<ListedObject[]> {
-  const objects: ListedObject[] = [];
-  for await (const page of pages(bucket, { prefix })) {
-    objects.push(...page.objects.map(({ key, size }) => ({ key, size })));
-  }
-  return objects;
+  const listed = await listAll(bucket, { prefix });
+  return listed.flatMap(({ objects }) => objects.map(({ key, size }) => ({ key, size })));
 }
 
-/** Names of the folders in the folder `prefix`, which ends in "/", or at the top. */
-export async function listFolders(bucket: StoreBucket, prefix = ""): Promise<string[]> {
-  const names: string[] = [];
-  for await (const page of pages(bucket, { delimiter: "/", prefix })) {
-    names.push(...page.delimitedPrefixes.map((folder) => folder.slice(prefix.length, -1)));
-  }
-  return names;
+/** Returns the names of the folders directly under `prefix`, which is empty or ends in "/". */
+export async function listFolders(bucket: StoreBucket, prefix: string): Promise<string[]> {
+  const listed = await listAll(bucket, { delimiter: "/", prefix });
+  return listed.flatMap((page) => page.delimitedPrefixes.map((folder) => folder.slice(prefix.length, -1)));
 }
 
-/** Names of the models: the folders at the top but that of the heads. */
-export async function listModelNames(bucket: StoreBucket): Promise<string[]> {
-  return (await listFolders(bucket)).filter((name) => name !== headsFolder);
-}
-
-async function* pages(bucket: StoreBucket, options: { prefix?: string; delimiter?: string }) {
+async function listAll(bucket: StoreBucket, options: { prefix: string; delimiter?: string }) {
+  const pages: ListPage[] = [];
   let cursor: string | undefined;
   do {
     const page: ListPage = await bucket.list(cursor === undefined ? options : { ...options, cursor });
-    yield page;
+    pages.push(page);
     cursor = page.truncated ? page.cursor : undefined;
   } while (cursor !== undefined);
+  return pages;
 }

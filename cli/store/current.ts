@@ -1,50 +1,131 @@
-/** `<name>/current.json`: which version is live, and which were before. Writing it is what makes a version live. */
-import { type Current, currentSchema } from "../../src/model/manifest.ts";
+/**
+ * The current.json of a model or a head: which version is live, and which versions were pushed before. Writing it makes
+ * a version live.
+ */
+import type { z } from "zod";
+import { type HeadCurrent, headCurrentSchema } from "../../src/head/live-heads.ts";
+import { type Current, currentSchema, headsFolder } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import type { PackBucket } from "./bucket.ts";
-import { type Change, updateObject } from "./update-object.ts";
+import { listFolders, type PackBucket, type StoreBucket } from "./bucket.ts";
 
-/** @throws CommandError when it is there and not valid */
-export async function readCurrent(bucket: PackBucket, name: string): Promise<Current | undefined> {
-  const object = await bucket.get(currentKey(name));
-  return object ? parseCurrent(name, await object.text()) : undefined;
+/** What has versions in the bucket: models or heads. */
+export interface AnyKind {
+  readonly noun: "model" | "head";
+  /** Where the bucket has one folder per name: "" or a prefix that ends in "/". */
+  readonly folder: string;
 }
 
-/** Changes it as updateObject does: what another command writes at the same time is never lost. */
-export function updateCurrent<R>(
+/** A kind with the content of its current.json. */
+export interface Kind<T extends { readonly name: string }> extends AnyKind {
+  readonly schema: z.ZodType<T>;
+}
+
+/** Models: `<name>/current.json`. */
+export const models: Kind<Current> = { noun: "model", folder: "", schema: currentSchema };
+
+/** Heads: `heads/<name>/current.json`. */
+export const heads: Kind<HeadCurrent> = {
+  noun: "head",
+  folder: `${headsFolder}/`,
+  schema: headCurrentSchema,
+};
+
+/** What a change makes of a current.json. */
+export interface Change<T, R> {
+  /** The new content. Without it, nothing is written. */
+  readonly next?: T | undefined;
+  /** What the caller wants to know about the change. */
+  readonly report: R;
+}
+
+/** One of several simultaneous writers always succeeds, so this many can run at once. */
+const maxAttempts = 10;
+
+/**
+ * Returns the current.json of `name`, or undefined if there is none.
+ * @throws CommandError when it is not valid
+ */
+export async function readCurrent<T extends { name: string }>(
   bucket: PackBucket,
+  kind: Kind<T>,
   name: string,
-  change: (before: Current | undefined) => Promise<Change<Current, R>>,
-): Promise<R> {
-  return updateObject(bucket, currentKey(name), (text) => parseCurrent(name, text), change);
+): Promise<T | undefined> {
+  const object = await bucket.get(currentKey(kind, name));
+  return object ? parseCurrent(kind, name, await object.text()) : undefined;
 }
 
 /**
- * Makes `version` live, as the newest of the history.
- * @returns the version that was live before; null when there was none, or it was the same one
+ * Replaces a current.json without losing what another command writes at the same time: writes with R2's `onlyIf`, and
+ * starts again from the newer content when the object has changed. `change` may therefore run several times.
+ * @param change receives undefined if there is no current.json yet
+ * @returns the report of the change that was written
+ * @throws CommandError after 10 attempts
+ */
+export async function updateCurrent<T extends { name: string }, R>(
+  bucket: PackBucket,
+  kind: Kind<T>,
+  name: string,
+  change: (before: T | undefined) => Promise<Change<T, R>>,
+): Promise<R> {
+  const key = currentKey(kind, name);
+  for (let attempt = 0; attempt < maxAttempts; attempt++) {
+    const object = await bucket.get(key);
+    const { next, report } = await change(object ? parseCurrent(kind, name, await object.text()) : undefined);
+    if (next === undefined) return report;
+    const onlyIf = object ? { etagMatches: object.etag } : ({ etagDoesNotMatch: "*" } as const);
+    const written = await bucket.put(key, `${JSON.stringify(next, null, 2)}\n`, { onlyIf });
+    if (written !== null) return report;
+  }
+  throw new CommandError(
+    `other commands changed ${key} ${maxAttempts} times while this command tried to write it; nothing has gone live, run the command again when they have finished`,
+  );
+}
+
+/**
+ * Makes a model's version live, as the newest of its history.
+ * @returns the version that was live before; null when there was none, or when it was the same
  */
 export function makeLive(bucket: PackBucket, name: string, version: string): Promise<string | null> {
-  return updateCurrent(bucket, name, async (before) => {
-    if (before?.version === version) return { next: undefined, report: null };
-    const history = (before?.history ?? []).filter((entry) => entry.version !== version);
-    const pushed = { version, pushed_at: new Date().toISOString() };
-    const next: Current = { format: 1, name, version, history: [pushed, ...history] };
-    return { next, report: before?.version ?? null };
+  return updateCurrent<Current, string | null>(bucket, models, name, async (before) => {
+    if (before?.version === version) return { report: null };
+    const others = (before?.history ?? []).filter((entry) => entry.version !== version);
+    const history = [{ version, pushed_at: new Date().toISOString() }, ...others];
+    return { next: { format: 1, name, version, history }, report: before?.version ?? null };
   });
 }
 
-const currentKey = (name: string) => `${name}/current.json`;
-
-function parseCurrent(name: string, text: string): Current {
-  const parsed = currentSchema.safeParse(parseJson(text));
-  if (parsed.success) return parsed.data;
-  throw new CommandError(`${currentKey(name)} in the bucket is not of format 1; delete it and push again`);
+/** Returns the names of the models or of the heads in the bucket. */
+export async function namesOf(
+  bucket: StoreBucket,
+  { folder }: AnyKind,
+): Promise<string[]> {
+  return (await listFolders(bucket, folder)).filter((name) => name !== headsFolder);
 }
 
-function parseJson(text: string): unknown {
+/** Builds the error for a name that is not in the bucket. */
+export function unknownName(
+  { noun }: AnyKind,
+  name: string,
+  names: readonly string[],
+): CommandError {
+  const argument = noun === "model" ? name : "FILE";
+  return new CommandError(`the bucket has no ${noun} ${name}; available: ${names.join(", ") || "none"}`, {
+    fix: `push it first: npm run ${noun} -- push ${argument}`,
+  });
+}
+
+function currentKey({ folder }: AnyKind, name: string): string {
+  return `${folder}${name}/current.json`;
+}
+
+function parseCurrent<T extends { name: string }>(kind: Kind<T>, name: string, text: string): T {
   try {
-    return JSON.parse(text);
+    const current = kind.schema.parse(JSON.parse(text));
+    if (current.name === name) return current;
   } catch {
-    return undefined;
+    // Not JSON, or not of the schema.
   }
+  throw new CommandError(`${currentKey(kind, name)} in the bucket is not valid; expected format 1`, {
+    fix: `delete it and push the ${kind.noun} again`,
+  });
 }

@@ -1,49 +1,33 @@
-/** The bucket of wrangler's local storage: what `wrangler dev` serves from. */
+/** Opens the bucket in wrangler's local storage, which `wrangler dev` serves from. */
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
-import { getPlatformProxy } from "wrangler";
 import type { StoreBucket } from "./bucket.ts";
-import { bucketConfig, projectFolder, readProjectConfig, withConfigFile } from "./platform-config.ts";
+import { bucketNameOf, projectFolder, readProjectConfig, withBucket } from "./platform-config.ts";
 
 export { projectFolder } from "./platform-config.ts";
 
 /** Environment for wrangler and miniflare: offline and quiet. */
 export const offlineEnv: Readonly<Record<string, string>> = {
-  // Miniflare would fetch a sample Request.cf, and print a stack trace when it cannot.
+  // Otherwise miniflare downloads a sample Request.cf, and prints a stack trace when it cannot.
   CLOUDFLARE_CF_FETCH_ENABLED: "false",
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
 };
 
-/** The same for a Worker within a command: what wrangler tells of it would go to stdout, between the results. */
-export const embeddedEnv: Readonly<Record<string, string>> = { ...offlineEnv, WRANGLER_LOG: "warn" };
+const defaultStorage = path.join(projectFolder, ".wrangler", "state");
 
-export interface LocalBucketOptions {
-  /** Name of the bucket, when it is not wrangler.toml's. */
-  readonly bucket?: string;
-  /** Where the storage is kept, as `wrangler dev --persist-to` means it; the project's `.wrangler/state` by default. */
-  readonly persistTo?: string;
-}
-
-/** Runs `work` on the local bucket, and lets go of it afterwards. */
+/**
+ * Opens a local bucket while `work` runs.
+ * @param options.bucket name of the bucket; default: the one in wrangler.toml
+ * @param options.persistTo folder of the storage, as for `wrangler dev --persist-to`
+ */
 export async function withLocalBucket<T>(
   work: (bucket: StoreBucket) => Promise<T>,
-  { bucket, persistTo = path.join(projectFolder, ".wrangler", "state") }: LocalBucketOptions = {},
+  options: { readonly bucket?: string | undefined; readonly persistTo?: string | undefined } = {},
 ): Promise<T> {
   Object.assign(process.env, offlineEnv);
-  const choice = bucket === undefined ? { remote: false } : { remote: false, bucket };
-  return withConfigFile(bucketConfig(readProjectConfig(), choice), async (configPath) => {
-    const proxy = await getPlatformProxy<{ MODELS: StoreBucket }>({
-      configPath,
-      remoteBindings: false,
-      persist: { path: path.join(persistTo, "v3") },
-    });
-    try {
-      return await work(patient(proxy.env.MODELS));
-    } finally {
-      await proxy.dispose();
-    }
-  });
+  const { bucket = bucketNameOf(readProjectConfig()), persistTo = defaultStorage } = options;
+  return withBucket({ bucket, remote: false }, { path: path.join(persistTo, "v3") }, (opened) => work(retrying(opened)));
 }
 
 /** Attempts at one operation while another process has the storage locked. */
@@ -51,10 +35,10 @@ const maxLockedAttempts = 20;
 const lockedPauseMs = 25;
 
 /**
- * The same bucket for several commands at once. Local storage is an SQLite file: while another process writes to it, an
- * operation fails without effect, with an error that does not say so. R2 itself has no such lock.
+ * Retries operations on a bucket that several processes use. Local storage is an SQLite file: while another process
+ * writes to it, an operation fails without effect, with an unspecific error. R2 itself has no such lock.
  */
-function patient(bucket: StoreBucket): StoreBucket {
+function retrying(bucket: StoreBucket): StoreBucket {
   async function attempt<T>(operation: () => Promise<T>): Promise<T> {
     for (let attempts = 1; ; attempts++) {
       try {
@@ -62,7 +46,7 @@ function patient(bucket: StoreBucket): StoreBucket {
       } catch (error) {
         const locked = error instanceof Error && error.message.includes("Unspecified error (0)");
         if (!locked || attempts === maxLockedAttempts) throw error;
-        // Two that meet must not meet again.
+        // Random, so that two processes do not collide again.
         await wait(lockedPauseMs * (1 + Math.random()));
       }
     }

@@ -1,68 +1,101 @@
-/** The configuration under which wrangler opens a bucket: the project's, with another bucket or a remote one. */
+/** Reads wrangler.toml, and opens its bucket with wrangler's own R2 binding. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
-import { unstable_readConfig } from "wrangler";
+import { getPlatformProxy, type Unstable_Config, unstable_readConfig } from "wrangler";
+import { settleWithin, timedOut } from "../../src/concurrency/timeout.ts";
 import { CommandError } from "../terminal/fail.ts";
+import type { StoreBucket } from "./bucket.ts";
 
+/** The project's folder, with wrangler.toml and package.json. */
 export const projectFolder = path.join(import.meta.dirname, "..", "..");
-export const bucketBinding = "MODELS";
 
-/** What is used of wrangler.toml. */
-export interface ProjectConfig {
-  readonly name?: string | undefined;
-  readonly account_id?: string | undefined;
-  readonly compatibility_date?: string | undefined;
-  readonly r2_buckets: readonly {
-    readonly binding: string;
-    readonly bucket_name?: string | undefined;
-    readonly jurisdiction?: string | undefined;
-  }[];
-  readonly vars: Readonly<Record<string, unknown>>;
-}
+/** Path of wrangler's command line program. */
+export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
 
-/** @throws CommandError when wrangler.toml is not valid */
+const bucketBinding = "MODELS";
+
+/** wrangler only logs some refusals (no workers.dev subdomain yet), and then waits forever. */
+const connectTimeoutMs = 90_000;
+
+/** The settings of wrangler.toml that the commands use. */
+export type ProjectConfig = Pick<
+  Unstable_Config,
+  "name" | "account_id" | "compatibility_date" | "compatibility_flags" | "r2_buckets" | "vars"
+>;
+
+/**
+ * Reads wrangler.toml.
+ * @throws CommandError when it is not valid
+ */
 export function readProjectConfig(folder = projectFolder): ProjectConfig {
   const config = path.join(folder, "wrangler.toml");
   try {
     return unstable_readConfig({ config }, { hideWarnings: true });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
-    throw new CommandError(`${config} cannot be used: ${message.replaceAll(/\s+/g, " ").trim()}`, {
+    throw new CommandError(`${config} is not valid: ${message.replaceAll(/\s+/g, " ").trim()}`, {
       fix: "fix it, or git checkout wrangler.toml",
       cause,
     });
   }
 }
 
-/** @throws CommandError when there is no such binding */
-export function bucketNameOf(project: ProjectConfig): string {
-  const name = project.r2_buckets.find(({ binding }) => binding === bucketBinding)?.bucket_name;
+/**
+ * Returns the name of the Worker's bucket.
+ * @throws CommandError when wrangler.toml does not bind one
+ */
+export function bucketNameOf(project: Pick<ProjectConfig, "r2_buckets">): string {
+  const name = boundBucket(project)?.bucket_name;
   if (name !== undefined) return name;
   throw new CommandError(`wrangler.toml binds no bucket as ${bucketBinding}`, {
     fix: `add [[r2_buckets]] with binding = "${bucketBinding}" and a bucket_name, or git checkout wrangler.toml`,
   });
 }
 
-/** A configuration of nothing but the bucket: opening it needs neither the Worker's code nor its variables. */
-export function bucketConfig(project: ProjectConfig, choice: { bucket?: string; remote: boolean }) {
-  const bound = project.r2_buckets.find(({ binding }) => binding === bucketBinding);
-  return {
-    name: project.name,
-    account_id: project.account_id,
-    compatibility_date: project.compatibility_date,
-    r2_buckets: [
-      {
-        binding: bucketBinding,
-        bucket_name: choice.bucket ?? bucketNameOf(project),
-        jurisdiction: bound?.jurisdiction,
-        remote: choice.remote,
-      },
-    ],
-  };
+/** Returns a configuration with the bucket alone: opening it needs neither the Worker's code nor its variables. */
+export function bucketConfig(
+  project: ProjectConfig,
+  { bucket, remote }: { readonly bucket?: string | undefined; readonly remote: boolean },
+) {
+  const bucket_name = bucket ?? bucketNameOf(project);
+  const { name, account_id, compatibility_date } = project;
+  const { jurisdiction } = boundBucket(project) ?? {};
+  const r2_buckets = [{ binding: bucketBinding, bucket_name, jurisdiction, remote }];
+  return { name, account_id, compatibility_date, r2_buckets };
 }
 
-/** Runs `work` with the path of a file that holds `config`, and deletes it afterwards. */
+/**
+ * Opens a bucket while `work` runs.
+ * @param persist where wrangler keeps local storage; false for a remote bucket
+ * @throws CommandError when the bucket cannot be opened within 90 seconds
+ */
+export function withBucket<T>(
+  choice: { readonly bucket: string; readonly remote: boolean },
+  persist: { readonly path: string } | false,
+  work: (bucket: StoreBucket) => Promise<T>,
+): Promise<T> {
+  return withConfigFile(bucketConfig(readProjectConfig(), choice), async (configPath) => {
+    const options = { configPath, remoteBindings: choice.remote, persist };
+    const opening = getPlatformProxy<{ MODELS: StoreBucket }>(options);
+    const proxy = await settleWithin(opening, connectTimeoutMs);
+    if (proxy === timedOut) {
+      throw new CommandError(
+        `no connection to the bucket ${choice.bucket} after ${connectTimeoutMs / 1000} s`,
+        {
+          fix: "see wrangler's message above, or run again with WRANGLER_LOG=debug",
+        },
+      );
+    }
+    try {
+      return await work(proxy.env.MODELS);
+    } finally {
+      await proxy.dispose();
+    }
+  });
+}
+
+/** Runs `work` with the path of a temporary file that holds `config`. */
 export async function withConfigFile<T>(
   config: object,
   work: (configPath: string) => Promise<T>,
@@ -75,4 +108,8 @@ export async function withConfigFile<T>(
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+function boundBucket({ r2_buckets }: Pick<ProjectConfig, "r2_buckets">) {
+  return r2_buckets.find(({ binding }) => binding === bucketBinding);
 }

@@ -1,68 +1,178 @@
 /**
- * Uploads a pack to R2, local or remote: the same code, another binding. current.json is written last, so that a
- * push cut off at any point leaves the live version as it was.
+ * Uploads packs and heads to R2, and makes them live. current.json is written last, so an interrupted push leaves the
+ * live version unchanged.
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import type { Progress } from "../terminal/progress.ts";
-import type { PackBucket } from "./bucket.ts";
-import { makeLive, readCurrent } from "./current.ts";
+import {
+  type Backbone,
+  backboneText,
+  type HeadCurrent,
+  type HeadEntry,
+  headKey,
+  liveOn,
+} from "../../src/head/live-heads.ts";
+import { maxHeadBackbones, maxHeadHistory } from "../../src/limits.ts";
+import { manifestSchema } from "../../src/model/manifest.ts";
+import { CommandError } from "../terminal/fail.ts";
+import { type Progress, tracked } from "../terminal/progress.ts";
+import type { PackBucket, StoreBucket } from "./bucket.ts";
+import { heads, makeLive, models, namesOf, readCurrent, updateCurrent } from "./current.ts";
+import type { LocalHead } from "./local-head.ts";
 import type { LocalPack, PackFile } from "./local-pack.ts";
 
 export type { PackBucket } from "./bucket.ts";
 
+/** What a push of a pack did. */
 export interface PushReport {
   readonly name: string;
   readonly version: string;
   readonly uploaded: number;
-  readonly uploadedBytes: number;
+  readonly uploaded_bytes: number;
   readonly skipped: number;
-  /** Whether another version was live before. */
+  /** The version that was live before, if it was another one. */
   readonly replaced: string | null;
-  /** False where it was only uploaded. */
+  /** False if the version was only uploaded. */
   readonly live: boolean;
 }
 
-export interface PushOptions {
-  /** Upload only: the next push makes it live, once the heads for it are there. */
-  readonly stage?: boolean;
-}
+/** What a push of a head did. */
+export type HeadPushReport = Awaited<ReturnType<typeof pushHead>>;
 
+/**
+ * Uploads a pack and makes it live. Skips files that the bucket has.
+ * @param options.stage only upload, so that heads for this version can be pushed before it goes live
+ */
 export async function pushPack(
   bucket: PackBucket,
-  pack: LocalPack,
+  { folder, manifest: { name, version }, files }: LocalPack,
   progress: Progress,
-  { stage = false }: PushOptions = {},
+  { stage = false }: { readonly stage?: boolean } = {},
 ): Promise<PushReport> {
-  const { name, version } = pack.manifest;
-  let [uploaded, uploadedBytes, skipped] = [0, 0, 0];
-  for (const [i, file] of pack.files.entries()) {
-    progress.update(`push ${name}`, i, pack.files.length);
-    const key = `${name}/${version}/${file.name}`;
-    if (await isThere(bucket, key, file)) {
-      skipped++;
-      continue;
-    }
-    // R2 checks the hash on arrival and keeps it, for the next push to compare.
-    await bucket.put(key, await readFile(path.join(pack.folder, file.name)), { sha256: file.sha256 });
+  let [uploaded, uploaded_bytes] = [0, 0];
+  for (const file of tracked(progress, `push ${name}`, files)) {
+    const read = () => readFile(path.join(folder, file.name));
+    if (!(await upload(bucket, `${name}/${version}/${file.name}`, file, read))) continue;
     uploaded++;
-    uploadedBytes += file.bytes;
+    uploaded_bytes += file.bytes;
   }
-  progress.update(`push ${name}`, pack.files.length, pack.files.length);
-  progress.stop();
-  const sent = { name, version, uploaded, uploadedBytes, skipped };
-  if (stage) {
-    const live = (await readCurrent(bucket, name))?.version === version;
-    return { ...sent, replaced: null, live };
-  }
-  return { ...sent, replaced: await makeLive(bucket, name, version), live: true };
+  const sent = { name, version, uploaded, uploaded_bytes, skipped: files.length - uploaded };
+  if (!stage) return { ...sent, replaced: await makeLive(bucket, name, version), live: true };
+  const live = (await readCurrent(bucket, models, name))?.version === version;
+  return { ...sent, replaced: null, live };
 }
 
-/** Whether the bucket holds the file under `key`, by size and by the hash that R2 kept. */
-export async function isThere(bucket: PackBucket, key: string, file: PackFile): Promise<boolean> {
+/**
+ * Uploads a head and makes it live on the model version that it was trained on. Heads that are live on other versions
+ * stay live.
+ * @throws CommandError when the bucket does not have that model version
+ */
+export async function pushHead(
+  bucket: StoreBucket,
+  { head, content, sha256 }: LocalHead,
+  progress: Progress,
+) {
+  const { name, version, backbone, feature_size } = head.file;
+  await checkBackbone(bucket, backbone, feature_size);
+  const bytes = content.length;
+  let uploaded = false;
+  for (const key of tracked(progress, `push ${name}`, [headKey(name, version)])) {
+    uploaded = await upload(bucket, key, { bytes, sha256 }, async () => content);
+  }
+  const replaced = await updateCurrent<HeadCurrent, string | null>(bucket, heads, name, async (before) => {
+    const old = before && liveOn(before, backbone);
+    if (old?.version === version && old.sha256 === sha256) return { report: null };
+    const entry = { version, backbone, bytes, sha256, pushed_at: new Date().toISOString() };
+    const next = await withEntry(bucket, name, entry, before);
+    return { next, report: old && old.version !== version ? old.version : null };
+  });
+  const live = await readCurrent(bucket, models, backbone.name);
+  return {
+    name,
+    version,
+    backbone: backboneText(backbone),
+    backbone_is_live: live?.version === backbone.version,
+    uploaded,
+    bytes,
+    replaced,
+  };
+}
+
+/** Uploads a file unless the bucket has it. Returns whether it was uploaded. */
+async function upload(
+  bucket: PackBucket,
+  key: string,
+  file: Omit<PackFile, "name">,
+  read: () => Promise<Uint8Array>,
+): Promise<boolean> {
+  if (await isStored(bucket, key, file)) return false;
+  await bucket.put(key, await read(), { sha256: file.sha256 });
+  return true;
+}
+
+/**
+ * Compares a stored object with a file by size and by the hash that R2 keeps.
+ * @returns undefined if the size is right and R2 has no hash, as for an object that another tool uploaded
+ */
+export async function isStored(
+  bucket: PackBucket,
+  key: string,
+  { bytes, sha256 }: Omit<PackFile, "name">,
+): Promise<boolean | undefined> {
   const head = await bucket.head(key);
-  const sha256 = head?.checksums.sha256;
-  return (
-    head?.size === file.bytes && sha256 !== undefined && Buffer.from(sha256).toString("hex") === file.sha256
+  if (head?.size !== bytes) return false;
+  const kept = head.checksums.sha256;
+  return kept && Buffer.from(kept).toString("hex") === sha256;
+}
+
+async function withEntry(
+  bucket: StoreBucket,
+  name: string,
+  entry: HeadEntry,
+  before: HeadCurrent | undefined,
+): Promise<HeadCurrent> {
+  const live = [entry];
+  for (const other of before?.live ?? []) {
+    if (backboneText(other.backbone) === backboneText(entry.backbone)) continue;
+    // A pruned model version cannot become live again, so its head is dropped.
+    if (await bucket.head(manifestKey(other.backbone))) live.push(other);
+  }
+  if (live.length > maxHeadBackbones) {
+    throw new CommandError(
+      `the head ${name} is live on ${live.length - 1} other model versions; at most ${maxHeadBackbones} are allowed`,
+      { fix: `delete old versions of the model: npm run model -- prune ${entry.backbone.name}` },
+    );
+  }
+  const history = (before?.history ?? []).filter(({ version }) => version !== entry.version);
+  return { format: 1, name, live, history: [entry, ...history].slice(0, maxHeadHistory) };
+}
+
+async function checkBackbone(bucket: StoreBucket, backbone: Backbone, featureSize: number): Promise<void> {
+  const object = await bucket.get(manifestKey(backbone));
+  if (!object) throw await missingBackbone(bucket, backbone);
+  const { data: manifest } = manifestSchema.safeParse(JSON.parse(await object.text()));
+  if (manifest && manifest.feature_size !== featureSize) {
+    throw new CommandError(
+      `the head takes ${featureSize} features, but ${backboneText(backbone)} has ${manifest.feature_size}`,
+      { fix: "train the head again" },
+    );
+  }
+}
+
+async function missingBackbone(bucket: StoreBucket, backbone: Backbone): Promise<CommandError> {
+  const live: string[] = [];
+  for (const name of await namesOf(bucket, models)) {
+    const current = await readCurrent(bucket, models, name);
+    if (current) live.push(backboneText(current));
+  }
+  return new CommandError(
+    `the head was trained on ${backboneText(backbone)}, which the bucket does not have (live: ${live.join(", ") || "no model"}); nothing was changed`,
+    {
+      fix: `push that version first (npm run model -- push ${backbone.name} --stage), or train the head on a live one`,
+    },
   );
+}
+
+function manifestKey(backbone: Backbone): string {
+  return `${backboneText(backbone)}/manifest.json`;
 }

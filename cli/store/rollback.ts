@@ -1,51 +1,84 @@
-/** Makes an earlier version live again, once every object of it has been found whole. */
-import { createHash } from "node:crypto";
+/** Makes an earlier version of a model or a head live again, after checking every object of it. */
+import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { ClassifierError } from "../../src/errors.ts";
+import {
+  backboneText,
+  type HeadCurrent,
+  type HeadEntry,
+  headKey,
+  liveOn,
+} from "../../src/head/live-heads.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { CommandError } from "../terminal/fail.ts";
-import type { Progress } from "../terminal/progress.ts";
-import { listModelNames, type StoreBucket } from "./bucket.ts";
-import { updateCurrent } from "./current.ts";
-import { listModel, unknownModel } from "./history.ts";
+import { type Progress, tracked } from "../terminal/progress.ts";
+import type { StoreBucket } from "./bucket.ts";
+import { heads, models, namesOf, unknownName, updateCurrent } from "./current.ts";
+import { listModel, versionsOf } from "./history.ts";
 import type { PackFile } from "./local-pack.ts";
-import { isThere } from "./push.ts";
+import { isStored } from "./push.ts";
 
+/** What a rollback did. */
 export interface RollbackReport {
   readonly name: string;
   readonly version: string;
-  /** The version that was live before; the same one when there was nothing to do. */
-  readonly replaced: string;
+  /** Of a head: the model version on which it is live, as name/version. */
+  readonly backbone?: string;
+  /** The version that was live before, which is `version` itself if nothing changed. */
+  readonly replaced: string | null;
   readonly changed: boolean;
 }
 
-/** @throws CommandError when the version is not there, or not whole */
-export async function rollback(
+/**
+ * Rolls a model back to `version`.
+ * @throws CommandError when the bucket does not have all of it
+ */
+export function rollback(
   bucket: StoreBucket,
   name: string,
   version: string,
   progress: Progress,
 ): Promise<RollbackReport> {
-  return updateCurrent<RollbackReport>(bucket, name, async (current) => {
-    if (!current) throw unknownModel(name, await listModelNames(bucket));
-    if (current.version === version)
-      return { next: undefined, report: { name, version, replaced: version, changed: false } };
+  return updateCurrent(bucket, models, name, async (current) => {
+    if (!current) throw unknownName(models, name, await namesOf(bucket, models));
+    const report = { name, version, replaced: current.version, changed: current.version !== version };
+    if (!report.changed) return { report };
     const { versions } = await listModel(bucket, name);
-    if (!versions.some((listed) => listed.version === version && listed.objects > 0)) {
-      const others = versions
-        .filter(({ live, objects }) => !live && objects > 0)
-        .map((listed) => listed.version);
-      const here = others.length === 0 ? "there is no other version" : `here are: ${others.join(", ")}`;
-      throw new CommandError(
-        `the bucket has no version ${version} of ${name} (${here}); nothing was changed`,
-      );
-    }
-    await checkWhole(bucket, await readManifest(bucket, name, version), progress);
+    const others = versions.filter(({ objects, live }) => objects > 0 && !live).map((entry) => entry.version);
+    if (!others.includes(version)) throw unknownVersion("model", name, version, others);
+    await checkShards(bucket, await readManifest(bucket, name, version), progress);
     const known = current.history.some((entry) => entry.version === version);
     const added = known ? [] : [{ version, pushed_at: new Date().toISOString() }];
-    const next = { ...current, version, history: [...added, ...current.history] };
-    return { next, report: { name, version, replaced: current.version, changed: true } };
+    return { next: { ...current, version, history: [...added, ...current.history] }, report };
+  });
+}
+
+/**
+ * Rolls a head back, on the model version that the earlier head was trained on.
+ * @param version default: the version before the live one, if the head is live on one model version only
+ * @throws CommandError when the bucket does not have the version, or when its file is damaged
+ */
+export function rollbackHead(bucket: StoreBucket, name: string, version?: string): Promise<RollbackReport> {
+  return updateCurrent(bucket, heads, name, async (current) => {
+    if (!current) throw unknownName(heads, name, await namesOf(bucket, heads));
+    const entry = version === undefined ? previous(current) : find(current, version);
+    const old = liveOn(current, entry.backbone);
+    const report = {
+      name,
+      version: entry.version,
+      backbone: backboneText(entry.backbone),
+      replaced: old?.version ?? null,
+      changed: old?.version !== entry.version,
+    };
+    if (!report.changed) return { report };
+    const key = headKey(name, entry.version);
+    if (!(await isWhole(bucket, key, entry))) {
+      throw new CommandError(`${key} is missing or damaged; nothing was changed`, {
+        fix: "push that head again to make it live",
+      });
+    }
+    return { next: { ...current, live: [entry, ...current.live.filter((live) => live !== old)] }, report };
   });
 }
 
@@ -54,38 +87,66 @@ async function readManifest(bucket: StoreBucket, name: string, version: string):
     return (await readPack(new BucketSource(bucket), name, version)).manifest;
   } catch (cause) {
     if (!(cause instanceof ClassifierError) || cause.reason.code !== "model_unavailable") throw cause;
-    throw notWhole(name, version, cause.reason.detail);
+    throw damaged(name, version, cause.reason.detail);
   }
 }
 
-async function checkWhole(bucket: StoreBucket, manifest: Manifest, progress: Progress): Promise<void> {
+async function checkShards(bucket: StoreBucket, manifest: Manifest, progress: Progress): Promise<void> {
   const { name, version, shards } = manifest;
-  for (const [i, { file, bytes, sha256 }] of shards.entries()) {
-    progress.update(`check ${name}`, i, shards.length);
-    const key = `${name}/${version}/${file}`;
-    const whole = await isWhole(bucket, key, { name: file, bytes, sha256 });
-    if (!whole) throw notWhole(name, version, `${key} is missing, or not what the manifest says`);
+  for (const shard of tracked(progress, `check ${name}`, shards)) {
+    const key = `${name}/${version}/${shard.file}`;
+    if (!(await isWhole(bucket, key, shard))) throw damaged(name, version, `${key} is missing or damaged`);
   }
-  progress.update(`check ${name}`, shards.length, shards.length);
-  progress.stop();
 }
 
-/** An object that another tool uploaded has no hash in its head: then its bytes tell. */
-export async function isWhole(bucket: StoreBucket, key: string, file: PackFile): Promise<boolean> {
-  if (await isThere(bucket, key, file)) return true;
-  const head = await bucket.head(key);
-  if (head?.size !== file.bytes || head.checksums.sha256 !== undefined) return false;
+/** Hashes the object itself if R2 has no hash of it. */
+async function isWhole(bucket: StoreBucket, key: string, file: Omit<PackFile, "name">): Promise<boolean> {
+  const stored = await isStored(bucket, key, file);
+  if (stored !== undefined) return stored;
   const object = await bucket.get(key);
-  if (!object) return false;
-  return (
-    createHash("sha256")
-      .update(new Uint8Array(await object.arrayBuffer()))
-      .digest("hex") === file.sha256
+  return object !== null && (await sha256Hex(new Uint8Array(await object.arrayBuffer()))) === file.sha256;
+}
+
+function find(current: HeadCurrent, version: string): HeadEntry {
+  const entries = versionsOf(current);
+  const found = entries.find((entry) => entry.version === version);
+  if (found) return found;
+  const available = entries.map((entry) => entry.version);
+  throw unknownVersion("head", current.name, version, available);
+}
+
+/** The version that was pushed before the live one, for the same model version. */
+function previous({ name, live, history }: HeadCurrent): HeadEntry {
+  const [only] = live;
+  if (!only || live.length > 1) {
+    const places = live.map((entry) => `${entry.version} on ${backboneText(entry.backbone)}`);
+    throw new CommandError(`the head ${name} is live on several model versions (${places.join(", ")})`, {
+      fix: `name the version to go back to; npm run head -- list ${name} shows them`,
+    });
+  }
+  const backbone = backboneText(only.backbone);
+  const same = history.filter((entry) => backboneText(entry.backbone) === backbone);
+  const entry = same[same.findIndex(({ version }) => version === only.version) + 1];
+  if (entry) return entry;
+  throw new CommandError(
+    `the head ${name} has no version before ${only.version} on ${backbone}; nothing was changed`,
   );
 }
 
-function notWhole(name: string, version: string, detail: string): CommandError {
+function damaged(name: string, version: string, detail: string): CommandError {
+  return new CommandError(`version ${version} of ${name} is damaged: ${detail}; nothing was changed`, {
+    fix: "push that pack again to make it live",
+  });
+}
+
+function unknownVersion(
+  noun: "model" | "head",
+  name: string,
+  version: string,
+  others: readonly string[],
+): CommandError {
+  const available = others.join(", ") || "no other version";
   return new CommandError(
-    `version ${version} of ${name} is not whole: ${detail}; nothing was changed, push that pack again to make it live`,
+    `the ${noun} ${name} has no version ${version} in the bucket; available: ${available}; nothing was changed`,
   );
 }

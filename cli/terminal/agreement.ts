@@ -4,12 +4,9 @@ import { table } from "./output.ts";
 
 /** Formats an agreement as a table of two columns. */
 export function describeAgreement(agreement: Agreement): string {
-  const { accuracy } = agreement;
+  const { images, on, accuracy, changes } = agreement;
   const rows = [
-    [
-      "compared on",
-      `${agreement.images} ${agreement.on === "synthetic" ? "synthetic pictures" : "photographs"}`,
-    ],
+    ["compared on", `${images} ${on === "synthetic" ? "synthetic pictures" : "photographs"}`],
     ["same first class", percent(agreement.top1)],
     ["first class among five", percent(agreement.top5)],
     ["mean KL", `${agreement.mean_kl.toExponential(2)} nats`],
@@ -17,18 +14,13 @@ export function describeAgreement(agreement: Agreement): string {
     ["worst cosine", `${agreement.worst_cosine.toFixed(5)} (${agreement.worst_image})`],
   ];
   if (accuracy) {
-    rows.push(
-      ["top-1 of the source", percent(accuracy.source_top1)],
-      ["top-1 of the pack", percent(accuracy.pack_top1)],
-    );
+    rows.push(["top-1 of the source", percent(accuracy.source_top1)]);
+    rows.push(["top-1 of the pack", percent(accuracy.pack_top1)]);
     rows.push(["flips", `${accuracy.lost} right to wrong, ${accuracy.won} wrong to right`]);
   }
-  if (agreement.changes) {
-    const { by_libjpeg_pixels, by_pack } = agreement.changes;
-    rows.push(
-      ["answers changed by libjpeg's pixels", `${by_libjpeg_pixels} (float32)`],
-      ["answers changed by the pack", String(by_pack)],
-    );
+  if (changes) {
+    rows.push(["answers changed by libjpeg's pixels", `${changes.by_libjpeg_pixels} (float32)`]);
+    rows.push(["answers changed by the pack", String(changes.by_pack)]);
   }
   return table(rows);
 }

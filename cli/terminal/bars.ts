@@ -1,6 +1,7 @@
 /** Prints predictions as bars. */
 import { styleText } from "node:util";
 import type { Prediction } from "../../src/model/scores.ts";
+import { shorten } from "./output.ts";
 
 const eighths = ["", "▏", "▎", "▍", "▌", "▋", "▊", "▉"];
 const maxLabelLength = 32;
@@ -13,7 +14,7 @@ export function bar(fraction: number, width: number): string {
 
 /** Returns one line per prediction: label, bar, percentage. */
 export function renderPredictions(predictions: readonly Prediction[], width = 40): string {
-  const labels = predictions.map(({ label }) => shorten(label));
+  const labels = predictions.map(({ label }) => shorten(label, maxLabelLength));
   const labelWidth = Math.max(...labels.map((label) => label.length));
   return predictions
     .map(({ score }, i) => {
@@ -21,8 +22,4 @@ export function renderPredictions(predictions: readonly Prediction[], width = 40
       return `  ${labels[i]?.padEnd(labelWidth)} ${styleText("cyan", bar(score, width))} ${percent}`;
     })
     .join("\n");
-}
-
-function shorten(label: string): string {
-  return label.length <= maxLabelLength ? label : `${label.slice(0, maxLabelLength - 1)}…`;
 }

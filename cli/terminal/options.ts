@@ -3,19 +3,13 @@ import { InvalidArgumentError } from "commander";
 import { packNameSchema } from "../../src/model/manifest.ts";
 
 /** Parses a TCP port. */
-export function parsePort(value: string): number {
-  return parseInteger(value, 1, 65_535);
-}
+export const parsePort = integer(1, 65_535);
 
 /** Parses a small count. */
-export function parseCount(value: string): number {
-  return parseInteger(value, 1, 100_000);
-}
+export const parseCount = integer(1, 100_000);
 
 /** Parses the number of folds of a cross-validation. */
-export function parseFolds(value: string): number {
-  return parseInteger(value, 2, 100);
-}
+export const parseFolds = integer(2, 100);
 
 /** Parses minutes, with fractions, up to a day. */
 export function parseMinutes(value: string): number {
@@ -41,14 +35,16 @@ export function parseAmount(value: string): number {
 
 /** Parses the name of a pack or a head. */
 export function parseName(value: string): string {
-  const parsed = packNameSchema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  throw new InvalidArgumentError(parsed.error.issues[0]?.message ?? "expected another name");
+  const { data, error } = packNameSchema.safeParse(value);
+  if (data !== undefined) return data;
+  throw new InvalidArgumentError(error?.issues[0]?.message ?? "expected another name");
 }
 
-function parseInteger(value: string, min: number, max: number): number {
-  const isValid = (number: number) => /^\d+$/.test(value) && number >= min && number <= max;
-  return parseNumber(value, isValid, `an integer from ${min} to ${max}`);
+function integer(min: number, max: number): (value: string) => number {
+  return (value) => {
+    const isValid = (number: number) => /^\d+$/.test(value) && number >= min && number <= max;
+    return parseNumber(value, isValid, `an integer from ${min} to ${max}`);
+  };
 }
 
 function parseNumber(value: string, isValid: (number: number) => boolean, expected: string): number {

@@ -26,7 +26,12 @@ export function kilobytes(bytes: number): string {
   return `${(bytes / 1e3).toFixed(1)} kB`;
 }
 
-/** Aligns rows in columns. The first row holds the heads. `right` lists the columns to align to the right. */
+/** Cuts text to `maxLength` characters. */
+export function shorten(text: string, maxLength: number): string {
+  return text.length <= maxLength ? text : `${text.slice(0, maxLength - 1)}…`;
+}
+
+/** Aligns rows in columns. The first row has the headings. `right` lists the columns to align to the right. */
 export function table(rows: readonly (readonly string[])[], right: readonly number[] = []): string {
   const widths = (rows[0] ?? []).map((_, column) => Math.max(...rows.map((row) => row[column]?.length ?? 0)));
   return rows

@@ -16,3 +16,8 @@ export async function isPortFree(port: number): Promise<boolean> {
 export function freePort(): Promise<number> {
   return getPort({ host: localHost });
 }
+
+/** Returns a port to suggest when `port` is taken. */
+export function portAfter(port: number): number {
+  return port === 65_535 ? 8787 : port + 1;
+}

@@ -1,11 +1,10 @@
-/** Fills local storage with a bucket, from which each Worker starts with a copy. */
+/** Fills the local storage that each Worker copies when it starts. */
 import { readFile } from "node:fs/promises";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { parseHead } from "../../src/head/head.ts";
 import { withLocalBucket } from "../store/local-bucket.ts";
 import { readLocalPack } from "../store/local-pack.ts";
-import { pushPack } from "../store/push.ts";
-import { pushHead } from "../store/push-head.ts";
+import { pushHead, pushPack } from "../store/push.ts";
 import { silentProgress } from "../terminal/progress.ts";
 
 /** Makes the pack of a folder live. */
@@ -23,6 +22,6 @@ export async function seedHead(stateFolder: string, content: Uint8Array): Promis
 /** Stores one file under a key. */
 export async function seedFile(stateFolder: string, key: string, file: string): Promise<void> {
   const bytes = await readFile(file);
-  // The result of put belongs to workerd, which has stopped by then.
+  // Do not return the result of put: it cannot be used after workerd has stopped.
   await withLocalBucket(async (bucket) => void (await bucket.put(key, bytes)), { persistTo: stateFolder });
 }

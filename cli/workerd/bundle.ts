@@ -4,16 +4,13 @@ import { rm } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
 import { offlineEnv } from "../store/local-bucket.ts";
-import { projectFolder } from "../store/platform-config.ts";
+import { projectFolder, wranglerCli } from "../store/platform-config.ts";
 
-/** A built Worker: the script and the .wasm files beside it. */
+/** A built Worker: the script and the .wasm files in its folder. */
 export interface Bundle {
   readonly folder: string;
   readonly script: string;
 }
-
-/** Path of wrangler's command line program. */
-export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
 
 /** Builds this project's Worker. */
 export async function buildOurs(folder: string): Promise<Bundle> {

@@ -1,14 +1,15 @@
 /** Runs a built Worker in a workerd process of its own, with `wrangler dev`, and measures its memory and CPU. */
-import { type ChildProcess, spawn } from "node:child_process";
+import type { ChildProcess } from "node:child_process";
+import { once } from "node:events";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { createInterface } from "node:readline";
 import { setTimeout as sleep } from "node:timers/promises";
-import { offlineEnv } from "../store/local-bucket.ts";
-import { type ProjectConfig, readProjectConfig } from "../store/platform-config.ts";
+import { readProjectConfig } from "../store/platform-config.ts";
+import { spawnWrangler } from "../store/wrangler-cli.ts";
 import { freePort, localHost } from "../terminal/port.ts";
-import { type Bundle, wranglerCli } from "./bundle.ts";
+import type { Bundle } from "./bundle.ts";
 import { type HeapUsage, Inspector } from "./inspector.ts";
 import { cpuMs, descendants, peakResidentBytes, residentBytes } from "./processes.ts";
 
@@ -67,9 +68,8 @@ export class DevWorker {
     await writeFile(config, JSON.stringify(builtConfig(options)));
     const flags = ["--show-interactive-dev-session=false", `--ip=${localHost}`, `--config=${config}`];
     flags.push(`--port=${ports[0]}`, `--inspector-port=${ports[1]}`, `--persist-to=${persistTo}`);
-    const child = spawn(process.execPath, [wranglerCli, "dev", ...flags], {
+    const child = spawnWrangler(["dev", ...flags], {
       cwd: folder,
-      env: { ...process.env, ...offlineEnv },
       stdio: ["ignore", "pipe", "pipe"],
       detached: options.ownProcessGroup ?? false,
     });
@@ -98,11 +98,7 @@ export class DevWorker {
   /** Returns the isolate's JS heap, as the inspector reports it. */
   async heapUsage(): Promise<HeapUsage> {
     const inspector = await Inspector.connect(this.inspectorPort);
-    try {
-      return await inspector.heapUsage();
-    } finally {
-      inspector.close();
-    }
+    return inspector.heapUsage().finally(() => inspector.close());
   }
 
   /** The largest resident size that the Worker's process has had, in bytes. Linux only. */
@@ -123,7 +119,7 @@ export class DevWorker {
   /** Stops the Worker and deletes its storage. */
   async close(): Promise<void> {
     if (this.#child.exitCode === null && this.#child.signalCode === null) {
-      const exited = new Promise((resolve) => this.#child.once("exit", resolve));
+      const exited = once(this.#child, "exit");
       this.#child.kill("SIGINT");
       const insist = setTimeout(() => this.#child.kill("SIGKILL"), stopTimeoutMs);
       await exited;
@@ -144,7 +140,10 @@ export class DevWorker {
     }
   }
 
-  /** wrangler runs a second workerd, its proxy, which is the smaller one. @returns 0 where /proc does not exist */
+  /**
+   * Finds the Worker's process. wrangler runs a second workerd as its proxy, which is the smaller one.
+   * @returns 0 on systems without /proc
+   */
   async #workerPid(): Promise<number> {
     let [largest, largestBytes] = [0, 0];
     for (const pid of await descendants(this.#child.pid ?? 0, "workerd")) {
@@ -157,10 +156,13 @@ export class DevWorker {
 
 /** The settings of wrangler.toml, for a bundle that is already built. */
 function builtConfig({ bundle, vars }: DevWorkerOptions) {
-  const project: ProjectConfig & { compatibility_flags?: string[] } = readProjectConfig();
+  const project = readProjectConfig();
   const { name, compatibility_date, compatibility_flags, r2_buckets } = project;
   return {
-    ...{ name, compatibility_date, compatibility_flags, r2_buckets },
+    name,
+    compatibility_date,
+    compatibility_flags,
+    r2_buckets,
     main: path.join(bundle.folder, bundle.script),
     base_dir: bundle.folder,
     no_bundle: true,

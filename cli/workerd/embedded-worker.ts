@@ -1,8 +1,8 @@
-/** The Worker inside the process of a command, with a bucket of its own that nothing outlives. */
+/** Runs the Worker inside the process of a command, with a bucket that exists only as long as the command. */
 import path from "node:path";
 import { createTestHarness } from "wrangler";
 import type { PackBucket } from "../store/bucket.ts";
-import { embeddedEnv, projectFolder } from "../store/local-bucket.ts";
+import { offlineEnv, projectFolder } from "../store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { pushPack } from "../store/push.ts";
 import { silentProgress } from "../terminal/progress.ts";
@@ -11,19 +11,20 @@ import { silentProgress } from "../terminal/progress.ts";
 export function harnessOf(
   worker: { vars?: Record<string, string | number>; prebuiltWorkerDir?: string } = {},
 ) {
-  Object.assign(process.env, embeddedEnv);
+  // Wrangler's messages would otherwise go to stdout, between the results.
+  Object.assign(process.env, offlineEnv, { WRANGLER_LOG: "warn" });
   const configPath = path.join(projectFolder, "wrangler.toml");
   return createTestHarness({ root: projectFolder, workers: [{ configPath, ...worker }] });
 }
 
-/** The bucket of the Worker that a harness runs. */
+/** Returns the bucket of the Worker that a harness runs. */
 export async function bucketOf(harness: ReturnType<typeof harnessOf>): Promise<PackBucket> {
   return (await harness.getWorker<{ MODELS: PackBucket }>().getEnv()).MODELS;
 }
 
 /**
  * Runs `work` while a Worker serves a pack.
- * @param name of the pack: a name in model-shards, or a folder
+ * @param name a name in model-shards, or the path of a folder
  * @throws CommandError when there is no such pack
  */
 export async function withEmbeddedWorker<T>(

@@ -1,4 +1,5 @@
 /** Measures an isolate's JS heap with the inspector's Runtime.getHeapUsage, which answers only between synchronous work. */
+import { setTimeout as sleep } from "node:timers/promises";
 
 /** Sizes that the inspector reports. */
 export interface HeapUsage {
@@ -11,21 +12,10 @@ export interface HeapUsage {
 /** A connection to the inspector of one isolate. */
 export class Inspector {
   readonly #socket: WebSocket;
-  readonly #waiting = new Map<number, PromiseWithResolvers<unknown>>();
   #lastId = 0;
 
   private constructor(socket: WebSocket) {
     this.#socket = socket;
-    socket.addEventListener("message", ({ data }) => {
-      const { id, result } = JSON.parse(String(data)) as { id?: number; result?: unknown };
-      if (id === undefined) return;
-      this.#waiting.get(id)?.resolve(result);
-      this.#waiting.delete(id);
-    });
-    socket.addEventListener("close", () => {
-      for (const { reject } of this.#waiting.values())
-        reject(new Error("the inspector closed the connection"));
-    });
   }
 
   /** @throws Error when the inspector refuses the connection */
@@ -34,21 +24,28 @@ export class Inspector {
     const options = { headers: { Origin: "http://127.0.0.1" } } as unknown as string[];
     const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, options);
     await new Promise((resolve, reject) => {
-      socket.addEventListener("open", resolve, { once: true });
-      socket.addEventListener("error", () => reject(new Error("the inspector refuses the connection")), {
-        once: true,
-      });
+      socket.onopen = resolve;
+      socket.onerror = () => reject(new Error("the inspector refuses the connection"));
     });
     return new Inspector(socket);
   }
 
   /** Asks for the current sizes. */
-  heapUsage(): Promise<HeapUsage> {
+  async heapUsage(): Promise<HeapUsage> {
     const id = ++this.#lastId;
-    const answer = Promise.withResolvers<unknown>();
-    this.#waiting.set(id, answer);
+    const answered = new AbortController();
+    const { signal } = answered;
+    const answer = new Promise<HeapUsage>((resolve, reject) => {
+      const listen = ({ data }: MessageEvent) => {
+        const message = JSON.parse(String(data)) as { id?: number; result: HeapUsage };
+        if (message.id === id) resolve(message.result);
+      };
+      this.#socket.addEventListener("message", listen, { signal });
+      const closed = new Error("the inspector closed the connection");
+      this.#socket.addEventListener("close", () => reject(closed), { signal });
+    });
     this.#socket.send(JSON.stringify({ id, method: "Runtime.getHeapUsage" }));
-    return answer.promise as Promise<HeapUsage>;
+    return answer.finally(() => answered.abort());
   }
 
   /** Closes the connection. */
@@ -66,7 +63,7 @@ export async function peakJsBytes(port: number, work: () => Promise<void>, every
     while (working) {
       const { usedSize, backingStorageSize } = await inspector.heapUsage();
       peak = Math.max(peak, usedSize + backingStorageSize);
-      await new Promise((resolve) => setTimeout(resolve, everyMs));
+      await sleep(everyMs);
     }
   };
   try {

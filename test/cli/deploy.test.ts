@@ -22,7 +22,7 @@ const model = "resnet34-cifar10";
 const plan = { model, folder: path.join(packsFolder, model), bucket: "weights", dryRun: false };
 const ok: WranglerResult = { code: 0, stdout: "", stderr: "" };
 
-/** Notes what is done, in order; a test replaces what it wants to fail. */
+/** Records the steps in order. A test replaces those that should fail. */
 class FakeIo implements DeployIo {
   readonly done: string[] = [];
   readonly bucket = new MemoryBucket();
@@ -55,7 +55,7 @@ const failure = async (io: DeployIo, changes: Partial<typeof plan> = {}) => {
 };
 
 describe("deploy", () => {
-  test("checks, creates, pushes, deploys, in this order, and says what to check", async () => {
+  test("checks, creates the bucket, pushes and deploys, in this order, and says what to check", async () => {
     const io = new FakeIo();
     await deploy(plan, io);
     expect(io.done).toEqual([
@@ -71,7 +71,7 @@ describe("deploy", () => {
     expect(io.said.trimEnd().endsWith("npx wrangler secret put API_KEYS")).toBe(true);
   });
 
-  test("with API keys nothing is warned of, and the lines to check with carry one", async () => {
+  test("does not warn when there are API keys, and shows them in the curl commands", async () => {
     const io = new FakeIo();
     io.capture = async (args) => ({
       ...ok,
@@ -82,7 +82,7 @@ describe("deploy", () => {
     expect(io.said).toContain('curl -H "Authorization: Bearer $KEY" https://edge.example.dev/readyz');
   });
 
-  test("where the secrets cannot be listed, it warns and deploys", async () => {
+  test("warns and deploys when the secrets cannot be listed", async () => {
     const io = new FakeIo();
     io.capture = async (args) => (args[0] === "secret" ? { code: 1, stdout: "", stderr: "no Worker" } : ok);
     await deploy(plan, io);
@@ -90,7 +90,7 @@ describe("deploy", () => {
     expect(io.said).toContain("deployed: https://edge.example.dev");
   });
 
-  test("a dry run prints every step with its command and only builds", async () => {
+  test("prints every step with its command in a dry run, and only builds", async () => {
     const io = new FakeIo();
     await deploy({ ...plan, dryRun: true }, io);
     expect(io.done).toEqual([`wrangler deploy --dry-run --outdir dist --var MODEL_NAME:${model}`]);
@@ -99,9 +99,9 @@ describe("deploy", () => {
       `    $ npm run model -- info ${model}`,
       "2/5 create the bucket weights if it does not exist",
       "    $ npx wrangler r2 bucket create weights",
-      "3/5 push the pack; files that the bucket has are skipped",
+      "3/5 push the pack, except for files that the bucket has",
       `    $ npm run model -- push ${model} --remote`,
-      "4/5 look whether API keys protect the endpoint",
+      "4/5 check whether API keys protect the endpoint",
       "    $ npx wrangler secret list --format json",
       "5/5 deploy the Worker",
       `    $ npx wrangler deploy --var MODEL_NAME:${model}`,
@@ -110,20 +110,20 @@ describe("deploy", () => {
     expect(io.said).toContain("dry run: nothing was uploaded, created or deployed");
   });
 
-  test("nobody logged in: stops before anything is done", async () => {
+  test("stops before the first step when nobody is logged in", async () => {
     const io = new FakeIo();
     io.requireLogin = () => requireLogin(async () => ({ code: 1, stdout: '{"loggedIn":false}', stderr: "" }));
     expect(await failure(io)).toMatch(/^not logged in to Cloudflare; run npx wrangler login/);
     expect(io.done).toEqual([]);
   });
 
-  test("a pack that is not whole: stops before Cloudflare is asked for anything", async () => {
+  test("stops before any request to Cloudflare when the pack is damaged", async () => {
     const io = new FakeIo();
     expect(await failure(io, { folder: path.join(packsFolder, "nix") })).toMatch(/manifest\.json is missing/);
     expect(io.done).toEqual(["login?"]);
   });
 
-  test("a bucket that is there already is no failure", async () => {
+  test("accepts a bucket that already exists", async () => {
     const io = new FakeIo();
     const stderr = "The bucket you tried to create already exists, and you own it. [code: 10004]";
     io.capture = async () => ({ code: 1, stdout: "", stderr });
@@ -138,20 +138,20 @@ describe("deploy", () => {
       "Please enable R2 through the Cloudflare Dashboard. [code: 10042]",
       /enable R2 in/,
     ],
-    ["a token that may not", "Authentication error [code: 10000]", /^not logged in to Cloudflare/],
+    ["a token without permission", "Authentication error [code: 10000]", /^not logged in to Cloudflare/],
     [
       "any other refusal",
       "✘ [ERROR] No more buckets for you\n\n  More text",
       /failed: No more buckets for you; /,
     ],
-  ])("%s stops it before the push", async (_, stderr, expected) => {
+  ])("stops before the push because of %s", async (_, stderr, expected) => {
     const io = new FakeIo();
     io.capture = async () => ({ code: 1, stdout: "", stderr });
     expect(await failure(io)).toMatch(expected);
     expect(io.done).toEqual(["login?"]);
   });
 
-  test("a deploy that fails is a failure, and the closing lines are not printed", async () => {
+  test("fails when the deploy fails, and does not print the closing lines", async () => {
     const io = new FakeIo();
     io.show = async () => ({ code: 3, urls: [] });
     expect(await failure(io)).toMatch(/wrangler deploy failed with exit code 3; see its message above/);
@@ -159,7 +159,7 @@ describe("deploy", () => {
   });
 });
 
-describe("deploy with the real wrangler, on an API of our own", () => {
+describe("deploy with the real wrangler, on a local API", () => {
   let server: Server;
   let requests: string[];
   let buckets: Set<string>;
@@ -182,7 +182,7 @@ describe("deploy with the real wrangler, on an API of our own", () => {
     await new Promise<void>((resolve) => server.listen(0, "127.0.0.1", resolve));
     const { port } = server.address() as { port: number };
     const env = { CLOUDFLARE_API_TOKEN: "token", CLOUDFLARE_API_BASE_URL: `http://127.0.0.1:${port}/api` };
-    // Captured, so that the test's own output stays readable.
+    // Captured, to keep the test's own output readable.
     run = (args, _, more) => runWrangler(args, "capture", { ...env, ...more });
   });
 
@@ -197,7 +197,7 @@ describe("deploy with the real wrangler, on an API of our own", () => {
     readonly errors?: readonly { readonly code: number; readonly message: string }[];
   }
 
-  /** What Cloudflare's API would say; 404 for what it was not taught. */
+  /** Answers as Cloudflare's API does; 404 for routes that are not listed here. */
   function answer(route: string, body: string): ApiAnswer {
     const fail = (status: number, code: number, message: string) => ({ status, errors: [{ code, message }] });
     const script = "/accounts/acc/workers/scripts/edge-resnet";
@@ -232,7 +232,7 @@ describe("deploy with the real wrangler, on an API of our own", () => {
       case `POST ${script}/assets-upload-session`: {
         const { manifest } = JSON.parse(body) as { manifest: Record<string, unknown> };
         pages.push(...Object.keys(manifest));
-        // Nothing is new: the token that a finished upload gives.
+        // No new assets: answer with the token of a finished upload.
         return { result: { jwt: "assets", buckets: [] } };
       }
       case `PUT ${script}`:
@@ -249,7 +249,7 @@ describe("deploy with the real wrangler, on an API of our own", () => {
     }
   }
 
-  test("creates the bucket once, uploads the Worker with its model, and tells its address", async () => {
+  test("creates the bucket once, uploads the Worker with its model, and prints its address", async () => {
     for (const expected of ["    created\n", "    already there\n"]) {
       const io = new FakeIo();
       io.requireLogin = () => requireLogin(run);
@@ -263,10 +263,10 @@ describe("deploy with the real wrangler, on an API of our own", () => {
     expect(pages).toContain("/index.html");
   });
 
-  test("a dry run asks the API nothing, and builds the Worker", async () => {
+  test("sends no request in a dry run, and builds the Worker", async () => {
     const outdir = await mkdtemp(path.join(tmpdir(), "dist-"));
     const io = new FakeIo();
-    // Not into dist: tests of the Worker may be reading it.
+    // Not into dist, which tests of the Worker may be reading.
     io.show = (args) =>
       runDeploy(
         args.map((arg) => (arg === "dist" ? outdir : arg)),

@@ -5,8 +5,7 @@ import { mkdtemp, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { cacheFolder } from "../../cli/fetch/cache-folder.ts";
-import { catalogue } from "../../cli/fetch/catalogue.ts";
+import { cacheFolder, catalogue } from "../../cli/fetch/catalogue.ts";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { content, FetchServer, firstHalf, good, half, hang, inTurn, sha256 } from "./fetch-server.ts";
 
@@ -41,7 +40,7 @@ describe("the command", () => {
     return { child, exited, stdout: () => stdout };
   };
 
-  test("killed halfway, the next run goes on from there", async () => {
+  test("resumes after it was killed halfway", async () => {
     server.routes["/a"] = inTurn(firstHalf(hang), good());
     const part = path.join(folder, "resnet34-v1-7.onnx.part");
     const first = command();
@@ -62,20 +61,20 @@ describe("the command", () => {
 });
 
 describe("the catalogue", () => {
-  test("names resnet34-v1-7 as the design states it", () => {
-    const design = catalogue.find(({ name }) => name === "resnet34-v1-7");
-    expect(design).toMatchObject({
+  test("has the size, hash and mirrors of resnet34-v1-7", () => {
+    const entry = catalogue.find(({ name }) => name === "resnet34-v1-7");
+    expect(entry).toMatchObject({
       bytes: 87_302_588,
       sha256: "883a41b2e30ddc2e422c108b091b5e70b92d37dc5c345a2c563dcae27971e2cc",
     });
-    expect(design?.urls.map((url) => new URL(url).host)).toEqual([
+    expect(entry?.urls.map((url) => new URL(url).host)).toEqual([
       "huggingface.co",
       "huggingface.co",
       "media.githubusercontent.com",
     ]);
   });
 
-  test("is kept where XDG says, or under the home folder", () => {
+  test("is kept in the folder that XDG specifies, or in the home folder", () => {
     expect(cacheFolder({ XDG_CACHE_HOME: "/somewhere" })).toBe(path.join("/somewhere", "edge-resnet"));
     const home = cacheFolder({});
     expect(home.endsWith(path.join(".cache", "edge-resnet"))).toBe(true);

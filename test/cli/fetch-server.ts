@@ -1,4 +1,4 @@
-/** A local HTTP server for downloads that can cut, hang and lie, and a note of what it was asked. */
+/** A local HTTP server for downloads that can cut connections, hang and lie. It records the requests. */
 import { createHash } from "node:crypto";
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 
@@ -17,7 +17,7 @@ export interface Seen {
 export class FetchServer {
   readonly #server: Server;
   readonly seen: Seen[] = [];
-  /** By path; what has none is answered 404. */
+  /** Handlers by path. Other paths get a 404. */
   readonly routes: Record<string, Handler> = {};
 
   private constructor() {
@@ -46,7 +46,7 @@ export class FetchServer {
   }
 }
 
-/** Serves ranges as a good server does. */
+/** Serves ranges correctly. */
 export const good =
   (bytes = content, etag = '"one"'): Handler =>
   ({ headers }, response) => {
@@ -64,7 +64,7 @@ export const good =
     }
   };
 
-/** Promises everything, sends the first half, and then does `then`. */
+/** Announces the whole file, sends its first half, and then calls `then`. */
 export const firstHalf =
   (then: (response: ServerResponse) => void, etag = '"one"', bytes = content): Handler =>
   (_, response) => {
@@ -78,7 +78,7 @@ export const status =
   (_, response) =>
     response.writeHead(code, headers).end();
 
-/** One handler for each request, the last one for all that follow. */
+/** Uses one handler per request, and the last one for all that follow. */
 export const inTurn = (...handlers: Handler[]): Handler => {
   let turn = 0;
   return (request, response) => handlers[Math.min(turn++, handlers.length - 1)]?.(request, response);

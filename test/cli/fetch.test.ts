@@ -56,7 +56,7 @@ const failure = async (...paths: string[]) => {
 };
 
 describe("fetch", () => {
-  test("downloads a file whole and leaves nothing else behind", async () => {
+  test("downloads the file and leaves no other files", async () => {
     routes["/a"] = good();
     const report = await run("/a");
     expect(report).toEqual({
@@ -69,7 +69,7 @@ describe("fetch", () => {
     }
   });
 
-  test("a second run uses the file that is here, without a request", async () => {
+  test("uses an existing file without a request", async () => {
     routes["/a"] = good();
     await run("/a");
     seen.length = 0;
@@ -77,15 +77,15 @@ describe("fetch", () => {
     expect(seen).toEqual([]);
   });
 
-  test("a file of that name with other content is moved aside, never used", async () => {
-    await writeFile(target(), "something dear to somebody");
+  test("moves a file of that name with other content aside", async () => {
+    await writeFile(target(), "something else");
     routes["/a"] = good();
     expect(await run("/a")).toMatchObject({ cached: false, moved_aside: `${target()}.wrong` });
     expect(content.equals(await readFile(target()))).toBe(true);
-    expect(await readFile(`${target()}.wrong`, "utf8")).toBe("something dear to somebody");
+    expect(await readFile(`${target()}.wrong`, "utf8")).toBe("something else");
   });
 
-  test("cut off halfway, it goes on from there: asks by Range, transfers each byte once", async () => {
+  test("interrupted halfway, it resumes with a Range request and transfers each byte once", async () => {
     routes["/a"] = inTurn(firstHalf(cut), good());
     expect(await run("/a")).toMatchObject({ downloaded_bytes: content.length });
     expect(seen).toEqual([
@@ -95,38 +95,38 @@ describe("fetch", () => {
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("a weak ETag is not used to go on", async () => {
+  test("does not resume with a weak ETag", async () => {
     routes["/a"] = inTurn(firstHalf(cut, 'W/"one"'), good());
     await run("/a");
     expect(seen[1]).toEqual({ path: "/a", range: `bytes=${half}-`, ifRange: undefined });
   });
 
-  test("what changed on the server meanwhile is downloaded anew", async () => {
+  test("starts again when the file has changed on the server", async () => {
     routes["/a"] = inTurn(firstHalf(cut, '"old"'), good(content, '"new"'));
     expect(await run("/a")).toMatchObject({ downloaded_bytes: half + content.length });
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("a server that ignores Range and sends everything: from the start, nothing doubled", async () => {
+  test("starts again when a server ignores Range and sends the whole file", async () => {
     routes["/a"] = inTurn(firstHalf(cut), (_, response) => response.writeHead(200).end(content));
     expect(await run("/a")).toMatchObject({ downloaded_bytes: half + content.length });
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("a server that always cuts at the same place is given up", async () => {
+  test("gives up a server that always cuts the connection at the same place", async () => {
     routes["/a"] = firstHalf(cut);
     expect(await failure("/a")).toMatch(/cut the connection/);
     expect(seen).toHaveLength(2);
   });
 
-  test("the next mirror goes on where the first was cut off", async () => {
+  test("continues from the next mirror where the first one failed", async () => {
     routes["/a"] = inTurn(firstHalf(cut), status(500));
     routes["/b"] = good();
     expect(await run("/a", "/b")).toMatchObject({ url: `${origin}/b`, downloaded_bytes: content.length });
     expect(seen.at(-1)).toEqual({ path: "/b", range: `bytes=${half}-`, ifRange: undefined });
   });
 
-  test("a mirror that goes on from another's wrong first half serves it all instead", async () => {
+  test("downloads the whole file when another mirror's first half was wrong", async () => {
     const wrong = firstHalf(cut, '"one"', Buffer.alloc(content.length));
     routes["/a"] = inTurn(wrong, status(500));
     routes["/b"] = good();
@@ -134,7 +134,7 @@ describe("fetch", () => {
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("a wrong hash: the file is thrown away and the next mirror asked for all of it", async () => {
+  test("deletes a file with a wrong hash, and downloads all of it from the next mirror", async () => {
     routes["/a"] = good(Buffer.alloc(content.length));
     routes["/b"] = good();
     expect(await run("/a", "/b")).toMatchObject({ url: `${origin}/b` });
@@ -145,25 +145,25 @@ describe("fetch", () => {
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("a wrong hash everywhere: no file, not even a part of one", async () => {
+  test("leaves no file when every mirror has a wrong hash", async () => {
     routes["/a"] = good(Buffer.alloc(content.length));
     const wrong = createHash("sha256").update(Buffer.alloc(content.length)).digest("hex");
     expect(await failure("/a")).toContain(`its SHA-256 is ${wrong}; expected ${sha256}`);
     expect(existsSync(`${target()}.part`)).toBe(false);
   });
 
-  test("404: the next mirror", async () => {
+  test("continues with the next mirror after a 404", async () => {
     routes["/b"] = good();
     expect(await run("/a", "/b")).toMatchObject({ url: `${origin}/b` });
   });
 
-  test("another length than expected is refused before anything is stored", async () => {
+  test("refuses an unexpected length before storing anything", async () => {
     routes["/a"] = good(content.subarray(0, half));
     expect(await failure("/a")).toContain(`offers ${half} bytes; expected ${content.length}`);
     expect(existsSync(`${target()}.part`)).toBe(false);
   });
 
-  test("a body that ends early without a length is no file; its bytes are kept for the next run", async () => {
+  test("keeps the bytes of a body that ends early for the next run", async () => {
     routes["/a"] = (_, response) => {
       response.flushHeaders();
       response.end(content.subarray(0, half));
@@ -172,7 +172,7 @@ describe("fetch", () => {
     expect(await partSize()).toBe(half);
   });
 
-  test("a body without end is cut at the expected size", async () => {
+  test("stops an endless body at the expected size", async () => {
     routes["/a"] = (_, response) => {
       const more = () => {
         if (!response.destroyed) response.write(content, () => setImmediate(more));
@@ -184,16 +184,16 @@ describe("fetch", () => {
   });
 
   test.each([
-    ["says nothing", hang],
+    ["sends nothing", hang],
     ["stops in the middle", firstHalf(hang)],
-  ] as [string, Handler][])("a mirror that %s is left for the next", async (_, handler) => {
+  ] as [string, Handler][])("continues with the next mirror when one %s", async (_, handler) => {
     routes["/a"] = handler;
     routes["/b"] = good();
     expect(await run("/a", "/b")).toMatchObject({ url: `${origin}/b` });
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("redirects are followed, to another host too, and keep the Range", async () => {
+  test("follows redirects, to another host too, and keeps the Range", async () => {
     const other = origin.replace("127.0.0.1", "localhost");
     routes["/a"] = status(302, { Location: `${other}/cdn` });
     routes["/cdn"] = good();
@@ -206,21 +206,21 @@ describe("fetch", () => {
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("416 without a size: once more from the start", async () => {
+  test("starts again after a 416 without a size", async () => {
     await writeFile(`${target()}.part`, content.subarray(0, half));
     routes["/a"] = inTurn(status(416), good());
     expect(await run("/a")).toMatchObject({ downloaded_bytes: content.length });
     expect(seen.map(({ range }) => range)).toEqual([`bytes=${half}-`, undefined]);
   });
 
-  test("416 with another size: the next mirror, and the part stays", async () => {
+  test("continues with the next mirror after a 416 with another size, and keeps the part", async () => {
     await writeFile(`${target()}.part`, content.subarray(0, half));
     routes["/a"] = status(416, { "Content-Range": "bytes */9" });
     routes["/b"] = good();
     expect(await run("/a", "/b")).toMatchObject({ downloaded_bytes: half });
   });
 
-  test("206 from another place than asked for is refused", async () => {
+  test("refuses a 206 from another position than requested", async () => {
     await writeFile(`${target()}.part`, content.subarray(0, half));
     routes["/a"] = (_, response) => {
       const contentRange = `bytes 0-${content.length - 1}/${content.length}`;
@@ -230,21 +230,21 @@ describe("fetch", () => {
     expect(await partSize()).toBe(half);
   });
 
-  test("a part that is longer than the file is not gone on from", async () => {
+  test("does not resume a part that is longer than the file", async () => {
     await writeFile(`${target()}.part`, Buffer.alloc(content.length + 1));
     routes["/a"] = good();
     expect(await run("/a")).toMatchObject({ downloaded_bytes: content.length });
     expect(seen[0]?.range).toBeUndefined();
   });
 
-  test("stopped between the last byte and the new name: verified without a request", async () => {
+  test("verifies a complete part without a request", async () => {
     await writeFile(`${target()}.part`, content);
     expect(await run("/a")).toMatchObject({ cached: false, downloaded_bytes: 0 });
     expect(seen).toEqual([]);
     expect(content.equals(await readFile(target()))).toBe(true);
   });
 
-  test("no network: each mirror with its reason, and how to use a file of one's own", async () => {
+  test("names each mirror with its fault, and how to use a file of your own", async () => {
     const closed = createServer();
     await new Promise<void>((resolve) => closed.listen(0, "127.0.0.1", resolve));
     const { port } = closed.address() as { port: number };
@@ -258,7 +258,7 @@ describe("fetch", () => {
     );
   });
 
-  test("two at once: the second is told so", async () => {
+  test("refuses to download the same file twice at once", async () => {
     routes["/a"] = firstHalf(hang);
     routes["/b"] = good();
     const first = run("/a", "/b");
@@ -267,13 +267,13 @@ describe("fetch", () => {
     await first;
   });
 
-  test("a folder that cannot be written: a clear line", async () => {
+  test("names a folder that cannot be written", async () => {
     await writeFile(path.join(folder, "file"), "");
     const model = { name: "m", file: "m", bytes: 1, sha256, urls: [`${origin}/a`] };
     await expect(
       fetchModel(model, path.join(folder, "file", "below"), silentProgress, options),
     ).rejects.toThrow(
-      /cannot be written \(ENOTDIR\); expected a folder for downloads: choose another with --to/,
+      /cannot be written \(ENOTDIR\); expected a folder for downloads; choose another with --to/,
     );
   });
 });

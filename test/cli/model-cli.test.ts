@@ -21,7 +21,7 @@ function model(...args: string[]) {
 
 function program(tool: string, ...args: string[]) {
   const { CLOUDFLARE_API_TOKEN: _, ...inherited } = process.env;
-  // The user stands in `folder`, and is logged in nowhere.
+  // The current folder is `folder`, and nobody is logged in.
   const env = { ...inherited, INIT_CWD: folder, XDG_CONFIG_HOME: folder, HOME: folder, NO_COLOR: "1" };
   const child = spawn(process.execPath, [path.join("cli", tool), ...args], { cwd: projectFolder, env });
   const output = { stdout: "", stderr: "" };
@@ -39,7 +39,7 @@ const commandsOf = (help: string) =>
   [...help.matchAll(/^ {2}([a-z]+) (?:\[options\] )?</gm)].map(([, name]) => name);
 
 describe("help", () => {
-  test("lists the commands, and each has help of its own with an example", async () => {
+  test("lists the commands, each with its own help and an example", async () => {
     const { code, stdout } = await model("--help");
     expect(code).toBe(0);
     const names = commandsOf(stdout);
@@ -52,7 +52,7 @@ describe("help", () => {
   });
 });
 
-describe("what cannot be done is said in one line, with exit code 1", () => {
+describe("a command that cannot run says why in one line, with exit code 1", () => {
   test.each([
     [["nix"], /^error: unknown command 'nix'/],
     [["push"], /^error: missing required argument 'pack'/],
@@ -62,7 +62,7 @@ describe("what cannot be done is said in one line, with exit code 1", () => {
     [["list", "--bucket", "My_Bucket"], /'My_Bucket' is invalid. expected 3 to 63 of a-z/],
     [["fetch", "nix"], /^error: fetch knows no model nix; expected one of: resnet34-v1-7; /],
     [["fetch", "resnet34-v1-7", "--url", "ftp://x/y"], /expected an http or https URL/],
-    [["info", "nix"], /^error: there is no pack nix: expected .*here are: .*resnet34-cifar10.*; make one: /],
+    [["info", "nix"], /^error: there is no pack nix: expected .*available: .*resnet34-cifar10.*; make one: /],
     [["push", "nix"], /^error: there is no pack nix: /],
     [["list", "--remote"], /error: not logged in to Cloudflare; run npx wrangler login/],
     [["push", pack, "--remote"], /error: not logged in to Cloudflare; run npx wrangler login/],
@@ -82,7 +82,7 @@ describe("what cannot be done is said in one line, with exit code 1", () => {
 });
 
 describe("info", () => {
-  test("tells layers, sizes, precision and where the weights came from", async () => {
+  test("shows layers, sizes, precision and the origin of the weights", async () => {
     const { code, stdout } = await model("info", pack);
     expect(code).toBe(0);
     for (const line of [
@@ -99,7 +99,7 @@ describe("info", () => {
     }
   });
 
-  test("--json is one document, and adds up", async () => {
+  test("prints one consistent document with --json", async () => {
     const { stdout } = await model("info", pack, "--json");
     const info = JSON.parse(stdout) as {
       bytes: number;
@@ -117,12 +117,12 @@ describe("info", () => {
     expect(info.bytes).toBeGreaterThan(info.shards.reduce((sum, shard) => sum + shard.bytes, 0));
   });
 
-  test("takes a folder, relative to where the user stands", async () => {
+  test("accepts a folder, relative to the current one", async () => {
     await cp(path.join(packsFolder, pack), path.join(folder, "my-pack"), { recursive: true });
     expect((await model("info", "my-pack")).stdout).toMatch(/^name +resnet34-cifar10$/m);
   });
 
-  test("a damaged pack: the file at fault", async () => {
+  test("names the damaged file of a pack", async () => {
     await cp(path.join(packsFolder, pack), path.join(folder, "my-pack"), { recursive: true });
     const shard = path.join(folder, "my-pack", "shard-02.onnx");
     const bytes = await readFile(shard);

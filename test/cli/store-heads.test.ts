@@ -1,15 +1,15 @@
-/** push, list and rollback of heads, and that the heads' folder is no model. */
+/** push, list and rollback of heads, and that the folder of heads is not listed as a model. */
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { randomHead } from "../../cli/head/random-head.ts";
-import { listHeads, readHeadCurrent } from "../../cli/store/head-history.ts";
-import { listModels } from "../../cli/store/history.ts";
+import { heads, readCurrent } from "../../cli/store/current.ts";
+import { listHeads, listModels } from "../../cli/store/history.ts";
 import { type LocalHead, readLocalHead } from "../../cli/store/local-head.ts";
 import { prune } from "../../cli/store/prune.ts";
-import { pushHead } from "../../cli/store/push-head.ts";
-import { rollbackHead } from "../../cli/store/rollback-head.ts";
+import { pushHead } from "../../cli/store/push.ts";
+import { rollbackHead } from "../../cli/store/rollback.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { type Backbone, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
@@ -29,7 +29,8 @@ const local = async (seed: number, more = {}): Promise<LocalHead> => {
   return readLocalHead(file);
 };
 const push = async (seed: number, more = {}) => pushHead(bucket, await local(seed, more), silentProgress);
-const live = async () => (await readHeadCurrent(bucket, "pets"))?.live.map(({ version }) => version);
+const current = () => readCurrent(bucket, heads, "pets");
+const live = async () => (await current())?.live.map(({ version }) => version);
 const failure = async (work: Promise<unknown>) => {
   const error = await work.catch((e: unknown) => e);
   expect(error).toBeInstanceOf(CommandError);
@@ -45,7 +46,7 @@ beforeEach(async () => {
 afterEach(() => rm(folder, { recursive: true }));
 
 describe("head push", () => {
-  test("uploads the file, and makes it live with its last write", async () => {
+  test("uploads the file, then makes it live with the last write", async () => {
     const report = await push(1);
     expect(report).toMatchObject({
       ...{ name: "pets", backbone: `${tinyName}/${backbone.version}`, backbone_is_live: true },
@@ -55,7 +56,7 @@ describe("head push", () => {
     expect(await live()).toEqual([report.version]);
   });
 
-  test("a second time writes nothing; another version names the one before", async () => {
+  test("writes nothing the second time; reports which version another one replaces", async () => {
     const first = await push(1);
     const puts = bucket.puts.length;
     expect(await push(1)).toMatchObject({ uploaded: false, replaced: null });
@@ -63,13 +64,13 @@ describe("head push", () => {
     expect(await push(2)).toMatchObject({ uploaded: true, replaced: first.version });
   });
 
-  test("replaces a file that is broken in the bucket", async () => {
+  test("replaces a file that is damaged in the bucket", async () => {
     const { version } = await push(1);
     bucket.objects.set(headKey("pets", version), new Uint8Array(7));
     expect(await push(1)).toMatchObject({ uploaded: true });
   });
 
-  test("cut off before any write, what was live still is, and the next push completes", async () => {
+  test("interrupted before any write, leaves the live version, and the next push completes", async () => {
     const { version } = await push(1);
     for (const cut of [0, 1]) {
       let puts = 0;
@@ -83,7 +84,7 @@ describe("head push", () => {
     expect(await push(2)).toMatchObject({ uploaded: false, replaced: version });
   });
 
-  test("for a version of the model that is not live yet waits beside the one in use", async () => {
+  test("keeps the head of the live model version when it pushes one for a version that is not live yet", async () => {
     const now = await push(1);
     const next = await tinyManifest({ quantisation: { run: 1 } });
     bucket.json(`${tinyName}/${next.version}/manifest.json`, next);
@@ -92,20 +93,22 @@ describe("head push", () => {
     expect(await live()).toEqual([later.version, now.version]);
   });
 
-  test("for a version of the model that the bucket does not have is refused, naming what is live", async () => {
+  test("refuses a head for a model version that the bucket does not have, and names the live ones", async () => {
     const message = await failure(push(1, { backbone: { name: "other", version: "0".repeat(16) } }));
     expect(message).toMatch(`trained on other/${"0".repeat(16)}, which the bucket does not have`);
-    expect(message).toMatch(`(live: ${tinyName}/${backbone.version}); push that version first`);
+    expect(message).toMatch(
+      `(live: ${tinyName}/${backbone.version}); nothing was changed; push that version first`,
+    );
     expect(bucket.puts).toEqual([]);
   });
 
-  test("for features of another size is refused", async () => {
-    expect(await failure(push(1, { featureSize: 4 }))).toMatch(/takes 4 features, and tiny\/.* gives 3/);
+  test("refuses a head for features of another size", async () => {
+    expect(await failure(push(1, { featureSize: 4 }))).toMatch(/takes 4 features, but tiny\/.* has 3; train/);
   });
 
-  test("drops what was live on versions of the model that are gone, and keeps a bounded history", async () => {
+  test("drops heads of deleted model versions, and keeps a bounded history", async () => {
     const keep = await push(0);
-    const entry = (await readHeadCurrent(bucket, "pets"))!.live[0]!;
+    const entry = (await current())!.live[0]!;
     const hex = (i: number) => i.toString(16).padStart(16, "0");
     const gone = Array.from({ length: maxHeadBackbones - 1 }, (_, i) => ({
       ...entry,
@@ -118,7 +121,7 @@ describe("head push", () => {
     bucket.json(`${tinyName}/${next.version}/manifest.json`, next);
     const { version } = await push(1, { backbone: next });
     expect(await live()).toEqual([version, keep.version]);
-    const after = (await readHeadCurrent(bucket, "pets"))!.history.map((each) => each.version);
+    const after = (await current())!.history.map((each) => each.version);
     expect([after.length, after[0]]).toEqual([maxHeadHistory, version]);
     const [listed] = await listHeads(bucket, "pets");
     expect(listed?.versions.find((each) => each.version === keep.version)).toMatchObject({ live: true });
@@ -127,11 +130,11 @@ describe("head push", () => {
 
 describe("a head file", () => {
   test.each<[string, string, RegExp]>([
-    ["that is none", "{}", /is not valid: format: it has format undefined/],
+    ["that is not a head", "{}", /is not valid: format: it has format undefined/],
     [
       "that is too large",
       " ".repeat(maxHeadBytes + 1),
-      /has 1048577 bytes; the Worker takes .* at most 1048576/,
+      /has 1048577 bytes; the Worker accepts .* at most 1048576/,
     ],
   ])("%s is refused", async (_, text, expected) => {
     const file = path.join(folder, "pets.json");
@@ -139,13 +142,13 @@ describe("a head file", () => {
     expect(await failure(readLocalHead(file))).toMatch(expected);
   });
 
-  test("that is not there is named", async () => {
+  test("that is missing is named", async () => {
     expect(await failure(readLocalHead(path.join(folder, "nix.json")))).toMatch(/nix\.json is missing/);
   });
 });
 
 describe("head rollback", () => {
-  test("goes to the version before, or to the one named, and back", async () => {
+  test("goes to the previous version, or to the one named, and back", async () => {
     const [a, b, c] = [(await push(1)).version, (await push(2)).version, (await push(3)).version];
     expect(await rollbackHead(bucket, "pets")).toMatchObject({ version: b, replaced: c, changed: true });
     expect(await rollbackHead(bucket, "pets")).toMatchObject({ version: a, replaced: b });
@@ -156,32 +159,30 @@ describe("head rollback", () => {
     expect([bucket.puts.length, await live()]).toEqual([puts, [c]]);
   });
 
-  test("changes the version of the model that the head is for, and no other", async () => {
+  test("changes the head of its own model version only", async () => {
     const [first, second] = [await push(1), await push(2)];
     const next = await tinyManifest({ quantisation: { run: 1 } });
     bucket.json(`${tinyName}/${next.version}/manifest.json`, next);
     const later = await push(3, { backbone: next });
     expect(await failure(rollbackHead(bucket, "pets"))).toMatch(
-      /live on several versions .* name the version/,
+      /live on several model versions .* name the version/,
     );
     expect(await rollbackHead(bucket, "pets", first.version)).toMatchObject({ replaced: second.version });
     expect(await live()).toEqual([first.version, later.version]);
   });
 
-  test("to what is broken or not there is refused, and changes nothing", async () => {
+  test("to a damaged or missing version is refused, and changes nothing", async () => {
     const [a, b] = [(await push(1)).version, (await push(2)).version];
     bucket.objects.set(headKey("pets", a), new Uint8Array(7));
-    expect(await failure(rollbackHead(bucket, "pets"))).toMatch(
-      /is missing, or not what was pushed; nothing was/,
-    );
-    expect(await failure(rollbackHead(bucket, "pets", "0".repeat(16)))).toMatch(`(here are: ${b}, ${a})`);
-    expect(await failure(rollbackHead(bucket, "nix"))).toMatch("no head nix (here are: pets)");
+    expect(await failure(rollbackHead(bucket, "pets"))).toMatch(/is missing or damaged; nothing was/);
+    expect(await failure(rollbackHead(bucket, "pets", "0".repeat(16)))).toMatch(`available: ${b}, ${a}`);
+    expect(await failure(rollbackHead(bucket, "nix"))).toMatch("no head nix; available: pets");
     expect(await live()).toEqual([b]);
   });
 });
 
 describe("head list", () => {
-  test("shows every version newest first, and which is live", async () => {
+  test("shows every version, newest first, and which one is live", async () => {
     const [a, b] = [await push(1), await push(2)];
     bucket.objects.delete(headKey("pets", a.version));
     const [pets] = await listHeads(bucket);
@@ -193,13 +194,13 @@ describe("head list", () => {
   });
 });
 
-describe("the heads' folder", () => {
-  test("is no model: not listed, not pruned, and no pack may have its name", async () => {
+describe("the folder of heads", () => {
+  test("is not a model: not listed, not pruned, and no pack can have its name", async () => {
     await push(1);
     expect((await listModels(bucket)).map(({ name }) => name)).toEqual([tinyName]);
     const options = { keep: 1, orphans: true, dryRun: false };
     expect(await failure(prune(bucket, "heads", options, silentProgress))).toMatch(
-      `no model heads (here are: ${tinyName})`,
+      `no model heads; available: ${tinyName}`,
     );
     await prune(bucket, tinyName, options, silentProgress);
     expect(await live()).toHaveLength(1);

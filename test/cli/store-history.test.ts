@@ -1,6 +1,6 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
-import { readCurrent } from "../../cli/store/current.ts";
+import { models, readCurrent } from "../../cli/store/current.ts";
 import { listModels } from "../../cli/store/history.ts";
 import { prune } from "../../cli/store/prune.ts";
 import { rollback } from "../../cli/store/rollback.ts";
@@ -12,7 +12,7 @@ import { StoreMemoryBucket } from "../support/store-memory-bucket.ts";
 import { seedTinyPack, tinyManifest, tinyName } from "../support/tiny-pack.ts";
 
 let bucket: StoreMemoryBucket;
-/** Versions in the order in which they were pushed; the last one is live. */
+/** Versions in the order in which they were pushed. The last one is live. */
 let versions: string[];
 
 const seed = async (count: number) => {
@@ -25,7 +25,7 @@ const seed = async (count: number) => {
   });
 };
 const v = (i: number) => versions[i] as string;
-const current = () => readCurrent(bucket, tinyName);
+const current = () => readCurrent(bucket, models, tinyName);
 const keysOf = (version: string) => [...bucket.objects.keys()].filter((key) => key.includes(version));
 const failure = async (work: Promise<unknown>) => {
   const error = await work.catch((e: unknown) => e);
@@ -47,7 +47,7 @@ beforeEach(async () => {
 });
 
 describe("list", () => {
-  test("shows every version newest first, with its date, its size and which one is live", async () => {
+  test("shows every version, newest first, with its date, its size and which one is live", async () => {
     const [model] = await listModels(bucket);
     expect(model).toMatchObject({ name: tinyName, live: v(2) });
     expect(model?.versions.map(({ version, live, pushed_at }) => [version, live, pushed_at])).toEqual([
@@ -59,7 +59,7 @@ describe("list", () => {
     expect(model?.versions[1]).toMatchObject({ objects: 5, bytes });
   });
 
-  test("shows what an interrupted push left, as pushed never", async () => {
+  test("shows leftovers of an interrupted push without a date", async () => {
     bucket.objects.set(`${tinyName}/${"a".repeat(16)}/shard-00.onnx`, new Uint8Array(7));
     const [model] = await listModels(bucket, tinyName);
     expect(model?.versions.at(-1)).toEqual({
@@ -67,24 +67,28 @@ describe("list", () => {
     });
   });
 
-  test("shows every model, and leaves out folders that are none", async () => {
+  test("shows every model, and no other folders", async () => {
     bucket.json("another/current.json", { format: 1, name: "another", version: "b".repeat(16), history: [] });
     bucket.json("photos/holiday.jpg", "");
-    const models = await listModels(bucket);
-    expect(models.map(({ name, live }) => [name, live])).toEqual([
+    const listed = await listModels(bucket);
+    expect(listed.map(({ name, live }) => [name, live])).toEqual([
       ["another", "b".repeat(16)],
       [tinyName, v(2)],
     ]);
   });
 
-  test("a model that is not there: those that are", async () => {
-    expect(await failure(listModels(bucket, "nix"))).toMatch(`no model nix (here are: ${tinyName})`);
-    expect(await failure(listModels(new StoreMemoryBucket(), "nix"))).toMatch("no model nix (it is empty)");
+  test("names the available models when there is no such model", async () => {
+    expect(await failure(listModels(bucket, "nix"))).toMatch(
+      `no model nix; available: ${tinyName}; push it first: npm run model -- push nix`,
+    );
+    expect(await failure(listModels(new StoreMemoryBucket(), "nix"))).toMatch(
+      "no model nix; available: none",
+    );
   });
 });
 
 describe("rollback", () => {
-  test("makes an earlier version live, keeps the history, and back again", async () => {
+  test("makes an earlier version live, keeps the history, and can be undone", async () => {
     const before = await current();
     expect(await rollback(bucket, tinyName, v(0), silentProgress)).toEqual({
       ...{ name: tinyName, version: v(0), replaced: v(2), changed: true },
@@ -115,12 +119,12 @@ describe("rollback", () => {
   test.each(spoil)("to a version with %s is refused, and changes nothing", async (_, damage) => {
     damage(`${tinyName}/${v(0)}`);
     const message = await failure(rollback(bucket, tinyName, v(0), silentProgress));
-    expect(message).toMatch(new RegExp(`version ${v(0)} of ${tinyName} is not whole: .*nothing was changed`));
+    expect(message).toMatch(new RegExp(`version ${v(0)} of ${tinyName} is damaged: .*nothing was changed`));
     expect(await serve()).toBe(v(2));
     expect(bucket.puts).toEqual([]);
   });
 
-  test("objects of another tool, without a hash of R2's, are checked by their bytes", async () => {
+  test("checks the bytes of objects that another tool uploaded without a hash", async () => {
     const key = `${tinyName}/${v(0)}/shard-01.onnx`;
     const head = bucket.head.bind(bucket);
     const withoutHash: StoreBucket["head"] = async (k) => {
@@ -132,18 +136,18 @@ describe("rollback", () => {
     await rollback(bucket, tinyName, v(2), silentProgress);
     bucket.objects.set(key, new Uint8Array(101));
     expect(await failure(rollback(bucket, tinyName, v(0), silentProgress))).toContain(
-      `${key} is missing, or not`,
+      `${key} is missing or damaged`,
     );
   });
 
-  test("to a version that is not there: those that are", async () => {
+  test("names the available versions when there is no such version", async () => {
     expect(await failure(rollback(bucket, tinyName, "0".repeat(16), silentProgress))).toBe(
-      `the bucket has no version ${"0".repeat(16)} of ${tinyName} (here are: ${v(1)}, ${v(0)}); nothing was changed`,
+      `the model ${tinyName} has no version ${"0".repeat(16)} in the bucket; available: ${v(1)}, ${v(0)}; nothing was changed`,
     );
     expect(await failure(rollback(bucket, "nix", v(0), silentProgress))).toMatch("no model nix");
   });
 
-  test("to a whole version that is in no history puts it there", async () => {
+  test("to a complete version that is in no history adds it to the history", async () => {
     const whole = await current();
     bucket.json(`${tinyName}/current.json`, { ...whole, history: whole?.history.slice(0, 2) });
     await rollback(bucket, tinyName, v(0), silentProgress);
@@ -167,26 +171,26 @@ describe("prune", () => {
     for (const version of [v(2), v(1)]) expect(await serve(version)).toBe(version);
   });
 
-  test("never deletes the live version, though it is the oldest", async () => {
+  test("never deletes the live version, even if it is the oldest", async () => {
     await rollback(bucket, tinyName, v(0), silentProgress);
     expect(await run({ keep: 1 })).toMatchObject({ kept: [v(0)], deleted: [v(2), v(1)] });
     expect(await serve()).toBe(v(0));
   });
 
-  test("a second prune finds nothing to do and writes nothing", async () => {
+  test("writes nothing the second time", async () => {
     await run();
     const [puts, deletes] = [bucket.puts.length, bucket.deletes.length];
     expect(await run()).toMatchObject({ deleted: [], deleted_objects: 0 });
     expect([bucket.puts.length, bucket.deletes.length]).toEqual([puts, deletes]);
   });
 
-  test("a dry run says the same and does nothing", async () => {
+  test("a dry run reports the same and deletes nothing", async () => {
     const before = new Map(bucket.objects);
     expect(await run({ dryRun: true })).toMatchObject({ deleted: [v(0)], deleted_objects: 5, dry_run: true });
     expect(bucket.objects).toEqual(before);
   });
 
-  test("what an interrupted push left stays, and is named, unless --orphans is given", async () => {
+  test("leftovers of an interrupted push stay, and are named, unless --orphans is given", async () => {
     const orphan = await tinyManifest({ quantisation: { run: "orphan" } });
     const key = `${tinyName}/${orphan.version}/shard-00.onnx`;
     bucket.objects.set(key, new Uint8Array(7));
@@ -198,7 +202,7 @@ describe("prune", () => {
     expect(bucket.objects.has(`${tinyName}/notes/readme.txt`)).toBe(true);
   });
 
-  test("cut off before any write: what the history names is whole, no half version looks whole, --orphans ends it", async () => {
+  test("interrupted before any write, leaves a history of complete versions and no half version with a manifest, and --orphans completes it", async () => {
     let writes = 0;
     bucket.beforeWrite = () => void writes++;
     await run({ keep: 1 });

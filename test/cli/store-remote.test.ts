@@ -13,11 +13,12 @@ import { remoteFailure } from "../../cli/store/remote-bucket.ts";
 import { loadProjectEnv, type RunWrangler, requireLogin } from "../../cli/store/wrangler-cli.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 
-describe("the configuration under which a bucket is opened", () => {
+describe("the configuration that opens a bucket", () => {
   const project = {
     name: "edge-resnet",
     account_id: "0123",
     compatibility_date: "2026-10-01",
+    compatibility_flags: [],
     r2_buckets: [
       { binding: "OTHER", bucket_name: "not-this" },
       { binding: "MODELS", bucket_name: "weights", jurisdiction: "eu" },
@@ -25,7 +26,7 @@ describe("the configuration under which a bucket is opened", () => {
     vars: {},
   };
 
-  test("is the project's bucket and account, remote only when asked for", () => {
+  test("has the project's bucket and account, and is remote only on request", () => {
     const config = bucketConfig(project, { remote: true });
     expect(config).toEqual({
       ...{ name: "edge-resnet", account_id: "0123", compatibility_date: "2026-10-01" },
@@ -35,7 +36,7 @@ describe("the configuration under which a bucket is opened", () => {
     expect(local.r2_buckets).toMatchObject([{ bucket_name: "another", remote: false }]);
   });
 
-  test("is a file only while it is used, also when that fails", async () => {
+  test("is a file only while it is used, even after a failure", async () => {
     let used = "";
     const failing = withConfigFile({ name: "x" }, async (configPath) => {
       used = configPath;
@@ -50,13 +51,13 @@ describe("the configuration under which a bucket is opened", () => {
     expect(bucketNameOf(readProjectConfig())).toMatch(/^[a-z0-9-]{3,63}$/);
   });
 
-  test("names what is missing in a wrangler.toml, or wrong", async () => {
+  test("names what is missing or wrong in wrangler.toml", async () => {
     const nothing = { ...project, r2_buckets: [] };
     expect(() => bucketNameOf(nothing)).toThrow(/wrangler.toml binds no bucket as MODELS; add/);
     const folder = await mkdtemp(path.join(tmpdir(), "config-"));
     await writeFile(path.join(folder, "wrangler.toml"), 'name = "x"\n[[r2_buckets]]\nbinding = 7\n');
     expect(() => readProjectConfig(folder)).toThrow(CommandError);
-    expect(() => readProjectConfig(folder)).toThrow(/wrangler\.toml cannot be used: .*binding.*; fix it/);
+    expect(() => readProjectConfig(folder)).toThrow(/wrangler\.toml is not valid: .*binding.*; fix it/);
     await rm(folder, { recursive: true });
   });
 });
@@ -71,7 +72,7 @@ describe("a remote bucket that fails", () => {
   };
 
   test.each([
-    // As wrangler 4.156 says them.
+    // Messages of wrangler 4.156.
     [
       "nobody is logged in",
       "Failed to start the remote proxy session. Error reloading remote server: In a non-interactive environment, it's necessary to set a CLOUDFLARE_API_TOKEN environment variable for wrangler to work.",
@@ -94,15 +95,15 @@ describe("a remote bucket that fails", () => {
       /^your account has no bucket weights; create it: npx wrangler r2 bucket create weights/,
     ],
     [
-      "R2 has a bad day",
+      "R2 has an internal error",
       "put: We encountered an internal error.\n Please try again. (10001)",
       /^the remote bucket weights failed: put: We encountered an internal error. Please try again. \(10001\); run the command again/,
     ],
-  ])("because %s: one line that says what to do", (_, text, expected) => {
+  ])("says in one line what to do when %s", (_, text, expected) => {
     expect(message(text)).toMatch(expected);
   });
 
-  test("a connection that breaks is the network's fault, a mistake of ours keeps its stack", () => {
+  test("reports a broken connection, and keeps the stack of a bug of the project", () => {
     expect(remoteFailure(new TypeError("fetch failed"), "weights")).toBeInstanceOf(CommandError);
     const ours = new TypeError("x is not a function");
     expect(remoteFailure(ours, "weights")).toBe(ours);
@@ -119,12 +120,12 @@ describe("requireLogin", () => {
     };
   };
 
-  test("passes who is logged in, and a token that may not read its owner", async () => {
+  test("accepts a login, and a token that may not read its owner", async () => {
     await requireLogin(whoami(0, '{"loggedIn": true}'));
     await requireLogin(whoami(1, "", "A request to the Cloudflare API (/memberships) failed. [code: 7003]"));
   });
 
-  test("stops who is not, and who is offline", async () => {
+  test("stops without a login, and without a network", async () => {
     await expect(requireLogin(whoami(1, '{"loggedIn":false}'))).rejects.toThrow(
       /^not logged in to Cloudflare/,
     );
@@ -133,7 +134,7 @@ describe("requireLogin", () => {
     await expect(requireLogin(whoami(1, "", offline))).rejects.toThrow(/cannot be reached/);
   });
 
-  test("a token in the project's .env counts", async () => {
+  test("uses a token in the project's .env", async () => {
     const folder = await mkdtemp(path.join(tmpdir(), "env-"));
     loadProjectEnv(folder);
     await writeFile(path.join(folder, ".env"), "EDGE_RESNET_TEST_TOKEN=from-the-file\n");

@@ -2,7 +2,7 @@ import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { readCurrent } from "../../cli/store/current.ts";
+import { models, readCurrent } from "../../cli/store/current.ts";
 import { findPackFolder, type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { pushPack } from "../../cli/store/push.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
@@ -23,7 +23,7 @@ beforeEach(async () => {
 });
 
 describe("pushPack", () => {
-  test("uploads every file and makes the version live with its last write", async () => {
+  test("uploads every file, then makes the version live with the last write", async () => {
     const report = await pushPack(bucket, pack, silentProgress);
     expect(report).toMatchObject({ name, uploaded: pack.files.length, skipped: 0, replaced: null });
     expect(bucket.puts.at(-1)).toBe(`${name}/current.json`);
@@ -33,22 +33,22 @@ describe("pushPack", () => {
     expect((await readPack(source, name, version)).labels).toHaveLength(pack.manifest.classes);
   });
 
-  test("a second push writes nothing", async () => {
+  test("writes nothing the second time", async () => {
     await pushPack(bucket, pack, silentProgress);
     const puts = bucket.puts.length;
     const report = await pushPack(bucket, pack, silentProgress);
-    expect(report).toMatchObject({ uploaded: 0, uploadedBytes: 0, skipped: pack.files.length });
+    expect(report).toMatchObject({ uploaded: 0, uploaded_bytes: 0, skipped: pack.files.length });
     expect(bucket.puts).toHaveLength(puts);
   });
 
-  test("an object with other content under the same key is replaced", async () => {
+  test("replaces an object that has other content", async () => {
     await pushPack(bucket, pack, silentProgress);
     const key = `${name}/${pack.manifest.version}/shard-00.onnx`;
     bucket.objects.set(key, new Uint8Array(bucket.objects.get(key)!.length));
     expect(await pushPack(bucket, pack, silentProgress)).toMatchObject({ uploaded: 1 });
   });
 
-  test("cut off before any upload, the version that was live still is, and the next push completes", async () => {
+  test("interrupted before any upload, leaves the live version, and the next push completes", async () => {
     const before = { format: 1, name, version: "0".repeat(16), history: [] };
     for (let cut = 0; cut < pack.files.length + 1; cut++) {
       bucket = new MemoryBucket();
@@ -58,13 +58,13 @@ describe("pushPack", () => {
         if (puts++ === cut) throw new Error("killed");
       };
       await expect(pushPack(bucket, pack, silentProgress)).rejects.toThrow("killed");
-      expect((await readCurrent(bucket, name))?.version).toBe(before.version);
+      expect((await readCurrent(bucket, models, name))?.version).toBe(before.version);
       bucket.beforePut = async () => {};
       await expect(pushPack(bucket, pack, silentProgress)).resolves.toMatchObject({
         skipped: cut,
         replaced: before.version,
       });
-      expect((await readCurrent(bucket, name))?.version).toBe(pack.manifest.version);
+      expect((await readCurrent(bucket, models, name))?.version).toBe(pack.manifest.version);
     }
   });
 });
@@ -98,8 +98,8 @@ describe("readLocalPack", () => {
   test.each<[string, object, RegExp]>([
     ["a label that is too long", [{ id: "a", label: "x".repeat(257) }], /0\.label: expected at most 256/],
     ["too few labels", [{ id: "a", label: "a" }], /has 1 labels; expected 10/],
-    ["a label in another form", ["a"], /cannot be served: 0: /],
-  ])("refuses %s, although the hash is right", async (_, labels, expected) => {
+    ["a label in another form", ["a"], /labels\.json is not valid: 0: /],
+  ])("refuses %s, even if the hash matches", async (_, labels, expected) => {
     const bytes = new TextEncoder().encode(JSON.stringify(labels));
     const { version: __, ...content } = {
       ...pack.manifest,
@@ -119,19 +119,19 @@ describe("readLocalPack", () => {
     expect(await failure()).toMatch(/it was edited: make the pack again/);
   });
 
-  test("names what is wrong in a manifest of another format", async () => {
+  test("names what is wrong with a manifest of another format", async () => {
     await writeFile(path.join(folder, "manifest.json"), JSON.stringify({ ...pack.manifest, format: 9 }));
-    expect(await failure()).toMatch(/manifest of format 1: format/);
+    expect(await failure()).toMatch(/manifest\.json is not valid: format: .*; make the pack again/);
   });
 });
 
 describe("findPackFolder", () => {
-  test("takes a name, or the folder of a pack", async () => {
+  test("accepts a name, or the folder of a pack", async () => {
     expect(await findPackFolder(name)).toBe(path.join(packsFolder, name));
     expect(await findPackFolder(pack.folder)).toBe(pack.folder);
   });
 
-  test("a model of the catalogue that has not been made: the two commands that make it", async () => {
+  test("names the two commands that make a model of the catalogue", async () => {
     const empty = await mkdtemp(path.join(tmpdir(), "packs-"));
     await expect(findPackFolder("resnet34-v1-7", empty)).rejects.toThrow(
       /npm run model -- fetch resnet34-v1-7\n {2}npm run model -- pack resnet34-v1-7$/,
@@ -139,9 +139,9 @@ describe("findPackFolder", () => {
     await rm(empty, { recursive: true });
   });
 
-  test("anything else: what is here", async () => {
+  test("names the available packs otherwise", async () => {
     await expect(findPackFolder("nix")).rejects.toThrow(
-      /there is no pack nix: .*here are: .*resnet34-cifar10/,
+      /there is no pack nix: .*available: .*resnet34-cifar10/,
     );
   });
 });

@@ -6,7 +6,7 @@ import { parseCount, parsePort } from "../../cli/terminal/options.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
 
 describe("bars", () => {
-  test("are as long as the score, to an eighth of a character, and always of the same width", () => {
+  test("are as long as the score, to an eighth of a character, and padded to one width", () => {
     expect(bar(0, 8)).toBe("        ");
     expect(bar(0.5, 8)).toBe("████    ");
     expect(bar(1, 8)).toBe("████████");
@@ -14,7 +14,7 @@ describe("bars", () => {
     expect(bar(1.5, 8)).toBe("████████");
   });
 
-  test("stand in columns, with long labels cut", () => {
+  test("are aligned in columns, with long labels cut", () => {
     const predictions = [
       { label: "ship", score: 0.98, index: 8, id: "ship" },
       { label: "a very long label that nobody would want to read whole", score: 0.02, index: 1, id: "x" },
@@ -28,7 +28,7 @@ describe("bars", () => {
 });
 
 describe("progress without a terminal", () => {
-  test("is plain lines, a few a stage", () => {
+  test("prints a few plain lines per stage", () => {
     const stream = new PassThrough();
     const progress = createProgress(stream as unknown as NodeJS.WriteStream);
     for (let i = 0; i <= 100; i++) progress.update("push", i, 100);
@@ -44,11 +44,14 @@ describe("progress without a terminal", () => {
 });
 
 describe("options", () => {
-  test.each(["0", "65536", "-1", "80.5", "http", "", "1e3"])("port %j is refused with the range", (value) => {
-    expect(() => parsePort(value)).toThrow("expected an integer from 1 to 65535");
-  });
+  test.each(["0", "65536", "-1", "80.5", "http", "", "1e3"])(
+    "refuse port %j and name the valid range",
+    (value) => {
+      expect(() => parsePort(value)).toThrow("expected an integer from 1 to 65535");
+    },
+  );
 
-  test("numbers are numbers", () => {
+  test("parse numbers", () => {
     expect([parsePort("8787"), parseCount("3")]).toEqual([8787, 3]);
   });
 });

@@ -78,7 +78,7 @@ describe("classify", () => {
     const missing = await run("classify.ts", ["nothing.jpg"]).finished;
     expect(missing).toEqual({
       code: 1,
-      output: "error: nothing.jpg: there is no such file; expected the path of a JPEG file\n",
+      output: "error: nothing.jpg is missing; expected a JPEG file\n",
     });
     const text = await run("classify.ts", ["package.json"]).finished;
     expect(text.output).toMatch(/415 The body is .*expected a JPEG/);
@@ -112,7 +112,7 @@ describe("start", () => {
     cleanups.push(() => new Promise((resolve) => server.close(resolve)));
     const { code, output } = await run("start.ts", ["--port", String(port)]).finished;
     expect(output).toBe(
-      `error: port ${port} is in use by another program, or needs more rights; stop it, or choose another: npm start -- --port ${port + 1}\n`,
+      `error: port ${port} is in use by another program, or requires more rights; stop it, or choose another: npm start -- --port ${port + 1}\n`,
     );
     expect(code).toBe(1);
   });
@@ -120,7 +120,7 @@ describe("start", () => {
   test("a missing pack: one line that lists the existing ones, exit code 1", async () => {
     const port = await freePort();
     const { code, output } = await run("start.ts", ["--port", String(port), "--model", "nix"]).finished;
-    expect(output).toMatch(/^error: there is no pack nix: .*here are: .*resnet34-cifar10/);
+    expect(output).toMatch(/^error: there is no pack nix: .*available: .*resnet34-cifar10/);
     expect(code).toBe(1);
   });
 });

@@ -5,13 +5,11 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
-import { readCurrent } from "../../cli/store/current.ts";
-import { readHeadCurrent } from "../../cli/store/head-history.ts";
+import { heads, models, readCurrent } from "../../cli/store/current.ts";
 import { withLocalBucket } from "../../cli/store/local-bucket.ts";
 import { type LocalPack, readLocalPack } from "../../cli/store/local-pack.ts";
 import { prune } from "../../cli/store/prune.ts";
-import { pushPack } from "../../cli/store/push.ts";
-import { pushHead } from "../../cli/store/push-head.ts";
+import { pushHead, pushPack } from "../../cli/store/push.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
@@ -65,7 +63,7 @@ describe("ten concurrent pairs lose nothing:", () => {
         const name = `head-${i >> 1}`;
         const pair = [await head(name, 2 * i, packs[0]!), await head(name, 2 * i + 1, packs[1]!)] as const;
         await Promise.all([push(a, pair[0]), push(b, pair[1])]);
-        const current = await readHeadCurrent(a, name);
+        const current = await readCurrent(a, heads, name);
         const versions = pair.map(({ file }) => file.version).sort();
         expect(current?.live.map(({ version }) => version).sort()).toEqual(versions);
         expect(current?.history.map(({ version }) => version)).toEqual(expect.arrayContaining(versions));
@@ -81,7 +79,7 @@ describe("ten concurrent pairs lose nothing:", () => {
           pushPack(a, pair[0], silentProgress),
           pushPack(b, pair[1], silentProgress),
         ]);
-        const current = await readCurrent(a, tinyName);
+        const current = await readCurrent(a, models, tinyName);
         const versions = pair.map(({ manifest }) => manifest.version);
         expect(versions).toContain(current?.version);
         expect(
@@ -105,7 +103,7 @@ describe("ten concurrent pairs lose nothing:", () => {
         const next = packs[i + 10]!;
         const options = { keep: 1, orphans: false, dryRun: false };
         await Promise.all([pushPack(a, next, silentProgress), prune(b, tinyName, options, silentProgress)]);
-        const current = await readCurrent(a, tinyName);
+        const current = await readCurrent(a, models, tinyName);
         expect(current?.version).toBe(next.manifest.version);
         for (const file of next.files)
           expect(await a.head(`${tinyName}/${next.manifest.version}/${file.name}`)).not.toBeNull();
@@ -125,5 +123,5 @@ test("a push that loses every time reports that nothing went live", async () => 
   await expect(pushing).rejects.toThrow(
     /other commands changed tiny\/current\.json 10 times .* run the command/,
   );
-  expect((await readCurrent(bucket, tinyName))?.version).not.toBe(packs[0]!.manifest.version);
+  expect((await readCurrent(bucket, models, tinyName))?.version).not.toBe(packs[0]!.manifest.version);
 });

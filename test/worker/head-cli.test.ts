@@ -66,7 +66,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true }));
 
 test("push, list, rollback and info work one after the other", async () => {
-  expect((await head("list")).stdout).toMatch(/has no heads; put one into it: npm run head -- push FILE/);
+  expect((await head("list")).stdout).toMatch(/has no heads; push one to it: npm run head -- push FILE/);
   expect(await head("push", files[0]!)).toMatchObject({ code: 0 });
   const pushed = await head("push", files[1]!);
   expect(pushed.stdout).toContain(`pets ${v(1)} is live on tiny/${manifest.version} in the local bucket `);

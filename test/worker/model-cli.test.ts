@@ -154,7 +154,7 @@ describe("push, list, rollback, prune", () => {
 
   test("buckets do not affect each other", async () => {
     const empty = await model("list", "--bucket", "another-bucket");
-    expect(empty.stdout).toMatch(/^the local bucket another-bucket is empty; put a pack into it: /);
+    expect(empty.stdout).toMatch(/^the local bucket another-bucket is empty; push a pack to it: /);
     expect((await model("push", packFolder(2), "--bucket", "another-bucket")).code).toBe(0);
     expect(await serve()).toBe(v(1));
   });
@@ -163,11 +163,11 @@ describe("push, list, rollback, prune", () => {
     const nix = await model("list", "nix");
     expect(nix).toMatchObject({ code: 1, stdout: "" });
     expect(nix.stderr).toBe(
-      `error: the bucket has no model nix (here are: ${tinyName}); expected one that was pushed: npm run model -- push nix\n`,
+      `error: the bucket has no model nix; available: ${tinyName}; push it first: npm run model -- push nix\n`,
     );
     const version = await model("rollback", tinyName, "0".repeat(16));
     expect(version.stderr).toBe(
-      `error: the bucket has no version ${"0".repeat(16)} of ${tinyName} (here are: ${v(0)}); nothing was changed\n`,
+      `error: the model ${tinyName} has no version ${"0".repeat(16)} in the bucket; available: ${v(0)}; nothing was changed\n`,
     );
     expect(version.code).toBe(1);
   });

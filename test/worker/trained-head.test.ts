@@ -10,7 +10,7 @@ import { trainHead } from "../../cli/head/train.ts";
 import { headFile } from "../../cli/head/write-head.ts";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
 import { readLocalHead } from "../../cli/store/local-head.ts";
-import { pushHead } from "../../cli/store/push-head.ts";
+import { pushHead } from "../../cli/store/push.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { drawSigns } from "../../examples/transfer-learning/draw.ts";
 import { type Head, headInput, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";

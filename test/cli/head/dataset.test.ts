@@ -25,7 +25,7 @@ async function problems(files: Record<string, string>) {
 }
 
 describe("a folder of labelled images", () => {
-  test("gives its classes and images in the order of their names", async () => {
+  test("has its classes and images in the order of their names", async () => {
     await put(good);
     const { classes, images, problems, ignored } = await readDataset(folder);
     expect(classes).toEqual(["cat", "dog"]);
@@ -38,7 +38,7 @@ describe("a folder of labelled images", () => {
     expect({ problems, ignored }).toEqual({ problems: [], ignored: [] });
   });
 
-  test("takes a link to a folder for a class", async () => {
+  test("accepts a link to a folder as a class", async () => {
     await put({ ...good, "cat/3.jpg": "e" });
     await mkdir(path.join(folder, "set"));
     for (const name of ["cat", "dog"]) await symlink(path.join("..", name), path.join(folder, "set", name));
@@ -46,14 +46,14 @@ describe("a folder of labelled images", () => {
     expect([classes, images.length, problems]).toEqual([["cat", "dog"], 5, []]);
   });
 
-  test("names an empty class, which cannot be left out", async () => {
+  test("names an empty class, which cannot be skipped", async () => {
     await mkdir(path.join(folder, "owl"));
     expect(await problems(good)).toEqual([
       { file: "owl/", reason: expect.stringMatching(/has no image; expected JPEG files/), canSkip: false },
     ]);
   });
 
-  test("refuses one class, none, and a folder that is not there", async () => {
+  test("refuses one class, none, and a missing folder", async () => {
     await put({ "cat/1.jpg": "a" });
     await expect(readDataset(folder)).rejects.toThrow(/has one folder, cat; expected at least two/);
     await rm(path.join(folder, "cat"), { recursive: true });
@@ -61,14 +61,14 @@ describe("a folder of labelled images", () => {
     await expect(readDataset(path.join(folder, "nowhere"))).rejects.toThrow(/cannot be read \(ENOENT\)/);
   });
 
-  test("names a file beside the classes and a folder within one", async () => {
+  test("names a file outside the classes and a folder inside one", async () => {
     expect(await problems({ ...good, "notes.txt": "x", "dog/puppies/1.jpg": "e" })).toEqual([
       { file: "notes.txt", reason: expect.stringMatching(/is not in a class folder/), canSkip: true },
       { file: "dog/puppies", reason: expect.stringMatching(/folder inside a class folder/), canSkip: true },
     ]);
   });
 
-  test("names the copies: within a class they can be left out, of two classes they contradict", async () => {
+  test("names duplicates: they can be skipped within a class, but not across classes", async () => {
     const { "cat/1.jpg": first } = good;
     expect(await problems({ ...good, "cat/3.jpg": first, "dog/3.jpg": first })).toEqual([
       { file: "cat/3.jpg", reason: "is the same image as cat/1.jpg", canSkip: true },
@@ -80,14 +80,14 @@ describe("a folder of labelled images", () => {
     ]);
   });
 
-  test("tells what the system left behind, and does not mind it", async () => {
+  test("lists system files, and ignores them", async () => {
     await put({ ...good, ".DS_Store": "x", "cat/Thumbs.db": "x" });
     const { ignored, problems } = await readDataset(folder);
     expect(ignored.toSorted()).toEqual([".DS_Store", "cat/Thumbs.db"]);
     expect(problems).toEqual([]);
   });
 
-  test("names a file that cannot be read, such as a link to nowhere", async () => {
+  test("names a file that cannot be read, such as a broken link", async () => {
     await put(good);
     await symlink("nowhere.jpg", path.join(folder, "cat/3.jpg"));
     expect((await readDataset(folder)).problems).toEqual([
@@ -96,17 +96,17 @@ describe("a folder of labelled images", () => {
   });
 });
 
-describe("what cannot be used", () => {
-  const mild = { file: "a.png", reason: "is no JPEG", canSkip: true };
+describe("entries that cannot be used", () => {
+  const mild = { file: "a.png", reason: "is not a JPEG", canSkip: true };
   const grave = { file: "owl/", reason: "has no image", canSkip: false };
 
-  test("is refused as one list that says how to go on", () => {
+  test("are refused in one list that says how to continue", () => {
     expect(() => refuseOrSkip([mild, { ...mild, file: "b.png" }], false)).toThrow(
-      /2 of .*nothing was written:\n {2}a.png: is no JPEG\n {2}b.png: is no JPEG\n.*--skip-unreadable/,
+      /2 of .*nothing was written:\n {2}a.png: is not a JPEG\n {2}b.png: is not a JPEG\n.*--skip-unreadable/,
     );
   });
 
-  test("is left out on request, but not what would change the meaning of the rest", () => {
+  test("are skipped on request, unless that would change the meaning of the others", () => {
     expect(() => refuseOrSkip([mild], true)).not.toThrow();
     expect(() => refuseOrSkip([mild, grave], true)).toThrow(/^1 of .*\n {2}owl\/: has no image$/);
   });

@@ -20,7 +20,7 @@ const bowl: Objective = (x, gradient) => {
 };
 
 describe("L-BFGS", () => {
-  test("follows Rosenbrock's valley to its end", () => {
+  test("finds the minimum of Rosenbrock's function", () => {
     const { x, converged, gradientNorm } = minimise(rosenbrock, Float64Array.of(-1.2, 1));
     expect(converged).toBe(true);
     expect(gradientNorm).toBeLessThanOrEqual(1e-6);
@@ -35,11 +35,11 @@ describe("L-BFGS", () => {
     expect(iterations).toBeLessThan(200);
   });
 
-  test("stays where it is when it starts at the minimum", () => {
+  test("does not move when it starts at the minimum", () => {
     expect(minimise(rosenbrock, Float64Array.of(1, 1))).toMatchObject({ iterations: 0, converged: true });
   });
 
-  test("says so when it runs out of iterations", () => {
+  test("reports that it ran out of iterations", () => {
     const { converged, iterations } = minimise(rosenbrock, Float64Array.of(-1.2, 1), 3);
     expect({ converged, iterations }).toEqual({ converged: false, iterations: 3 });
   });

@@ -48,8 +48,8 @@ describe("the regression", () => {
     for (const [i, component] of gradient.entries()) expect(component).toBeCloseTo(expected[i]!, 7);
   });
 
-  test("at its minimum, each class is predicted as often as it occurs", () => {
-    // The bias is not penalised, so its gradient says so: sum of probabilities = number of images.
+  test("predicts each class as often as it occurs, at the minimum", () => {
+    // The bias is not penalised, so its gradient is 0 when the sum of probabilities equals the number of images.
     const train = samples(60);
     const fit = logisticSolver(rowsOf(train), 3)(0.1);
     expect(fit.minimum.gradientNorm).toBeLessThanOrEqual(1e-6);
@@ -63,7 +63,7 @@ describe("the regression", () => {
     for (const sum of sums) expect(sum).toBeCloseTo(20, 3);
   });
 
-  test("does not mind the features' scale, nor one that never changes", () => {
+  test("does not depend on the scale of features, and accepts a constant feature", () => {
     const train = samples(60);
     const scaled = train.map((sample) => ({
       ...sample,
@@ -77,7 +77,7 @@ describe("the regression", () => {
     }
   });
 
-  test("a stronger penalty gives smaller weights; a warm start changes nothing", () => {
+  test("has smaller weights with a stronger penalty, and the same weights with a warm start", () => {
     const solver = logisticSolver(rowsOf(samples(60)), 3);
     const norm = (strength: number, solve = solver) =>
       Math.hypot(...solve(strength).weights.map((weight, i) => weight * [100, 0.01, 1, 1][i % 4]!));
@@ -87,7 +87,7 @@ describe("the regression", () => {
     expect(norm(0.01, logisticSolver(rowsOf(samples(60)), 3))).toBeCloseTo(weak, 4);
   });
 
-  test("an image counts once, however many views it has", () => {
+  test("counts an image once, regardless of its number of views", () => {
     const rows = rowsOf(samples(6, 4));
     expect(rows.weights.reduce((sum, weight) => sum + weight, 0)).toBeCloseTo(6, 12);
     const once = samples(6);

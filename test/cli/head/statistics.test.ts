@@ -1,10 +1,8 @@
 import { describe, expect, test } from "vitest";
 import { stratifiedFolds } from "../../../cli/head/cross-validate.ts";
-import { logLoss, metricsOf, wilson } from "../../../cli/head/metrics.ts";
+import { fitTemperature, logLoss, metricsOf, wilson } from "../../../cli/head/metrics.ts";
 import { classMeans, prototypes } from "../../../cli/head/prototype.ts";
-import { fitTemperature } from "../../../cli/head/temperature.ts";
-import { smallestClass } from "../../../cli/head/train.ts";
-import { learnUnknown } from "../../../cli/head/unknown.ts";
+import { learnUnknown, smallestClass } from "../../../cli/head/train.ts";
 import { Random } from "../../../cli/pack/random.ts";
 
 const logOf = (...shares: number[]) => Float64Array.from(shares, Math.log);
@@ -29,12 +27,12 @@ describe("folds", () => {
     expect(Math.max(...sizes) - Math.min(...sizes)).toBeLessThanOrEqual(1);
   });
 
-  test("are the same for the same seed, and others for another", () => {
+  test("are the same for the same seed, and differ for another", () => {
     expect(stratifiedFolds(classes, 5, 1)).toEqual(stratifiedFolds(classes, 5, 1));
     expect(stratifiedFolds(classes, 5, 2)).not.toEqual(stratifiedFolds(classes, 5, 1));
   });
 
-  test("the smallest class is counted", () => {
+  test("smallestClass counts the images of the smallest class", () => {
     expect(smallestClass(classes)).toBe(7);
   });
 });
@@ -45,7 +43,7 @@ describe("metrics", () => {
     classes: [0, 1, 1, 0],
   };
 
-  test("are what one counts by hand", () => {
+  test("match a calculation by hand", () => {
     const metrics = metricsOf(scored, 2, 1);
     expect(metrics.correct).toBe(3);
     expect(metrics.confusion).toEqual([
@@ -59,11 +57,11 @@ describe("metrics", () => {
     expect(metrics.ece).toBeCloseTo((0.1 + 0.6 + 0.3 + 0.2) / 4, 12);
   });
 
-  test("a class that is never predicted has no precision", () => {
+  test("have no precision for a class that is never predicted", () => {
     expect(metricsOf({ logits: [logOf(0.9, 0.1)], classes: [1] }, 2, 1).precision).toEqual([0, null]);
   });
 
-  test("the interval is Wilson's", () => {
+  test("have Wilson's interval", () => {
     const [low, high] = wilson(8, 10);
     expect(low).toBeCloseTo(0.4902, 3);
     expect(high).toBeCloseTo(0.9433, 3);
@@ -81,7 +79,7 @@ describe("the temperature", () => {
     random.uniform() < 0.7 ? row.indexOf(Math.max(...row)) : random.below(3),
   );
 
-  test("is the best of a fine grid", () => {
+  test("is better than every point of a fine grid", () => {
     const fitted = fitTemperature({ logits, classes });
     const loss = (temperature: number) => logLoss({ logits, classes }, temperature);
     const grid = Array.from({ length: 400 }, (_, i) => 0.05 * 1.02 ** i);
@@ -89,7 +87,7 @@ describe("the temperature", () => {
     expect(fitted).toBeGreaterThan(1);
   });
 
-  test("undoes a factor that the logits carry", () => {
+  test("undoes a factor in the logits", () => {
     const hot = logits.map((row) => row.map((logit) => logit * 10));
     expect(fitTemperature({ logits: hot, classes }) / fitTemperature({ logits, classes })).toBeCloseTo(10, 3);
   });
@@ -103,20 +101,20 @@ describe("class means", () => {
     views: views.map((view) => Float32Array.from(view)),
   });
 
-  test("have length 1 and point where the class's images point", () => {
+  test("have length 1 and the direction of the class's images", () => {
     const means = classMeans([sample(0, [3, 0]), sample(0, [0, 5]), sample(1, [0, 2])], 2);
     expect(means[0]).toBeCloseTo(Math.SQRT1_2, 6);
     expect(means[1]).toBeCloseTo(Math.SQRT1_2, 6);
     expect(Array.from(means.subarray(2))).toEqual([0, 1]);
   });
 
-  test("one photo a class is enough", () => {
+  test("work with one photo per class", () => {
     const { weights, bias } = prototypes([sample(0, [2, 0]), sample(1, [0, 9])], 2);
     expect(Array.from(weights)).toEqual([1, 0, 0, 1]);
     expect(Array.from(bias)).toEqual([0, 0]);
   });
 
-  test("the threshold calls as many of one's own images unknown as was asked, and more of a class left out", () => {
+  test("give a threshold that rejects the requested share of your own images, and more of a class left out", () => {
     const random = new Random(11);
     const around = (classIndex: number) =>
       sample(

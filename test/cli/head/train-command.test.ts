@@ -1,4 +1,4 @@
-/** `npm run head -- train` on pictures that are drawn here, with the embedded model. */
+/** `npm run head -- train` on drawn pictures, with the embedded model. */
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -40,7 +40,7 @@ interface Report {
 }
 
 describe("training a head", () => {
-  test("learns drawn signs far better than their colours tell, and writes a head and a picture", async () => {
+  test("is far better than colours alone on drawn signs, and writes a head and a picture", async () => {
     const { stdout, code } = await head("train", "signs", "--json", "--augment", "flip", "--baseline");
     expect(code).toBe(0);
     const { training } = JSON.parse(stdout) as Report;
@@ -57,7 +57,7 @@ describe("training a head", () => {
     expect(picture).toContain("disc classified as disc");
   });
 
-  test("a head is evaluated on other photographs, as the Worker would score them", async () => {
+  test("evaluates a head on other photographs as the Worker would score them", async () => {
     await drawSigns(path.join(folder, "others"), 4, 99);
     const { stdout, code } = await head("evaluate", "signs.head.json", "others", "--json");
     expect(code).toBe(0);
@@ -68,7 +68,7 @@ describe("training a head", () => {
     expect(strange.stderr).toMatch(/no class of the head: .*expected some of cross, disc, stripes/);
   });
 
-  test("gives the same file for the same seed, byte for byte, and another for another", async () => {
+  test("writes the same bytes for the same seed, and others for another", async () => {
     const train = async (out: string, seed: string) => {
       await head("train", "signs", "--augment", "none", "--seed", seed, "--out", out);
       return readFile(path.join(folder, out));
@@ -78,7 +78,7 @@ describe("training a head", () => {
     expect(await train("c.json", "2")).not.toEqual(first);
   });
 
-  test("one photo a class is enough for prototypes, and says what is then not known", async () => {
+  test("accepts one photo per class for prototypes, and says what is then unknown", async () => {
     const few = path.join(folder, "few");
     for (const name of ["cross", "disc", "stripes"]) {
       const [file] = await readdir(path.join(folder, "signs", name));
@@ -94,7 +94,7 @@ describe("training a head", () => {
     expect(file).toMatchObject({ method: "prototype", normalize: "l2", unknown: null });
   });
 
-  test("names every file that it cannot use, and leaves them out on request", async () => {
+  test("names every file that it cannot use, and skips them on request", async () => {
     const bad = path.join(folder, "bad");
     await cp(path.join(folder, "signs"), bad, { recursive: true });
     const whole = await readFile(path.join(bad, "disc", "disc-00.jpg"));
@@ -106,7 +106,7 @@ describe("training a head", () => {
     expect(refused.stderr).toMatch(/cross\/readme.txt: .*expected a JPEG/);
     expect(refused.stderr).toMatch(/disc\/cut.jpg: .*cannot be decoded/);
     await expect(readFile(path.join(folder, "bad.head.json"))).rejects.toThrow(/ENOENT/);
-    // With what cannot be left out, everything that is known is named at once.
+    // With an entry that cannot be skipped, it fails before computing features.
     await mkdir(path.join(bad, "owl"));
     const empty = await head("train", "bad", "--augment", "none");
     expect(empty.stderr).toMatch(/owl\/: has no image/);
@@ -121,7 +121,7 @@ describe("training a head", () => {
     [["--unknown-rate", "2"], /share from 0 to 1/],
     [["--name", "Pets & co"], /--name/],
     [["--model", "no-such"], /there is no pack no-such/],
-  ])("refuses %j by name", async (args, message) => {
+  ])("refuses %j and names the option or value", async (args, message) => {
     const { code, stderr } = await head("train", "signs", ...args);
     expect(code).toBe(1);
     expect(stderr).toMatch(message);
