@@ -17,11 +17,11 @@ export function tfjsResNet(net: ResNet): Forward {
   const { weight, bias, classes, features } = net.dense;
   const denseWeight = tf.tensor2d(weight, [classes, features]);
   const denseBias = tf.tensor1d(bias);
-  const { kernel, strides, pads } = net.pool;
+  const { pool } = net;
 
   const logits = (planar: tf.Tensor4D): tf.Tensor2D => {
     let x = stem(tf.transpose(planar, [0, 2, 3, 1]));
-    x = tf.maxPool(x, [...kernel], [...strides], pads[0], "floor");
+    if (pool) x = tf.maxPool(x, [...pool.kernel], [...pool.strides], pool.pads[0], "floor");
     for (const { convs, downsample } of blocks) {
       const shortcut = downsample ? downsample(x) : x;
       let branch = x;

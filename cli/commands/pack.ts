@@ -1,17 +1,27 @@
 /** `model pack`: converts an ONNX ResNet into a pack. */
 import { access } from "node:fs/promises";
 import path from "node:path";
-import { type Command, Option } from "@commander-js/extra-typings";
+import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { cacheFolder, findInCatalogue } from "../fetch/catalogue.ts";
+import { maxHeapBytes, mebibytes } from "../pack/heap.ts";
 import { defaultShardBytes, type PackReport, packModel } from "../pack/pack.ts";
+import type { Triple } from "../pack/resnet.ts";
 import { packsFolder } from "../store/local-pack.ts";
 import { describeAgreement } from "../terminal/agreement.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { parseCount, parseMebibytes, parseName } from "../terminal/options.ts";
+import { parseCount, parseMebibytes, parseName, parseShare } from "../terminal/options.ts";
 import { jsonOption, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { examples } from "./shared.ts";
+
+/** The --min-agreement option of `pack` and `verify`. */
+export const minAgreementOption = [
+  "--min-agreement <share>",
+  "smallest share of images on which pack and model must have the same first class",
+  parseShare,
+  0.9,
+] as const;
 
 /** Adds `pack <file.onnx>`. */
 export function addPack(program: Command): void {
@@ -19,7 +29,7 @@ export function addPack(program: Command): void {
     .command("pack")
     .summary("make a pack of an ONNX ResNet")
     .description(
-      "Make a pack of an ONNX ResNet (v1: 18 to 152 of the ONNX model zoo, or as torchvision exports it): fold BatchNorm, quantise to int8, cut into shards, compare with the original.",
+      "Make a pack of an ONNX ResNet (v1: 18 to 152 of the ONNX model zoo, or as torchvision exports it): fold BatchNorm, quantise to int8, cut into shards, compare with the original. Exits with 1 and writes nothing when they agree on too few images.",
     )
     .argument("<file.onnx>", "the float32 model, or the name of a fetched one such as resnet34-v1-7")
     .option("--name <name>", "name of the pack (default: the file's name)", parseName)
@@ -30,16 +40,35 @@ export function addPack(program: Command): void {
         .choices(["int8", "fp32"] as const)
         .default("int8" as const),
     )
-    .option("--calibrate <dir>", "photographs to choose activation ranges from (default: synthetic pictures)")
-    .option("--evaluate <dir>", "other photographs, on which the pack is compared with the original")
+    .option(
+      "--calibrate <dir>",
+      "photographs to choose activation ranges from (default: synthetic pictures); without --evaluate, every fifth is held out for the comparison",
+    )
+    .option(
+      "--evaluate <dir>",
+      "other photographs, to compare pack and original: in folders named like the labels, or named like truck-0517.jpg",
+    )
     .addOption(
       new Option("--resize <mode>", "how an image is fitted before the crop")
         .choices(["shortest-edge", "stretch"] as const)
         .default("shortest-edge" as const),
     )
     .option("--resize-size <pixels>", "side before the crop (default: input * 256 / 224)", parseCount)
+    .option(
+      "--mean <values>",
+      "mean that the model's training subtracted: one number, or three (default: ImageNet's)",
+      parseTriple,
+    )
+    .option("--std <values>", "standard deviation that it divided by: one number, or three", parseTriple)
+    .option("--input-range <black,white>", "pixel values before mean and std (default: 0,1)", parseRange)
+    .addOption(
+      new Option("--channels <order>", "order of the channels that the model takes")
+        .choices(["rgb", "bgr"] as const)
+        .default("rgb" as const),
+    )
     .option("--input-size <pixels>", "input side, where the model leaves it free (default: 224)", parseCount)
     .option("--shard-mib <mib>", "largest shard, at most 8 (default: 5 MB)", parseMebibytes)
+    .option(...minAgreementOption)
     .option("--allow-large", "write a pack that does not fit the Worker's memory")
     .option("--licence <id>", "licence of the weights, for the manifest")
     .option("--url <url>", "source of the weights, for the manifest")
@@ -49,6 +78,7 @@ export function addPack(program: Command): void {
       examples(
         "npm run model -- pack resnet34-v1-7",
         "npm run model -- pack my-resnet.onnx --labels labels.txt --calibrate photos --licence MIT",
+        "npm run model -- pack my-resnet.onnx --mean 0.5 --std 0.5",
       ),
     )
     .action(async (argument, options) => {
@@ -77,24 +107,44 @@ export function addPack(program: Command): void {
         },
         progress.update.bind(progress),
       ).finally(() => progress.stop());
-      const { manifest, predictedHeapBytes, ...rest } = report;
+      const { manifest, heapBytes, ...rest } = report;
       const { version } = manifest;
-      const document = { name, version, ...rest, predicted_heap_bytes: predictedHeapBytes };
+      const document = { name, version, ...rest, heap_bytes: heapBytes };
+      for (const text of report.warnings) process.stderr.write(`warning: ${text}\n`);
       printResult(options, document, () => describe(report));
     });
 }
 
-function describe({ manifest, architecture, folder, predictedHeapBytes, seconds, agreement }: PackReport) {
+function describe({ manifest, architecture, folder, heapBytes, seconds, agreement }: PackReport) {
   const { name, version, precision, shards } = manifest;
   const facts = table([
     ["pack", `${name} ${version}, ${architecture}, ${precision}`],
     ["folder", folder],
     ["size", `${megabytes(shards.reduce((sum, { bytes }) => sum + bytes, 0))} in ${shards.length} shards`],
-    ["WASM heap", `about ${Math.round(predictedHeapBytes / 2 ** 20)} MiB`],
+    ["WASM heap", `${mebibytes(heapBytes)} of ${mebibytes(maxHeapBytes)}`],
     ["took", `${seconds.toFixed(1)} s`],
   ]);
   const next = `serve it:  npm start -- --model ${name}\npush it:   npm run model -- push ${name} --remote`;
   return `${facts}\n${describeAgreement(agreement)}\n\n${next}`;
+}
+
+/** Parses one number for all channels, or one for each: `0.5`, `0.485,0.456,0.406`. */
+function parseTriple(value: string): Triple {
+  const [first, second, third] = parseNumbers(value, [1, 3]) as [number, number?, number?];
+  return [first, second ?? first, third ?? first];
+}
+
+/** Parses the values of black and white: `0,255`. */
+function parseRange(value: string): [number, number] {
+  const [black, white] = parseNumbers(value, [2]) as [number, number];
+  if (black < white) return [black, white];
+  throw new InvalidArgumentError("expected the value of black, then a larger one of white, as in -1,1");
+}
+
+function parseNumbers(value: string, counts: readonly number[]): number[] {
+  const numbers = value.split(",").map((part) => (part.trim() === "" ? Number.NaN : Number(part)));
+  if (numbers.every(Number.isFinite) && counts.includes(numbers.length)) return numbers;
+  throw new InvalidArgumentError(`expected ${counts.join(" or ")} numbers with commas between them`);
 }
 
 /** The file and the origin of a catalogue model, where `fetch` puts it; undefined for other names. */

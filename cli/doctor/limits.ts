@@ -4,40 +4,34 @@ import path from "node:path";
 import {
   maxImageBytesCeiling,
   maxInFlightBytes,
-  memoryBudget,
   requestOverheadBytes,
   smallRequestBytes,
 } from "../../src/limits.ts";
-import { predictHeapOf } from "../pack/heap.ts";
-import type { PackInfo } from "../store/pack-info.ts";
+import type { Manifest } from "../../src/model/manifest.ts";
+import { maxHeapBytes, mebibytes } from "../pack/heap.ts";
 import { readProjectConfig } from "../store/platform-config.ts";
 import { broken, type Finding, ok, type Target, warning } from "./finding.ts";
 
 const MiB = 2 ** 20;
 /** Cloudflare's limit of a Worker's files, uncompressed. */
 const maxBundleBytes = 64 * MiB;
-const mebibytes = (bytes: number) => `${(bytes / MiB).toFixed(1)} MiB`;
 
 /** Checks the bundle and the image size against the limits. */
 export async function checkLimits({ folder }: Target): Promise<Finding[]> {
   return [...(await bundleFindings(folder)), ...imageFindings(folder)];
 }
 
-/** Predicts the WASM heap that a pack needs. */
-export function heapFinding({ name, precision, conv_layers, preprocessing, shards }: PackInfo): Finding {
-  const sizes = shards.map(({ bytes }) => bytes);
-  const heap = predictHeapOf({
-    layers: conv_layers,
-    weightBytes: sizes.reduce((sum, bytes) => sum + bytes, 0),
-    size: preprocessing.crop,
-    shardBytes: Math.max(...sizes),
-  });
-  const share = `about ${mebibytes(heap)} of WASM heap, of ${mebibytes(memoryBudget.modelBytes)}`;
-  if (heap <= memoryBudget.modelBytes) return ok(`${name} fits the Worker: ${share}`);
+/** Compares the WASM heap that a pack takes with the model's share of the Worker's memory. */
+export function heapFinding(
+  { name, precision }: Pick<Manifest, "name" | "precision">,
+  heapBytes: number,
+): Finding {
+  const share = `${mebibytes(heapBytes)} of WASM heap, of ${mebibytes(maxHeapBytes)}`;
+  if (heapBytes <= maxHeapBytes) return ok(`${name} fits the Worker: ${share}`);
   return broken(
     `${name} does not fit the Worker: ${share}`,
     precision === "int8"
-      ? "pack a smaller network or a smaller input (ResNet18 and ResNet34 fit in int8)"
+      ? "pack a smaller network, such as ResNet34, or a smaller input"
       : "pack it with --precision int8",
   );
 }

@@ -4,8 +4,9 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { measureHeap } from "../pack/heap.ts";
+import { readPack } from "../pack/read-pack.ts";
 import { readLocalPack } from "../store/local-pack.ts";
-import { packInfo } from "../store/pack-info.ts";
 import { megabytes } from "../terminal/output.ts";
 import { broken, brokenBy, type Finding, ok, type Target, warning } from "./finding.ts";
 import { heapFinding } from "./limits.ts";
@@ -25,8 +26,7 @@ async function packsIn(folder: string, place: string): Promise<string[]> {
 
 async function packFindings(folder: string, pack: string): Promise<Finding[]> {
   try {
-    const local = await readLocalPack(path.join(folder, pack));
-    const { manifest, files } = local;
+    const { manifest, files } = await readLocalPack(path.join(folder, pack));
     const bytes = files.reduce((sum, file) => sum + file.bytes, 0);
     const what = `${pack}: ${manifest.version}, ${manifest.shards.length} shards, ${megabytes(bytes)}, all hashes match`;
     const misplaced = warning(
@@ -35,7 +35,8 @@ async function packFindings(folder: string, pack: string): Promise<Finding[]> {
     );
     const whole = manifest.name === path.basename(pack) ? ok(what) : misplaced;
     const served = path.dirname(pack) === "model-shards";
-    return served ? [whole, heapFinding(await packInfo(local))] : [whole];
+    if (!served) return [whole];
+    return [whole, heapFinding(manifest, await measureHeap(await readPack(path.join(folder, pack))))];
   } catch (error) {
     const finding = brokenBy(error, await fixOf(folder, pack));
     return [{ ...finding, what: finding.what.replace(`${folder}/`, "") }];

@@ -61,7 +61,8 @@ async function withLock<T>(target: string, work: () => Promise<T>): Promise<T> {
     await writeFile(lock, String(process.pid), { flag: "wx" });
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
-    if (code === "EEXIST") throw new CommandError(`${lock} is taken by another download`, { fix: "wait for it" });
+    if (code === "EEXIST")
+      throw new CommandError(`${lock} is taken by another download`, { fix: "wait for it" });
     const what = `${path.dirname(lock)} cannot be written (${code}); expected a folder for downloads`;
     throw new CommandError(what, { fix: "choose another with --to", cause });
   }

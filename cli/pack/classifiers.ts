@@ -1,31 +1,46 @@
-/** The two sides of a comparison: the source file in onnxruntime-node, and a pack in the Worker's own session. */
+/** The two sides of a comparison: the source model in onnxruntime-node, and a pack in the Worker's own session. */
 import type { Manifest } from "../../src/model/manifest.ts";
 import { createRuntime, type Runtime } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
+import type { Graph } from "../onnx/graph.ts";
+import { writeOnnx } from "../onnx/write.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { nativeSession } from "./native.ts";
+import { sourceInput } from "./normalisation.ts";
+import type { ResNet } from "./resnet.ts";
 import { compileModule } from "./wasm.ts";
 
-/** Computes raw logits from a float32 tensor [3, size, size]. */
+/** Computes raw logits from a float32 tensor [3, size, size], normalised as for a pack. */
 export interface Classifier {
   logits(tensor: Float32Array): Promise<Float32Array>;
   release(): Promise<void>;
 }
 
+/** A source model: its graph, every node as in the file, and the network that was read from it. */
+export interface Source {
+  graph: Graph;
+  net: ResNet;
+}
+
 /**
- * The float32 model, as in its file.
+ * The float32 model with its own nodes, up to the raw logits.
  * @throws CommandError when ONNX Runtime does not load it.
  */
-export async function sourceClassifier(model: Uint8Array, size: number): Promise<Classifier> {
-  const session = await nativeSession(model).catch((cause: unknown) => {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    const message = `ONNX Runtime cannot load the model: ${reason}; check the file or export it again`;
-    throw new CommandError(message, { cause });
-  });
+export async function sourceClassifier({ graph, net }: Source, size: number): Promise<Classifier> {
+  const outputs = [{ name: net.logits, type: "float32" as const, dims: ["N", "classes"] }];
+  const session = await nativeSession(writeOnnx({ ...graph, outputs }, { irVersion: 8 })).catch(
+    (cause: unknown) => {
+      const reason = cause instanceof Error ? cause.message : String(cause);
+      const message = `ONNX Runtime cannot load the model: ${reason}; check the file or export it again`;
+      throw new CommandError(message, { cause });
+    },
+  );
   return {
     async logits(tensor) {
-      const [output] = (await session.run(tensor, [1, 3, size, size])).values();
-      return output!.data;
+      const input = sourceInput(tensor, net.input);
+      const { data } = (await session.run(input, [1, 3, size, size])).get(net.logits)!;
+      // As in the network: softmax over [0, x] is the sigmoid of a single logit.
+      return data.length === 1 ? Float32Array.of(0, data[0]!) : data;
     },
     release: () => session.release(),
   };

@@ -1,7 +1,16 @@
 /** Writes a ResNet as an ONNX graph: the walk over the network, and the parts that all precisions share. */
 import { GraphBuilder, type TypedGraph } from "../onnx/builder.ts";
 import { type Dimension, float, floats, int, ints } from "../onnx/graph.ts";
-import { type Block, blockOutputName, type ConvLayer, poolName, type ResNet, type Window } from "./resnet.ts";
+import {
+  type Block,
+  blockOutputName,
+  type ConvLayer,
+  poolName,
+  type ResNet,
+  sizeAfter,
+  type Window,
+  windowOf,
+} from "./resnet.ts";
 
 /** A place where a graph may be cut: before node `at`. */
 export interface Cut {
@@ -113,6 +122,7 @@ export abstract class Emitter {
 
   /** MaxPool keeps the type of its input: float32, or u8 in a quantised graph. */
   #maxPool({ pool }: ResNet, x: string): string {
+    if (pool === null) return x;
     const { type, dims } = this.builder.value(x);
     const output = { name: poolName, type, dims: [dims[0]!, dims[1]!, ...spatial(dims, pool)] };
     return this.builder.node("MaxPool", [x], output, windowAttributes(pool));
@@ -145,10 +155,6 @@ function windowAttributes({ kernel, strides, pads }: Window) {
   return { kernel_shape: ints(...kernel), pads: ints(...pads), strides: ints(...strides) };
 }
 
-const windowOf = ({ dims: [, , height, width], strides, pads }: ConvLayer): Window => ({
-  ...{ kernel: [height, width], strides, pads },
-});
-
 /** Shape of a convolution's output, NCHW, with `outputs` channels. */
 export function convDims(
   input: readonly Dimension[],
@@ -158,10 +164,6 @@ export function convDims(
   return [input[0] ?? 1, outputs, ...spatial(input, windowOf(layer))];
 }
 
-/** Height and width after a convolution or pooling. */
-function spatial(input: readonly Dimension[], { kernel, strides, pads }: Window): number[] {
-  return [0, 1].map((axis) => {
-    const padded = Number(input[axis + 2]) + pads[axis]! + pads[axis + 2]!;
-    return Math.floor((padded - kernel[axis]!) / strides[axis]!) + 1;
-  });
+function spatial([, , height, width]: readonly Dimension[], window: Window): number[] {
+  return [sizeAfter(Number(height), window, 0), sizeAfter(Number(width), window, 1)];
 }

@@ -1,7 +1,7 @@
 /** Measures how far a pack agrees with its float32 source on images. */
 import { softmax } from "../../src/model/scores.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { type Classifier, packClassifier, sourceClassifier } from "./classifiers.ts";
+import { type Classifier, packClassifier, type Source, sourceClassifier } from "./classifiers.ts";
 import type { ImageSet } from "./images.ts";
 import type { PackFiles } from "./write-pack.ts";
 
@@ -22,7 +22,7 @@ export interface Agreement {
   worst_cosine: number;
   /** The image with the worst cosine. */
   worst_image: string;
-  /** When the class of every image is known: of both sides, and how many images only one side classifies correctly. */
+  /** With the classes of the images: of both sides, and how many images only one side classifies correctly. */
   accuracy?: { source_top1: number; pack_top1: number; lost: number; won: number };
   /** When it was requested. */
   changes?: Changes;
@@ -38,8 +38,8 @@ export interface Changes {
 
 /** What else to measure. */
 export interface EvaluateOptions {
-  /** Class of an image by its name, to measure accuracy. Null for an unknown class is an error. */
-  classOf?: ((name: string) => number | null) | undefined;
+  /** Class index of each image, to measure accuracy. */
+  classes?: readonly number[] | undefined;
   /** Counts Changes. The images must be photographs. */
   countChanges?: boolean | undefined;
   onImage?: ((done: number, total: number) => void) | undefined;
@@ -50,31 +50,31 @@ export interface EvaluateOptions {
  * @throws CommandError when the model cannot be loaded or the two do not match.
  */
 export async function evaluatePack(
-  model: Uint8Array,
+  source: Source,
   { manifest, files }: PackFiles,
   images: ImageSet,
   options: EvaluateOptions,
 ): Promise<Agreement> {
-  const source = await sourceClassifier(model, manifest.preprocessing.crop);
+  const model = await sourceClassifier(source, manifest.preprocessing.crop);
   try {
     const pack = await packClassifier(manifest, files);
-    return await evaluate(source, pack, images, options).finally(() => pack.release());
+    return await evaluate(model, pack, images, options).finally(() => pack.release());
   } finally {
-    await source.release();
+    await model.release();
   }
 }
 
 /**
  * Compares two classifiers.
- * @throws CommandError when they differ in classes, or the class of an image is unknown.
+ * @throws CommandError when they differ in the number of classes.
  */
 export async function evaluate(
   source: Classifier,
   pack: Classifier,
   images: ImageSet,
-  { classOf, countChanges, onImage }: EvaluateOptions = {},
+  { classes, countChanges, onImage }: EvaluateOptions = {},
 ): Promise<Agreement> {
-  const results: (ReturnType<typeof compareLogits> & { name: string; truth: number | null })[] = [];
+  const results: (ReturnType<typeof compareLogits> & { name: string; truth: number | undefined })[] = [];
   let changedByPixels = 0;
   for (let index = 0; index < images.count; index++) {
     const tensor = await images.tensor(index);
@@ -85,8 +85,7 @@ export async function evaluate(
         `The source has ${expected.length} classes and the pack ${actual.length}; expected the model that the pack was made from.`,
       );
     }
-    const truth = classOf ? knownClass(classOf, name) : null;
-    results.push({ ...compareLogits(expected, actual), name, truth });
+    results.push({ ...compareLogits(expected, actual), name, truth: classes?.[index] });
     if (countChanges && images.libjpegTensor) {
       const other = await source.logits(await images.libjpegTensor(index));
       if (largest(other) !== largest(expected)) changedByPixels++;
@@ -112,7 +111,7 @@ export async function evaluate(
     const changedByPack = count((r) => r.sourceClass !== r.packClass);
     agreement.changes = { by_libjpeg_pixels: changedByPixels, by_pack: changedByPack };
   }
-  if (!classOf) return agreement;
+  if (!classes) return agreement;
   return {
     ...agreement,
     accuracy: {
@@ -122,6 +121,20 @@ export async function evaluate(
       won: count((r) => r.sourceClass !== r.truth && r.packClass === r.truth),
     },
   };
+}
+
+/**
+ * Checks the share of images with the same first class.
+ * @param least 0 to 1.
+ * @param fix What to do about a smaller share.
+ * @throws CommandError when the share is smaller.
+ */
+export function requireAgreement({ top1, images }: Agreement, least: number, fix: string): void {
+  if (top1 >= least) return;
+  const percent = (share: number) => `${Number((100 * share).toFixed(2))}%`;
+  throw new CommandError(
+    `The pack and its source have the same first class on ${percent(top1)} of ${images} images; expected at least ${percent(least)} (--min-agreement). ${fix}`,
+  );
 }
 
 /**
@@ -142,14 +155,6 @@ export function compareLogits(source: Float32Array, pack: Float32Array) {
   const better = pack.filter((value) => value > pack[sourceClass]!).length;
   const cosine = dot / Math.sqrt(sourceSquares * packSquares);
   return { sourceClass, packClass, amongFive: better < 5, kl: Math.max(0, kl), cosine };
-}
-
-function knownClass(classOf: (name: string) => number | null, name: string): number {
-  const index = classOf(name);
-  if (index !== null) return index;
-  throw new CommandError(
-    `The name ${name} does not start with a class; expected a label, a hyphen or underscore, and more, as in truck-0517.jpg.`,
-  );
 }
 
 /** Index of the largest value. */

@@ -1,8 +1,10 @@
-/** Predicts the WASM heap of ONNX Runtime with a pack loaded, so that a pack that cannot fit is refused early. */
+/** Measures the WASM heap that ONNX Runtime needs for a pack. */
+import { fork } from "node:child_process";
+import { join } from "node:path";
 import { memoryBudget } from "../../src/limits.ts";
-import type { Manifest } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { convolutions, type ResNet } from "./resnet.ts";
+import type { HeapAnswer } from "./heap-process.ts";
+import type { PackFiles } from "./write-pack.ts";
 
 const MiB = 2 ** 20;
 
@@ -10,58 +12,30 @@ const MiB = 2 ** 20;
 export const maxHeapBytes = memoryBudget.modelBytes;
 
 /**
- * Fitted to onnxruntime-web 1.30 with ResNet18 to 152 in int8 and fp32, at 64 to 320 pixels; docs/model-packs.md has
- * the measurements. The heap holds ORT itself with its data per layer, all weights, and either, while the last shard
- * loads, copies of that shard (the file and its parsed protobuf), or, while running, the activations.
+ * Loads a pack as the Worker does and runs it, in a fresh process: ONNX Runtime has one WASM memory per process, and it
+ * never shrinks. The result depends on the sizes of tensors, never on their values.
+ * @returns Bytes of WASM memory after the runs.
+ * @throws CommandError when the pack does not load or run.
  */
-const runtimeMiB = 8.9;
-const layerMiB = 0.175;
-const copiesOfLastShard = 2;
-const activationMiBAt224 = 9.5;
-/** Emscripten starts with 16 MiB and grows a memory by a fifth. */
-const initialMiB = 16;
-const growth = 1.2;
-
-/** Bytes of heap once the network's pack is loaded and has run. */
-export function predictHeapBytes(
-  net: ResNet,
-  precision: Manifest["precision"],
-  size: number,
-  shardBytes: number,
-): number {
-  const layers = convolutions(net);
-  const convWeights = layers.reduce((sum, { weight }) => sum + weight.length, 0);
-  const weightBytes = convWeights * (precision === "int8" ? 1 : 4) + net.dense.weight.byteLength;
-  return predictHeapOf({ layers: layers.length, weightBytes, size, shardBytes });
+export async function measureHeap({ manifest, files }: PackFiles): Promise<number> {
+  const child = fork(join(import.meta.dirname, "heap-process.ts"), {
+    // The pack is a Map of bytes, which JSON cannot carry.
+    serialization: "advanced",
+    execArgv: ["--no-warnings"],
+  });
+  try {
+    const answer = await new Promise<HeapAnswer>((resolve, reject) => {
+      child.once("message", (message) => resolve(message as HeapAnswer));
+      child.once("exit", (code) => resolve({ error: `its process exited with code ${code}` }));
+      child.once("error", reject);
+      child.send({ manifest, files });
+    });
+    if ("heapBytes" in answer) return answer.heapBytes;
+    throw new CommandError(`The pack does not load in ONNX Runtime Web: ${answer.error}.`);
+  } finally {
+    child.kill();
+  }
 }
 
-/** The same for a finished pack, from counts alone. */
-export function predictHeapOf(pack: {
-  readonly layers: number;
-  readonly weightBytes: number;
-  /** Pixels of the input's side. */
-  readonly size: number;
-  /** Bytes of the last shard, at most. */
-  readonly shardBytes: number;
-}): number {
-  const weights = pack.weightBytes / MiB;
-  const loadingMiB = copiesOfLastShard * Math.min(weights, pack.shardBytes / MiB);
-  const runningMiB = activationMiBAt224 * (pack.size / 224) ** 2;
-  const used = runtimeMiB + layerMiB * pack.layers + weights + Math.max(loadingMiB, runningMiB);
-  let heap = initialMiB;
-  while (heap < used) heap *= growth;
-  return Math.round(heap * MiB);
-}
-
-/**
- * Refuses a pack that does not fit.
- * @throws CommandError when the prediction exceeds maxHeapBytes.
- */
-export function requireFit(architecture: string, precision: Manifest["precision"], heapBytes: number): void {
-  if (heapBytes <= maxHeapBytes) return;
-  const inMiB = (bytes: number) => (bytes / MiB).toFixed(0);
-  throw new CommandError(
-    `A ${precision} pack of this ${architecture} needs about ${inMiB(heapBytes)} MiB of WASM heap; a Worker of 128 MB has room for ${inMiB(maxHeapBytes)}. ` +
-      `${precision === "fp32" ? "Pack it with --precision int8, or a" : "A"}dd --allow-large for a pack to compare with locally, or for a host without that limit.`,
-  );
-}
+/** Formats bytes of heap. */
+export const mebibytes = (bytes: number) => `${(bytes / MiB).toFixed(1)} MiB`;

@@ -22,29 +22,23 @@ export interface ImageSet {
 
 /**
  * The JPEG files of a folder and its subfolders, sorted by path.
- * @param limit The largest number of images. They are spread evenly, so that a folder sorted by class covers each class.
  * @throws CommandError when the folder cannot be read or has no JPEG file.
  */
-export async function imagesFromFolder(
-  folder: string,
-  preprocessing: Preprocessing,
-  limit = Number.POSITIVE_INFINITY,
-): Promise<ImageSet> {
+export async function imagesFromFolder(folder: string, preprocessing: Preprocessing): Promise<ImageSet> {
   const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
     const message = `The folder ${folder} cannot be read; expected a folder of JPEG photographs.`;
     throw new CommandError(message, { cause });
   });
-  const all = entries.filter((file) => /\.jpe?g$/i.test(file)).sort();
-  if (all.length === 0) {
+  const files = entries.filter((file) => /\.jpe?g$/i.test(file)).sort();
+  if (files.length === 0) {
     throw new CommandError(
       `The folder ${folder} has no .jpg or .jpeg file; expected photographs like those to classify.`,
     );
   }
-  const count = Math.min(all.length, limit);
-  const name = (index: number) => all[Math.floor((index * all.length) / count)]!;
+  const name = (index: number) => files[index]!;
   return {
     kind: "photographs",
-    count,
+    count: files.length,
     name,
     async tensor(index) {
       const path = join(folder, name(index));
@@ -58,6 +52,45 @@ export async function imagesFromFolder(
       }
     },
     libjpegTensor: async (index) => libjpegTensor(await readFile(join(folder, name(index))), preprocessing),
+  };
+}
+
+/** The images at these indices. */
+export function subset(images: ImageSet, indices: readonly number[]): ImageSet {
+  return {
+    kind: images.kind,
+    count: indices.length,
+    name: (index) => images.name(indices[index]!),
+    tensor: (index) => images.tensor(indices[index]!),
+  };
+}
+
+/** At most `limit` images, spread evenly, so that a folder sorted by class covers each class. */
+export function spread(images: ImageSet, limit: number): ImageSet {
+  return subset(images, spreadIndices(images.count, limit));
+}
+
+/** At most `limit` of the indices below `count`, spread evenly. */
+export function spreadIndices(count: number, limit: number): number[] {
+  const length = Math.min(count, limit);
+  return Array.from({ length }, (_, index) => Math.floor((index * count) / length));
+}
+
+/** All images of both sets. `kind` is that of the first. */
+export function joined(first: ImageSet, second: ImageSet): ImageSet {
+  const at = (index: number): [ImageSet, number] =>
+    index < first.count ? [first, index] : [second, index - first.count];
+  return {
+    kind: first.kind,
+    count: first.count + second.count,
+    name: (index) => {
+      const [images, own] = at(index);
+      return images.name(own);
+    },
+    tensor: (index) => {
+      const [images, own] = at(index);
+      return images.tensor(own);
+    },
   };
 }
 

@@ -1,8 +1,9 @@
 /** Labels of a pack: from a file, ImageNet's for 1000 classes, or numbers. */
 import { readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { basename, join, parse } from "node:path";
 import { type Label, labelsSchema } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
+import type { ImageSet } from "./images.ts";
 
 /** Line i is class i: WNID, then the synonyms, as in synset.txt of the ONNX model zoo. */
 const imageNetFile = join(import.meta.dirname, "imagenet-labels.txt");
@@ -63,19 +64,40 @@ function parseJson(text: string, path: string): unknown[] {
 }
 
 /**
- * Reads the class of an image from its file name: a label, its first synonym or its id, then a hyphen or underscore, as
- * in `truck-0517.jpg` and `n01534433_junco.JPEG`.
+ * Reads the class of an image from its path: its folder's name, else its file name, starts with a label, the label's first
+ * synonym or its id. What follows is set off by a hyphen, underscore or space, as in `truck/1.jpg`, `truck-0517.jpg` and
+ * `n01534433_junco.JPEG`.
  * @returns A function that returns the class index, or null when no label matches. The longest match wins.
  */
-export function classFromName(labels: readonly Label[]): (fileName: string) => number | null {
+export function classFromPath(labels: readonly Label[]): (path: string) => number | null {
   const keys = labels.flatMap(({ id, label }, index) =>
     [id, label, label.split(",")[0]!].map((key) => ({ key: slug(key), index })),
   );
   keys.sort((a, b) => b.key.length - a.key.length);
-  return (fileName) => {
-    const name = `${slug(fileName.replace(/\.[^.]*$/, ""))}-`;
+  const find = (text: string) => {
+    const name = `${slug(text)}-`;
     return keys.find(({ key }) => name.startsWith(`${key}-`))?.index ?? null;
   };
+  return (path) => {
+    const { dir, name } = parse(path);
+    return find(basename(dir)) ?? find(name);
+  };
+}
+
+/**
+ * Reads the class of every image, before anything slow runs on them.
+ * @returns The class index of each image.
+ * @throws CommandError naming the first image without a class.
+ */
+export function classesOf(images: Pick<ImageSet, "count" | "name">, labels: readonly Label[]): number[] {
+  const classOf = classFromPath(labels);
+  return Array.from({ length: images.count }, (_, index) => {
+    const found = classOf(images.name(index));
+    if (found !== null) return found;
+    throw new CommandError(
+      `The photograph ${images.name(index)} has no class; expected it in a folder named like a label, or a name that starts with one, as in ${labels[0]!.label.split(",")[0]}/1.jpg or ${labels[0]!.id}-1.jpg.`,
+    );
+  });
 }
 
 function slug(text: string): string {

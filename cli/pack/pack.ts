@@ -1,29 +1,35 @@
 /** Makes a pack of an .onnx file: read, fold, calibrate, quantise, cut, compare, write. */
-import { readFile } from "node:fs/promises";
 import { basename } from "node:path";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
 import { maxShardBytes } from "../../src/limits.ts";
-import { type Manifest, manifestFormat, type Preprocessing } from "../../src/model/manifest.ts";
-import { readOnnx } from "../onnx/read.ts";
+import { type Manifest, manifestFormat, maxShards, type Preprocessing } from "../../src/model/manifest.ts";
+import { readOnnxFile } from "../onnx/read.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { calibrate } from "./calibrate.ts";
+import {
+  type ChosenImages,
+  chooseImages,
+  enoughPhotographs,
+  heldOutShare,
+  type ImageFolders,
+} from "./choose-images.ts";
 import { featuresName, logitsName } from "./emit.ts";
-import { type Agreement, evaluatePack } from "./evaluate.ts";
+import { type Agreement, evaluatePack, requireAgreement } from "./evaluate.ts";
 import { floatGraph } from "./float-graph.ts";
-import { predictHeapBytes, requireFit } from "./heap.ts";
-import { imagesFromFolder, syntheticImages } from "./images.ts";
-import { classFromName, readLabels } from "./labels.ts";
-import { quantisedGraph } from "./quantised-graph.ts";
+import { maxHeapBytes, measureHeap, mebibytes } from "./heap.ts";
+import { classesOf, readLabels } from "./labels.ts";
+import { choosePixelStatistics, type NormalisationOptions, takingRgb } from "./normalisation.ts";
+import { type ActivationRange, rangeAfterRelu } from "./quantise.ts";
+import { inputKey, quantisedGraph, rangeKeys } from "./quantised-graph.ts";
 import { readResNet } from "./read-resnet.ts";
 import { architecture, type ResNet } from "./resnet.ts";
-import { chooseShards, layerBytesLimit, writeShard } from "./shard.ts";
+import { chooseShards, layerBytesLimit, type ShardModel, writeShard } from "./shard.ts";
 import { assemblePack, type PackFacts, writePack } from "./write-pack.ts";
 
 /** `done` of `total` steps of `stage`. */
 export type ProgressCallback = (stage: string, done: number, total: number) => void;
 
 /** How to make the pack. */
-export interface PackOptions {
+export interface PackOptions extends ImageFolders, NormalisationOptions {
   /** The .onnx file. */
   file: string;
   /** The pack's folder. Its content is replaced. */
@@ -32,12 +38,6 @@ export interface PackOptions {
   precision: Manifest["precision"];
   /** Labels file. Default: ImageNet's labels for 1000 classes, otherwise `class 0`, `class 1` ... */
   labels?: string | undefined;
-  /** Folder of photographs like those to classify. Default: synthetic pictures. */
-  calibrateDir?: string | undefined;
-  /** The largest number of those photographs to use, evenly spread. */
-  calibrationImages?: number;
-  /** Folder of other photographs, on which the pack is compared with its source. */
-  evaluateDir?: string | undefined;
   resize?: Preprocessing["resize"];
   /** Pixels of the resized side. Default: input size * 256 / 224, as ImageNet models are trained. */
   resizeSize?: number | undefined;
@@ -45,6 +45,8 @@ export interface PackOptions {
   inputSize?: number | undefined;
   /** Largest shard. A part that cannot be cut may be larger, up to 8 MiB. */
   shardBytes?: number;
+  /** Smallest share of images on which pack and source must have the same first class. Default: 0. */
+  minAgreement?: number | undefined;
   /** Writes the pack even if it does not fit the Worker. */
   allowLarge?: boolean | undefined;
   licence?: string | undefined;
@@ -57,27 +59,28 @@ export interface PackReport {
   manifest: Manifest;
   architecture: string;
   agreement: Agreement;
-  predictedHeapBytes: number;
+  /** WASM memory of ONNX Runtime with the pack loaded, measured. */
+  heapBytes: number;
+  /** What the user should know about the pack. */
+  warnings: readonly string[];
   seconds: number;
 }
 
 /** No shard of ResNet34 exceeds 5 MB. Smaller shards do not lower the WASM heap, larger ones raise it. */
 export const defaultShardBytes = 5_000_000;
 const defaultInputSize = 224;
-/** More photographs hardly change a range, and each costs a forward pass in float32. */
-const defaultCalibrationImages = 500;
-const syntheticCalibrationImages = 128;
-/** Images of the comparison that the manifest reports. */
-const evaluationImages = 200;
 /** Significant digits of the report. The last ones differ between machines, and the version hashes the report. */
 const reportDigits = 4;
+const causesOfDisagreement =
+  "Nothing was written. Possible causes: the --calibrate photographs are few, or unlike those to classify; --resize, --mean, --std, --input-range or --channels differ from the model's training; the model is untrained. To write the pack anyway, add --min-agreement 0.";
 /** The manifest's version hashes this text: changing it changes the version of every pack. */
 const int8Method =
-  "BatchNorm folded; weights 8 bit, symmetric, per output channel; activations u8, range by least squared error weighted with 1/rms of each image; residual trunk and dense layer float32";
+  "BatchNorm folded; weights 8 bit, symmetric, per output channel; activations u8, range by least squared error weighted with 1/rms of each image, of which one in eight is added sharpened; residual trunk and dense layer float32";
 
 /**
  * Makes a pack and writes it to `options.out`.
- * @throws CommandError when an input is missing or unsupported, or the pack would be invalid. Nothing is written then.
+ * @throws CommandError when an input is missing or unsupported, the pack would be invalid, or it agrees with its source
+ *   on too few images. Nothing is written then.
  */
 export async function packModel(
   options: PackOptions,
@@ -86,10 +89,9 @@ export async function packModel(
   const started = performance.now();
   const { name, precision, shardBytes = defaultShardBytes } = options;
   progress("read", 0, 1);
-  const bytes = await readFile(options.file).catch((cause: unknown) => {
-    throw new CommandError(`The model ${options.file} cannot be read; expected an .onnx file.`, { cause });
-  });
-  const net = readResNet(readOnnx(bytes));
+  const { graph, bytes, sha256 } = await readOnnxFile(options.file);
+  const read = readResNet(graph);
+  const net = options.channels === "bgr" ? takingRgb(read) : read;
   progress("read", 1, 1);
   if (!(Number.isInteger(shardBytes) && shardBytes > 0 && shardBytes <= maxShardBytes)) {
     throw new CommandError(
@@ -99,25 +101,19 @@ export async function packModel(
   const preprocessing = choosePreprocessing(net, options);
   const size = preprocessing.crop;
   const labels = await readLabels(options.labels ?? null, net.dense.classes);
-  const predictedHeapBytes = predictHeapBytes(net, precision, size, shardBytes);
-  if (!options.allowLarge) requireFit(architecture(net), precision, predictedHeapBytes);
-
   const images = await chooseImages(options, preprocessing);
-  const graphOptions = { size, maxLayerBytes: layerBytesLimit(shardBytes) };
-  const onImage = progress.bind(undefined, "calibrate");
-  const ranges = precision === "int8" && (await calibrate(net, images.calibration, preprocessing, onImage));
-  const graph = ranges ? quantisedGraph(net, ranges, graphOptions) : floatGraph(net, graphOptions);
-  const shards = chooseShards(graph, shardBytes).map(([from, to]) => writeShard(graph, from, to));
+  const classes = options.evaluateDir ? classesOf(images.evaluation, labels) : undefined;
 
   const facts: PackFacts = {
     format: manifestFormat,
     name,
     source: {
       file: basename(options.file),
-      bytes: bytes.byteLength,
-      sha256: await sha256Hex(bytes),
+      bytes,
+      sha256,
       ...(options.url === undefined ? {} : { url: options.url }),
       licence: options.licence ?? "unknown",
+      ...(net.input.channels === "BGR" ? { channels: "BGR" } : {}),
     },
     input: { name: net.input.name, shape: [1, 3, size, size] },
     preprocessing,
@@ -127,21 +123,78 @@ export async function packModel(
     precision,
     quantisation: null,
   };
+  // The heap depends on the sizes of tensors alone, so it is known before the ranges are.
+  const heapIn = async (kind: Manifest["precision"]) => {
+    const shards = writeShards(net, kind === "int8" ? anyRanges(net) : null, size, shardBytes);
+    return measureHeap(await assemblePack({ ...facts, precision: kind }, labels, shards));
+  };
+  progress("measure", 0, 1);
+  const heapBytes = await heapIn(precision);
+  progress("measure", 1, 1);
+  if (heapBytes > maxHeapBytes && !options.allowLarge) {
+    // A layer in float32 can be divided between shards. In int8 it may be too large for one.
+    const heapInInt8 = precision === "fp32" ? await heapIn("int8").catch(() => heapBytes) : heapBytes;
+    throw tooLarge(architecture(net), precision, heapBytes, heapInInt8 <= maxHeapBytes);
+  }
+
+  const onImage = progress.bind(undefined, "calibrate");
+  const ranges =
+    precision === "int8" ? await calibrate(net, images.calibration, preprocessing, onImage) : null;
+  const shards = writeShards(net, ranges, size, shardBytes);
   const draft = await assemblePack(facts, labels, shards);
-  const agreement = await evaluatePack(bytes, draft, images.evaluation, {
-    classOf: options.evaluateDir ? classFromName(labels) : undefined,
+  const agreement = await evaluatePack({ graph, net }, draft, images.evaluation, {
+    classes,
     onImage: progress.bind(undefined, "compare"),
   });
+  requireAgreement(agreement, options.minAgreement ?? 0, causesOfDisagreement);
   const quantisation = quantisationReport(precision, images, agreement);
   const { manifest, files } = await assemblePack({ ...facts, quantisation }, labels, shards);
   progress("write", 0, 1);
   await writePack({ manifest, files }, options.out);
   progress("write", 1, 1);
-  const seconds = (performance.now() - started) / 1000;
   return {
-    ...{ folder: options.out, manifest, architecture: architecture(net) },
-    ...{ agreement, predictedHeapBytes, seconds },
+    folder: options.out,
+    manifest,
+    architecture: architecture(net),
+    agreement,
+    heapBytes,
+    warnings: warningsAbout(images),
+    seconds: (performance.now() - started) / 1000,
   };
+}
+
+/** @param ranges Of an int8 pack; null for float32. */
+function writeShards(
+  net: ResNet,
+  ranges: ReadonlyMap<string, ActivationRange> | null,
+  size: number,
+  shardBytes: number,
+): ShardModel[] {
+  const options = { size, maxLayerBytes: layerBytesLimit(shardBytes) };
+  const graph = ranges ? quantisedGraph(net, ranges, options) : floatGraph(net, options);
+  const cuts = chooseShards(graph, shardBytes);
+  if (cuts.length > maxShards) {
+    throw new CommandError(
+      `A pack of this ${architecture(net)} would have ${cuts.length} shards of at most ${shardBytes} bytes; expected at most ${maxShards}. Use a smaller network.`,
+    );
+  }
+  return cuts.map(([from, to]) => writeShard(graph, from, to));
+}
+
+function anyRanges(net: ResNet): Map<string, ActivationRange> {
+  return new Map([inputKey, ...rangeKeys(net)].map((key) => [key, rangeAfterRelu(1)]));
+}
+
+function tooLarge(
+  network: string,
+  precision: Manifest["precision"],
+  heapBytes: number,
+  fitsInInt8: boolean,
+): CommandError {
+  const fix = fitsInInt8 ? "Pack it with --precision int8" : "Use a smaller network or a smaller input";
+  return new CommandError(
+    `A pack of this ${network} in ${precision} takes ${mebibytes(heapBytes)} of WASM heap; a Worker of 128 MB has room for ${mebibytes(maxHeapBytes)}. ${fix}, or add --allow-large to compare it locally or to serve it from a host without that limit.`,
+  );
 }
 
 function choosePreprocessing(net: ResNet, options: PackOptions): Preprocessing {
@@ -153,44 +206,32 @@ function choosePreprocessing(net: ResNet, options: PackOptions): Preprocessing {
   }
   const crop = net.input.size ?? inputSize ?? defaultInputSize;
   const size = options.resizeSize ?? Math.round((crop * 256) / 224);
-  if (size < crop)
+  if (size < crop) {
     throw new CommandError(`The resized side has ${size} pixels; expected at least the crop's ${crop}.`);
-  return {
-    ...{ resize, size, crop, interpolation: "bilinear", color: "RGB" },
-    mean: [0.485, 0.456, 0.406],
-    std: [0.229, 0.224, 0.225],
-  };
-}
-
-/** The images that choose the ranges, and those of the comparison: other images when there are any. */
-async function chooseImages(options: PackOptions, preprocessing: Preprocessing) {
-  const { calibrateDir, evaluateDir = calibrateDir, calibrationImages = defaultCalibrationImages } = options;
-  const synthetic = (firstSeed: number) =>
-    syntheticImages(syntheticCalibrationImages, preprocessing, firstSeed);
-  return {
-    calibration: calibrateDir
-      ? await imagesFromFolder(calibrateDir, preprocessing, calibrationImages)
-      : synthetic(0),
-    evaluation: evaluateDir
-      ? await imagesFromFolder(evaluateDir, preprocessing, evaluationImages)
-      : synthetic(syntheticCalibrationImages),
-    /** Whether the comparison uses other images than the calibration. */
-    heldOut: evaluateDir === undefined || evaluateDir !== calibrateDir,
-  };
+  }
+  const { mean, std } = choosePixelStatistics(net, options);
+  return { resize, size, crop, interpolation: "bilinear", color: "RGB", mean, std };
 }
 
 /** The `quantisation` field of a manifest. It is for people; the Worker ignores it. */
 function quantisationReport(
   precision: Manifest["precision"],
-  { calibration, heldOut }: Awaited<ReturnType<typeof chooseImages>>,
+  { composition }: ChosenImages,
   agreement: Agreement,
 ): Record<string, unknown> {
   const isInt8 = precision === "int8";
   return {
     method: isInt8 ? int8Method : "none; BatchNorm folded",
-    calibration: isInt8 ? { kind: calibration.kind, images: calibration.count } : null,
-    agreement: { held_out: !isInt8 || heldOut, ...(rounded(agreement) as object) },
+    calibration: isInt8 ? composition : null,
+    agreement: { held_out: true, ...(rounded(agreement) as object) },
   };
+}
+
+function warningsAbout({ composition: { images, synthetic } }: ChosenImages): string[] {
+  if (synthetic === undefined) return [];
+  return [
+    `${images} photographs are few to calibrate on, so ${synthetic} synthetic pictures were mixed in; give --calibrate at least ${Math.ceil(enoughPhotographs / (1 - heldOutShare))} photographs like those to classify`,
+  ];
 }
 
 function rounded(value: unknown): unknown {

@@ -95,9 +95,10 @@ class QuantisedEmitter extends Emitter {
     const inputScale = this.#range(x).scale;
     const perChannel = (suffix: string, data: Float32Array) =>
       this.#constant(layer, suffix, { type: "float32", dims: [1, layer.dims[0], 1, 1], data });
-    const value = (suffix: string, type: "float32" | "int32" = "float32") => ({
-      ...{ name: `${layer.name}${suffix}`, type, dims },
-    });
+    const value = (suffix: string, type: "float32" | "int32" = "float32") => {
+      const name = `${layer.name}${suffix}`;
+      return { name, type, dims };
+    };
     const weights = Uint8Array.from(levels, (level) => level + 128);
     const inputs = [
       x,

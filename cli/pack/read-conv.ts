@@ -21,7 +21,8 @@ export function readConv(walker: Walker, node: GraphNode, name: string): ReadCon
   if (dims.length !== 4 || !outputs || !inputs || !height || !width) {
     throw refuse(node, `has weights of shape [${dims.join(",")}]; expected [outputs,inputs,height,width]`);
   }
-  walker.requireDefault(node, "int", "group", 1);
+  const groups = walker.attribute(node, "int", "group", 1);
+  if (groups !== 1) throw refuse(node, `has ${groups} groups, as in ResNeXt; expected 1`);
   const window = readWindow(walker, node);
   let bias = node.inputs.length > 2 ? walker.floatConstant(node, 2).data : null;
   let weight = data;
@@ -38,25 +39,53 @@ export function readConv(walker: Walker, node: GraphNode, name: string): ReadCon
   return {
     output,
     layer: {
-      ...{ name, source: node.name, weight, dims: [outputs, inputs, height, width] as const, relu },
-      ...{ bias: bias ?? new Float32Array(outputs), strides: window.strides, pads: window.pads },
+      name,
+      source: node.name,
+      weight,
+      dims: [outputs, inputs, height, width],
+      bias: bias ?? new Float32Array(outputs),
+      strides: window.strides,
+      pads: window.pads,
+      relu,
     },
   };
 }
 
-function readBatchNorm(walker: Walker, node: GraphNode, outputs: number): BatchNorm {
+/**
+ * Reads the parameters of a BatchNormalization for that many channels.
+ * @throws CommandError in training mode, and for parameters of another length or not usable in inference.
+ */
+export function readBatchNorm(walker: Walker, node: GraphNode, outputs: number): BatchNorm {
+  if (isInTrainingMode(walker, node)) {
+    throw refuse(
+      node,
+      "is in training mode and would use the statistics of each image",
+      "Export the model in inference mode; in PyTorch, call model.eval() before the export.",
+    );
+  }
   const read = (index: number) => walker.floatConstant(node, index).data;
   const [gamma, beta, mean, variance] = [read(1), read(2), read(3), read(4)];
   if ([gamma, beta, mean, variance].some((values) => values.length !== outputs)) {
-    throw refuse(node, `does not have ${outputs} channels, unlike the convolution before it`);
+    throw refuse(node, `has ${gamma.length} channels; expected ${outputs}, as its input has`);
   }
-  walker.requireDefault(node, "int", "training_mode", 0);
   walker.requireDefault(node, "int", "spatial", 1);
-  return { gamma, beta, mean, variance, epsilon: walker.attribute(node, "float", "epsilon", 1e-5) };
+  const epsilon = walker.attribute(node, "float", "epsilon", 1e-5);
+  const at = variance.findIndex((value) => !(value + epsilon > 0));
+  if (at >= 0) {
+    const problem = `has a variance of ${variance[at]} in channel ${at}; expected a positive one`;
+    throw refuse(node, problem, "The file is damaged; download or export it again.");
+  }
+  return { gamma, beta, mean, variance, epsilon };
+}
+
+/** Operator set 14 introduced the attribute. Before it, outputs after the first one meant training mode. */
+function isInTrainingMode(walker: Walker, node: GraphNode): boolean {
+  const hasStatistics = node.outputs.slice(1).some((name) => name !== "");
+  return hasStatistics || walker.attribute(node, "int", "training_mode", 0) !== 0;
 }
 
 /**
- * Reads the MaxPool at `node`.
+ * Reads the MaxPool of the stem at `node`.
  * @throws CommandError for another operator, dilations, automatic padding and rounding up.
  */
 export function readMaxPool(walker: Walker, node: GraphNode): Window {

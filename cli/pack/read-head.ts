@@ -4,38 +4,81 @@ import { CommandError } from "../terminal/fail.ts";
 import type { Dense } from "./resnet.ts";
 import { refuse, type Walker } from "./walker.ts";
 
+/** The classifier, and the name of the raw logits in the file. */
+export interface ReadHead {
+  dense: Dense;
+  logits: string;
+}
+
 /**
- * Reads from the last block's value to the logits.
- * @throws CommandError for unsupported nodes, and unless the logits are the graph's only output.
+ * Reads from the last block's value to the logits. A final Softmax, or a Sigmoid on a single logit, is left out: packs
+ * have raw logits.
+ * @param size Height and width of the last block's value; null when the file leaves the input's size free.
+ * @throws CommandError for unsupported nodes, and unless the classes are the graph's only output.
  */
-export function readHead(walker: Walker, value: string): Dense {
+export function readHead(walker: Walker, value: string, size: number | null): ReadHead {
   const pool = walker.only(value, value);
-  requireGlobalAverage(walker, pool);
+  requireGlobalAverage(walker, pool, size);
   let node = walker.only(walker.output(pool), pool.name);
   while (walker.isOp(node, "Flatten", "Reshape", "Squeeze")) {
     if (node.op === "Flatten") walker.requireDefault(node, "int", "axis", 1);
-    const shape = node.op === "Reshape" ? integers(walker.constant(node, 1)) : [];
-    if (node.op === "Reshape" && shape.length !== 2) {
-      throw refuse(node, `reshapes to [${shape.join(",")}]; expected [N,features]`);
-    }
+    if (node.op === "Reshape") requireFlattening(walker, node);
     node = walker.only(walker.output(node), node.name);
   }
   const { dense, end } = readDense(walker, node);
   const logits = walker.output(end);
-  const [after] = walker.consumers(logits);
-  if (after) throw refuse(after, "follows the last Gemm; expected raw logits as the model's output");
+  const scores = scoresOf(walker, logits, dense.classes);
   const outputs = walker.graph.outputs.map((output) => output.name);
-  if (outputs.length !== 1 || outputs[0] !== logits) {
+  if (outputs.length !== 1 || outputs[0] !== scores) {
     throw new CommandError(
-      `The model's outputs are ${outputs.join(", ")}; expected only the logits, "${logits}". Export it without other outputs.`,
+      `The model has ${outputs.length} outputs: ${outputs.join(", ")}; expected only the classes, "${scores}". Export it with that output alone; in PyTorch, let forward() return only the logits.`,
     );
   }
-  return dense;
+  return { dense: dense.classes === 1 ? asTwoClasses(dense) : dense, logits };
 }
 
-function requireGlobalAverage(walker: Walker, node: GraphNode): void {
-  walker.expect(node, "GlobalAveragePool", "ReduceMean");
+/** The end of the graph: the logits, or what turns them into probabilities as the Worker's softmax does. */
+function scoresOf(walker: Walker, logits: string, classes: number): string {
+  const [after] = walker.consumers(logits);
+  if (!after) return logits;
+  const isProbability = walker.isOp(after, "Softmax", "LogSoftmax") && classes > 1;
+  if (isProbability || (walker.isOp(after, "Sigmoid") && classes === 1)) return walker.output(after);
+  throw refuse(
+    after,
+    `follows the ${classes} logits`,
+    walker.isOp(after, "Sigmoid")
+      ? "A model with a Sigmoid gives each class a probability of its own, but the Worker's answers sum to 1. Train it with a softmax over the classes."
+      : "Export the model so that it ends with the logits, or with a Softmax.",
+  );
+}
+
+/** Softmax over [0, x] is sigmoid(x), so a single logit becomes the second of two classes. */
+function asTwoClasses({ weight, bias, features }: Dense): Dense {
+  const twice = new Float32Array(2 * features);
+  twice.set(weight, features);
+  return { weight: twice, bias: Float32Array.of(0, bias[0]!), classes: 2, features };
+}
+
+/** A shape computed from that of the input keeps the batch and joins the rest. */
+function requireFlattening(walker: Walker, node: GraphNode): void {
+  if (walker.isShape(node.inputs[1] ?? "")) return;
+  const shape = integers(walker.constant(node, 1));
+  if (shape.length !== 2) throw refuse(node, `reshapes to [${shape.join(",")}]; expected [N,features]`);
+}
+
+function requireGlobalAverage(walker: Walker, node: GraphNode, size: number | null): void {
+  walker.expect(node, "GlobalAveragePool", "ReduceMean", "AveragePool");
   if (node.op === "GlobalAveragePool") return;
+  if (node.op === "AveragePool") {
+    const kernel = walker.attribute(node, "ints", "kernel_shape", []);
+    walker.requireDefault(node, "ints", "pads", [0, 0, 0, 0]);
+    if (kernel.every((side) => side === size)) return;
+    throw refuse(
+      node,
+      `averages ${kernel.join("x")} pixels of ${size === null ? "a size that the file leaves free" : `${size}x${size}`}; expected all of them`,
+      `Use adaptive average pooling to 1x1${size === null ? ", or export the model with a fixed input size" : ""}.`,
+    );
+  }
   const axes =
     node.inputs.length > 1 ? integers(walker.constant(node, 1)) : walker.attribute(node, "ints", "axes", []);
   const spatial = axes.map((axis) => (axis < 0 ? axis + 4 : axis)).sort();

@@ -1,9 +1,18 @@
 /** Reads a graph as a ResNet. The structure decides, never the names. */
 import type { Graph, GraphNode } from "../onnx/graph.ts";
 import { CommandError } from "../terminal/fail.ts";
+import { readNormalisation } from "./normalisation.ts";
 import { type ReadConv, readConv, readMaxPool } from "./read-conv.ts";
 import { readHead } from "./read-head.ts";
-import { type Block, type ConvLayer, type ResNet, stemName } from "./resnet.ts";
+import {
+  type Block,
+  type ConvLayer,
+  type ResNet,
+  sizeAfter,
+  stemName,
+  type Window,
+  windowOf,
+} from "./resnet.ts";
 import { refuse, Walker } from "./walker.ts";
 
 /**
@@ -14,13 +23,14 @@ import { refuse, Walker } from "./walker.ts";
 export function readResNet(graph: Graph): ResNet {
   const walker = new Walker(graph);
   const input = readInput(walker.graph);
-  const stem = readConv(walker, walker.only(input.name, input.name), stemName);
-  if (!stem.layer.relu) throw refuse(walker.only(stem.output, "stem"), "stands where Relu was expected");
-  const poolNode = walker.only(stem.output, stem.layer.source);
-  const pool = readMaxPool(walker, poolNode);
+  const { normalisation, value: normalised } = readNormalisation(walker, input.name);
+  const stem = readConv(walker, walker.only(normalised, normalised), stemName);
+  if (!stem.layer.relu) walker.expect(walker.only(stem.output, stem.layer.source), "Relu");
+  const poolNode = walker.next(stem.output);
+  const pool = poolNode && readMaxPool(walker, poolNode);
 
   const blocks: Block[] = [];
-  let value = walker.output(poolNode);
+  let value = poolNode ? walker.output(poolNode) : stem.output;
   let stage = 0;
   let indexInStage = 0;
   for (;;) {
@@ -32,21 +42,33 @@ export function readResNet(graph: Graph): ResNet {
     value = read.output;
   }
   if (blocks.length === 0) {
-    const node = walker.only(value, poolNode.name);
-    throw refuse(node, "stands where the first residual block was expected");
+    throw refuse(walker.only(value, stem.layer.source), "is not supported here; expected a residual block");
   }
-  const dense = readHead(walker, value);
+  const { dense, logits } = readHead(walker, value, finalSize(input.size, stem.layer, pool, blocks));
   checkChannels(stem.layer, blocks, dense.features);
-  return { input, stem: stem.layer, pool, blocks, dense };
+  return { input: { ...input, normalisation }, stem: stem.layer, pool, blocks, dense, logits };
 }
 
-function readInput({ inputs }: Graph): ResNet["input"] {
+/** Height and width after the last block; null for an input of free size. */
+function finalSize(
+  inputSize: number | null,
+  stem: ConvLayer,
+  pool: Window | null,
+  blocks: readonly Block[],
+): number | null {
+  if (inputSize === null) return null;
+  const windows = [stem, ...blocks.flatMap(({ convs }) => convs)].map(windowOf);
+  if (pool) windows.splice(1, 0, pool);
+  return windows.reduce((size, window) => sizeAfter(size, window, 0), inputSize);
+}
+
+function readInput({ inputs }: Graph): Omit<ResNet["input"], "normalisation"> {
   const [input, ...others] = inputs;
   if (input === undefined || others.length > 0) {
     throw new CommandError(`The model has ${inputs.length} inputs; expected one image tensor [N,3,H,W].`);
   }
   const { name, type, dims } = input;
-  const [, channels, height, width] = dims;
+  const [batch, channels, height, width] = dims;
   const found = `Input "${name}" is ${type} [${dims.join(",")}]`;
   if (type !== "float32" || dims.length !== 4 || channels !== 3) {
     throw new CommandError(`${found}; expected float32 [N,3,H,W].`);
@@ -54,7 +76,14 @@ function readInput({ inputs }: Graph): ResNet["input"] {
   if (typeof height !== typeof width || (typeof height === "number" && height !== width)) {
     throw new CommandError(`${found}; expected a square image.`);
   }
-  return { name, size: typeof height === "number" && height > 0 ? height : null };
+  // 0 is a dimension without a size or a name, so it is free.
+  if (typeof batch === "number" && batch > 1) {
+    throw new CommandError(
+      `${found}: the batch size is fixed at ${batch}; expected 1 or a free one. Export the model with an example input of one image, or with a dynamic batch.`,
+    );
+  }
+  const size = typeof height === "number" && height > 0 ? height : null;
+  return { name, size, channels: "RGB" };
 }
 
 /** A stage starts with a block that halves the image, or whose shortcut has a convolution. */
@@ -70,7 +99,7 @@ function readBlock(
   readers: readonly GraphNode[],
   name: string,
 ): { block: Block; output: string } {
-  if (readers.length === 1) throw refuse(readers[0]!, "has no shortcut beside it; expected a residual block");
+  if (readers.length === 1) throw refuse(readers[0]!, "has no shortcut around it; expected a residual block");
   const [first, second, extra] = readers.map((node) => readPath(walker, node));
   if (extra)
     throw refuse(extra.start, `is a third reader of "${input}"; expected a residual branch and a shortcut`);

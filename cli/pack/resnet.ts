@@ -1,5 +1,14 @@
 /** ResNet v1 (He et al. 2015, arXiv 1512.03385) as the packer sees it, independent of the exporter. */
 
+/** One value per channel. */
+export type Triple = readonly [number, number, number];
+
+/** Per channel: factor * x + shift. */
+export interface Affine {
+  factor: Triple;
+  shift: Triple;
+}
+
 /** Window of a pooling or convolution. */
 export interface Window {
   kernel: readonly [number, number];
@@ -44,11 +53,30 @@ export interface ResNet {
     name: string;
     /** Pixels per side; null when the file leaves it free. */
     size: number | null;
+    /** What the source file does to its input before the stem, null for nothing. The network here starts with the stem. */
+    normalisation: Affine | null;
+    /** Order in which the source file takes the channels. The network here takes RGB. */
+    channels: "RGB" | "BGR";
   };
   stem: ConvLayer;
-  pool: Window;
+  /** Null in networks for small images, such as those for CIFAR-10. */
+  pool: Window | null;
   blocks: readonly Block[];
   dense: Dense;
+  /** Name of the raw logits in the source file. */
+  logits: string;
+}
+
+/** The window of a convolution. */
+export const windowOf = ({ dims: [, , height, width], strides, pads }: ConvLayer): Window => ({
+  kernel: [height, width],
+  strides,
+  pads,
+});
+
+/** Height (axis 0) or width (axis 1) after a convolution or pooling. */
+export function sizeAfter(size: number, { kernel, strides, pads }: Window, axis: 0 | 1): number {
+  return Math.floor((size + pads[axis] + pads[axis === 0 ? 2 : 3] - kernel[axis]) / strides[axis]) + 1;
 }
 
 /** Names of values in written graphs. A convolution's output has the layer's name. */
@@ -61,7 +89,13 @@ export function convolutions({ stem, blocks }: ResNet): ConvLayer[] {
   return [stem, ...blocks.flatMap(({ downsample, convs }) => (downsample ? [downsample, ...convs] : convs))];
 }
 
-/** `resnet34`, or `resnet` and the number of layers for sizes that were not published. */
-export function architecture(net: ResNet): string {
-  return `resnet${2 + net.blocks.reduce((sum, block) => sum + block.convs.length, 0)}`;
+/**
+ * `resnet34`, `wide_resnet50_2` (Zagoruyko and Komodakis 2016, arXiv 1605.07146: bottlenecks of twice the width), or
+ * `resnet` and the number of layers for sizes that were not published.
+ */
+export function architecture({ blocks }: ResNet): string {
+  const layers = 2 + blocks.reduce((sum, block) => sum + block.convs.length, 0);
+  const [inner, , outer] = blocks[0]?.convs.map(({ dims }) => dims[0]) ?? [];
+  const isWide = inner !== undefined && outer !== undefined && outer === 2 * inner;
+  return isWide ? `wide_resnet${layers}_2` : `resnet${layers}`;
 }

@@ -3,24 +3,28 @@ import type { Attribute, Graph, GraphNode, Tensor } from "../onnx/graph.ts";
 import { CommandError } from "../terminal/fail.ts";
 
 const supported =
-  "Supported is the ResNet v1 family (18, 34, 50, 101, 152) as in the ONNX model zoo (resnet*-v1-7) or as torchvision exports it.";
+  "Supported are ResNet v1 networks as in the ONNX model zoo (resnet*-v1-7) or as torchvision exports them.";
 
 type Kind = Attribute["kind"];
 type ValueOf<K extends Kind> = Extract<Attribute, { kind: K }>["value"];
 
-/** The error for an unsupported node: its name, its operator, what is wrong with it, what is supported. */
-export function refuse(node: GraphNode, problem: string): CommandError {
+/**
+ * The error for an unsupported node: its name, its operator, the problem, and what to do.
+ * @param fix A sentence. Default: what is supported.
+ */
+export function refuse(node: GraphNode, problem: string, fix = supported): CommandError {
   const op = node.domain === "" ? node.op : `${node.domain}.${node.op}`;
-  return new CommandError(`Node "${node.name}" (${op}) ${problem}. ${supported}`);
+  return new CommandError(`Node "${node.name}" (${op}) ${problem}. ${fix}`);
 }
 
-/** A simplified graph: without the Constant, Identity and Dropout nodes that exporters add. */
+/** A graph without the nodes that exporters add and that do not change a value. */
 export class Walker {
   readonly #consumers = new Map<string, GraphNode[]>();
+  readonly #shapes: ReadonlySet<string>;
   readonly graph: Graph;
 
   constructor(graph: Graph) {
-    this.graph = simplify(graph);
+    ({ graph: this.graph, shapes: this.#shapes } = simplify(graph));
     for (const node of this.graph.nodes) {
       for (const input of new Set(node.inputs)) {
         this.#consumers.set(input, [...this.consumers(input), node]);
@@ -48,11 +52,16 @@ export class Walker {
     const [node, second] = this.consumers(value);
     if (node === undefined) {
       throw new CommandError(
-        `The graph ends after "${after}"; expected a classifier that ends in Gemm. ${supported}`,
+        `The graph ends after "${after}"; expected a classifier that ends in Gemm or MatMul. ${supported}`,
       );
     }
     if (second) throw refuse(second, `reads "${value}", as "${node.name}" does; expected one reader`);
     return node;
+  }
+
+  /** Whether the value is computed from the shapes of other values alone. */
+  isShape(value: string): boolean {
+    return this.#shapes.has(value);
   }
 
   /** Whether the node has one of these ai.onnx operators. */
@@ -66,7 +75,7 @@ export class Walker {
    */
   expect(node: GraphNode, ...ops: string[]): GraphNode {
     if (this.isOp(node, ...ops)) return node;
-    throw refuse(node, `stands where ${ops.join(" or ")} was expected`);
+    throw refuse(node, `is not supported here; expected ${ops.join(" or ")}`);
   }
 
   /** Name of the node's first output. */
@@ -88,12 +97,20 @@ export class Walker {
 
   /**
    * Input number `index` as a float32 constant.
-   * @throws CommandError when it is something else.
+   * @throws CommandError when it is something else, or has a value that is not finite.
    */
   floatConstant(node: GraphNode, index: number): { dims: readonly number[]; data: Float32Array } {
     const tensor = this.constant(node, index);
-    if (tensor?.type === "float32") return tensor;
-    throw refuse(node, `has ${tensor?.type ?? "nothing"} as input ${index}; expected a float32 constant`);
+    if (tensor?.type !== "float32") {
+      throw refuse(node, `has ${tensor?.type ?? "nothing"} as input ${index}; expected a float32 constant`);
+    }
+    const at = tensor.data.findIndex((value) => !Number.isFinite(value));
+    if (at < 0) return tensor;
+    throw refuse(
+      node,
+      `reads "${node.inputs[index]}", whose element ${at} is ${tensor.data[at]}; expected finite numbers`,
+      "The training diverged or the file is damaged; export a checkpoint with finite weights.",
+    );
   }
 
   /** Value of an attribute; `fallback` when the node has none of that name and kind. */
@@ -112,26 +129,54 @@ export class Walker {
   }
 }
 
+/** ONNX's number of float32, as Cast names it. */
+const float32 = 1;
+
 /**
- * Turns Constant nodes into initialisers and removes Identity and Dropout: readers of their outputs then read their
- * inputs. torchvision's exporter shares equal biases through Identity nodes.
+ * Turns Constant nodes into initialisers and removes Identity, Dropout and casts to float32: readers of their outputs then
+ * read their inputs. torchvision's exporter shares equal biases through Identity nodes. Nodes that compute with shapes,
+ * such as those of `x.view(x.size(0), -1)`, are removed too.
+ * @returns The graph, and the names of the values that were computed from shapes.
  */
-function simplify(graph: Graph): Graph {
+function simplify(graph: Graph): { graph: Graph; shapes: Set<string> } {
   const aliases = new Map<string, string>();
   const initializers = new Map<string, Tensor>(graph.initializers);
+  const shapes = new Set<string>();
   const nodes: GraphNode[] = [];
   const resolve = (name: string) => aliases.get(name) ?? name;
   for (const node of graph.nodes) {
-    const [output] = node.outputs;
+    const [output = ""] = node.outputs;
+    const inputs = node.inputs.map(resolve);
     const constant = node.attributes.get("value");
-    if (node.op === "Constant" && output !== undefined && constant?.kind === "tensor") {
+    if (node.op === "Constant" && constant?.kind === "tensor") {
       initializers.set(output, constant.value);
-    } else if ((node.op === "Identity" || node.op === "Dropout") && output !== undefined) {
-      aliases.set(output, resolve(node.inputs[0] ?? ""));
+    } else if (computesShape(inputs, node, shapes, initializers)) {
+      shapes.add(output);
+    } else if (passesOn(node)) {
+      aliases.set(output, inputs[0] ?? "");
     } else {
-      nodes.push({ ...node, inputs: node.inputs.map(resolve) });
+      nodes.push({ ...node, inputs });
     }
   }
   const outputs = graph.outputs.map((output) => ({ ...output, name: resolve(output.name) }));
-  return { ...graph, nodes, initializers, outputs };
+  return { graph: { ...graph, nodes, initializers, outputs }, shapes };
+}
+
+/** Whether a node is Shape, or reads nothing but shapes and constants. */
+function computesShape(
+  inputs: readonly string[],
+  { op }: GraphNode,
+  shapes: ReadonlySet<string>,
+  initializers: ReadonlyMap<string, Tensor>,
+): boolean {
+  if (op === "Shape") return true;
+  return (
+    inputs.some((name) => shapes.has(name)) &&
+    inputs.every((name) => shapes.has(name) || initializers.has(name))
+  );
+}
+
+function passesOn({ op, attributes }: GraphNode): boolean {
+  if (op === "Cast") return attributes.get("to")?.value === float32;
+  return op === "Identity" || op === "Dropout";
 }

@@ -95,19 +95,12 @@ export function makeLive(bucket: PackBucket, name: string, version: string): Pro
 }
 
 /** Returns the names of the models or of the heads in the bucket. */
-export async function namesOf(
-  bucket: StoreBucket,
-  { folder }: AnyKind,
-): Promise<string[]> {
+export async function namesOf(bucket: StoreBucket, { folder }: AnyKind): Promise<string[]> {
   return (await listFolders(bucket, folder)).filter((name) => name !== headsFolder);
 }
 
 /** Builds the error for a name that is not in the bucket. */
-export function unknownName(
-  { noun }: AnyKind,
-  name: string,
-  names: readonly string[],
-): CommandError {
+export function unknownName({ noun }: AnyKind, name: string, names: readonly string[]): CommandError {
   const argument = noun === "model" ? name : "FILE";
   return new CommandError(`the bucket has no ${noun} ${name}; available: ${names.join(", ") || "none"}`, {
     fix: `push it first: npm run ${noun} -- push ${argument}`,

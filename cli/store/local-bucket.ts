@@ -27,7 +27,9 @@ export async function withLocalBucket<T>(
 ): Promise<T> {
   Object.assign(process.env, offlineEnv);
   const { bucket = bucketNameOf(readProjectConfig()), persistTo = defaultStorage } = options;
-  return withBucket({ bucket, remote: false }, { path: path.join(persistTo, "v3") }, (opened) => work(retrying(opened)));
+  return withBucket({ bucket, remote: false }, { path: path.join(persistTo, "v3") }, (opened) =>
+    work(retrying(opened)),
+  );
 }
 
 /** Attempts at one operation while another process has the storage locked. */

@@ -27,12 +27,7 @@ const maxKeysPerDelete = 1000;
  * Deletes all versions but the live one and the newest others.
  * @throws CommandError when the bucket has no such model
  */
-export async function prune(
-  bucket: StoreBucket,
-  name: string,
-  options: PruneOptions,
-  progress: Progress,
-) {
+export async function prune(bucket: StoreBucket, name: string, options: PruneOptions, progress: Progress) {
   const { live, kept, rest } = await updateCurrent(bucket, models, name, async (current) => {
     if (!current) throw unknownName(models, name, await namesOf(bucket, models));
     const live = current.version;

@@ -10,7 +10,7 @@ import { formatNumber } from "./json-file.ts";
 /** The manifest format that this code reads and writes. */
 export const manifestFormat = 1;
 /** Shards of one model. ResNet34 needs 6. Beyond this, the overhead of sessions outweighs what sharding saves. */
-const maxShards = 64;
+export const maxShards = 64;
 /** UTF-16 code units of a label or of its id. ImageNet's longest label has 121. */
 export const maxLabelChars = 256;
 
@@ -65,6 +65,8 @@ export const manifestSchema = z
       sha256,
       url: z.string().optional(),
       licence: z.string(),
+      /** Only of a file that takes BGR. The pack takes RGB: the packer reorders the weights of the first convolution. */
+      channels: z.literal("BGR").optional(),
     }),
     /** NCHW, float32. */
     input: z.strictObject({ name: z.string().min(1), shape: z.array(z.int().min(1)).length(4) }),

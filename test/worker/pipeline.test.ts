@@ -79,9 +79,10 @@ describe.sequential("the stand-in of resnet34-v1-7", () => {
   });
 
   test("is packed by its name: ImageNet's labels, licence and address in the manifest, below 56 MiB", async () => {
-    const report = await command("pack", name, "--out", out());
+    // Random weights: pack and source need not agree.
+    const report = await command("pack", name, "--out", out(), "--min-agreement", "0");
     expect(report).toMatchObject({ name, architecture: "resnet34" });
-    expect(report.predicted_heap_bytes).toBeLessThan(56 * MiB);
+    expect(report.heap_bytes).toBeLessThan(46 * MiB);
     const manifest = JSON.parse(await readFile(path.join(out(), "manifest.json"), "utf8"));
     expect(manifest).toMatchObject({
       classes: 1000,
@@ -153,7 +154,8 @@ describe.each(forms)("a small model $form", ({ classes, bytes }) => {
     const source = `${out}.onnx`;
     await writeFile(source, await bytes());
     const images = path.join(projectFolder, "examples", "images");
-    await command("pack", source, "--out", out, "--name", `small-${classes}`, "--calibrate", images);
+    const options = ["--name", `small-${classes}`, "--calibrate", images, "--min-agreement", "0"];
+    await command("pack", source, "--out", out, ...options);
     const report = await command(
       "verify",
       out,

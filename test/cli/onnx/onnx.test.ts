@@ -1,11 +1,15 @@
+import { createHash } from "node:crypto";
+import { mkdtemp, readFile, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import path from "node:path";
 import proto from "onnx-proto";
 import { describe, expect, test } from "vitest";
 import type { Graph, Tensor } from "../../../cli/onnx/graph.ts";
 import { float, int, ints } from "../../../cli/onnx/graph.ts";
-import { readOnnx } from "../../../cli/onnx/read.ts";
+import { readOnnx, readOnnxFile } from "../../../cli/onnx/read.ts";
 import { writeOnnx } from "../../../cli/onnx/write.ts";
 
-const { ModelProto, TensorProto } = proto.onnx;
+const { AttributeProto, ModelProto, TensorProto } = proto.onnx;
 
 const tensors: Record<string, Tensor> = {
   f: { type: "float32", dims: [2, 2], data: Float32Array.of(1.5, -2, 0.1, 3e-20) },
@@ -92,13 +96,13 @@ describe("ONNX files", () => {
     ],
     [
       "a tensor in another file",
-      (m) => (m.graph!.initializer![0]!.dataLocation = TensorProto.DataLocation.EXTERNAL),
-      /Tensor "f" keeps its data in another file.*without external data/,
+      (m) => Object.assign(m.graph!.initializer![0]!, externalData("weights.bin")),
+      /keeps weights in weights\.bin; expected them inside the \.onnx file.*without external data/,
     ],
     [
-      "a float16 tensor",
-      (m) => (m.graph!.initializer![0]!.dataType = TensorProto.DataType.FLOAT16),
-      /"f" has element type FLOAT16; supported are FLOAT/,
+      "a bfloat16 tensor",
+      (m) => (m.graph!.initializer![0]!.dataType = TensorProto.DataType.BFLOAT16),
+      /"f" has element type BFLOAT16; supported are FLOAT, FLOAT16/,
     ],
     [
       "a tensor that is too short for its shape",
@@ -115,6 +119,108 @@ describe("ONNX files", () => {
     ["nothing", new Uint8Array(0)],
     ["half a file", writeOnnx(graph).subarray(0, 150)],
   ])("are refused: %s", (_, bytes) => {
-    expect(() => readOnnx(bytes)).toThrow(/is not ONNX|holds no ONNX graph/);
+    expect(() => readOnnx(bytes)).toThrow(/is not an ONNX model|holds no ONNX graph/);
+  });
+});
+
+const halfs: [bits: number, value: number][] = [
+  [0x3c00, 1],
+  [0xc000, -2],
+  [0x3555, 1365 / 4096],
+  [0x7bff, 65504],
+  [0x0001, 2 ** -24],
+  [0x8000, -0],
+  [0x7c00, Number.POSITIVE_INFINITY],
+  [0x7e00, Number.NaN],
+];
+
+describe("float16", () => {
+  const float16 = TensorProto.DataType.FLOAT16;
+  const bits = Uint16Array.from(halfs, ([pattern]) => pattern);
+  const values = halfs.map(([, value]) => value);
+
+  test.each([
+    ["raw", { rawData: new Uint8Array(bits.buffer) }],
+    ["listed", { rawData: new Uint8Array(0), int32Data: Array.from(bits) }],
+  ])("weights, %s, are widened to float32 without a change of value", (_, data) => {
+    const bytes = altered((model) => {
+      Object.assign(model.graph!.initializer![0]!, { dataType: float16, dims: [bits.length], ...data });
+    });
+    const tensor = readOnnx(bytes).initializers.get("f")!;
+    expect(tensor.type).toBe("float32");
+    expect(Array.from(tensor.data as Float32Array)).toEqual(values);
+  });
+
+  test("inputs, outputs and casts become float32 too", () => {
+    const bytes = altered((model) => {
+      model.graph!.input![0]!.type!.tensorType!.elemType = float16;
+      model.graph!.node![0]!.opType = "Cast";
+      model.graph!.node![0]!.attribute = [{ name: "to", type: AttributeProto.AttributeType.INT, i: float16 }];
+    });
+    const { inputs, nodes } = readOnnx(bytes);
+    expect(inputs[0]!.type).toBe("float32");
+    expect(nodes[0]!.attributes.get("to")).toEqual(int(TensorProto.DataType.FLOAT));
+  });
+});
+
+function externalData(location: string, entries: Record<string, number> = {}) {
+  const pairs = Object.entries({ location, ...entries });
+  return {
+    dataLocation: TensorProto.DataLocation.EXTERNAL,
+    rawData: new Uint8Array(0),
+    externalData: pairs.map(([key, value]) => ({ key, value: String(value) })),
+  };
+}
+
+describe("weights in a file beside the model", () => {
+  /** A folder with the model, whose tensor f has its data in weights.bin after 8 other bytes. */
+  async function folderWith(location: string, length = 16): Promise<string> {
+    const folder = await mkdtemp(path.join(tmpdir(), "onnx-"));
+    const weights = new Uint8Array(8 + 16);
+    weights.set(new Uint8Array((tensors.f!.data as Float32Array).buffer), 8);
+    await writeFile(path.join(folder, "weights.bin"), weights);
+    const bytes = altered((model) => {
+      Object.assign(model.graph!.initializer![0]!, externalData(location, { offset: 8, length }));
+    });
+    await writeFile(path.join(folder, "model.onnx"), bytes);
+    return folder;
+  }
+
+  test("are read, and count for the model's size and hash", async () => {
+    const folder = await folderWith("weights.bin");
+    const file = path.join(folder, "model.onnx");
+    const first = await readOnnxFile(file);
+    expect(first.graph.initializers.get("f")).toEqual(tensors.f);
+    expect(first.bytes).toBe((await readFile(file)).length + 24);
+    await writeFile(path.join(folder, "weights.bin"), new Uint8Array(24));
+    expect((await readOnnxFile(file)).sha256).not.toBe(first.sha256);
+  });
+
+  test.each([
+    [
+      "a file that is missing",
+      "other.bin",
+      16,
+      /keeps its weights in .*other\.bin, which cannot be read; put/,
+    ],
+    [
+      "a file outside the folder",
+      "../weights.bin",
+      16,
+      /refers to \.\.\/weights\.bin; expected data files in/,
+    ],
+    ["an absolute path", "/etc/passwd", 16, /refers to \/etc\/passwd; expected data files in the folder/],
+    ["a file that is too short", "weights.bin", 17, /"f" needs bytes 8 to 25 of weights\.bin, which has 24/],
+  ])("are refused: %s", async (_, location, length, message) => {
+    const folder = await folderWith(location, length);
+    await expect(readOnnxFile(path.join(folder, "model.onnx"))).rejects.toThrow(message);
+  });
+
+  test("without such a file, size and hash are those of the model alone", async () => {
+    const folder = await folderWith("weights.bin");
+    const bytes = writeOnnx(graph);
+    await writeFile(path.join(folder, "model.onnx"), bytes);
+    const { sha256 } = await readOnnxFile(path.join(folder, "model.onnx"));
+    expect(sha256).toBe(createHash("sha256").update(bytes).digest("hex"));
   });
 });

@@ -1,9 +1,19 @@
 import { describe, expect, test } from "vitest";
 import { tinyBottleneckSpec, tinySpec, zooBytes, zooGraph } from "../../../bench/stand-in/zoo-onnx.ts";
+import type { Graph } from "../../../cli/onnx/graph.ts";
 import { writeOnnx } from "../../../cli/onnx/write.ts";
+import { sourceClassifier } from "../../../cli/pack/classifiers.ts";
 import { floatGraph } from "../../../cli/pack/float-graph.ts";
 import { foldBatchNorm } from "../../../cli/pack/fold.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
+import { softmax } from "../../../src/model/scores.ts";
+import {
+  withAveragePool,
+  withoutMaxPool,
+  withSigmoid,
+  withSoftmax,
+  withView,
+} from "../../support/export-forms.ts";
 import { nativeLogits, noiseTensor } from "../../support/logits.ts";
 import { torchvisionBytes, torchvisionGraph } from "../../support/torchvision-onnx.ts";
 
@@ -18,6 +28,43 @@ describe("folding BatchNorm", () => {
     });
     expect(Array.from(weight)).toEqual([1, 2, -3, -4]);
     expect(Array.from(bias)).toEqual([6.5, 7]);
+  });
+
+  test.each<[string, (graph: Graph) => Graph]>([
+    ["no max-pool, as for CIFAR-10", withoutMaxPool],
+    ["avg_pool2d over the whole map", withAveragePool(4)],
+    ["a flattening by view(x.size(0), -1)", withView],
+    ["a final Softmax, which is left out", withSoftmax],
+  ])("gives the logits of the source file: %s", async (_, change) => {
+    const graph = change(await zooGraph(tinySpec));
+    const net = readResNet(graph);
+    const { size } = tinySpec;
+    const source = await sourceClassifier({ graph, net }, size);
+    const tensor = noiseTensor(size, 1);
+    const expected = await source.logits(tensor);
+    await source.release();
+    const actual = await nativeLogits(writeOnnx(floatGraph(net, { size }).graph), tensor, size);
+    expect(Math.max(...expected)).toBeGreaterThan(0.1);
+    expect(actual.map((value, i) => Math.abs(value - expected[i]!)).every((error) => error < 1e-4)).toBe(
+      true,
+    );
+  });
+
+  test.each([
+    ["raw", (graph: Graph) => graph],
+    ["with a Sigmoid", withSigmoid],
+  ])("makes two classes of a single logit, %s, with the probabilities of its sigmoid", async (_, change) => {
+    const raw = await zooGraph({ ...tinySpec, classes: 1 });
+    const graph = change(raw);
+    const net = readResNet(graph);
+    const { size } = tinySpec;
+    const tensor = noiseTensor(size, 1);
+    const [logit = Number.NaN] = await nativeLogits(zooBytes(raw), tensor, size);
+    const logits = await nativeLogits(writeOnnx(floatGraph(net, { size }).graph), tensor, size);
+    expect(softmax(logits)[1]).toBeCloseTo(1 / (1 + Math.exp(-logit)), 5);
+    const source = await sourceClassifier({ graph, net }, size);
+    expect((await source.logits(tensor))[1]).toBeCloseTo(logit, 5);
+    await source.release();
   });
 
   test.each([

@@ -2,7 +2,7 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { classFromName, readLabels } from "../../../cli/pack/labels.ts";
+import { classesOf, classFromPath, readLabels } from "../../../cli/pack/labels.ts";
 
 async function labelsFile(text: string): Promise<string> {
   const file = path.join(await mkdtemp(path.join(tmpdir(), "labels-")), "labels.txt");
@@ -60,13 +60,14 @@ describe("labels", () => {
   });
 });
 
-describe("the class in a file name", () => {
-  const classOf = classFromName([
+describe("the class in a path", () => {
+  const labels = [
     { id: "n01534433", label: "junco, snowbird" },
     { id: "n02086240", label: "Shih-Tzu" },
     { id: "cat", label: "cat" },
     { id: "wild cat", label: "cat-like" },
-  ]);
+  ];
+  const classOf = classFromPath(labels);
   test.each([
     ["n01534433_junco.JPEG", 0],
     ["junco-12.jpg", 0],
@@ -76,7 +77,25 @@ describe("the class in a file name", () => {
     ["cat-like-3.jpg", 3],
     ["catalogue-1.jpg", null],
     ["1-cat.jpg", null],
-  ])("%s", (name, index) => {
-    expect(classOf(name)).toBe(index);
+    ["cat/IMG_0001.jpg", 2],
+    ["photos/Shih-Tzu/IMG_0001.jpg", 1],
+    ["n01534433_junco/cat-1.jpg", 0],
+    ["holiday/cat-1.jpg", 2],
+    ["holiday/IMG_0001.jpg", null],
+    ["cat/holiday/IMG_0001.jpg", null],
+  ])("%s", (path, index) => {
+    expect(classOf(path)).toBe(index);
+  });
+
+  const named = (...names: string[]) => ({ count: names.length, name: (index: number) => names[index]! });
+
+  test("is read for every image of a set", () => {
+    expect(classesOf(named("cat/1.jpg", "junco-1.jpg"), labels)).toEqual([2, 0]);
+  });
+
+  test("is missed by the image's name, with the two ways to give one", () => {
+    expect(() => classesOf(named("cat/1.jpg", "IMG_0001.jpg"), labels)).toThrow(
+      /IMG_0001\.jpg has no class; expected it in a folder named like a label, or a name .* junco\/1\.jpg or n01534433-1\.jpg/,
+    );
   });
 });

@@ -11,7 +11,8 @@ import {
 import { type Attribute, type Graph, type GraphNode, int, ints } from "../../../cli/onnx/graph.ts";
 import { readOnnx } from "../../../cli/onnx/read.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
-import { architecture, convolutions } from "../../../cli/pack/resnet.ts";
+import { architecture, type Block, convolutions } from "../../../cli/pack/resnet.ts";
+import { node, withAveragePool, withSigmoid } from "../../support/export-forms.ts";
 import { topologyText } from "../../support/topology-text.ts";
 import { torchvisionGraph } from "../../support/torchvision-onnx.ts";
 
@@ -42,6 +43,16 @@ describe("reading", () => {
     );
   });
 
+  test("tells a wide ResNet by its bottlenecks", () => {
+    const net = readResNet(zooGraphUnmeasured(tinyBottleneckSpec));
+    const wide = ({ convs, ...block }: Block): Block => ({
+      ...block,
+      convs: convs.map((conv, i) => (i < 2 ? { ...conv, dims: [2 * conv.dims[0], 1, 1, 1] } : conv)),
+    });
+    expect(architecture(net)).toBe("resnet14");
+    expect(architecture({ ...net, blocks: net.blocks.map(wide) })).toBe("wide_resnet14_2");
+  });
+
   test("keeps the stride where each exporter has it: first 1x1 in the zoo, 3x3 in torchvision", async () => {
     const strides = (graph: Graph) =>
       readResNet(graph)
@@ -56,8 +67,16 @@ describe("reading", () => {
       const graph = await torchvisionGraph({ ...tinySpec, classes: 7 }, options);
       const net = readResNet(graph);
       expect(net.dense).toMatchObject({ classes: 7, features: 16 });
-      expect(net.input).toEqual({ name: "input", size: 32 });
+      expect(net.input).toEqual({ name: "input", size: 32, normalisation: null, channels: "RGB" });
       expect(convolutions(net)).toHaveLength(10);
+    }
+  });
+
+  test("takes a batch of one image, or a free batch", () => {
+    const graph = zooGraphUnmeasured(tinySpec);
+    for (const batch of [1, 0, "N"]) {
+      const inputs = [{ ...graph.inputs[0]!, dims: [batch, 3, 32, 32] }];
+      expect(readResNet({ ...graph, inputs }).input.size).toBe(32);
     }
   });
 
@@ -78,19 +97,20 @@ function withNode(name: string, change: (node: GraphNode) => Partial<GraphNode>)
   };
 }
 
+/** The tiny network in which element 3 of a tensor has another value. */
+function withWeights(name: string, value: number): Graph {
+  const graph = zooGraphUnmeasured(tinySpec);
+  const tensor = graph.initializers.get(name)!;
+  if (tensor.type !== "float32") throw new Error(`${name} is ${tensor.type}; expected float32`);
+  tensor.data[3] = value;
+  return graph;
+}
+
 const withAttribute = (name: string, key: string, value: Attribute) =>
   withNode(name, (node) => ({ attributes: new Map(node.attributes).set(key, value) }));
 
 describe("a model that is no ResNet v1 is refused by node, operator and what is supported", () => {
   const base = zooGraphUnmeasured(tinySpec);
-  const softmax: GraphNode = {
-    name: "probabilities",
-    op: "Softmax",
-    domain: "",
-    inputs: ["resnetv16_dense0_fwd"],
-    outputs: ["p"],
-    attributes: new Map(),
-  };
   const conv = "resnetv16_stage1_conv0_fwd";
   const cases: [string, Graph, RegExp][] = [
     [
@@ -101,7 +121,7 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
     [
       "another operator after an addition",
       withNode("resnetv16_stage1_activation0", () => ({ op: "Sigmoid" })),
-      /"resnetv16_stage1_activation0" \(Sigmoid\) stands where Relu was expected/,
+      /"resnetv16_stage1_activation0" \(Sigmoid\) is not supported here; expected Relu\. Supported are ResNet v1/,
     ],
     [
       "a foreign domain",
@@ -111,12 +131,12 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
     [
       "average pooling at the start",
       withNode("resnetv16_pool0_fwd", () => ({ op: "AveragePool" })),
-      /"resnetv16_pool0_fwd" \(AveragePool\) stands where MaxPool/,
+      /"resnetv16_pool0_fwd" \(AveragePool\) is not supported here; expected MaxPool/,
     ],
     [
       "grouped convolution",
       withAttribute(conv, "group", int(2)),
-      /"resnetv16_stage1_conv0_fwd" \(Conv\) has group 2; expected 1/,
+      /"resnetv16_stage1_conv0_fwd" \(Conv\) has 2 groups, as in ResNeXt; expected 1/,
     ],
     [
       "dilated convolution",
@@ -134,12 +154,19 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
       /\(MaxPool\) has ceil_mode 1; expected 0/,
     ],
     [
-      "BatchNorm in training mode",
+      "BatchNorm in training mode, from operator set 14 on",
       withAttribute("resnetv16_batchnorm0_fwd", "training_mode", int(1)),
-      /\(BatchNormalization\) has training_mode 1; expected 0/,
+      /\(BatchNormalization\) is in training mode.*call model\.eval\(\) before the export/,
     ],
     [
-      "BatchNorm before the first convolution (v2)",
+      "BatchNorm in training mode, before operator set 14",
+      withNode("resnetv16_batchnorm0_fwd", ({ outputs }) => ({
+        outputs: [...outputs, "mean", "var", "saved_mean", "saved_var"],
+      })),
+      /\(BatchNormalization\) is in training mode.*call model\.eval\(\) before the export/,
+    ],
+    [
+      "BatchNorm of other channels before the first convolution",
       {
         ...base,
         inputs: base.inputs,
@@ -155,17 +182,32 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
           ),
         ],
       },
-      /"bn_data" \(BatchNormalization\) stands where Conv was expected/,
+      /"bn_data" \(BatchNormalization\) has 8 channels; expected 3, as its input has/,
     ],
     [
-      "a softmax at the end",
-      { ...base, nodes: [...base.nodes, softmax] },
-      /"probabilities" \(Softmax\) follows the last Gemm; expected raw logits/,
+      "a sigmoid for each of several classes",
+      withSigmoid(base),
+      /"probabilities" \(Sigmoid\) follows the 10 logits\. .*a probability of its own.*Train it with a softmax/,
+    ],
+    [
+      "another operator at the end",
+      { ...base, nodes: [...base.nodes, node("Exp", "exp", ["resnetv16_dense0_fwd"])] },
+      /"exp" \(Exp\) follows the 10 logits\. Export the model so that it ends with the logits, or with a Softmax/,
+    ],
+    [
+      "average pooling of parts of the map at the end",
+      withAveragePool(2)(base),
+      /\(AveragePool\) averages 2x2 pixels of 4x4; expected all of them\. Use adaptive average pooling to 1x1\./,
+    ],
+    [
+      "average pooling of a map of unknown size",
+      withAveragePool(4)({ ...base, inputs: [{ ...base.inputs[0]!, dims: ["N", 3, "H", "W"] }] }),
+      /averages 4x4 pixels of a size that the file leaves free; .* or export the model with a fixed input size/,
     ],
     [
       "two outputs",
       { ...base, outputs: [...base.outputs, { name: "resnetv16_pool1_fwd", type: "float32", dims: [1] }] },
-      /outputs are resnetv16_dense0_fwd, resnetv16_pool1_fwd; expected only the logits/,
+      /has 2 outputs: resnetv16_dense0_fwd, resnetv16_pool1_fwd; expected only the classes, "resnetv16_dense0_fwd"\. Export it with that output alone; in PyTorch/,
     ],
     [
       "weights from a computation",
@@ -183,6 +225,26 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
       /expected a square image/,
     ],
     [
+      "a fixed batch of eight images",
+      { ...base, inputs: [{ ...base.inputs[0]!, dims: [8, 3, 32, 32] }] },
+      /Input "data" is float32 \[8,3,32,32\]: the batch size is fixed at 8; expected 1 or a free one\. Export/,
+    ],
+    [
+      "a weight of NaN",
+      withWeights("resnetv16_stage1_conv0_weight", Number.NaN),
+      /"resnetv16_stage1_conv0_fwd" \(Conv\) reads "resnetv16_stage1_conv0_weight", whose element 3 is NaN/,
+    ],
+    [
+      "an infinite weight of the classifier",
+      withWeights("resnetv16_dense0_weight", Number.POSITIVE_INFINITY),
+      /\(Gemm\) reads "resnetv16_dense0_weight", whose element 3 is Infinity; expected finite numbers/,
+    ],
+    [
+      "a negative variance",
+      withWeights("resnetv16_batchnorm0_running_var", -1),
+      /\(BatchNormalization\) has a variance of -1 in channel 3; expected a positive one/,
+    ],
+    [
       "two inputs",
       { ...base, inputs: [...base.inputs, { name: "mask", type: "float32", dims: [1] }] },
       /has 2 inputs; expected one/,
@@ -197,7 +259,7 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
           ...base.nodes.slice(-2),
         ],
       },
-      /stands where the first residual block was expected/,
+      /is not supported here; expected a residual block/,
     ],
     [
       "a dense layer with alpha",
@@ -223,7 +285,7 @@ describe("a model that is no ResNet v1 is refused by node, operator and what is 
       ),
     };
     expect(() => readResNet(chain)).toThrow(
-      /Node "resnetv16_stage1_conv0_fwd" \(Conv\) has no shortcut beside it/,
+      /Node "resnetv16_stage1_conv0_fwd" \(Conv\) has no shortcut around it/,
     );
   });
 });

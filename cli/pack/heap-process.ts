@@ -1,0 +1,29 @@
+/** The process that measureHeap starts: receives one pack, runs it, and answers with the size of the WASM heap. */
+import { loadSession, nodeRuntime } from "./classifiers.ts";
+import type { PackFiles } from "./write-pack.ts";
+
+/** What the process sends. */
+export type HeapAnswer = { readonly heapBytes: number } | { readonly error: string };
+
+/** The second run may need more than the first; later ones do not. */
+const runs = 2;
+
+process.once("message", (pack: PackFiles) => {
+  void measure(pack)
+    .catch((error: unknown) => ({ error: reasonOf(error) }))
+    .then((answer: HeapAnswer) => process.send?.(answer));
+});
+
+/** The cause is ONNX Runtime's error, and the error itself is for clients of the Worker. */
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  return error.cause === undefined ? error.message : reasonOf(error.cause);
+}
+
+async function measure({ manifest, files }: PackFiles): Promise<HeapAnswer> {
+  const session = await loadSession(manifest, async (file) => files.get(file)!);
+  const input = new Float32Array(manifest.input.shape.reduce((product, dim) => product * dim, 1));
+  for (let run = 0; run < runs; run++) await session.run(input);
+  const runtime = await nodeRuntime();
+  return { heapBytes: runtime.heapBytes() };
+}
