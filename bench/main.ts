@@ -1,71 +1,54 @@
 /** `npm run bench`: compares this project with its alternatives, and estimates what it costs. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { Command } from "commander";
+import { Command } from "@commander-js/extra-typings";
 import { CommandError, runCommand } from "../cli/terminal/fail.ts";
 import { parseAmount, parseShare } from "../cli/terminal/options.ts";
 import { userPath } from "../cli/terminal/paths.ts";
 import { createProgress } from "../cli/terminal/progress.ts";
-import { costTable } from "./cost/cost-table.ts";
-import { unitCosts, unitCostsFromDocument } from "./cost/unit-costs.ts";
-import { defaultWorkload } from "./docs/scaling.ts";
-import { docsFolder, writeDocs } from "./docs/write-docs.ts";
-import { tableText } from "./measure/table.ts";
+import { docsFolder, tableText } from "./common/report.ts";
+import { findRun, latestRun, readRun, saveRun } from "./common/run-files.ts";
+import { costTable, defaultWorkload, unitCosts, unitCostsFromDocument } from "./cost.ts";
 import { pixelTable } from "./pixels.ts";
 import { fullPlan, quickPlan } from "./plan.ts";
-import { terminalReport } from "./report/terminal.ts";
-import type { Results } from "./results/results.ts";
-import { latestResults, readResults, saveResults } from "./results/store.ts";
-import { runBench } from "./run.ts";
+import { terminalReport, writeDocs } from "./report/documents.ts";
+import { benchRuns } from "./results.ts";
+import { type Results, runBench } from "./run.ts";
 
-interface Options {
-  quick?: boolean;
-  report?: boolean;
-  writeDocs?: boolean;
-  cost?: boolean;
-  pixels?: boolean;
-  results?: string;
-  imagesPerDay: number;
-  hitRate: number;
-  coldRate: number;
-}
+const { imagesPerDay, hitRate, coldRate } = defaultWorkload;
+const program = new Command("npm run bench --")
+  .description("Measure everything side by side; raw rounds go to bench-results/.")
+  .option("--quick", "fewer rounds, sizes and repeats: about three minutes instead of fifteen")
+  .option("--report", "print the report of the last run, without measuring")
+  .option("--write-docs", "write docs/performance.md, docs/scaling.md and docs/plots from the last full run")
+  .option("--cost", "estimate the cost of a month from the last run and Cloudflare's prices")
+  .option("--pixels", "compare the pixels of two JPEG decoders with libjpeg-turbo's; measures no time")
+  .option("--results <file>", "the run to report, instead of the last one")
+  .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
+  .option("--hit-rate <share>", "with --cost: share of requests that the cache answers", parseShare, hitRate)
+  .option(
+    "--cold-rate <share>",
+    "with --cost: share of requests that meet a fresh isolate",
+    parseShare,
+    coldRate,
+  );
 
 // A signal alone would end the process without the exit handlers, which stop the Workers.
 process.once("SIGTERM", () => process.exit(143));
 
 await runCommand(async () => {
-  const { imagesPerDay, hitRate, coldRate } = defaultWorkload;
-  const program = new Command("npm run bench --")
-    .description("Measure everything side by side; raw rounds go to bench-results/.")
-    .option("--quick", "fewer rounds, sizes and repeats: about three minutes instead of fifteen")
-    .option("--report", "print the report of the last run, without measuring")
-    .option(
-      "--write-docs",
-      "write docs/performance.md, docs/scaling.md and docs/plots from the last full run",
-    )
-    .option("--cost", "estimate the cost of a month from the last run and Cloudflare's prices")
-    .option("--pixels", "compare the pixels of two JPEG decoders with libjpeg-turbo's; measures no time")
-    .option("--results <file>", "the run to report, instead of the last one")
-    .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
-    .option(
-      "--hit-rate <share>",
-      "with --cost: share of requests that the cache answers",
-      parseShare,
-      hitRate,
-    )
-    .option(
-      "--cold-rate <share>",
-      "with --cost: share of requests that meet a fresh isolate",
-      parseShare,
-      coldRate,
-    )
-    .parse();
-  const options = program.opts<Options>();
-  if (options.cost) return printCost(options);
+  const options = program.parse().opts();
+  const chosen = options.results && readRun<Results>(benchRuns, userPath(options.results));
+  if (options.cost) {
+    const results = await (chosen || findRun<Results>(benchRuns));
+    const document = await readFile(path.join(docsFolder, "scaling.md"), "utf8").catch(() => "");
+    const costs = (results && unitCosts(results)) ?? unitCostsFromDocument(document);
+    if (costs) return console.log(tableText(costTable(options, costs)));
+    throw new CommandError("no CPU was measured yet", { fix: "measure on Linux first: npm run bench" });
+  }
   if (options.pixels) return console.log(tableText(await pixelTable()));
   if (options.report || options.writeDocs) {
-    const results = await chosenResults(options);
-    if (!results) throw new CommandError("there are no results yet", { fix: "measure first: npm run bench" });
+    const results = await (chosen || latestRun<Results>(benchRuns));
     if (options.report) console.log(terminalReport(results));
     if (options.writeDocs) console.log((await writeDocs(results)).join("\n"));
     return;
@@ -75,19 +58,6 @@ await runCommand(async () => {
     progress.update(stage, done, total),
   );
   progress.stop();
-  const file = await saveResults(results);
+  const file = await saveRun(benchRuns, results);
   console.log(`${terminalReport(results)}\n\nraw rounds: ${path.relative(".", file)}`);
 });
-
-function chosenResults({ results }: Options): Promise<Results | undefined> {
-  return results === undefined ? latestResults() : readResults(userPath(results));
-}
-
-async function printCost(options: Options): Promise<void> {
-  const results = await chosenResults(options);
-  const document = await readFile(path.join(docsFolder, "scaling.md"), "utf8").catch(() => "");
-  const costs = (results && unitCosts(results)) ?? unitCostsFromDocument(document);
-  if (!costs)
-    throw new CommandError("no CPU was measured yet", { fix: "measure on Linux first: npm run bench" });
-  console.log(tableText(costTable(options, costs)));
-}

@@ -7,42 +7,18 @@ import { projectFolder } from "../cli/store/platform-config.ts";
 import { decodeJpeg } from "../src/image/decode.ts";
 import { collectRows, type RgbImage } from "../src/image/rgb-image.ts";
 import { decodeLimits } from "../src/limits.ts";
-import type { Table } from "./measure/table.ts";
-import { writeJpeg } from "./pictures/jpeg-writer.ts";
+import { type Table, table } from "./common/report.ts";
+import { componentsOf, type Factors, writeJpeg } from "./pictures/jpeg-writer.ts";
 
-/** Sampling factors of the components. */
-const subsamplings: Readonly<Record<string, readonly (readonly [number, number])[]>> = {
-  grey: [[1, 1]],
-  "4:4:4": [
-    [1, 1],
-    [1, 1],
-    [1, 1],
-  ],
-  "4:2:2": [
-    [2, 1],
-    [1, 1],
-    [1, 1],
-  ],
-  "4:2:0": [
-    [2, 2],
-    [1, 1],
-    [1, 1],
-  ],
-  "4:4:0": [
-    [1, 2],
-    [1, 1],
-    [1, 1],
-  ],
-  "4:1:1": [
-    [4, 1],
-    [1, 1],
-    [1, 1],
-  ],
-  "4:1:0": [
-    [4, 2],
-    [1, 1],
-    [1, 1],
-  ],
+/** Sampling factors of luma, where chroma has 1x1. Grey has no chroma. */
+const lumaFactors: Readonly<Record<string, Factors>> = {
+  grey: [1, 1],
+  "4:4:4": [1, 1],
+  "4:2:2": [2, 1],
+  "4:2:0": [2, 2],
+  "4:4:0": [1, 2],
+  "4:1:1": [4, 1],
+  "4:1:0": [4, 2],
 };
 
 /** Widths and heights: whole MCUs, and parts of them. */
@@ -59,9 +35,9 @@ const decoders: Readonly<Record<string, (jpeg: Uint8Array) => RgbImage>> = {
   ours: (jpeg) => decodeJpeg(jpeg, (fullSize) => fullSize, decodeLimits, collectRows),
 };
 
-/** Levels of 255, over every value of every pixel; a photograph is one of the examples, a pattern is random blocks. */
+/** Compares every value of every pixel, in levels of 255: of photographs from the examples, and of random blocks. */
 export async function pixelTable(): Promise<Table> {
-  const rows: string[][] = [];
+  const rows: (string | number)[][] = [];
   const photographs = await examplePhotographs();
   for (const chromaSubsampling of ["4:4:4", "4:2:0"]) {
     for (const progressive of [false, true]) {
@@ -76,20 +52,16 @@ export async function pixelTable(): Promise<Table> {
       rows.push(await differencesRow(what, files));
     }
   }
-  for (const [name, factors] of Object.entries(subsamplings)) {
-    const components = factors.map(([h, v], i) => ({ id: i + 1, h, v }));
+  for (const [name, luma] of Object.entries(lumaFactors)) {
+    const components = name === "grey" ? componentsOf(luma) : componentsOf(luma, [1, 1], [1, 1]);
     const files = sizes.flatMap(([width, height]) =>
       [3, 40].map((roughness) => writeJpeg({ width, height, components, roughness })),
     );
     rows.push(await differencesRow(`patterns, ${name}`, files));
   }
   const head = Object.keys(decoders).flatMap((name) => [`${name}: mean`, "99th percentile", "largest"]);
-  return {
-    title: "Difference from libjpeg-turbo's pixels, in levels of 0 to 255",
-    head: ["files", "count", ...head],
-    rows,
-    right: [1, 2, 3, 4, 5, 6, 7],
-  };
+  const title = "Difference from libjpeg-turbo's pixels, in levels of 0 to 255";
+  return table(title, ["files", "count", ...head], rows);
 }
 
 async function examplePhotographs(): Promise<Uint8Array[]> {
@@ -102,20 +74,17 @@ async function examplePhotographs(): Promise<Uint8Array[]> {
   );
 }
 
-async function differencesRow(what: string, files: readonly Uint8Array[]): Promise<string[]> {
-  const cells: string[] = [];
+async function differencesRow(what: string, files: readonly Uint8Array[]): Promise<(string | number)[]> {
   const references = await Promise.all(files.map(libjpegPixels));
-  for (const decode of Object.values(decoders)) {
-    // Of each difference, 0 to 255: how many values have it.
-    const counts = new Float64Array(256);
-    for (const [i, jpeg] of files.entries()) {
-      const { data } = decode(jpeg);
-      const reference = references[i]!;
-      for (const [at, value] of data.entries()) counts[Math.abs(value - reference[at]!)]!++;
-    }
-    cells.push(...statistics(counts));
-  }
-  return [what, String(files.length), ...cells];
+  const cells = Object.values(decoders).flatMap((decode) => {
+    const differences = files.map((jpeg, i) =>
+      Uint8Array.from(decode(jpeg).data, (value, at) => Math.abs(value - references[i]![at]!)),
+    );
+    const sorted = Buffer.concat(differences).sort();
+    const mean = sorted.reduce((sum, difference) => sum + difference, 0) / sorted.length;
+    return [mean.toFixed(2), sorted[Math.ceil(0.99 * sorted.length) - 1]!, sorted.at(-1)!];
+  });
+  return [what, files.length, ...cells];
 }
 
 async function libjpegPixels(jpeg: Uint8Array): Promise<Uint8Array> {
@@ -123,17 +92,4 @@ async function libjpegPixels(jpeg: Uint8Array): Promise<Uint8Array> {
   const { data, info } = await decoded.toBuffer({ resolveWithObject: true });
   if (info.channels === 3) return data;
   return Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)]!);
-}
-
-/** Mean, 99th percentile and largest difference. */
-function statistics(counts: Float64Array): string[] {
-  const total = counts.reduce((sum, count) => sum + count, 0);
-  const mean = counts.reduce((sum, count, level) => sum + count * level, 0) / total;
-  let seen = 0;
-  const percentile = counts.findIndex((count) => {
-    seen += count;
-    return seen >= 0.99 * total;
-  });
-  const largest = counts.findLastIndex((count) => count > 0);
-  return [mean.toFixed(2), String(percentile), String(largest)];
 }

@@ -1,35 +1,13 @@
 /** How much a run measures. */
-
-/** The extent of a run. */
-export interface Plan {
-  readonly mode: "full" | "quick";
-  /** Fresh processes of each subject. */
-  readonly rounds: number;
-  /** Requests with the smallest picture. Larger pictures get fewer. */
-  readonly requests: number;
-  readonly requestsOfLarge: number;
-  /** Forward passes on a ready tensor. */
-  readonly runs: number;
-  /** Decodes of each photo in each round. */
-  readonly decodes: number;
-  readonly decodePhotos: readonly PictureName[];
-  /** Heights (and widths) of the model's input. */
-  readonly inputSizes: readonly number[];
-  readonly megapixels: readonly number[];
-  /** The largest image that jpeg-js decodes for comparison: it needs 170 ms and 8 MB per megapixel. */
-  readonly jpegJsMaxMegapixels: number;
-  readonly concurrency: readonly number[];
-  /** Batches at each concurrency, image size and input size. */
-  readonly growthRepeats: number;
-}
+import { fourToThree } from "./pictures/photos.ts";
 
 /** The pictures that every subject receives. */
 export const pictureSpecs = {
-  "500x375": { megapixels: undefined, progressive: false },
-  "4mp": { megapixels: 4, progressive: false },
-  "12mp": { megapixels: 12, progressive: false },
-  "24mp": { megapixels: 24, progressive: false },
-  "12mp-progressive": { megapixels: 12, progressive: true },
+  "500x375": { width: 500, height: 375, progressive: false },
+  "4mp": { ...fourToThree(4), progressive: false },
+  "12mp": { ...fourToThree(12), progressive: false },
+  "24mp": { ...fourToThree(24), progressive: false },
+  "12mp-progressive": { ...fourToThree(12), progressive: true },
 } as const;
 /** Name of a picture. */
 export type PictureName = keyof typeof pictureSpecs;
@@ -37,20 +15,30 @@ export type PictureName = keyof typeof pictureSpecs;
 export const pictureNames = Object.keys(pictureSpecs) as PictureName[];
 
 /** The plan of `npm run bench`: about a quarter of an hour. */
-export const fullPlan: Plan = {
-  mode: "full",
+export const fullPlan = {
+  mode: "full" as "full" | "quick",
+  /** Fresh processes of each subject. */
   rounds: 5,
+  /** Requests with the smallest picture, and with each larger one. */
   requests: 20,
   requestsOfLarge: 5,
+  /** Forward passes on a prepared tensor. */
   runs: 20,
+  /** Decodes of each photo in each round. */
   decodes: 3,
   decodePhotos: pictureNames,
+  /** Heights (and widths) of the model's input. */
   inputSizes: [64, 96, 128, 160, 192, 224, 256, 288, 320],
   megapixels: [0.1, 0.3, 1, 3, 6, 12, 24, 36, 50],
+  /** The largest image that jpeg-js decodes for comparison: it needs 170 ms and 8 MB per megapixel. */
   jpegJsMaxMegapixels: 24,
   concurrency: [1, 2, 4, 8, 16, 32],
+  /** Batches at each concurrency, image size and input size. */
   growthRepeats: 5,
 };
+
+/** The extent of a run. */
+export type Plan = Readonly<typeof fullPlan>;
 
 /** The plan of `--quick`: about three minutes. */
 export const quickPlan: Plan = {

@@ -2,25 +2,19 @@
  * Measures all subjects in turn, round after round. Every other round reverses the order, so that a machine that grows
  * warm or busy favours no subject.
  */
-import type { Failure } from "./results/results.ts";
-import type { Measured, Sample } from "./results/samples.ts";
+import type { Measurements } from "./metrics.ts";
+import type { Failure, Sample } from "./results.ts";
 
 /** One of the things that are compared. */
 export interface Subject {
   readonly name: string;
   /** Measures it in a fresh process. */
-  readonly measure: () => Promise<readonly Measured[]>;
-}
-
-/** What all rounds measured. */
-export interface Rounds {
-  readonly samples: readonly Sample[];
-  readonly failures: readonly Failure[];
+  readonly measure: () => Promise<Measurements>;
 }
 
 /** Returns the order of the subjects in a round. */
 export function roundOrder<T>(subjects: readonly T[], round: number): T[] {
-  return round % 2 === 0 ? [...subjects] : [...subjects].reverse();
+  return round % 2 === 0 ? [...subjects] : subjects.toReversed();
 }
 
 /** Measures all rounds. A subject that fails is reported and left out of later rounds. */
@@ -28,7 +22,7 @@ export async function measureRounds(
   subjects: readonly Subject[],
   rounds: number,
   onStep: (step: string, done: number, total: number) => void = () => {},
-): Promise<Rounds> {
+): Promise<{ samples: Sample[]; failures: Failure[] }> {
   const samples: Sample[] = [];
   const failures: Failure[] = [];
   let done = 0;
@@ -36,23 +30,15 @@ export async function measureRounds(
     for (const { name, measure } of roundOrder(subjects, round)) {
       onStep(name, done++, rounds * subjects.length);
       if (failures.some(({ what }) => what === name)) continue;
-      try {
-        const measured = await measure();
-        for (const one of measured) if (one.values.length > 0) samples.push({ subject: name, round, ...one });
-      } catch (error) {
-        failures.push({ what: name, reason: reasonOf(error) });
-      }
+      const values = await attempt(name, failures, measure);
+      if (values) samples.push({ subject: name, round, values });
     }
   }
   return { samples, failures };
 }
 
 /** Returns the result of `work`. If it fails, adds to `failures` and returns undefined. */
-export async function attempt<T>(
-  what: string,
-  failures: Failure[],
-  work: () => Promise<T>,
-): Promise<T | undefined> {
+export async function attempt<T>(what: string, failures: Failure[], work: () => Promise<T>) {
   try {
     return await work();
   } catch (error) {

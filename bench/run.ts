@@ -1,16 +1,15 @@
 /** Runs all measurements, in order. */
-
-import { measureBurst } from "./burst.ts";
-import { BenchContext } from "./context.ts";
-import { growths } from "./growth.ts";
-import { describeMachine } from "./measure/machine.ts";
-import { compareDecoders, compareLogits, measureDecoder, measureModel } from "./measure-peers.ts";
-import { measureOurs, measurePlain } from "./measure-workers.ts";
+import { describeMachine } from "./common/machine.ts";
+import { withFolder } from "./common/workers.ts";
+import { growths } from "./measure/growth.ts";
+import { measureBurst, measureSwaps } from "./measure/memory.ts";
+import { measureDecoder, measureModel, runPeer } from "./measure/peers.ts";
+import { type Bench, prepareBench } from "./measure/setup.ts";
+import { measureOurs, measurePlain } from "./measure/workers.ts";
+import { decoderNames } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
-import { type Failure, type GrowthName, type Results, resultsFormat } from "./results/results.ts";
+import { benchRuns, type Failure, type GrowthName, type Series } from "./results.ts";
 import { attempt, measureRounds, type Subject } from "./rounds.ts";
-import { decoderNames, type SubjectName } from "./subjects.ts";
-import { measureSwaps } from "./swaps.ts";
 
 /** Receives progress: `done` of `total` steps of `stage` are done. */
 type OnProgress = (stage: string, done: number, total: number) => void;
@@ -28,14 +27,17 @@ const measuredPackages = [
   "sharp",
 ] as const;
 
+/** Everything that one run measured, as it is stored. */
+export type Results = Awaited<ReturnType<typeof runBench>>;
+
 /** Measures everything that `plan` asks for. */
-export async function runBench(plan: Plan, onProgress: OnProgress): Promise<Results> {
+export async function runBench(plan: Plan, onProgress: OnProgress) {
   const startedAt = new Date();
   const machine = await describeMachine(measuredPackages);
-  let prepared = 0;
-  const context = await BenchContext.create((step) => onProgress(`prepare: ${step}`, prepared++, 4));
-  try {
-    const rounds = await measureRounds(subjectsOf(context, plan), plan.rounds, (name, done, total) =>
+  return withFolder(async (folder) => {
+    let prepared = 0;
+    const bench = await prepareBench(folder, (step) => onProgress(`prepare: ${step}`, prepared++, 4));
+    const rounds = await measureRounds(subjectsOf(bench, plan), plan.rounds, (name, done, total) =>
       onProgress(`rounds: ${name}`, done, total),
     );
     const failures: Failure[] = [...rounds.failures];
@@ -43,63 +45,64 @@ export async function runBench(plan: Plan, onProgress: OnProgress): Promise<Resu
       onProgress(what, 0, 1);
       return attempt(what, failures, work);
     };
-    const exact = await once("logits, bit for bit", () => compareLogits(context));
-    const decodeAgreement = await once("tensors of all decoders", () => compareDecoders(context));
-    const burst = await once("eight photos at once", () => measureBurst(context));
-    const swapHeapBytes = await once("hot swaps", () => measureSwaps(context, hotSwaps));
-    const growth: Results["growth"] = await growAll(context, plan, failures, onProgress);
-    const { manifest } = context.model.pack;
+    const { pack, files } = bench.model;
+    const { manifest } = pack;
+    const exact = await once("logits, bit for bit", () =>
+      runPeer("exact", { packFolder: pack.folder, file: files.int8 }),
+    );
+    // Outside the timed rounds, because jpeg-js takes long for 12 megapixels.
+    const decodeAgreement = await once("tensors of all decoders", () =>
+      runPeer("decodeAgreement", {
+        file: bench.photos["12mp"].file,
+        preprocessing: manifest.preprocessing,
+      }),
+    );
+    const burst = await once("eight photos at once", () => measureBurst(bench));
+    const swapHeapBytes = await once("hot swaps", () => measureSwaps(bench, hotSwaps));
+    const growth: Partial<Record<GrowthName, Series[]>> = {};
+    for (const [name, grow] of Object.entries(growths)) {
+      const series = await attempt(name, failures, () => grow(bench, plan, onProgress));
+      if (series) growth[name as GrowthName] = series;
+    }
     return {
-      format: resultsFormat,
+      format: benchRuns.format,
       mode: plan.mode,
+      /** ISO 8601. */
       startedAt: startedAt.toISOString(),
       seconds: (Date.now() - startedAt.getTime()) / 1000,
       machine,
-      pictures: [...context.photos.values()].map(({ file: _file, ...picture }) => picture),
+      pictures: Object.values(bench.photos).map(({ file: _file, ...picture }) => picture),
       pack: {
         name: manifest.name,
-        bytes: context.model.pack.files.reduce((sum, { bytes }) => sum + bytes, 0),
+        bytes: pack.files.reduce((sum, { bytes }) => sum + bytes, 0),
         shards: manifest.shards.length,
       },
       samples: rounds.samples,
       burst: burst ?? null,
+      /** Bytes of ORT's WASM heap after each hot swap. */
       swapHeapBytes: swapHeapBytes ?? [],
+      /** Logits of the shards compared with those of the graph in one piece. */
       exact: exact ?? null,
+      /** Mean difference of each decoder's 12-megapixel tensor from jpeg-js's, in levels of 0 to 255. */
       decodeAgreement: decodeAgreement ?? {},
       growth,
       failures,
     };
-  } finally {
-    await context.close();
-  }
+  });
 }
 
-function subjectsOf(context: BenchContext, plan: Plan): Subject[] {
-  const models: Record<Exclude<SubjectName, `decode-${string}`>, Subject["measure"]> = {
-    ours: () => measureOurs(context, plan),
-    "plain-int8": () => measurePlain(context, plan, "int8"),
-    "plain-fp32": () => measurePlain(context, plan, "fp32"),
-    tfjs: () => measureModel(context, plan, "tfjsModel", "fp32"),
-    "native-int8": () => measureModel(context, plan, "nativeModel", "int8"),
-    "native-fp32": () => measureModel(context, plan, "nativeModel", "fp32"),
-  };
+function subjectsOf(bench: Bench, plan: Plan): Subject[] {
   const decoders = decoderNames.map((decoder) => ({
     name: `decode-${decoder}`,
-    measure: () => measureDecoder(context, plan, decoder),
+    measure: () => measureDecoder(bench, plan, decoder),
   }));
-  return [...Object.entries(models).map(([name, measure]) => ({ name, measure })), ...decoders];
-}
-
-async function growAll(
-  context: BenchContext,
-  plan: Plan,
-  failures: Failure[],
-  onProgress: OnProgress,
-): Promise<Results["growth"]> {
-  const growth: { -readonly [Name in keyof Results["growth"]]: Results["growth"][Name] } = {};
-  for (const [name, grow] of Object.entries(growths)) {
-    const series = await attempt(name, failures, () => grow(context, plan, onProgress));
-    if (series) growth[name as GrowthName] = series;
-  }
-  return growth;
+  return [
+    { name: "ours", measure: () => measureOurs(bench, plan) },
+    { name: "plain-int8", measure: () => measurePlain(bench, plan, "int8") },
+    { name: "plain-fp32", measure: () => measurePlain(bench, plan, "fp32") },
+    { name: "tfjs", measure: () => measureModel(bench, plan, "tfjsModel", "fp32") },
+    { name: "native-int8", measure: () => measureModel(bench, plan, "nativeModel", "int8") },
+    { name: "native-fp32", measure: () => measureModel(bench, plan, "nativeModel", "fp32") },
+    ...decoders,
+  ];
 }

@@ -16,16 +16,16 @@ export async function exact({ packFolder, file }: { packFolder: string; file: st
   const readShard = (shard: { file: string }) => read(path.join(packFolder, shard.file));
   const sharded = await ShardedSession.load(manifest, { runtime, readShard });
   const whole = await runtime.createSession(await read(file));
+  const bits = (data: Float32Array) => new Uint32Array(data.slice().buffer);
   let [compared, different] = [0, 0];
   for (let i = 0; i < inputs; i++) {
     const input = fixedInput(manifest.preprocessing.crop).map((value) => value * (1 + i / 4));
-    const { logits } = await sharded.run(input);
+    const actual = bits((await sharded.run(input)).logits);
     const tensor = runtime.float32(input, manifest.input.shape);
-    const expected = (await whole.run({ [manifest.input.name]: tensor }))[manifest.outputs.logits]!;
-    const bits = (data: Float32Array) => new Uint32Array(data.slice().buffer);
-    const [actualBits, expectedBits] = [bits(logits), bits(expected.data as Float32Array)];
-    compared += actualBits.length;
-    different += actualBits.filter((value, j) => value !== expectedBits[j]).length;
+    const outputs = await whole.run({ [manifest.input.name]: tensor });
+    const expected = bits(outputs[manifest.outputs.logits]!.data as Float32Array);
+    compared += actual.length;
+    different += actual.filter((value, j) => value !== expected[j]).length;
   }
   return { compared, different };
 }

@@ -23,7 +23,7 @@ export default {
   async fetch(request: Request, env: Env): Promise<Response> {
     const { pathname, searchParams } = new URL(request.url);
     if (pathname === "/healthz") return Response.json({ status: "ok" });
-    if (pathname === "/heap") return Response.json({ wasm_heap_bytes: memory?.buffer.byteLength ?? 0 });
+    if (pathname === "/readyz") return Response.json({ wasm_heap_bytes: memory?.buffer.byteLength ?? 0 });
     loading ??= load(env);
     const session = await loading;
     if (pathname === "/run") return Response.json({ ms: await timeRuns(session, env, searchParams) });
@@ -54,7 +54,7 @@ async function load(env: Env): Promise<ort.InferenceSession> {
   }
 }
 
-/** Milliseconds of each of `times` forward passes on one ready tensor. */
+/** Returns the milliseconds of each of `times` forward passes on one prepared tensor. */
 async function timeRuns(
   session: ort.InferenceSession,
   env: Env,
@@ -80,7 +80,7 @@ async function classify(
   return outputs[session.outputNames.at(-1)!]!.data as Float32Array;
 }
 
-/** The middle square, by nearest neighbour, normalised, planar. */
+/** Resizes the middle square by nearest neighbour and normalises it. @returns [3, size, size] */
 function toTensor(jpeg: Uint8Array, size: number): Float32Array {
   const { width, height, data } = decode(jpeg, { useTArray: true });
   const side = Math.min(width, height) * (224 / 256);

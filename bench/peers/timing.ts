@@ -1,7 +1,7 @@
 /** Timing and memory of the subjects that run in Node. */
 import { peakResidentBytes } from "../../cli/workerd/processes.ts";
 
-/** What a runtime is measured with. */
+/** The argument of a runtime. */
 export interface ModelArgument {
   /** Path of an ONNX model. */
   readonly file: string;
@@ -11,20 +11,20 @@ export interface ModelArgument {
   readonly times: number;
 }
 
-/** What a runtime answers. */
+/** The measurements of a runtime. */
 export interface ModelAnswer {
   /** From nothing loaded to the first logits. */
   readonly coldMs: number;
   readonly runMs: readonly number[];
   readonly peakProcessBytes: number;
-  /** See metrics.logitError. */
+  /** Largest difference of any logit from onnxruntime-node's, in thousandths of their range. */
   readonly logitError?: number;
 }
 
 /** Time for which work runs before it counts: V8 optimises hot code in the background. */
 const warmUpMs = 400;
 
-/** Milliseconds of each of `times` calls, once the code is warm. */
+/** Returns the milliseconds of each of `times` calls, once the code is warm. */
 export async function timeEach(work: () => unknown, times: number): Promise<number[]> {
   const warmMs = performance.now() + warmUpMs;
   do await work();
@@ -38,12 +38,12 @@ export async function timeEach(work: () => unknown, times: number): Promise<numb
   return ms;
 }
 
-/** The largest resident size of this process in bytes. VmHWM, since maxRSS starts at the parent's size. */
+/** Returns the largest resident size of this process in bytes: VmHWM, because maxRSS starts at the parent's size. */
 export async function peakProcessBytes(): Promise<number> {
   return (await peakResidentBytes(process.pid)) ?? process.resourceUsage().maxRSS * 1024;
 }
 
-/** A fixed tensor in the range of normalised pixels. @returns [3 * size * size] */
+/** Makes a fixed tensor in the range of normalised pixels. @returns [3 * size * size] */
 export function fixedInput(size: number): Float32Array {
   return Float32Array.from(
     { length: 3 * size * size },

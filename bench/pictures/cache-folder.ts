@@ -1,6 +1,7 @@
-/** Keeps files between runs that take long to make. They are under node_modules, so a fresh install deletes them. */
+/** Keeps files that take long to make between runs. They are under node_modules, so a fresh install deletes them. */
 import { createHash } from "node:crypto";
-import { access, mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
 import { projectFolder } from "../../cli/store/platform-config.ts";
 
@@ -27,13 +28,9 @@ export async function cacheFolder(kind: string, sources: readonly string[]): Pro
   return path.join(cacheRoot, name);
 }
 
-/** Makes a file that does not exist yet, under a temporary name first, so that an interrupted run leaves no half file. */
+/** Makes a file unless it exists. It gets its name last, so that an interrupted run leaves no incomplete file. */
 export async function madeOnce(file: string, make: (temporary: string) => Promise<void>): Promise<string> {
-  const there = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (there) return file;
+  if (existsSync(file)) return file;
   const temporary = `${file}.${process.pid}`;
   await make(temporary);
   await rename(temporary, file);

@@ -3,6 +3,9 @@
  * ids, Adobe segments. The coefficients come from a seed and depend on the component only, never on the structure.
  */
 
+/** Horizontal and vertical sampling factor of a component. */
+export type Factors = readonly [h: number, v: number];
+
 /** Structure of a JPEG. */
 export interface JpegSpec {
   width: number;
@@ -31,6 +34,11 @@ const acSymbols = [
   ...Array.from({ length: 16 * 7 }, (_, i) => (Math.floor(i / 7) << 4) | ((i % 7) + 1)),
 ];
 
+/** Returns components with these sampling factors and the ids 1, 2, ... */
+export function componentsOf(...factors: readonly Factors[]): JpegSpec["components"] {
+  return factors.map(([h, v], i) => ({ id: i + 1, h, v }));
+}
+
 /** Writes a JPEG. */
 export function writeJpeg(spec: JpegSpec): Uint8Array {
   const { components, restartInterval = 0, quantisation = 8 } = spec;
@@ -58,7 +66,7 @@ export function writeJpeg(spec: JpegSpec): Uint8Array {
   ]);
 }
 
-/** Bytes of one segment: marker, length, body. */
+/** Returns the bytes of one segment: marker, length, body. */
 export function segment(marker: number, body: number[]): number[] {
   return [0xff, marker, (body.length + 2) >> 8, (body.length + 2) & 255, ...body];
 }
@@ -68,7 +76,7 @@ function frameHeader({ width, height, components }: JpegSpec): number[] {
   return [8, ...size, components.length, ...components.flatMap((c) => [c.id, (c.h << 4) | c.v, 0])];
 }
 
-/** Numbers of codes of 1 to 16 bits: `count` of `bits` bits. */
+/** Returns how many codes have 1 to 16 bits: `count` of them have `bits` bits. */
 function codeCounts(bits: number, count: number): number[] {
   return Array.from({ length: 16 }, (_, i) => (i + 1 === bits ? count : 0));
 }
@@ -100,7 +108,7 @@ function blockReader({ width, height, components, roughness = 40 }: JpegSpec): (
   };
 }
 
-/** Positions in reading order. */
+/** Returns positions in reading order. */
 function grid(columns: number, rows: number): (readonly [x: number, y: number])[] {
   return Array.from({ length: columns * rows }, (_, i) => [i % columns, Math.floor(i / columns)] as const);
 }
@@ -109,9 +117,8 @@ function entropyCode(units: Coded[][], restartInterval: number): number[] {
   const out: number[] = [];
   let bits = "";
   const flush = () => {
-    bits = bits.padEnd(Math.ceil(bits.length / 8) * 8, "1");
-    for (let i = 0; i < bits.length; i += 8) {
-      const byte = Number.parseInt(bits.slice(i, i + 8), 2);
+    for (const part of bits.match(/.{1,8}/g) ?? []) {
+      const byte = Number.parseInt(part.padEnd(8, "1"), 2);
       out.push(byte, ...(byte === 0xff ? [0] : []));
     }
     bits = "";
@@ -147,7 +154,7 @@ function extra(value: number): string {
   return size === 0 ? "" : binary(value > 0 ? value : value + (1 << size) - 1, size);
 }
 
-/** Per block a DC value and up to five non-zero low AC values, in quantised units: a bounded random walk. */
+/** Makes a bounded random walk: per block a DC value and up to five non-zero low AC values, in quantised units. */
 function coefficients(seed: number, count: number, roughness: number): Block[] {
   let state = seed * 2654435761;
   const random = (range: number) => {

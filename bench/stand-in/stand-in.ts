@@ -9,56 +9,50 @@ import type { Graph } from "../../cli/onnx/graph.ts";
 import { readOnnx } from "../../cli/onnx/read.ts";
 import { writeOnnx } from "../../cli/onnx/write.ts";
 import { packModel } from "../../cli/pack/pack.ts";
-import { type LocalPack, readLocalPack } from "../../cli/store/local-pack.ts";
+import { readLocalPack } from "../../cli/store/local-pack.ts";
 import { projectFolder } from "../../cli/store/platform-config.ts";
 import { cacheFolder, madeOnce } from "../pictures/cache-folder.ts";
-import { joinShards } from "./join-shards.ts";
 import { zooBytes, zooGraph, zooSpecs } from "./zoo-onnx.ts";
-
-/** The files of the network for one input size. */
-export interface StandIn {
-  /** The pack, int8 in shards. */
-  readonly pack: LocalPack;
-  /** The same int8 graph in one file. */
-  readonly int8File: string;
-  /** The float32 model, as the zoo has it. */
-  readonly fp32File: string;
-}
 
 /** A change in one of these folders makes the files again. */
 const sources = ["cli/onnx", "cli/pack", "bench/stand-in", "examples/images"];
 
 /** Makes the files at the first use, in about ten seconds. @param size height and width of the input */
-export async function standIn(size = 224): Promise<StandIn> {
+export async function standIn(size = 224) {
   const folder = await cacheFolder("models", sources);
-  const fp32File = await madeOnce(path.join(folder, "resnet34-224.onnx"), async (file) => {
+  const zoo = await madeOnce(path.join(folder, "resnet34-224.onnx"), async (file) => {
     await writeFile(file, zooBytes(await zooGraph(zooSpecs.resnet34)));
   });
-  const sized = size === 224 ? fp32File : await resizedInput(folder, fp32File, size);
   const name = `resnet34-${size}`;
-  const packFolder = path.join(folder, name);
-  if (!existsSync(packFolder)) await makePack(sized, packFolder, name);
-  const pack = await readLocalPack(packFolder);
-  const int8File = await madeOnce(path.join(folder, `${name}-int8.onnx`), async (file) => {
-    const shards: Graph[] = [];
-    for (const shard of pack.manifest.shards)
-      shards.push(readOnnx(await readFile(path.join(packFolder, shard.file))));
-    await writeFile(file, writeOnnx(joinShards(shards)));
-  });
-  return { pack, int8File, fp32File: sized };
-}
-
-/** The same weights with another input size. Only the declared shape of the input differs. */
-async function resizedInput(folder: string, fp32File: string, size: number): Promise<string> {
-  return madeOnce(path.join(folder, `resnet34-${size}.onnx`), async (file) => {
-    const graph = readOnnx(await readFile(fp32File));
+  // The same weights. Only the declared shape of the input differs.
+  const fp32 = await madeOnce(path.join(folder, `${name}.onnx`), async (file) => {
+    const graph = readOnnx(await readFile(zoo));
     const inputs = graph.inputs.map((input) => ({ ...input, dims: ["N", 3, size, size] }));
     await writeFile(file, zooBytes({ ...graph, inputs }));
   });
+  const packFolder = path.join(folder, name);
+  if (!existsSync(packFolder)) {
+    // Few pictures are enough: the calibrated ranges do not change how long a forward pass takes.
+    const calibrateDir = path.join(projectFolder, "examples", "images");
+    await packModel({ file: fp32, out: packFolder, name, precision: "int8", calibrateDir, allowLarge: true });
+  }
+  const pack = await readLocalPack(packFolder);
+  const int8 = await madeOnce(path.join(folder, `${name}-int8.onnx`), async (file) => {
+    const shards = pack.manifest.shards.map((shard) => readFile(path.join(packFolder, shard.file)));
+    await writeFile(file, writeOnnx(joinShards((await Promise.all(shards)).map((shard) => readOnnx(shard)))));
+  });
+  // The pack, int8 in shards; the int8 graph in one file, and the float32 model as the zoo has it.
+  return { pack, files: { int8, fp32 } };
 }
 
-/** Calibrates with few pictures: the ranges do not change how long a forward pass takes. */
-async function makePack(file: string, out: string, name: string): Promise<void> {
-  const pictures = path.join(projectFolder, "examples", "images");
-  await packModel({ file, out, name, precision: "int8", calibrateDir: pictures, allowLarge: true });
+/** Joins a pack's shards, in their order, to the one graph from which they were cut. @throws Error for no shards */
+export function joinShards(shards: readonly Graph[]): Graph {
+  const [first, last] = [shards[0], shards.at(-1)];
+  if (!first || !last) throw new Error("there are no shards to join");
+  return {
+    ...first,
+    nodes: shards.flatMap(({ nodes }) => nodes),
+    initializers: new Map(shards.flatMap(({ initializers }) => [...initializers])),
+    outputs: last.outputs,
+  };
 }

@@ -1,7 +1,9 @@
-/** Writes an ONNX file in exactly the topology of the model zoo's resnet*-v1-7, with random weights. */
+/** Makes a graph in exactly the topology of the model zoo's resnet*-v1-7, with random weights. */
 import {
   type Attribute,
+  elementCount,
   float,
+  floats,
   type Graph,
   type GraphNode,
   int,
@@ -10,7 +12,7 @@ import {
 } from "../../cli/onnx/graph.ts";
 import { writeOnnx } from "../../cli/onnx/write.ts";
 import { Random } from "../../cli/pack/random.ts";
-import { measureBatchNorm, type Role, randomTensor } from "./random-resnet-onnx.ts";
+import { measureBatchNorm } from "./batch-norm.ts";
 
 /** The dimensions of a ResNet v1. */
 export interface ZooSpec {
@@ -64,156 +66,126 @@ export function zooBytes(graph: Graph): Uint8Array {
 
 /** Makes the graph, with BatchNorm statistics from a forward pass. */
 export async function zooGraph(spec: ZooSpec): Promise<Graph> {
-  const { graph, initializers } = new ZooWriter(spec).write();
-  await measureBatchNorm(graph, initializers, spec.size);
-  return graph;
+  return measureBatchNorm(zooGraphUnmeasured(spec), spec.size);
+}
+
+/**
+ * Initial values of each kind of parameter. Weights follow He et al. 2015 (arXiv 1502.01852): zero mean, variance
+ * 2 / fan-in. Gamma and beta resemble trained ones.
+ */
+const initialValues = {
+  weight: (random: Random, fanIn: number) => Math.sqrt(2 / fanIn) * random.normal(),
+  bias: (random: Random) => 0.1 * random.normal(),
+  gamma: (random: Random) => random.between(0.4, 1.2),
+  beta: (random: Random) => 0.25 * random.normal(),
+  running_mean: () => 0,
+  running_var: () => 1,
+} as const;
+
+/** A convolution. Its padding is half of the kernel. */
+interface Convolution {
+  readonly outputs: number;
+  readonly inputs: number;
+  /** Height and width, odd. */
+  readonly kernel: number;
+  readonly stride: number;
+  readonly bias?: boolean;
 }
 
 /** Makes the graph with BatchNorm statistics of mean 0 and variance 1. That is quick, but activations explode. */
 export function zooGraphUnmeasured(spec: ZooSpec): Graph {
-  return new ZooWriter(spec).write().graph;
-}
+  const { prefix, channels, classes, size } = spec;
+  const random = new Random(spec.seed);
+  const nodes: GraphNode[] = [];
+  const initializers = new Map<string, Tensor>();
 
-class ZooWriter {
-  readonly #spec: ZooSpec;
-  readonly #random: Random;
-  readonly #nodes: GraphNode[] = [];
-  readonly #initializers = new Map<string, Tensor>();
-  /** Numbers of the next convolution and Relu in the current name scope. */
-  #convs = 0;
-  #relus = 0;
-
-  constructor(spec: ZooSpec) {
-    this.#spec = spec;
-    this.#random = new Random(spec.seed);
-  }
-
-  write(): { graph: Graph; initializers: Map<string, Tensor> } {
-    const { prefix, blocks, channels, classes, size, flatten } = this.#spec;
-    const [stem = 64] = channels;
-    let x = this.#convNorm(prefix, 0, "data", [stem, 3, 7, 7], { stride: 2, pad: 3, bias: false });
-    x = this.#node("Relu", `${prefix}_relu0_fwd`, [x]);
-    x = this.#node("MaxPool", `${prefix}_pool0_fwd`, [x], {
-      kernel_shape: ints(3, 3),
-      pads: ints(1, 1, 1, 1),
-      strides: ints(2, 2),
-    });
-    let inputs = stem;
-    blocks.forEach((count, stage) => {
-      [this.#convs, this.#relus] = [0, 0];
-      for (let block = 0; block < count; block++) {
-        x = this.#block(
-          `${prefix}_stage${stage + 1}`,
-          block,
-          x,
-          inputs,
-          channels[stage + 1]!,
-          stage > 0 && block === 0 ? 2 : 1,
-        );
-        inputs = channels[stage + 1]!;
-      }
-    });
-    x = this.#node("GlobalAveragePool", `${prefix}_pool1_fwd`, [x]);
-    x = this.#node("Flatten", flatten, [x]);
-    const dense = `${prefix}_dense0`;
-    const weight = this.#draw(`${dense}_weight`, "weight", [classes, inputs]);
-    const bias = this.#draw(`${dense}_bias`, "bias", [classes]);
-    const output = this.#node("Gemm", `${dense}_fwd`, [x, weight, bias], {
-      alpha: float(1),
-      beta: float(1),
-      transA: int(0),
-      transB: int(1),
-    });
-    const graph: Graph = {
-      name: "mxnet_converted_model",
-      opset: 8,
-      nodes: this.#nodes,
-      initializers: this.#initializers,
-      inputs: [{ name: "data", type: "float32", dims: ["N", 3, size, size] }],
-      outputs: [{ name: output, type: "float32", dims: ["N", classes] }],
-    };
-    return { graph, initializers: this.#initializers };
-  }
-
-  /** Writes one residual block. The projection's number follows those of the branch, but its nodes come first. */
-  #block(scope: string, index: number, x: string, inputs: number, outputs: number, stride: number): string {
-    const first = this.#convs;
-    const inner = outputs / 4;
-    const shapes: [dims: number[], options: ConvOptions][] = this.#spec.bottleneck
-      ? [
-          [[inner, inputs, 1, 1], { stride, pad: 0, bias: true }],
-          [[inner, inner, 3, 3], { stride: 1, pad: 1, bias: false }],
-          [[outputs, inner, 1, 1], { stride: 1, pad: 0, bias: true }],
-        ]
-      : [
-          [[outputs, inputs, 3, 3], { stride, pad: 1, bias: false }],
-          [[outputs, outputs, 3, 3], { stride: 1, pad: 1, bias: false }],
-        ];
-    this.#convs += shapes.length;
-    let shortcut = x;
-    if (inputs !== outputs || stride !== 1) {
-      shortcut = this.#convNorm(scope, this.#convs++, x, [outputs, inputs, 1, 1], {
-        stride,
-        pad: 0,
-        bias: false,
-      });
-    }
-    let branch = x;
-    shapes.forEach(([dims, options], i) => {
-      branch = this.#convNorm(scope, first + i, branch, dims, options);
-      if (i < shapes.length - 1) branch = this.#node("Relu", `${scope}_relu${this.#relus++}_fwd`, [branch]);
-    });
-    const sum = this.#node("Add", `${scope}__plus${index}`, [shortcut, branch]);
-    return this.#node("Relu", `${scope}_activation${index}`, [sum]);
-  }
-
-  #convNorm(scope: string, number: number, x: string, dims: number[], options: ConvOptions): string {
-    const [outputs = 0, , height = 1, width = 1] = dims;
-    const { stride, pad, bias } = options;
+  /** Adds a node with one output, which has the node's name. */
+  const node = (
+    op: string,
+    name: string,
+    inputs: readonly string[],
+    attributes: Readonly<Record<string, Attribute>> = {},
+  ): string => {
+    const entries = new Map(Object.entries(attributes));
+    nodes.push({ name, op, domain: "", inputs, outputs: [name], attributes: entries });
+    return name;
+  };
+  /** Adds a parameter of a layer. */
+  const parameter = (layer: string, kind: keyof typeof initialValues, ...dims: number[]): string => {
+    const name = `${layer}_${kind}`;
+    const length = elementCount(dims);
+    const fanIn = length / dims[0]!;
+    const values = Float32Array.from({ length }, () => initialValues[kind](random, fanIn));
+    initializers.set(name, floats(dims, values));
+    return name;
+  };
+  /** Adds a convolution and its BatchNorm. */
+  const convolve = (scope: string, number: number, x: string, convolution: Convolution): string => {
+    const { outputs, inputs, kernel, stride, bias } = convolution;
+    const pad = (kernel - 1) / 2;
     const conv = `${scope}_conv${number}`;
-    const inputs = [x, this.#draw(`${conv}_weight`, "weight", dims)];
-    if (bias) inputs.push(this.#draw(`${conv}_bias`, "bias", [outputs]));
-    const convolved = this.#node("Conv", `${conv}_fwd`, inputs, {
+    const weights = [parameter(conv, "weight", outputs, inputs, kernel, kernel)];
+    if (bias) weights.push(parameter(conv, "bias", outputs));
+    const convolved = node("Conv", `${conv}_fwd`, [x, ...weights], {
       dilations: ints(1, 1),
       group: int(1),
-      kernel_shape: ints(height, width),
+      kernel_shape: ints(kernel, kernel),
       pads: ints(pad, pad, pad, pad),
       strides: ints(stride, stride),
     });
     const norm = `${scope}_batchnorm${number}`;
-    const statistics = [
-      this.#draw(`${norm}_gamma`, "gamma", [outputs]),
-      this.#draw(`${norm}_beta`, "beta", [outputs]),
-      this.#draw(`${norm}_running_mean`, "mean", [outputs]),
-      this.#draw(`${norm}_running_var`, "variance", [outputs]),
-    ];
-    return this.#node("BatchNormalization", `${norm}_fwd`, [convolved, ...statistics], {
+    const kinds = ["gamma", "beta", "running_mean", "running_var"] as const;
+    const statistics = kinds.map((kind) => parameter(norm, kind, outputs));
+    return node("BatchNormalization", `${norm}_fwd`, [convolved, ...statistics], {
       epsilon: float(Math.fround(1e-5)),
       momentum: float(Math.fround(0.9)),
       spatial: int(1),
     });
-  }
+  };
 
-  #draw(name: string, role: Role, dims: number[]): string {
-    this.#initializers.set(name, randomTensor(this.#random, role, dims));
-    return name;
+  let [inputs = 64] = channels;
+  let x = convolve(prefix, 0, "data", { outputs: inputs, inputs: 3, kernel: 7, stride: 2 });
+  x = node("Relu", `${prefix}_relu0_fwd`, [x]);
+  const window = { kernel_shape: ints(3, 3), pads: ints(1, 1, 1, 1), strides: ints(2, 2) };
+  x = node("MaxPool", `${prefix}_pool0_fwd`, [x], window);
+  for (const [stage, blocks] of spec.blocks.entries()) {
+    const scope = `${prefix}_stage${stage + 1}`;
+    const outputs = channels[stage + 1]!;
+    const inner = outputs / 4;
+    const kernels = spec.bottleneck ? [1, 3, 1] : [3, 3];
+    const widths = spec.bottleneck ? [inner, inner, outputs] : [outputs, outputs];
+    let [convs, relus] = [0, 0];
+    for (let block = 0; block < blocks; block++) {
+      const stride = stage > 0 && block === 0 ? 2 : 1;
+      // The projection's number follows those of the branch, but its nodes come first.
+      const first = convs;
+      convs += kernels.length;
+      let shortcut = x;
+      if (inputs !== outputs || stride !== 1) {
+        shortcut = convolve(scope, convs++, x, { outputs, inputs, kernel: 1, stride });
+      }
+      for (const [i, kernel] of kernels.entries()) {
+        if (i > 0) x = node("Relu", `${scope}_relu${relus++}_fwd`, [x]);
+        const step = { kernel, stride: i === 0 ? stride : 1, bias: kernel === 1 };
+        x = convolve(scope, first + i, x, { ...step, outputs: widths[i]!, inputs });
+        inputs = widths[i]!;
+      }
+      x = node("Add", `${scope}__plus${block}`, [shortcut, x]);
+      x = node("Relu", `${scope}_activation${block}`, [x]);
+    }
   }
-
-  #node(op: string, name: string, inputs: string[], attributes: Record<string, Attribute> = {}): string {
-    this.#nodes.push({
-      name,
-      op,
-      domain: "",
-      inputs,
-      outputs: [name],
-      attributes: new Map(Object.entries(attributes)),
-    });
-    return name;
-  }
-}
-
-interface ConvOptions {
-  stride: number;
-  pad: number;
-  bias: boolean;
+  x = node("GlobalAveragePool", `${prefix}_pool1_fwd`, [x]);
+  x = node("Flatten", spec.flatten, [x]);
+  const dense = `${prefix}_dense0`;
+  const weights = [parameter(dense, "weight", classes, inputs), parameter(dense, "bias", classes)];
+  const scale = { alpha: float(1), beta: float(1), transA: int(0), transB: int(1) };
+  x = node("Gemm", `${dense}_fwd`, [x, ...weights], scale);
+  return {
+    name: "mxnet_converted_model",
+    opset: 8,
+    nodes,
+    initializers,
+    inputs: [{ name: "data", type: "float32", dims: ["N", 3, size, size] }],
+    outputs: [{ name: x, type: "float32", dims: ["N", classes] }],
+  };
 }

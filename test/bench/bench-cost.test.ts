@@ -5,9 +5,15 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { costTable, sensitivityTable } from "../../bench/cost/cost-table.ts";
-import { averageCpuMs, estimateMonth, type UnitCosts } from "../../bench/cost/estimate.ts";
-import { unitCosts, unitCostsComment, unitCostsFromDocument } from "../../bench/cost/unit-costs.ts";
+import {
+  costTable,
+  estimateMonth,
+  sensitivityTable,
+  type UnitCosts,
+  unitCosts,
+  unitCostsComment,
+  unitCostsFromDocument,
+} from "../../bench/cost.ts";
 import { projectFolder } from "../../cli/store/platform-config.ts";
 import { parseAmount } from "../../cli/terminal/options.ts";
 import { passing } from "./bench-fixture.ts";
@@ -49,9 +55,9 @@ describe("a month", () => {
   });
 
   test("hits are of warm requests; a cold one loads whatever it asks for", () => {
-    expect(averageCpuMs({ imagesPerDay: 1, hitRate: 1, coldRate: 0 }, costs)).toBe(2);
-    expect(averageCpuMs({ imagesPerDay: 1, hitRate: 0.5, coldRate: 0 }, costs)).toBe(51);
-    expect(averageCpuMs({ imagesPerDay: 1, hitRate: 1, coldRate: 1 }, costs)).toBe(1000);
+    expect(estimateMonth({ imagesPerDay: 1, hitRate: 1, coldRate: 0 }, costs).averageCpuMs).toBe(2);
+    expect(estimateMonth({ imagesPerDay: 1, hitRate: 0.5, coldRate: 0 }, costs).averageCpuMs).toBe(51);
+    expect(estimateMonth({ imagesPerDay: 1, hitRate: 1, coldRate: 1 }, costs).averageCpuMs).toBe(1000);
   });
 });
 
@@ -61,7 +67,10 @@ describe("unit costs", () => {
   });
 
   test("are missing where CPU was not measured, instead of nothing", () => {
-    const samples = passing.samples.filter(({ metric }) => !metric.startsWith("cpu:"));
+    const samples = passing.samples.map(({ values, ...sample }) => {
+      const kept = Object.entries(values).filter(([metric]) => !metric.startsWith("cpu:"));
+      return { ...sample, values: Object.fromEntries(kept) };
+    });
     expect(unitCosts({ ...passing, samples })).toBeUndefined();
     expect(unitCosts(passing, "24mp")).toBeUndefined();
   });

@@ -1,23 +1,21 @@
 /** Results of a run that never was: every figure just within its bar, so that a test can push one over. */
-import type { Results } from "../../bench/results/results.ts";
-import type { Sample, Unit } from "../../bench/results/samples.ts";
-import { metrics } from "../../bench/subjects.ts";
+import type { Metric } from "../../bench/metrics.ts";
+import type { Sample } from "../../bench/results.ts";
+import type { Results } from "../../bench/run.ts";
 
 const MiB = 2 ** 20;
 
 /** The same values in each of three rounds, the middle value being `median`. */
-export function rounds(subject: string, metric: string, unit: Unit, median: number): Sample[] {
+export function rounds(subject: string, metric: Metric, median: number): Sample[] {
   return [0, 1, 2].map((round) => ({
     subject,
-    metric,
-    unit,
     round,
-    values: [median * 0.9, median, median * 3],
+    values: { [metric]: [median * 0.9, median, median * 3] },
   }));
 }
 
 export const passing: Results = {
-  format: 1,
+  format: 2,
   mode: "full",
   startedAt: "2026-11-24T06:30:00.000Z",
   seconds: 600,
@@ -30,23 +28,23 @@ export const passing: Results = {
     versions: { node: "22.0.0" },
     commit: "abc",
   },
-  pictures: [{ name: "500x375", width: 500, height: 375, progressive: false, bytes: 53_000 }],
+  pictures: [{ name: "500x375", width: 500, height: 375, progressive: false, scene: "ship", bytes: 53_000 }],
   pack: { name: "resnet34-224", bytes: 22e6, shards: 5 },
   samples: [
-    ...rounds("ours", metrics.wasmHeap, "bytes", 56 * MiB),
-    ...rounds("ours", metrics.warm("500x375"), "ms", 125),
-    ...rounds("ours", metrics.cold, "ms", 700),
-    ...rounds("ours", metrics.hit, "ms", 12),
-    ...rounds("ours", metrics.head("miss", "head"), "ms", 126),
-    ...rounds("ours", metrics.head("miss", "plain"), "ms", 120),
-    ...rounds("ours", metrics.warmCpu("500x375"), "ms", 100),
-    ...rounds("ours", metrics.hitCpu, "ms", 2),
-    ...rounds("ours", metrics.coldCpu, "ms", 900),
-    ...rounds("ours", metrics.r2Reads, "count", 8),
-    ...rounds("plain-int8", metrics.run, "ms", 100),
-    ...rounds("plain-int8", metrics.cold, "ms", 1000),
-    ...rounds("decode-ours", metrics.tensor("12mp"), "ms", 40),
-    ...rounds("decode-jpeg-js", metrics.decode("12mp"), "ms", 500),
+    ...rounds("ours", "heap:wasm", 56 * MiB),
+    ...rounds("ours", "warm:500x375", 125),
+    ...rounds("ours", "cold", 700),
+    ...rounds("ours", "hit", 12),
+    ...rounds("ours", "head:miss", 126),
+    ...rounds("ours", "plain:miss", 120),
+    ...rounds("ours", "cpu:500x375", 100),
+    ...rounds("ours", "cpu:hit", 2),
+    ...rounds("ours", "cpu:cold", 900),
+    ...rounds("ours", "r2-reads", 8),
+    ...rounds("plain-int8", "run", 100),
+    ...rounds("plain-int8", "cold", 1000),
+    ...rounds("decode-ours", "tensor:12mp", 40),
+    ...rounds("decode-jpeg-js", "decode:12mp", 500),
   ],
   burst: {
     photos: [{ name: "ship, 12 MP", bytes: 3e6 }],
@@ -110,8 +108,13 @@ export const passing: Results = {
   failures: [],
 };
 
+/** Replaces the values of a metric. */
 export function withSamples(results: Results, samples: readonly Sample[]): Results {
-  const replaced = new Set(samples.map(({ subject, metric }) => `${subject} ${metric}`));
-  const kept = results.samples.filter(({ subject, metric }) => !replaced.has(`${subject} ${metric}`));
+  const replaced = new Set(
+    samples.flatMap(({ subject, values }) => Object.keys(values).map((metric) => `${subject} ${metric}`)),
+  );
+  const kept = results.samples.filter(
+    ({ subject, values }) => !Object.keys(values).some((metric) => replaced.has(`${subject} ${metric}`)),
+  );
   return { ...results, samples: [...kept, ...samples] };
 }

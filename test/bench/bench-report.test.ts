@@ -4,15 +4,16 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { performanceDocument } from "../../bench/docs/performance.ts";
-import { scalingDocument } from "../../bench/docs/scaling.ts";
-import { writeDocs } from "../../bench/docs/write-docs.ts";
-import { tableMarkdown } from "../../bench/measure/markdown.ts";
-import { plots } from "../../bench/report/plots.ts";
+import { tableMarkdown } from "../../bench/common/report.ts";
+import { plots } from "../../bench/report/charts.ts";
+import {
+  performanceDocument,
+  scalingDocument,
+  terminalReport,
+  unfairness,
+  writeDocs,
+} from "../../bench/report/documents.ts";
 import { decoderTable, figureTable, headTable, modelTable } from "../../bench/report/tables.ts";
-import { terminalReport } from "../../bench/report/terminal.ts";
-import { unfairness } from "../../bench/report/unfair.ts";
-import { metrics } from "../../bench/subjects.ts";
 import { type LineChart, lineSheet, logTicks } from "../../cli/plot/charts.ts";
 import { numberText } from "../../cli/plot/format.ts";
 import { passing, rounds, withSamples } from "./bench-fixture.ts";
@@ -159,7 +160,7 @@ describe("tables", () => {
   });
 
   test("each figure has its verdict, its value and its bar", () => {
-    const missing = withSamples(passing, rounds("ours", metrics.cold, "ms", 900));
+    const missing = withSamples(passing, rounds("ours", "cold", 900));
     const rows = figureTable(missing).rows;
     expect(rows.map(([verdict]) => verdict).filter((verdict) => verdict === "miss")).toHaveLength(1);
     expect(rows[4]).toEqual([
@@ -172,7 +173,7 @@ describe("tables", () => {
   });
 
   test("as Markdown their cells stay cells", () => {
-    const table = { title: "t", head: ["a", "b"], rows: [["x | y", "1"]], right: [1] };
+    const table = { title: "t", head: ["a", "b"], rows: [["x | y", "1"]], note: "" };
     expect(tableMarkdown(table)).toBe("| a | b |\n| --- | ---: |\n| x \\| y | 1 |");
   });
 });
@@ -198,7 +199,7 @@ describe("the report", () => {
 
   test("says that something else ran meanwhile when requests took much longer than their CPU", () => {
     expect(unfairness(passing).join()).not.toContain("Something else ran");
-    const slow = withSamples(passing, rounds("ours", metrics.warm("500x375"), "ms", 140));
+    const slow = withSamples(passing, rounds("ours", "warm:500x375", 140));
     expect(unfairness(slow)[0]).toMatch(/^Something else ran meanwhile: .* 100 ms of CPU took 140 ms/);
   });
 

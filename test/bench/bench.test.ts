@@ -3,17 +3,17 @@ import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { median, quantile } from "../../bench/measure/statistics.ts";
+import { findRun, readRun, saveRun } from "../../bench/common/run-files.ts";
+import { median, quantile } from "../../bench/common/statistics.ts";
+import { type Figure, figures, verdict } from "../../bench/figures.ts";
+import { stageMs } from "../../bench/measure/classify.ts";
 import { madeOnce } from "../../bench/pictures/cache-folder.ts";
 import { fourToThree, neverSeen } from "../../bench/pictures/photos.ts";
 import { fullPlan, quickPlan } from "../../bench/plan.ts";
-import { stageMs } from "../../bench/requests.ts";
-import { type Figure, figures, verdict } from "../../bench/results/figures.ts";
-import { summarise } from "../../bench/results/samples.ts";
-import { latestResults, readResults, saveResults } from "../../bench/results/store.ts";
+import { benchRuns, summarise } from "../../bench/results.ts";
 import { measureRounds, roundOrder } from "../../bench/rounds.ts";
-import { joinShards } from "../../bench/stand-in/join-shards.ts";
-import { metrics } from "../../bench/subjects.ts";
+import type { Results } from "../../bench/run.ts";
+import { joinShards } from "../../bench/stand-in/stand-in.ts";
 import type { Graph } from "../../cli/onnx/graph.ts";
 import { passing, rounds, withSamples } from "./bench-fixture.ts";
 
@@ -35,10 +35,9 @@ describe("statistics", () => {
 
   test("a summary is the median of the rounds' medians, with the rounds' spread", () => {
     const samples = [10, 30, 20].map((value, round) => {
-      return { subject: "ours", metric: "run", unit: "ms", round, values: [value, value, 1000] } as const;
+      return { subject: "ours", round, values: { run: [value, value, 1000] } };
     });
     expect(summarise(samples, "ours", "run")).toEqual({
-      unit: "ms",
       median: 20,
       min: 10,
       max: 30,
@@ -64,12 +63,12 @@ describe("rounds", () => {
       name,
       measure: async () => {
         calls.push(name);
-        return [{ metric: "run", unit: "ms", values: [calls.length] } as const];
+        return { run: [calls.length] };
       },
     });
     const { samples, failures } = await measureRounds([subject("a"), subject("b")], 2);
     expect(calls).toEqual(["a", "b", "b", "a"]);
-    expect(samples.map(({ subject, round, values }) => [subject, round, values[0]])).toEqual([
+    expect(samples.map(({ subject, round, values }) => [subject, round, values.run?.[0]])).toEqual([
       ["a", 0, 1],
       ["b", 0, 2],
       ["b", 1, 3],
@@ -87,7 +86,7 @@ describe("rounds", () => {
         throw Object.assign(new Error("Command failed: node x"), { stderr: "at x\nTypeError: no backend\n" });
       },
     };
-    const well = { name: "well", measure: async () => [{ metric: "run", unit: "ms", values: [1] } as const] };
+    const well = { name: "well", measure: async () => ({ run: [1] }) };
     const { samples, failures } = await measureRounds([broken, well], 3);
     expect(failures).toEqual([{ what: "broken", reason: "TypeError: no backend" }]);
     expect(tries).toBe(1);
@@ -107,13 +106,13 @@ describe("figures", () => {
   });
 
   test.each([
-    ["one model loaded", withSamples(passing, rounds("ours", metrics.wasmHeap, "bytes", 56.1 * MiB)), 56.1],
+    ["one model loaded", withSamples(passing, rounds("ours", "heap:wasm", 56.1 * MiB)), 56.1],
     ["hot swaps", { ...passing, swapHeapBytes: [1, 2, 3, 65 * MiB, 4] }, 65],
     ["Isolate in all", { ...passing, burst: { ...passing.burst!, peakJsBytes: 51 * MiB } }, 101],
-    ["end to end", withSamples(passing, rounds("plain-int8", metrics.run, "ms", 50)), 2.5],
-    ["Cold first", withSamples(passing, rounds("ours", metrics.cold, "ms", 710)), 0.71],
-    ["12 MP baseline", withSamples(passing, rounds("decode-ours", metrics.tensor("12mp"), "ms", 50)), 0.1],
-    ["Cache hit", withSamples(passing, rounds("ours", metrics.hit, "ms", 25)), 0.2],
+    ["end to end", withSamples(passing, rounds("plain-int8", "run", 50)), 2.5],
+    ["Cold first", withSamples(passing, rounds("ours", "cold", 710)), 0.71],
+    ["12 MP baseline", withSamples(passing, rounds("decode-ours", "tensor:12mp", 50)), 0.1],
+    ["Cache hit", withSamples(passing, rounds("ours", "hit", 25)), 0.2],
     ["bit for bit", { ...passing, exact: { compared: 4000, different: 1 } }, 1],
   ])("a miss is told as one: %s", (part, results, value) => {
     const all = figures(results);
@@ -145,21 +144,27 @@ describe("results files", () => {
   afterEach(() => rm(folder, { recursive: true }));
 
   test("the last full run counts, however many quick ones came after it", async () => {
-    expect(await latestResults(path.join(folder, "none"))).toBeUndefined();
-    await saveResults({ ...passing, mode: "quick", startedAt: "2026-11-20T00:00:00.000Z" }, folder);
-    expect((await latestResults(folder))?.mode).toBe("quick");
-    await saveResults({ ...passing, startedAt: "2026-11-21T00:00:00.000Z" }, folder);
-    await saveResults({ ...passing, startedAt: "2026-11-22T00:00:00.000Z" }, folder);
-    await saveResults({ ...passing, mode: "quick", startedAt: "2026-11-23T00:00:00.000Z" }, folder);
-    expect((await latestResults(folder))?.startedAt).toBe("2026-11-22T00:00:00.000Z");
+    expect(await findRun({ ...benchRuns, folder: path.join(folder, "none") })).toBeUndefined();
+    await saveRun(
+      { ...benchRuns, folder },
+      { ...passing, mode: "quick", startedAt: "2026-11-20T00:00:00.000Z" },
+    );
+    expect((await findRun<Results>({ ...benchRuns, folder }))?.mode).toBe("quick");
+    await saveRun({ ...benchRuns, folder }, { ...passing, startedAt: "2026-11-21T00:00:00.000Z" });
+    await saveRun({ ...benchRuns, folder }, { ...passing, startedAt: "2026-11-22T00:00:00.000Z" });
+    await saveRun(
+      { ...benchRuns, folder },
+      { ...passing, mode: "quick", startedAt: "2026-11-23T00:00:00.000Z" },
+    );
+    expect((await findRun<Results>({ ...benchRuns, folder }))?.startedAt).toBe("2026-11-22T00:00:00.000Z");
   });
 
   test("a file that is none, or of another format, is refused with what to do", async () => {
-    const saved = await saveResults({ ...passing, format: 99 as 1 }, folder);
-    await expect(readResults(saved)).rejects.toThrow(
-      /not the results of npm run bench, format 1; run it again/,
+    const saved = await saveRun({ ...benchRuns, folder }, { ...passing, format: 99 });
+    await expect(readRun(benchRuns, saved)).rejects.toThrow(
+      /does not hold results of npm run bench in format 2; run it again/,
     );
-    await expect(readResults(path.join(folder, "no.json"))).rejects.toThrow(
+    await expect(readRun(benchRuns, path.join(folder, "no.json"))).rejects.toThrow(
       /cannot be read; make one: npm run/,
     );
   });

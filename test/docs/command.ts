@@ -1,4 +1,4 @@
-/** Takes a documented command line apart: programs, subcommands, flags and files. */
+/** Parses a documented command line: programs, subcommands, flags and files. */
 import { type ParseEntry, parse as parseShell } from "shell-quote";
 
 /** One program call of a command line. */
@@ -18,17 +18,7 @@ const groups: ReadonlySet<string> = new Set(["secret", "r2", "kv", "deployments"
 const withSubcommands: ReadonlySet<string> = new Set(["model", "head"]);
 const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack", "audit"]);
 /** Programs that do not belong to the project. Their flags are not checked. */
-const others: ReadonlySet<string> = new Set([
-  "git",
-  "cd",
-  "openssl",
-  "export",
-  "sh",
-  "rm",
-  "cp",
-  "mv",
-  "echo",
-]);
+const others: ReadonlySet<string> = new Set("git cd openssl export sh rm cp mv echo".split(" "));
 
 /**
  * Splits a line into the calls that it makes.
@@ -56,14 +46,14 @@ function invocationOf(words: readonly string[]): Invocation {
   if (program === "curl") return describe("curl", rest, ["curl", "--help", "all"]);
   if (program === "node") return describe("node", rest);
   if (others.has(program)) return { ...describe(program, rest), flags: [] };
-  throw new Error(`no known command: ${words.join(" ")}`);
+  throw new Error(`unknown command: ${words.join(" ")}`);
 }
 
 function ofNpm(all: readonly string[]): Invocation {
   const [command = "", ...rest] = all.filter((word) => word !== "--silent");
   if (npmCommands.has(command)) return describe(`npm ${command}`, rest);
   const direct = command === "start" || command === "test";
-  if (!direct && command !== "run") throw new Error(`no known command: npm ${all.join(" ")}`);
+  if (!direct && command !== "run") throw new Error(`unknown command: npm ${all.join(" ")}`);
   const script = direct ? command : (rest[0] ?? "");
   const dashes = rest.indexOf("--");
   const args = dashes === -1 ? [] : rest.slice(dashes + 1);
@@ -78,7 +68,7 @@ function ofNpx([tool = "", ...rest]: readonly string[]): Invocation {
   // npx node runs the project's Node where the installed one is older.
   if (tool === "node") return describe("node", rest);
   if (tool === "vitest") return describe("npx vitest", rest, ["npx", "vitest", "--help"]);
-  if (tool !== "wrangler") throw new Error(`no known command: npx ${tool}`);
+  if (tool !== "wrangler") throw new Error(`unknown command: npx ${tool}`);
   const end = rest.findIndex((word) => !groups.has(word)) + 1;
   const subcommand = rest.slice(0, end).filter((word) => !word.startsWith("-"));
   const name = `npx wrangler ${subcommand.join(" ")}`;

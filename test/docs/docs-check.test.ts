@@ -1,8 +1,8 @@
 /** What the check of the docs finds, on pages with faults. */
-import { mkdir, mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
+import { withFolder } from "../../bench/common/workers.ts";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { answerFault } from "./answer.ts";
 import { checkCommands, checkPages } from "./check.ts";
@@ -45,17 +45,11 @@ describe("a page", () => {
   });
 });
 
-describe("links and scripts", () => {
-  let folder: string;
-  beforeAll(async () => {
-    folder = await mkdtemp(path.join(tmpdir(), "pages-"));
+test("a missing file, heading, picture or script is a fault", () =>
+  withFolder(async (folder) => {
     await mkdir(path.join(folder, "docs"));
     await writeFile(path.join(folder, "package.json"), '{"scripts": {"build": "true"}}');
     for (const file of ["README.md", "docs/b.md"]) await writeFile(path.join(folder, file), "");
-  });
-  afterAll(() => rm(folder, { recursive: true }));
-
-  test("a file, a heading, a picture or a script that is not there is a fault; what is there is none", async () => {
     const a = readPage(
       "README.md",
       '# Top\n[1](docs/b.md#here) [2](docs/b.md#gone) [3](nix.md) [4](#top) [5](https://x.example/y) <img src="no.png">\n\n`npm run build`, `npm run nix`',
@@ -63,31 +57,30 @@ describe("links and scripts", () => {
     const b = readPage("docs/b.md", "## Here\n[up](../README.md#top)");
     expect(await checkPages(folder, [a, b])).toEqual([
       "README.md: docs/b.md#gone: docs/b.md has no such heading",
-      "README.md: nix.md leads nowhere",
-      "README.md: no.png leads nowhere",
+      "README.md: nix.md does not exist",
+      "README.md: no.png does not exist",
       "README.md: package.json has no script nix",
     ]);
     const picture = readPage("README.md", '<picture>\n<img src="no.png">\n</picture>\n');
-    expect(await checkPages(folder, [picture])).toEqual(["README.md: no.png leads nowhere"]);
-  });
-});
+    expect(await checkPages(folder, [picture])).toEqual(["README.md: no.png does not exist"]);
+  }));
 
 describe("commands", () => {
   test("one that is not known, one with a flag of another subcommand, one on a file that is not there", async () => {
-    expect(await commandFaults(sh("make all"))).toEqual(["page.md: no known command: make all"]);
+    expect(await commandFaults(sh("make all"))).toEqual(["page.md: unknown command: make all"]);
     expect(await commandFaults(sh("npm run model -- info resnet34-cifar10 --keep 2"))).toEqual([
       "page.md: npm run model -- info resnet34-cifar10 --keep 2: npm run model info has no --keep",
     ]);
     expect(await commandFaults(sh("npm run model -- prune resnet34-cifar10 --keep 2"))).toEqual([]);
     expect(await commandFaults(sh("npm ci && npm run classify -- examples/images/cat.jpg"))).toEqual([
-      "page.md: npm ci && npm run classify -- examples/images/cat.jpg: there is no examples/images/cat.jpg",
+      "page.md: npm ci && npm run classify -- examples/images/cat.jpg: examples/images/cat.jpg does not exist",
     ]);
   });
 
   test("a reason that is none", async () => {
     const faults = await commandFaults(`<!-- command: too lazy -->\n\n${sh("npm ci")}`);
     expect(faults).toEqual([
-      expect.stringMatching(/"command: too lazy" is no known reason; expected one of: needs/),
+      expect.stringMatching(/"command: too lazy" is not a known reason; expected one of: needs/),
     ]);
   });
 });

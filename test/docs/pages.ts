@@ -15,17 +15,7 @@ export interface CommandBlock {
 }
 
 /** What the checks need of one page. */
-export interface Page {
-  /** Relative to the project, with slashes. */
-  readonly file: string;
-  readonly blocks: readonly CommandBlock[];
-  /** Targets of links and pictures, as written. */
-  readonly links: readonly string[];
-  /** Anchors of the headings, as GitHub makes them. */
-  readonly anchors: ReadonlySet<string>;
-  /** Scripts named in the text: `npm run NAME`. */
-  readonly scripts: readonly string[];
-}
+export type Page = ReturnType<typeof readPage>;
 
 /** Reads README, CONTRIBUTING and every page below docs, examples and model-shards. */
 export async function readPages(folder: string): Promise<Page[]> {
@@ -42,9 +32,11 @@ export async function readPages(folder: string): Promise<Page[]> {
 }
 
 /** Reads one page. @param file its path relative to the project, with slashes */
-export function readPage(file: string, text: string): Page {
+export function readPage(file: string, text: string) {
   const tokens = lexer(text);
+  /** Targets of links and pictures, as written. */
   const links: string[] = [];
+  /** Anchors of the headings, as GitHub makes them. */
   const anchors = new Set<string>();
   const slugger = new GithubSlugger();
   void walkTokens(tokens, (token) => {
@@ -53,11 +45,12 @@ export function readPage(file: string, text: string): Page {
     if (token.type === "heading") anchors.add(slugger.slug(token.text.replaceAll(/\[(.*?)\]\(.*?\)/g, "$1")));
     if (token.type === "html") links.push(...allMatches(token.text, /\b(?:src|srcset|href)="([^"]+)"/g));
   });
+  /** Scripts named in the text: `npm run NAME`. */
   const scripts = allMatches(text, /\bnpm run (?:--silent )?([a-z][\w:-]*)/g);
   return { file, blocks: blocksOf(file, tokens), links, anchors, scripts };
 }
 
-/** The first group of every match. */
+/** Returns the first group of every match. */
 function allMatches(text: string, pattern: RegExp): string[] {
   return [...text.matchAll(pattern)].map(([, group = ""]) => group);
 }

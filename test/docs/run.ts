@@ -1,14 +1,15 @@
 /** Runs the documented commands in a scratch copy of the project, with `npm start` in the background on a free port. */
-import { spawn } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
 import { once } from "node:events";
+import { cp, symlink } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { stripVTControlCharacters } from "node:util";
+import { promisify, stripVTControlCharacters } from "node:util";
+import { withFolder } from "../../bench/common/workers.ts";
 import { offlineEnv } from "../../cli/store/local-bucket.ts";
 import { freePort, localHost } from "../../cli/terminal/port.ts";
 import { answerFault } from "./answer.ts";
 import type { CommandBlock } from "./pages.ts";
-import { scratchCopy } from "./scratch.ts";
 
 const commandTimeoutMs = 180_000;
 const startTimeoutMs = 120_000;
@@ -24,38 +25,49 @@ export interface Outcome {
 }
 
 /** Runs the commands of every block without a reason, in order. */
-export async function runBlocks(
+export function runBlocks(
   project: string,
   blocks: readonly CommandBlock[],
   onCommand: (command: string, done: number, total: number) => void = () => {},
 ): Promise<Outcome[]> {
-  const runnable = blocks.filter(({ reason }) => reason === undefined);
-  const total = runnable.reduce((sum, { commands }) => sum + commands.length, 0);
-  const { folder, remove } = await scratchCopy(project);
-  const port = await freePort();
-  let stopServer: (() => Promise<void>) | undefined;
-  const outcomes: Outcome[] = [];
-  try {
-    for (const { page, commands, answer } of runnable) {
-      for (const [i, command] of commands.entries()) {
-        onCommand(command, outcomes.length, total);
-        const line = withoutInstall(command);
-        if (needsServer(line)) stopServer ??= await startServer(folder, port);
-        let fault: string | undefined;
-        if (!isServer(line) && line !== "") {
-          const { code, stdout, all } = await runLine(withPorts(line, port), folder);
-          if (code !== 0) fault = `exit code ${code}\n${all.slice(-4000)}`;
-          else if (answer !== undefined && i === commands.length - 1) fault = answerFault(answer, stdout);
+  return withFolder(async (folder) => {
+    await copyProject(project, folder);
+    const runnable = blocks.filter(({ reason }) => reason === undefined);
+    const total = runnable.reduce((sum, { commands }) => sum + commands.length, 0);
+    const port = await freePort();
+    let stopServer: (() => Promise<void>) | undefined;
+    const outcomes: Outcome[] = [];
+    try {
+      for (const { page, commands, answer } of runnable) {
+        for (const [i, command] of commands.entries()) {
+          onCommand(command, outcomes.length, total);
+          const line = withoutInstall(command);
+          if (needsServer(line)) stopServer ??= await startServer(folder, port);
+          const shown = i === commands.length - 1 ? answer : undefined;
+          const isDone = line === "" || isServer(line);
+          const fault = isDone ? undefined : await faultOf(withPorts(line, port), folder, shown);
+          outcomes.push({ page, command, fault });
         }
-        outcomes.push({ page, command, fault });
       }
+      onCommand("done", outcomes.length, total);
+      return outcomes;
+    } finally {
+      await stopServer?.();
     }
-    onCommand("done", outcomes.length, total);
-    return outcomes;
-  } finally {
-    await stopServer?.();
-    await remove();
+  });
+}
+
+/** Copies the files that git knows, and links node_modules, so that commands do not change the user's own files. */
+async function copyProject(project: string, folder: string): Promise<void> {
+  const list = ["ls-files", "-z", "--cached", "--others", "--exclude-standard", "--deduplicate"];
+  const { stdout } = await promisify(execFile)("git", list, { cwd: project, maxBuffer: 2 ** 26 });
+  for (const file of stdout.split("\0").filter((name) => name && name !== "node_modules")) {
+    // git also lists a file that was deleted but not committed.
+    await cp(path.join(project, file), path.join(folder, file)).catch((error: NodeJS.ErrnoException) => {
+      if (error.code !== "ENOENT") throw error;
+    });
   }
+  await symlink(path.join(project, "node_modules"), path.join(folder, "node_modules"));
 }
 
 /** The scratch copy has the project's node_modules: nothing is installed. */
@@ -68,40 +80,15 @@ const withPorts = (command: string, port: number) =>
     // Another program may hold the documented port of this machine.
     .replace(/^npm run doctor$/, `npm run doctor -- --port ${port}`);
 
-/** The environment of a user who is not logged in to Cloudflare, without questions from wrangler. */
-function environment(folder: string): NodeJS.ProcessEnv {
-  const { INIT_CWD: _, ...env } = process.env;
-  const bin = path.join(folder, "node_modules", ".bin");
-  const search = `${bin}${path.delimiter}${process.env.PATH}`;
-  return { ...env, ...offlineEnv, NO_COLOR: "1", CI: "1", PATH: search };
-}
-
-function start(folder: string, program: string, args: readonly string[], timeout = 0) {
-  const child = spawn(program, args, {
-    cwd: folder,
-    env: environment(folder),
-    stdio: ["ignore", "pipe", "pipe"],
-    timeout,
-  });
-  const output = { stdout: "", all: "" };
-  child.stdout.on("data", (data: Buffer) => {
-    output.stdout += data;
-  });
-  for (const stream of [child.stdout, child.stderr]) {
-    stream.on("data", (data: Buffer) => {
-      output.all += stripVTControlCharacters(String(data));
-    });
-  }
-  return { child, output };
-}
-
-async function runLine(line: string, folder: string) {
+/** Runs a command line. Returns why it did not do what the page says, or undefined. */
+async function faultOf(line: string, folder: string, answer: string | undefined) {
   const { child, output } = start(folder, "sh", ["-c", line], commandTimeoutMs);
   const [code] = (await once(child, "close")) as [number | null];
-  return { code, ...output };
+  if (code !== 0) return `exit code ${code}\n${output.all.slice(-4000)}`;
+  return answer === undefined ? undefined : answerFault(answer, output.stdout);
 }
 
-/** @returns what stops the server */
+/** Starts the server, and returns the function that stops it. */
 async function startServer(folder: string, port: number): Promise<() => Promise<void>> {
   const { child, output } = start(folder, process.execPath, ["cli/start.ts", "--port", String(port)]);
   const exited = once(child, "exit");
@@ -118,4 +105,22 @@ async function startServer(folder: string, port: number): Promise<() => Promise<
     await sleep(100);
   }
   return stop;
+}
+
+/** Starts a program as a user who is not logged in to Cloudflare, without questions from wrangler. */
+function start(folder: string, program: string, args: readonly string[], timeout = 0) {
+  const { INIT_CWD: _, ...inherited } = process.env;
+  const search = `${path.join(folder, "node_modules", ".bin")}${path.delimiter}${process.env.PATH}`;
+  const env = { ...inherited, ...offlineEnv, NO_COLOR: "1", CI: "1", PATH: search };
+  const child = spawn(program, args, { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"], timeout });
+  const output = { stdout: "", all: "" };
+  child.stdout.on("data", (data: Buffer) => {
+    output.stdout += data;
+  });
+  for (const stream of [child.stdout, child.stderr]) {
+    stream.on("data", (data: Buffer) => {
+      output.all += stripVTControlCharacters(String(data));
+    });
+  }
+  return { child, output };
 }

@@ -7,12 +7,12 @@ export interface Choices {
   below(count: number): number;
 }
 
-/** Decisions for file `index` of a run: the same on every machine, independent of the other files. */
+/** Makes the decisions for file `index` of a run: the same on every machine, independent of the other files. */
 export function seededChoices(seed: number, index: number): Choices {
   return new Random(Math.imul(seed, 0x9e3779b1) ^ Math.imul(index + 1, 0x85ebca6b));
 }
 
-/** Each number decides once, and then 0 does: a shorter list and smaller numbers make a simpler file. */
+/** Decides by each number once, and then by 0: a shorter list and smaller numbers make a simpler file. */
 export function listedChoices(numbers: readonly number[]): Choices {
   let at = 0;
   return { below: (count) => (numbers[at++] ?? 0) % count };

@@ -1,15 +1,13 @@
 import { createHash } from "node:crypto";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
+import { withFolder } from "../../bench/common/workers.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { listedChoices, seededChoices } from "./choices.ts";
 import { hostileFile } from "./generate.ts";
-import { keepFindings } from "./keep.ts";
-import { fuzzInNode } from "./node/run.ts";
+import { fuzzInNode } from "./node.ts";
 import { smallSeeds } from "./seeds.ts";
-import { addAttempt, newTally, report } from "./tally.ts";
+import { addAttempt, keepFindings, newTally, report } from "./tally.ts";
 
 test("the same seed makes the same files, another seed others", async () => {
   const seeds = await smallSeeds();
@@ -39,21 +37,16 @@ test("a run in Node counts every file and its outcomes", async () => {
   expect(memory.last?.heapBytes).toBeGreaterThan(0);
 });
 
-test("a file that fails is told with its recipe, and kept so that it can be replayed", async () => {
+test("a file that fails is reported with its recipe, and kept so that it can be replayed", async () => {
   const tally = newTally();
   const recipe = { index: 7, from: "grey", mutations: ["cuts: cut short"], bytes: 9 };
   addAttempt(tally, { way: "jpeg-js", outcome: "failed", ms: 1, fault: "TypeError: boom" }, recipe);
   tally.count = 1;
   expect(report(tally)).toContain("file 7, jpeg-js: TypeError: boom\n  grey; cuts: cut short");
-  const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-kept-"));
-  try {
+  await withFolder(async (folder) => {
     const [file] = await keepFindings(folder, 3, tally.faults);
-    expect(JSON.parse(await readFile(file!.replace(/jpg$/, "json"), "utf8"))).toMatchObject({
-      seed: 3,
-      index: 7,
-    });
+    const recipeOfFile = JSON.parse(await readFile(file!.replace(/jpg$/, "json"), "utf8"));
+    expect(recipeOfFile).toMatchObject({ seed: 3, index: 7 });
     expect((await readFile(file!)).length).toBeGreaterThan(0);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 });

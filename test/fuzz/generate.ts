@@ -1,30 +1,23 @@
-/** Makes hostile files: a valid one with up to three mutations. Pure. */
+/** Makes hostile files: a valid one with up to three mutations. */
 import { type Choices, pick } from "./choices.ts";
 import { mutationFamilies } from "./mutations.ts";
 import type { SeedFile } from "./seeds.ts";
 
-/** A file and its recipe. */
-export interface HostileFile {
-  readonly bytes: Uint8Array;
-  /** Name of the valid file. */
-  readonly from: string;
-  /** "family: mutation", in the order in which they were applied. */
-  readonly mutations: readonly string[];
-}
-
-/** Files are cut to this size: the Worker refuses larger ones unread (limits.ts, defaultMaxImageBytes). */
+/** Files are cut to this size. */
 const maxFileBytes = 4 * 2 ** 20;
 /** One file in this many is made from a large one, which takes a hundred times as long to decode. */
 const largeEvery = 24;
 /** Mostly one: with each further mutation a file is more likely to be refused at once. */
 const mutationCounts = [1, 1, 1, 2, 3] as const;
-const families = Object.entries(mutationFamilies);
+const families = Object.entries(mutationFamilies).map(
+  ([family, members]) => [family, Object.entries(members)] as const,
+);
 
 /**
  * Makes a file.
  * @param seeds Small and large valid files. The file is made from one of them, and from a second if a mutation needs it.
  */
-export function hostileFile(choices: Choices, seeds: readonly SeedFile[]): HostileFile {
+export function hostileFile(choices: Choices, seeds: readonly SeedFile[]) {
   const small = seeds.filter(({ large }) => !large);
   const large = seeds.filter((seed) => seed.large);
   const useLarge = large.length > 0 && choices.below(largeEvery) === largeEvery - 1;
@@ -33,9 +26,10 @@ export function hostileFile(choices: Choices, seeds: readonly SeedFile[]): Hosti
   let { bytes } = from;
   for (let left = pick(choices, mutationCounts); left > 0; left--) {
     const [family, members] = pick(choices, families);
-    const { name, apply } = pick(choices, members);
-    bytes = apply(bytes, choices, pick(choices, small).bytes).subarray(0, maxFileBytes);
+    const [name, mutate] = pick(choices, members);
+    bytes = mutate(bytes, choices, pick(choices, small).bytes).subarray(0, maxFileBytes);
     mutations.push(`${family}: ${name}`);
   }
+  // `from` is the name of the valid file; each mutation is "family: name", in the order in which they were applied.
   return { bytes: Uint8Array.from(bytes), from: from.name, mutations };
 }

@@ -1,23 +1,15 @@
-/** `npm run fuzz`: runs hostile JPEGs through the decode path in Node, or through the built Worker in workerd. */
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
-import path from "node:path";
+/** `npm run fuzz`: decodes hostile JPEGs in Node, or sends them to the built Worker in workerd. */
+import { readFile } from "node:fs/promises";
 import { Command } from "@commander-js/extra-typings";
+import { table, tableText } from "../../bench/common/report.ts";
 import { CommandError, runCommand } from "../../cli/terminal/fail.ts";
 import { parseCount } from "../../cli/terminal/options.ts";
-import { table } from "../../cli/terminal/output.ts";
 import { userPath } from "../../cli/terminal/paths.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
-import { buildOurs } from "../../cli/workerd/bundle.ts";
-import { attemptEveryWay } from "./attempt.ts";
-import { keepFindings } from "./keep.ts";
-import { fuzzInNode } from "./node/run.ts";
-import { fuzzPreprocessing } from "./preprocessing.ts";
-import { report, type Tally } from "./tally.ts";
-import { fuzzInWorkerd } from "./workerd/run.ts";
-
-// By default a signal ends the process without its exit handlers, which stop the Worker.
-process.once("SIGTERM", () => process.exit(143));
+import { attemptEveryWay, fuzzPreprocessing } from "./attempt.ts";
+import { fuzzInNode } from "./node.ts";
+import { keepFindings, report } from "./tally.ts";
+import { fuzzInWorkerd } from "./workerd.ts";
 
 const program = new Command("npm run fuzz --")
   .description("Make hostile JPEGs from a seed. Each must be decoded or refused; anything else is a fault.")
@@ -29,39 +21,31 @@ const program = new Command("npm run fuzz --")
   .option("--keep <folder>", "where to keep files that fail", "fuzz-findings")
   .option("--replay <file>", "decode this file at every scale, and show the results");
 
+// A signal alone would end the process without the exit handlers, which stop the Worker.
+process.once("SIGTERM", () => process.exit(143));
+
 await runCommand(async () => {
   const options = program.parse().opts();
   if (options.replay !== undefined) return replay(options.replay);
   const startedMs = performance.now();
-  const tally = await fuzz(options);
+  const progress = createProgress();
+  if (options.workerd) progress.update("building the Worker", 0, 1);
+  const run = { ...options, hangMs: options.hangSeconds * 1000 };
+  const running = options.workerd ? fuzzInWorkerd(run, progress) : fuzzInNode(run, progress);
+  const tally = await running.finally(() => progress.stop());
   console.log(report(tally));
   console.log(`seed ${options.seed}, ${((performance.now() - startedMs) / 1000).toFixed(0)} s`);
-  const kept = await keepFindings(userPath(options.keep), options.seed, tally.faults);
-  if (kept.length > 0)
-    throw new CommandError(`files that failed are kept; look at one with --replay ${kept[0]}`);
+  const [kept] = await keepFindings(userPath(options.keep), options.seed, tally.faults);
+  if (kept) throw new CommandError("files failed", { fix: `look at one: npm run fuzz -- --replay ${kept}` });
 });
-
-async function fuzz(options: ReturnType<typeof program.opts>): Promise<Tally> {
-  const progress = createProgress();
-  const run = { ...options, hangMs: options.hangSeconds * 1000 };
-  const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-fuzz-bundle-"));
-  try {
-    if (!options.workerd) return await fuzzInNode(run, progress);
-    progress.update("building the Worker", 0, 1);
-    return await fuzzInWorkerd({ ...run, bundle: await buildOurs(folder) }, progress);
-  } finally {
-    progress.stop();
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 async function replay(typed: string): Promise<void> {
   const bytes = await readFile(userPath(typed)).catch((cause: unknown) => {
-    throw new CommandError(`${typed} cannot be read; expected the path of a file`, { cause });
+    throw new CommandError(`${typed} cannot be read`, { fix: "give the path of a file", cause });
   });
   const rows = attemptEveryWay(new Uint8Array(bytes), fuzzPreprocessing).map((attempt) => {
     const { way, outcome, ms, scale, detail, fault } = attempt;
     return [way, outcome, ms.toFixed(0), fault ?? detail ?? (scale === undefined ? "" : `scale ${scale}`)];
   });
-  console.log(table([["way", "outcome", "ms", "detail"], ...rows], [2]));
+  console.log(tableText(table(typed, ["way", "outcome", "ms", "detail"], rows)));
 }

@@ -1,16 +1,10 @@
 /** All mutations, by family. */
-import { bits, cuts, lengths } from "./mutations/damage.ts";
-import { exifs } from "./mutations/exif.ts";
-import { frames } from "./mutations/frame.ts";
-import type { Mutation } from "./mutations/mutation.ts";
-import { paddings } from "./mutations/padding.ts";
-import { restarts } from "./mutations/restarts.ts";
-import { scans } from "./mutations/scans.ts";
-import { splices } from "./mutations/splice.ts";
-import { tables } from "./mutations/tables.ts";
+import { bits, cuts, lengths, paddings, splices } from "./mutations/bytes.ts";
+import { exifs, frames, restarts, scans, tables } from "./mutations/headers.ts";
+import type { Mutations } from "./mutations/mutation.ts";
 
-/** The order is part of what a seed means: a file's choices are indices into it. */
-export const mutationFamilies: Readonly<Record<string, readonly Mutation[]>> = {
+/** The order is part of what a seed means: the choices of a file are indices into it. */
+export const mutationFamilies: Readonly<Record<string, Mutations>> = {
   bits,
   cuts,
   splices,

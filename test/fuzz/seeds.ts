@@ -1,38 +1,39 @@
-/** Sound files of every kind, drawn by code: what hostile files are made from. */
+/** Valid files of every kind, drawn by code, from which hostile files are made. */
 import sharp, { type Sharp } from "sharp";
-import { type JpegSpec, segment, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
-import { concat, frameMarkers, piecesWith } from "./segments.ts";
+import { componentsOf, type JpegSpec, segment, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
+import { ascii, concat, patchedFrame } from "./segments.ts";
 
+/** A valid file. */
 export interface SeedFile {
   readonly name: string;
   readonly bytes: Uint8Array;
-  /** So many pixels that it is decoded at a reduced scale. */
+  /** Whether it has so many pixels that it is decoded at a reduced scale. */
   readonly large: boolean;
 }
 
-const ycc = (...factors: [number, number][]) => factors.map(([h, v], i) => ({ id: i + 1, h, v }));
 const small = { width: 40, height: 24 };
-const full = ycc([1, 1], [1, 1], [1, 1]);
+const full = componentsOf([1, 1], [1, 1], [1, 1]);
+const scanPerComponent = [[0], [1], [2]];
 
 /** Structures that sharp does not write. */
 const written: Readonly<Record<string, JpegSpec>> = {
-  "4:2:2": { ...small, components: ycc([2, 1], [1, 1], [1, 1]) },
-  "4:1:1": { ...small, components: ycc([4, 1], [1, 1], [1, 1]) },
-  "4:4:0": { ...small, components: ycc([1, 2], [1, 1], [1, 1]) },
+  "4:2:2": { ...small, components: componentsOf([2, 1], [1, 1], [1, 1]) },
+  "4:1:1": { ...small, components: componentsOf([4, 1], [1, 1], [1, 1]) },
+  "4:4:0": { ...small, components: componentsOf([1, 2], [1, 1], [1, 1]) },
   RGB: { ...small, components: full, adobeTransform: 0 },
-  CMYK: { ...small, components: ycc([1, 1], [1, 1], [1, 1], [1, 1]), adobeTransform: 0 },
-  YCCK: { ...small, components: ycc([2, 2], [1, 1], [1, 1], [2, 2]), adobeTransform: 2 },
+  CMYK: { ...small, components: componentsOf([1, 1], [1, 1], [1, 1], [1, 1]), adobeTransform: 0 },
+  YCCK: { ...small, components: componentsOf([2, 2], [1, 1], [1, 1], [2, 2]), adobeTransform: 2 },
   "restart markers": { ...small, components: full, restartInterval: 2 },
   "restart markers, a scan per component": {
     ...small,
-    components: ycc([2, 2], [1, 1], [1, 1]),
-    scans: [[0], [1], [2]],
+    components: componentsOf([2, 2], [1, 1], [1, 1]),
+    scans: scanPerComponent,
     restartInterval: 4,
   },
-  "tables redefined": { ...small, components: full, scans: [[0], [1], [2]], redefineTables: true },
+  "tables redefined": { ...small, components: full, scans: scanPerComponent, redefineTables: true },
 };
 
-/** Soft waves: few bytes, and every coefficient in use somewhere. */
+/** Draws soft waves: few bytes, and every coefficient in use somewhere. */
 function waves(width: number, height: number): Sharp {
   const data = new Uint8Array(width * height * 3);
   for (let i = 0, at = 0; i < width * height; i++) {
@@ -48,7 +49,7 @@ async function jpegOf(pipeline: Sharp): Promise<Uint8Array> {
   return new Uint8Array(await pipeline.toBuffer());
 }
 
-/** One flat colour with a noisy stripe at its top, so that large files stay of few bytes. */
+/** Draws one flat colour with a noisy stripe at its top, so that large files have few bytes. */
 async function flat(width: number, height: number, progressive: boolean): Promise<Uint8Array> {
   const background = { r: 90, g: 140, b: 60 };
   const stripe = await waves(256, 64).png().toBuffer();
@@ -56,46 +57,43 @@ async function flat(width: number, height: number, progressive: boolean): Promis
   return jpegOf(canvas.composite([{ input: stripe, left: 0, top: 0 }]).jpeg({ progressive, quality: 60 }));
 }
 
-/** The first frame header with another marker or precision. */
-function patchedFrame(bytes: Uint8Array, patch: { marker?: number; precision?: number }): Uint8Array {
-  const out = bytes.slice();
-  const [frame] = piecesWith(bytes, ...frameMarkers);
-  if (!frame) throw new Error("the seed has no frame header");
-  if (patch.marker !== undefined) out[frame.start + 1] = patch.marker;
-  if (patch.precision !== undefined) out[frame.body] = patch.precision;
-  return out;
-}
-
-/** Small files of every kind; sound ones first, then kinds that are refused. */
+/** Returns small files of every kind: first valid ones, then kinds that are refused. */
 export async function smallSeeds(): Promise<SeedFile[]> {
   const image = () => waves(40, 24);
   const baseline = await jpegOf(image().jpeg({ chromaSubsampling: "4:2:0" }));
   const oriented = await jpegOf(image().withMetadata({ orientation: 6 }).jpeg());
-  const thumbnail = segment(0xe1, [..."Exif\0\0".split("").map((c) => c.charCodeAt(0)), ...baseline]);
-  const files: [string, Uint8Array][] = [
-    ["baseline 4:2:0", baseline],
-    ["baseline 4:4:4", await jpegOf(image().jpeg({ chromaSubsampling: "4:4:4" }))],
-    ["progressive 4:2:0", await jpegOf(image().jpeg({ progressive: true, chromaSubsampling: "4:2:0" }))],
-    ["progressive 4:4:4", await jpegOf(image().jpeg({ progressive: true, chromaSubsampling: "4:4:4" }))],
-    ["grey", await jpegOf(image().toColourspace("b-w").jpeg())],
-    ["progressive grey", await jpegOf(image().toColourspace("b-w").jpeg({ progressive: true }))],
-    ["progressive CMYK", await jpegOf(image().toColourspace("cmyk").jpeg({ progressive: true }))],
-    ["Exif orientation", oriented],
-    ["JPEG thumbnail", concat(baseline.subarray(0, 2), thumbnail, baseline.subarray(2))],
-    ...Object.entries(written).map(([name, spec]): [string, Uint8Array] => [name, writeJpeg(spec)]),
-    ["arithmetic-coded", patchedFrame(baseline, { marker: 0xc9 })],
-    ["12-bit", patchedFrame(baseline, { precision: 12 })],
-  ];
-  return files.map(([name, bytes]) => ({ name, bytes, large: false }));
+  const thumbnail = segment(0xe1, [...ascii("Exif\0\0"), ...baseline]);
+  return seedFiles(false, {
+    "baseline 4:2:0": baseline,
+    "baseline 4:4:4": await jpegOf(image().jpeg({ chromaSubsampling: "4:4:4" })),
+    "progressive 4:2:0": await jpegOf(image().jpeg({ progressive: true, chromaSubsampling: "4:2:0" })),
+    "progressive 4:4:4": await jpegOf(image().jpeg({ progressive: true, chromaSubsampling: "4:4:4" })),
+    grey: await jpegOf(image().toColourspace("b-w").jpeg()),
+    "progressive grey": await jpegOf(image().toColourspace("b-w").jpeg({ progressive: true })),
+    "progressive CMYK": await jpegOf(image().toColourspace("cmyk").jpeg({ progressive: true })),
+    "Exif orientation": oriented,
+    "JPEG thumbnail": concat(baseline.subarray(0, 2), thumbnail, baseline.subarray(2)),
+    ...Object.fromEntries(Object.entries(written).map(([name, spec]) => [name, writeJpeg(spec)])),
+    "arithmetic-coded": patchedFrame(baseline, { marker: 0xc9 }),
+    "12-bit": patchedFrame(baseline, { precision: 12 }),
+  });
 }
 
-/** Files of many pixels and few bytes, which are decoded at a reduced scale. */
+/** Returns files of many pixels and few bytes, which are decoded at a reduced scale. */
 export async function largeSeeds(): Promise<SeedFile[]> {
-  const files: [string, Uint8Array][] = [
-    ["large baseline", await flat(2000, 1500, false)],
-    ["large progressive", await flat(2000, 1500, true)],
-    ["24 megapixels, baseline", await flat(6000, 4000, false)],
-    ["24 megapixels, progressive", await flat(6000, 4000, true)],
-  ];
-  return files.map(([name, bytes]) => ({ name, bytes, large: true }));
+  return seedFiles(true, {
+    "large baseline": await flat(2000, 1500, false),
+    "large progressive": await flat(2000, 1500, true),
+    "24 megapixels, baseline": await flat(6000, 4000, false),
+    "24 megapixels, progressive": await flat(6000, 4000, true),
+  });
+}
+
+/** Returns all valid files. */
+export async function allSeeds(): Promise<SeedFile[]> {
+  return [...(await smallSeeds()), ...(await largeSeeds())];
+}
+
+function seedFiles(large: boolean, files: Readonly<Record<string, Uint8Array>>): SeedFile[] {
+  return Object.entries(files).map(([name, bytes]) => ({ name, bytes, large }));
 }

@@ -3,7 +3,7 @@
 /** Bytes of a file, or of a part of it. */
 export type Bytes = Uint8Array | readonly number[];
 
-/** [start, end) of the file. A scan's header and its entropy-coded data are one piece. */
+/** A segment, with the entropy-coded data that follows a scan's header. Offsets are those in the file. */
 export interface Piece {
   readonly marker: number;
   readonly start: number;
@@ -18,7 +18,7 @@ const scanMarker = 0xda;
 const isBare = (marker: number) => (marker >= 0xd0 && marker <= 0xd9) || marker === 1;
 const isRestart = (marker: number) => marker >= 0xd0 && marker <= 0xd7;
 
-/** The pieces of a file, as far as its structure can be followed. */
+/** Returns the pieces of a file, as far as its structure can be followed. */
 export function piecesOf(bytes: Uint8Array): Piece[] {
   const pieces: Piece[] = [];
   for (let at = bytes.indexOf(0xff); at >= 0 && at + 1 < bytes.length; ) {
@@ -44,38 +44,54 @@ function scanEnd(bytes: Uint8Array, start: number): number {
   return bytes.length;
 }
 
-/** The pieces with one of these markers. */
+/** Returns the pieces with one of these markers. */
 export const piecesWith = (bytes: Uint8Array, ...markers: number[]) =>
   piecesOf(bytes).filter(({ marker }) => markers.includes(marker));
 
 /** Markers of frame headers: baseline, extended, progressive, and processes that are refused. */
 export const frameMarkers = [0xc0, 0xc1, 0xc2, 0xc3, 0xc5, 0xc9, 0xca, 0xcb, 0xf7] as const;
 
-/** Concatenates parts. */
-export function concat(...parts: readonly Bytes[]): Uint8Array {
-  const out = new Uint8Array(parts.reduce((sum, part) => sum + part.length, 0));
-  let at = 0;
-  for (const part of parts) {
-    out.set(part, at);
-    at += part.length;
-  }
-  return out;
+/** Returns a copy whose first frame header has other fields. @throws Error when there is no frame header */
+export function patchedFrame(
+  bytes: Uint8Array,
+  fields: {
+    readonly marker?: number;
+    readonly precision?: number;
+    readonly height?: number;
+    readonly width?: number;
+  },
+): Uint8Array<ArrayBuffer> {
+  const copy = new Uint8Array(bytes);
+  const view = new DataView(copy.buffer);
+  const [frame] = piecesWith(bytes, ...frameMarkers);
+  if (!frame) throw new Error("the JPEG has no frame header");
+  const { marker, precision, height, width } = fields;
+  if (marker !== undefined) view.setUint8(frame.start + 1, marker);
+  if (precision !== undefined) view.setUint8(frame.body, precision);
+  if (height !== undefined) view.setUint16(frame.body + 1, height);
+  if (width !== undefined) view.setUint16(frame.body + 3, width);
+  return copy;
 }
 
-/** `bytes` with [start, end) replaced. */
+/** Concatenates parts. */
+export function concat(...parts: readonly Bytes[]): Uint8Array {
+  const arrays = parts.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part)));
+  // Not a Buffer, whose slice() would share its memory.
+  return new Uint8Array(Buffer.concat(arrays));
+}
+
+/** Returns `bytes` with [start, end) replaced. */
 export function replaced(bytes: Uint8Array, start: number, end: number, by: Bytes): Uint8Array {
   return concat(bytes.subarray(0, start), by, bytes.subarray(Math.max(start, end)));
 }
 
-/** `bytes` with `added` inserted. */
+/** Returns `bytes` with `added` inserted. */
 export const inserted = (bytes: Uint8Array, at: number, added: Bytes) => replaced(bytes, at, at, added);
 
-/** Character codes of ASCII or Latin-1 text. */
+/** Returns the character codes of ASCII or Latin-1 text. */
 export const ascii = (text: string) => [...text].map((character) => character.charCodeAt(0));
 
-/** One part, repeated. */
+/** Repeats a part. */
 export function repeated(part: Bytes, times: number): Uint8Array {
-  const out = new Uint8Array(part.length * times);
-  for (let i = 0; i < times; i++) out.set(part, i * part.length);
-  return out;
+  return new Uint8Array(Buffer.alloc(part.length * times, Uint8Array.from(part)));
 }

@@ -1,6 +1,12 @@
-/** Counts what happens in a run, and reports it. */
+/** Counts what happens in a run, reports it, and keeps the files that failed. */
+import { mkdir, writeFile } from "node:fs/promises";
+import path from "node:path";
 import { styleText } from "node:util";
-import { megabytes, table } from "../../cli/terminal/output.ts";
+import { joined, table, tableText } from "../../bench/common/report.ts";
+import { megabytes } from "../../cli/terminal/output.ts";
+import { seededChoices } from "./choices.ts";
+import { hostileFile } from "./generate.ts";
+import { allSeeds } from "./seeds.ts";
 
 /** How a file was made. */
 export interface Recipe {
@@ -10,45 +16,45 @@ export interface Recipe {
   readonly bytes: number;
 }
 
-/** A hostile file that caused a fault, or the slowest of its way. */
-export interface Finding extends Recipe {
+/** One attempt at a file. */
+export interface Trial {
   readonly way: string;
-  readonly fault?: string;
+  readonly outcome: string;
   readonly ms: number;
+  /** What must never happen. */
+  readonly fault?: string;
 }
+
+/** A hostile file that caused a fault, or the slowest of its way. */
+export type Finding = Recipe & Omit<Trial, "outcome">;
 
 /** Memory after garbage collection. */
 export interface Memory {
   /** Bytes of JS objects and ArrayBuffers. */
   readonly heapBytes: number;
-  /** Bytes of ORT's WASM memory; 0 where only images are decoded. */
+  /** Bytes of ORT's WASM memory. 0 where only images are decoded. */
   readonly wasmBytes: number;
 }
 
 /** Counts of a run. */
-export interface Tally {
-  /** Files. */
-  count: number;
-  /** Files, by way and outcome. */
-  readonly outcomes: Map<string, Map<string, number>>;
-  readonly faults: Finding[];
-  /** The slowest file, by way. */
-  readonly slowest: Map<string, Finding>;
-  readonly memory: { first?: Memory; last?: Memory };
-}
+export type Tally = ReturnType<typeof newTally>;
 
-/** An empty tally. */
-export function newTally(): Tally {
-  return { count: 0, outcomes: new Map(), faults: [], slowest: new Map(), memory: {} };
+/** Makes an empty tally. */
+export function newTally() {
+  return {
+    /** Files. */
+    count: 0,
+    /** Files, by way and outcome. */
+    outcomes: new Map<string, Map<string, number>>(),
+    faults: [] as Finding[],
+    /** The slowest file, by way. */
+    slowest: new Map<string, Finding>(),
+    memory: {} as { first?: Memory; last?: Memory },
+  };
 }
 
 /** Counts one attempt at a file. With a `fault` it failed. */
-export function addAttempt(
-  tally: Tally,
-  attempt: { readonly way: string; readonly outcome: string; readonly ms: number; readonly fault?: string },
-  recipe: Recipe,
-): void {
-  const { way, outcome, ms, fault } = attempt;
+export function addAttempt(tally: Tally, { way, outcome, ms, fault }: Trial, recipe: Recipe): void {
   const outcomes = tally.outcomes.get(way) ?? new Map<string, number>();
   outcomes.set(outcome, (outcomes.get(outcome) ?? 0) + 1);
   tally.outcomes.set(way, outcomes);
@@ -57,32 +63,44 @@ export function addAttempt(
   if (ms > (tally.slowest.get(way)?.ms ?? -1)) tally.slowest.set(way, finding);
 }
 
-/** Tables of outcomes, of the slowest file of each way and of memory; then the faults. */
+/** Reports outcomes, the slowest file of each way, memory and faults. */
 export function report({ outcomes, slowest, memory: { first, last }, faults, count }: Tally): string {
   const columns = [...new Set([...outcomes.values()].flatMap((row) => [...row.keys()]))].sort();
-  const counts = [...outcomes].map(([way, row]) => [
-    way,
-    ...columns.map((column) => String(row.get(column) ?? 0)),
-  ]);
+  const counts = [...outcomes].map(([way, row]) => [way, ...columns.map((column) => row.get(column) ?? 0)]);
   const times = [...slowest].map(([way, finding]) => [
-    ...[way, finding.ms.toFixed(0), String(finding.index), String(finding.bytes), recipeText(finding)],
+    ...[way, finding.ms.toFixed(0), finding.index, finding.bytes, recipeText(finding)],
   ]);
   const change = (key: keyof Memory) => `${megabytes(first![key])} -> ${megabytes(last![key])}`;
   const lines = faults.map((finding) => {
     const { index, way, fault } = finding;
     return `file ${index}, ${way}: ${fault}\n  ${recipeText(finding)}`;
   });
-  return [
-    table(
-      [["way", ...columns], ...counts],
-      [...columns.keys()].map((i) => i + 1),
-    ),
-    table([["slowest by way", "ms", "file", "bytes", "how it was made"], ...times], [1, 2, 3]),
-    ...(first && last ? [`JS heap: ${change("heapBytes")}; WASM memory: ${change("wasmBytes")}`] : []),
+  return joined(
+    "\n\n",
+    tableText(table("Files by way and outcome", ["way", ...columns], counts)),
+    tableText(table("Slowest file of each way", ["way", "ms", "file", "bytes", "how it was made"], times)),
+    first && last ? `JS heap: ${change("heapBytes")}; WASM memory: ${change("wasmBytes")}` : "",
     faults.length === 0
       ? styleText("green", `${count} files, no fault`)
       : [styleText("red", `${count} files, ${faults.length} faults`), ...lines].join("\n"),
-  ].join("\n\n");
+  );
 }
 
 const recipeText = ({ from, mutations }: Recipe) => `${from}; ${mutations.join("; ")}`;
+
+/**
+ * Writes a .jpg and a .json per file that failed. Of several findings about one file, keeps the last.
+ * @returns the paths of the .jpg files
+ */
+export async function keepFindings(folder: string, seed: number, findings: readonly Finding[]) {
+  if (findings.length === 0) return [];
+  await mkdir(folder, { recursive: true });
+  const seeds = await allSeeds();
+  const nameOf = ({ index }: Finding) => path.join(folder, `seed-${seed}-file-${index}`);
+  const files = new Map(findings.map((finding) => [nameOf(finding), finding]));
+  for (const [file, finding] of files) {
+    await writeFile(`${file}.jpg`, hostileFile(seededChoices(seed, finding.index), seeds).bytes);
+    await writeFile(`${file}.json`, `${JSON.stringify({ seed, ...finding }, null, 2)}\n`);
+  }
+  return [...files.keys()].map((file) => `${file}.jpg`);
+}

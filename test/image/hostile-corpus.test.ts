@@ -1,7 +1,6 @@
 /** The corpus of hostile files, at every scale: docs/hostile-input.md. */
 import { describe, expect, test } from "vitest";
-import { attemptEveryWay } from "../fuzz/attempt.ts";
-import { fuzzPreprocessing } from "../fuzz/preprocessing.ts";
+import { attemptEveryWay, fuzzPreprocessing } from "../fuzz/attempt.ts";
 import { corpus, corpusFile, corpusFiles } from "../support/hostile-corpus.ts";
 
 describe("the corpus, test/fixtures/hostile", () => {

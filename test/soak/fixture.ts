@@ -1,18 +1,15 @@
-/** Results of a soak that went well, made by hand. */
-import { type AttackName, attackNames } from "./attacks/attacks.ts";
-import { percentiles } from "./measure/latency.ts";
-import type { Tally } from "./measure/ledger.ts";
-import { type MemorySample, memoryStretches } from "./measure/memory.ts";
-import type { Silence } from "./probes.ts";
-import { type AttackPhase, type Phase, type SoakResults, soakFormat } from "./results.ts";
+/** Results of a successful soak, made by hand. */
+import type { MemorySample } from "../../bench/common/memory-watch.ts";
+import { MiB } from "../../bench/common/report.ts";
+import { type AttackName, attackNames } from "./attacks.ts";
+import { emptyTally, type Tally } from "./ledger.ts";
+import type { Phase } from "./phase.ts";
+import { type AttackPhase, type SoakResults, soakRuns } from "./run.ts";
+import { memoryStretches, percentiles } from "./stretches.ts";
 
-const MiB = 2 ** 20;
-
+/** Three answers. */
 export function tally(change: Partial<Tally> = {}): Tally {
-  return {
-    ...{ sent: 3, answered: { 200: 3 }, cache: { MISS: 3 }, brokenOff: 0, cut: 0, lost: 0, wrong: 0 },
-    ...change,
-  };
+  return { ...emptyTally(), sent: 3, answered: { 200: 3 }, cache: { MISS: 3 }, ...change };
 }
 
 /** ORT has 50 MiB. */
@@ -20,7 +17,8 @@ export function memoryLook(atMs: number, usedBytes: number, processBytes?: numbe
   return { atMs, usedBytes, bufferBytes: 0, ortBytes: 50 * MiB, processBytes };
 }
 
-export function silence(change: Partial<Silence> = {}): Silence {
+/** A Worker that holds nothing. */
+export function silence(change: Partial<Phase["silence"]> = {}): Phase["silence"] {
   return {
     next: { status: 200, ms: 40 },
     fullSize: { status: 200, ms: 300 },
@@ -30,15 +28,17 @@ export function silence(change: Partial<Silence> = {}): Silence {
   };
 }
 
+/** An attack during which small requests are answered. */
 export function attack(name: AttackName, change: Partial<Phase> = {}): AttackPhase {
-  const beside = percentiles([30, 31]);
+  const latency = { small: percentiles([30, 31]) };
   return {
     name,
     idle: percentiles([20, 21]),
-    phase: phase({ tallies: { beside: tally() }, latency: { beside }, ...change }),
+    phase: phase({ tallies: { small: tally() }, latency, ...change }),
   };
 }
 
+/** Two minutes in which three requests are answered. */
 export function phase(change: Partial<Phase> = {}): Phase {
   const looks = [memoryLook(0, 10 * MiB, 300 * MiB), memoryLook(61_000, 12 * MiB, 310 * MiB)];
   const all = percentiles([10, 20, 30]);
@@ -62,30 +62,42 @@ export function phase(change: Partial<Phase> = {}): Phase {
   };
 }
 
-export function soakResults(change: Partial<SoakResults> = {}): SoakResults {
-  const refused = { tallies: { miss: tally({ answered: { 200: 2, 503: 1 } }) }, logged: { 200: 2, 503: 1 } };
+/** An overload in which one request of three is refused. */
+export function overload(
+  change: Partial<SoakResults["overload"]> = {},
+): NonNullable<SoakResults["overload"]> {
+  const refused = { 200: 2, 503: 1 };
   return {
-    format: soakFormat,
+    ...phase({ tallies: { miss: tally({ answered: refused }) }, logged: refused }),
+    refused: percentiles([1, 2, 3]),
+    offeredPerSecond: 12,
+    sendingSeconds: 0.25,
+    drainSeconds: 1.5,
+    before: percentiles([30, 31]),
+    after: percentiles([32, 33]),
+    ...change,
+  };
+}
+
+/** A soak with every phase. */
+export function soakResults(change: Partial<SoakResults> = {}): SoakResults {
+  return {
+    format: soakRuns.format,
     startedAt: "2026-10-01T12:00:00.000Z",
     machine: {
-      ...{ cpu: "a CPU", cores: 2, memoryBytes: 2 ** 33, system: "Linux", loadBefore: 0.1 },
-      ...{ versions: { node: "22.0.0", workerd: "1.0.0" }, commit: "abcdef012345" },
+      cpu: "a CPU",
+      cores: 2,
+      memoryBytes: 2 ** 33,
+      system: "Linux",
+      loadBefore: 0.1,
+      versions: { node: "22.0.0", workerd: "1.0.0" },
+      commit: "abcdef012345",
     },
     options: { minutes: 2, concurrency: 8, seed: 1 },
     interrupted: false,
     sustained: phase(),
     attacks: attackNames.map((name) => attack(name)),
-    overload: phase({
-      ...refused,
-      offeredPerSecond: 12,
-      sendingSeconds: 0.25,
-      refused: percentiles([1, 2, 3]),
-    }),
-    recovery: {
-      drainSeconds: 1.5,
-      before: percentiles([30, 31]),
-      after: percentiles([32, 33]),
-    },
+    overload: overload(),
     ...change,
   };
 }

@@ -1,48 +1,40 @@
-/** How a soak shows that it goes on: a bar on a terminal, a line a minute elsewhere. */
+/** Shows the progress of a soak: a bar on a terminal, a line per minute elsewhere. */
 import { mebibytesText, numberText } from "../../cli/plot/format.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
-import { percentiles } from "./measure/latency.ts";
-import type { Ledger } from "./measure/ledger.ts";
-import { answers, total } from "./measure/ledger.ts";
-import { isolateBytes } from "./measure/memory.ts";
-import type { MemoryWatch } from "./measure/memory-watch.ts";
-import type { SoakOptions } from "./run.ts";
+import { answers, total } from "./ledger.ts";
+import type { ProgressFacts, SoakOptions } from "./run.ts";
+import { isolateBytes, percentiles } from "./stretches.ts";
 
-type Shown = Pick<SoakOptions, "onStep" | "onProgress"> & { stop(): void };
-
-export function showSoak(stream: NodeJS.WriteStream = process.stderr): Shown {
-  if (!stream.isTTY) return lines(stream);
-  const bar = createProgress(stream);
-  return {
-    onStep: (step) => bar.update(`prepare: ${step}`, 0, 1),
-    onProgress: (stage, seconds, ofSeconds) => {
-      bar.update(`${stage}, seconds`, Math.min(Math.round(seconds), ofSeconds), Math.round(ofSeconds));
-    },
-    stop: () => bar.stop(),
-  };
-}
-
-function lines(stream: NodeJS.WriteStream): Shown {
+/** Shows progress until stop(). */
+export function showProgress(
+  stream: NodeJS.WriteStream = process.stderr,
+): Pick<SoakOptions, "onStep" | "onProgress"> & { stop(): void } {
+  const progress = createProgress(stream);
   let last = "";
   return {
-    onStep: (step) => void stream.write(`prepare: ${step}\n`),
-    onProgress: (stage, seconds, _, { ledger, memory }) => {
+    onStep: (step) => progress.update(`prepare: ${step}`, 0, 1),
+    onProgress: (stage, seconds, ofSeconds, facts) => {
+      if (stream.isTTY) {
+        const done = Math.min(Math.round(seconds), ofSeconds);
+        return progress.update(`${stage}, seconds`, done, Math.round(ofSeconds));
+      }
       const minute = `${stage}, minute ${Math.floor(seconds / 60)}`;
       if (minute === last || seconds < 60) return;
       last = minute;
-      stream.write(`${minuteLine(minute, ledger, memory)}\n`);
+      stream.write(`${minuteLine(minute, facts)}\n`);
     },
-    stop: () => {},
+    stop: () => progress.stop(),
   };
 }
 
-export function minuteLine(minute: string, ledger: Ledger, memory: Pick<MemoryWatch, "samples">): string {
+/** Describes what happened in a phase so far. */
+export function minuteLine(minute: string, { ledger, memory }: ProgressFacts): string {
   const sum = total(ledger.tallies);
   const { p50, p99 } = percentiles(ledger.samples.map(({ ms }) => ms));
   const latest = memory.samples.at(-1);
   return [
-    `${minute}: ${numberText(answers(sum))} answered, ${sum.wrong} wrong, ${sum.lost} lost`,
+    `${minute}: ${numberText(answers(sum))} answered, ${sum.wrong} wrong, ${sum.lost} without an answer`,
     `p50 ${numberText(p50)} ms, p99 ${numberText(p99)} ms`,
-    `isolate ${latest ? mebibytesText(isolateBytes(latest)) : "–"} MiB`,
+    `isolate ${mebibytesText(latest ? isolateBytes(latest) : Number.NaN)} MiB`,
   ].join("; ");
 }

@@ -1,12 +1,18 @@
-/** What a soak sends, and how it judges what comes back. */
+/** What a soak sends, and how it judges the answers. */
 import { describe, expect, test } from "vitest";
+import { salted } from "../../bench/pictures/photos.ts";
 import { exampleImage } from "../support/worker.ts";
-import { faultOf, member } from "./traffic/answer.ts";
-import { type TrafficKindName as KindName, trafficKindNames as kindNames, kindOf } from "./traffic/kinds.ts";
-import { claiming, salted } from "./traffic/pictures.ts";
-import { Reference } from "./traffic/reference.ts";
-import { requestsOf } from "./traffic/requests.ts";
-import { requestsPerTurn, type Turn, turns } from "./traffic/turns.ts";
+import { faultOf, member, Reference } from "./answers.ts";
+import {
+  type TrafficKindName as KindName,
+  trafficKindNames as kindNames,
+  kindOf,
+  requestsOf,
+  requestsPerTurn,
+  type Turn,
+  turns,
+} from "./kinds.ts";
+import { claiming } from "./pictures.ts";
 
 function take(seed: number, count: number): Turn[] {
   const source = turns(seed);
@@ -14,12 +20,12 @@ function take(seed: number, count: number): Turn[] {
 }
 
 describe("turns", () => {
-  test("are the same for the same seed, and others for another", () => {
+  test("are the same for the same seed, and differ for another", () => {
     expect(take(7, 200)).toEqual(take(7, 200));
     expect(take(8, 200).map(({ kind }) => kind)).not.toEqual(take(7, 200).map(({ kind }) => kind));
   });
 
-  test("draw each kind as often as it says, and no picture twice", () => {
+  test("draw each kind by its weight, and no picture twice", () => {
     const drawn = take(1, 20_000);
     for (const kind of kindNames) {
       const share = drawn.filter((turn) => turn.kind === kind).length / drawn.length;
@@ -36,41 +42,18 @@ describe("turns", () => {
 });
 
 describe("requests", () => {
-  const jpeg = Uint8Array.of(
-    0xff,
-    0xd8,
-    0xff,
-    0xc0,
-    0,
-    17,
-    8,
-    0,
-    9,
-    0,
-    8,
-    3,
-    1,
-    0x22,
-    0,
-    2,
-    0x11,
-    1,
-    3,
-    0x11,
-    1,
-  );
+  const jpeg = new Uint8Array(Buffer.from("ffd8ffc00011080009000803012200021101031101", "hex"));
   const body = JSON.stringify({ predictions: [{ label: "ship", score: 1 }] });
   const references = [new Reference(body, JSON.stringify({ embedding: [1, 2] }))];
   const materials = { seed: 1, pictures: { small: [jpeg], large: [jpeg] }, references };
   const of = (kind: KindName, salt: number) => requestsOf({ kind, choice: 5, salt }, materials);
 
-  test.each(kindNames)("%s: as many as it says", (kind) => {
+  test.each(kindNames)("%s: as many as its kind has", (kind) => {
     expect(of(kind, 3)).toHaveLength(kindOf(kind).requests);
   });
 
-  test("a new picture is another file each time; coalesced ones are equal", () => {
-    const bodies = (kind: KindName, salt: number) =>
-      of(kind, salt).map((request) => (request.way === "fetch" ? request.init.body : undefined));
+  test("a new picture is another file each time; coalesced pictures are equal", () => {
+    const bodies = (kind: KindName, salt: number) => of(kind, salt).map(({ parts }) => parts);
     expect(bodies("miss", 1)).not.toEqual(bodies("miss", 2));
     const [first, ...others] = bodies("coalesced", 1);
     expect(others).toHaveLength(3);
@@ -78,7 +61,7 @@ describe("requests", () => {
     expect(bodies("hit", 1)).toEqual(bodies("hit", 2));
   });
 
-  test("a salted file begins as the picture; a claimed size stands in its header only", async () => {
+  test("a salted file begins as the picture; a claimed size changes its header only", async () => {
     const ship = await exampleImage("ship");
     const fresh = salted(ship, 1, 2);
     expect(fresh.subarray(0, ship.length)).toEqual(ship);
@@ -101,7 +84,7 @@ describe("an answer is wrong", () => {
   test.each([
     ["with another status", answer(500, {}), "miss", "answered 500, expected 200"],
     ["with another code", answer(422, { code: "x" }), "broken", 'its code is "x"'],
-    ["as a 200 where none is due", answer(200, {}), "not-found", "answered 200, expected 404"],
+    ["as a 200 that is not expected", answer(200, {}), "not-found", "answered 200, expected 404"],
     ["as a 503 without Retry-After", answer(503, { code: "overloaded" }), "hit", "without Retry-After"],
     ["as a 503 for another reason", answer(503, { code: "model_unavailable" }), "hit", "model_unavailable"],
   ] as const)("%s", (_, given, kind, fault) => {
@@ -116,13 +99,13 @@ describe("an answer is wrong", () => {
     expect(faultOf(answer(200, {}), kindOf("miss"), () => "no")).toBe("no");
   });
 
-  test("a member that is not there is undefined, and so is one of no JSON", () => {
+  test("a missing member is undefined, and so is one of invalid JSON", () => {
     expect(member('{"a":[{"b":1}]}', "a", 0, "b")).toBe(1);
     expect(member('{"a":null}', "a", 0, "b")).toBeUndefined();
     expect(member("oops", "a")).toBeUndefined();
   });
 
-  test("with another score, embedding or part of a form than when it was asked alone", () => {
+  test("with another score, embedding or part of a form than the picture got alone", () => {
     const document = (score: number) => ({ predictions: [{ label: "ship", score }] });
     const form = (score: number, status: number) =>
       JSON.stringify({ results: [document(score), { status }, document(score)] });

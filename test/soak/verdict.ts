@@ -1,179 +1,174 @@
-/** Whether a soak went well. Pure. */
-
+/** Decides whether a soak passed. */
+import { MiB } from "../../bench/common/report.ts";
 import { mebibytesText, numberText } from "../../cli/plot/format.ts";
 import { isolateBytes as isolateLimit } from "../../src/limits.ts";
-import { attackOf } from "./attacks/attacks.ts";
-import { answers, type Tally, total } from "./measure/ledger.ts";
-import type { Silence } from "./probes.ts";
-import type { AttackPhase, Phase, SoakResults } from "./results.ts";
+import { attackOf } from "./attacks.ts";
+import { answers, type Tally, total } from "./ledger.ts";
+import type { Phase } from "./phase.ts";
+import { type AttackPhase, phasesOf, type SoakResults } from "./run.ts";
 
-/** What the isolate may keep, in the least of each minute: the bar of the eight photographs at once. */
-export const keptBytes = 100 * 2 ** 20;
-/** What it may keep more at the end than after the first minute: results in the cache, and V8's moods. */
-export const growthBytes = 16 * 2 ** 20;
+/** The bounds of a soak. */
+export const bounds = {
+  /** Memory that the isolate keeps: the smallest sample of a minute. The bar of eight photographs at once. */
+  keptBytes: 100 * MiB,
+  /** Growth of the kept memory from the first minute to the last: cached results, and garbage that V8 leaves. */
+  growthBytes: 16 * MiB,
+  /** Growth of workerd's resident memory in an attack. V8 decides when to collect garbage. */
+  residentGrowthBytes: 192 * MiB,
+  /** Share of the requests of a phase that wrangler's proxy may drop before they reach the Worker. */
+  unreachedShare: 0.01,
+  /** Time of the first request after a phase. */
+  nextMs: 1000,
+  /** Time of an image of 16 MiB after a phase. Most of it is the upload. */
+  fullSizeMs: 2000,
+  /** Median time of small requests during `slow clients` over the idle median. */
+  smallRatio: 2,
+} as const;
 
-/** What the resident memory of workerd may grow by in an attack: V8 collects garbage when it sees fit. */
-export const residentGrowthBytes = 192 * 2 ** 20;
-/** Milliseconds of the first request after a phase. */
-export const maxNextMs = 1000;
-/** Milliseconds of an image of 16 MiB after a phase: most of it is the upload. */
-export const maxFullSizeMs = 2000;
-/** Median time of small requests beside slow clients, over the idle one. */
-export const maxBesideRatio = 2;
+/** A sentence, if its condition holds. */
+type Finding = string | false;
 
-/** Everything that is wrong, a sentence each; none where all is well. */
-export function faults({ sustained, attacks, overload, interrupted }: SoakResults): string[] {
-  const found = [...phaseFaults("sustained traffic", sustained), ...memoryFaults(sustained)];
-  for (const attack of attacks) found.push(...attackFaults(attack));
-  if (overload) {
-    found.push(...phaseFaults("overload", overload));
-    const { answered } = total(overload.tallies);
-    if (!interrupted && !answered["503"])
-      found.push("overload: nothing was refused, so it was none; raise --concurrency");
-    if (!answered["200"]) found.push("overload: no good answer came through");
-  }
-  return found;
+/** Returns everything that is wrong, one sentence each. */
+export function faults(results: SoakResults): string[] {
+  const { sustained, attacks, overload, interrupted } = results;
+  const counts = overload && total(overload.tallies).answered;
+  return sentences([
+    ...phasesOf(results).flatMap(([name, phase]) => prefixed(name, phaseFaults(phase))),
+    ...prefixed("memory", memoryFaults(sustained)),
+    ...attacks.flatMap((attack) => prefixed(attack.name, attackFaults(attack))),
+    counts !== undefined &&
+      !interrupted &&
+      !counts["503"] &&
+      "overload: nothing was refused, so the Worker was not overloaded; raise --concurrency",
+    counts !== undefined && !counts["200"] && "overload: no request was answered 200",
+  ]);
 }
 
-/** What took longer than its bar, a sentence each. Times say little on a busy machine: tests do not look at these. */
-export function delays({ sustained, attacks, overload }: SoakResults): string[] {
-  const found: string[] = [];
-  const phases: [string, Phase][] = [
-    ["sustained traffic", sustained],
-    ...attacks.map(({ name, phase }): [string, Phase] => [name, phase]),
-    ...(overload ? [["overload", overload] as [string, Phase]] : []),
-  ];
-  for (const [name, { silence }] of phases) {
-    const late = (what: string, ms: number, bar: number) => {
-      if (ms > bar) found.push(`${name}: ${what} afterwards took ${numberText(ms)} ms, the bar is ${bar}`);
-    };
-    late("the next request", silence.next.ms, maxNextMs);
-    late("an image of 16 MiB", silence.fullSize.ms, maxFullSizeMs);
-  }
-  const slow = attacks.find(({ name }) => name === "slow clients");
-  const ratio = slow && besideRatio(slow);
-  if (ratio !== undefined && !(ratio <= maxBesideRatio)) {
-    found.push(
-      `slow clients: a small request took ${numberText(ratio)} times as long as before, the bar is ${maxBesideRatio}`,
-    );
-  }
-  return found;
+/** Returns what took longer than its bound, one sentence each. Tests ignore these: times depend on the machine. */
+export function delays(results: SoakResults): string[] {
+  const late = (what: string, ms: number, bound: number): Finding =>
+    ms > bound && `${what} afterwards took ${numberText(ms)} ms, the bound is ${bound}`;
+  const slow = results.attacks.find(({ name }) => name === "slow clients");
+  const ratio = slow ? smallRatio(slow) : 0;
+  return sentences([
+    ...phasesOf(results).flatMap(([name, { silence }]) => [
+      late(`${name}: the next request`, silence.next.ms, bounds.nextMs),
+      late(`${name}: an image of 16 MiB`, silence.fullSize.ms, bounds.fullSizeMs),
+    ]),
+    !(ratio <= bounds.smallRatio) &&
+      `slow clients: a small request took ${numberText(ratio)} times as long as before, the bound is ${bounds.smallRatio}`,
+  ]);
 }
 
-/** Median time of small requests during the attack over that just before it. NaN where none was answered. */
-export function besideRatio({ idle, phase }: AttackPhase): number {
-  return (phase.latency.beside?.p50 ?? Number.NaN) / idle.p50;
-}
-
-function attackFaults({ name, phase }: AttackPhase): string[] {
-  const found = phaseFaults(name, phase);
-  const beside = phase.tallies.beside;
-  const { "200": good = 0, ...others } = beside?.answered ?? {};
-  if (good === 0) found.push(`${name}: no small request beside it was answered 200`);
-  if (attackOf(name).leavesRoom) {
-    for (const [status, count] of Object.entries(others))
-      found.push(`${name}: ${count} small requests beside it got ${status}, expected 200`);
-  }
-  const resident = phase.memory.flatMap(({ processBytes }) => processBytes ?? []);
-  const growth = Math.max(...resident) - (resident[0] ?? 0);
-  if (resident.length > 0 && growth > residentGrowthBytes) {
-    found.push(
-      `${name}: the resident memory of workerd grew by ${mebibytesText(growth)} MiB, the bound is ${mebibytesText(residentGrowthBytes)}`,
-    );
-  }
-  return found;
-}
-
-/** Whatever was sent: when it has ended, nothing is held and everything is answered. */
-function silenceFaults(name: string, { next, fullSize, inFlight, settledSeconds }: Silence): string[] {
-  const found: string[] = [];
-  if (next.status !== 200)
-    found.push(`${name}: the next request afterwards got ${next.status}, expected 200`);
-  if (fullSize.status !== 200) {
-    found.push(
-      `${name}: an image of 16 MiB afterwards got ${fullSize.status}, expected 200: memory was not given back`,
-    );
-  }
-  for (const [what, count] of Object.entries(inFlight)) {
-    if (count !== 0)
-      found.push(
-        `${name}: ${what} is ${count} after ${numberText(settledSeconds)} s of silence, expected 0: it leaks`,
-      );
-  }
-  return found;
-}
-
-/** What is no fault of the Worker's and yet to be known, a sentence each. */
-export function remarks({ sustained, overload }: SoakResults): string[] {
-  const found: string[] = [];
+/** Returns what is worth knowing but not the Worker's fault, one sentence each. */
+export function remarks(results: SoakResults): string[] {
+  const { sustained, overload } = results;
   const peak = Math.max(...sustained.memoryByMinute.map(({ peakBytes }) => peakBytes));
-  if (peak > isolateLimit) {
-    found.push(
-      `With what was not collected yet the isolate came to ${mebibytesText(peak)} MiB, over the ${mebibytesText(isolateLimit)} of its limit: V8 takes garbage when it sees fit, and nothing here tells it of a limit.`,
-    );
-  }
-  if (overload?.offeredPerSecond) {
-    const sentPerSecond = total(overload.tallies).sent / overloadSpan(overload);
-    if (sentPerSecond < 0.8 * overload.offeredPerSecond) {
-      found.push(
-        `The overload sent ${numberText(sentPerSecond)} of ${numberText(overload.offeredPerSecond)} requests per second: the others were due while 256 requests were under way, or while the clients were busy.`,
+  const dueRate = overload?.offeredPerSecond ?? 0;
+  const sentRate = overload ? total(overload.tallies).sent / overload.sendingSeconds : 0;
+  return sentences([
+    peak > isolateLimit &&
+      `Including uncollected garbage, the isolate reached ${mebibytesText(peak)} MiB, over its limit of ${mebibytesText(isolateLimit)}. V8 decides when to collect garbage, and nothing here tells it of the limit.`,
+    ...phasesOf(results).map(([name, { tallies }]): Finding => {
+      const { unreached } = total(tallies);
+      return (
+        unreached > 0 &&
+        `${name}: wrangler's proxy closed ${unreached} connections before the Worker saw a request.`
       );
-    }
-  }
-  return found;
+    }),
+    sentRate < 0.8 * dueRate &&
+      `The overload sent ${numberText(sentRate)} of ${numberText(dueRate)} requests per second: the others were due while 256 requests were under way, or while the clients were busy.`,
+  ]);
 }
 
-/** Seconds in which requests were sent. */
-function overloadSpan({ seconds, sendingSeconds }: Phase): number {
-  return sendingSeconds ?? seconds;
+/** Returns the median time of small requests during the attack over the median just before it. NaN without answers. */
+export function smallRatio({ idle, phase }: AttackPhase): number {
+  return (phase.latency.small?.p50 ?? Number.NaN) / idle.p50;
 }
 
-function phaseFaults(name: string, { tallies, logged, examples, silence }: Phase): string[] {
+/** Checks that requests and answers add up, that answers are right, and that nothing is held afterwards. */
+function phaseFaults({ tallies, logged, examples, silence }: Phase): string[] {
   const sum = total(tallies);
-  const found = silenceFaults(name, silence);
-  for (const [kind, tally] of Object.entries(tallies)) {
-    const ended = answers(tally) + tally.brokenOff + tally.cut + tally.lost;
-    if (ended !== tally.sent) found.push(`${name}: ${tally.sent} of ${kind} were sent, ${ended} ended`);
-  }
-  if (sum.lost > 0) found.push(`${name}: ${sum.lost} requests got no answer`);
-  if (sum.wrong > 0) found.push(`${name}: ${sum.wrong} answers were wrong`);
-  const broken = Object.keys(sum.answered).filter((status) => status.startsWith("5") && status !== "503");
-  for (const status of broken) found.push(`${name}: ${sum.answered[status]} answers were ${status}`);
-  found.push(...logFaults(name, sum, logged));
-  return found.length > 0 ? [...found, ...examples.map((example) => `${name}, for example: ${example}`)] : [];
+  const found = sentences([
+    ...silenceFaults(silence),
+    ...Object.entries(tallies).map(([kind, tally]): Finding => {
+      const ended = answers(tally) + tally.brokenOff + tally.cut + tally.unreached + tally.lost;
+      return ended !== tally.sent && `${tally.sent} of ${kind} were sent, ${ended} ended`;
+    }),
+    sum.lost > 0 && `${sum.lost} requests got no answer`,
+    sum.wrong > 0 && `${sum.wrong} answers were wrong`,
+    sum.unreached > bounds.unreachedShare * sum.sent &&
+      `${sum.unreached} of ${sum.sent} requests did not reach the Worker, the bound is ${numberText(100 * bounds.unreachedShare)}%`,
+    ...Object.entries(sum.answered).map(
+      ([status, count]): Finding => /^5(?!03)/.test(status) && `${count} answers were ${status}`,
+    ),
+    ...logFaults(sum, logged),
+  ]);
+  return found.length > 0 ? [...found, ...examples.map((example) => `for example: ${example}`)] : [];
 }
 
-/** The Worker's log knows each answer; and of clients that went away it may know more. */
-function logFaults(name: string, sum: Tally, logged: Readonly<Record<string, number>>): string[] {
-  const found: string[] = [];
-  let more = 0;
-  for (const status of new Set([...Object.keys(sum.answered), ...Object.keys(logged)])) {
-    const [seen, told] = [sum.answered[status] ?? 0, logged[status] ?? 0];
-    if (told < seen) found.push(`${name}: ${seen} answers were ${status}, the Worker's log has ${told}`);
-    more += Math.max(0, told - seen);
-  }
-  const unseen = sum.brokenOff + sum.cut + sum.lost;
-  if (more > unseen)
-    found.push(
-      `${name}: the Worker's log has ${more} requests more than were answered, at most ${unseen} broke off`,
-    );
-  return found;
+/** The Worker's log has each answer. It may also have requests whose client got no answer. */
+function logFaults(sum: Tally, logged: Phase["logged"]): Finding[] {
+  const statuses = [...new Set([...Object.keys(sum.answered), ...Object.keys(logged)])];
+  const difference = (status: string) => (logged[status] ?? 0) - (sum.answered[status] ?? 0);
+  const extra = statuses.reduce((count, status) => count + Math.max(0, difference(status)), 0);
+  const unanswered = sum.brokenOff + sum.cut + sum.lost;
+  return [
+    ...statuses.map(
+      (status): Finding =>
+        difference(status) < 0 &&
+        `${sum.answered[status]} answers were ${status}, the Worker's log has ${logged[status] ?? 0}`,
+    ),
+    extra > unanswered &&
+      `the Worker's log has ${extra} requests more than were answered, expected at most ${unanswered}`,
+  ];
 }
 
-function memoryFaults({ memoryByMinute }: Phase): string[] {
+/** Whatever was sent: afterwards nothing is held and everything is answered. */
+function silenceFaults({ next, fullSize, inFlight, settledSeconds }: Phase["silence"]): Finding[] {
+  return [
+    next.status !== 200 && `the next request afterwards got ${next.status}, expected 200`,
+    fullSize.status !== 200 &&
+      `an image of 16 MiB afterwards got ${fullSize.status}, expected 200: memory was not released`,
+    ...Object.entries(inFlight).map(
+      ([what, count]): Finding =>
+        count !== 0 &&
+        `${what} is ${count} after ${numberText(settledSeconds)} s of silence, expected 0: it leaks`,
+    ),
+  ];
+}
+
+function attackFaults({ name, phase }: AttackPhase): Finding[] {
+  const { "200": good = 0, ...others } = phase.tallies.small?.answered ?? {};
+  const [first = 0, ...later] = phase.memory.flatMap(({ processBytes }) => processBytes ?? []);
+  const growth = Math.max(first, ...later) - first;
+  return [
+    good === 0 && "no small request was answered 200",
+    ...Object.entries(others).map(
+      ([status, count]): Finding =>
+        attackOf(name).leavesRoom && `${count} small requests got ${status}, expected 200`,
+    ),
+    growth > bounds.residentGrowthBytes &&
+      `the resident memory of workerd grew by ${mebibytesText(growth)} MiB, the bound is ${mebibytesText(bounds.residentGrowthBytes)}`,
+  ];
+}
+
+function memoryFaults({ memoryByMinute }: Phase): Finding[] {
   const [first, last] = [memoryByMinute[0], memoryByMinute.at(-1)];
-  if (!first || !last) return ["memory: it was not seen"];
-  const found: string[] = [];
+  if (!first || !last) return ["there are no samples"];
   const kept = Math.max(...memoryByMinute.map(({ floorBytes }) => floorBytes));
-  if (kept > keptBytes) {
-    found.push(
-      `memory: ${mebibytesText(kept)} MiB are kept throughout a minute, the bound is ${mebibytesText(keptBytes)}`,
-    );
-  }
-  if (last.floorBytes - first.floorBytes > growthBytes) {
-    found.push(
-      `memory: it grows: ${mebibytesText(first.floorBytes)} MiB are kept in the first minute, ${mebibytesText(last.floorBytes)} in the last`,
-    );
-  }
-  return found;
+  return [
+    kept > bounds.keptBytes &&
+      `${mebibytesText(kept)} MiB are kept throughout a minute, the bound is ${mebibytesText(bounds.keptBytes)}`,
+    last.floorBytes - first.floorBytes > bounds.growthBytes &&
+      `it grows: ${mebibytesText(first.floorBytes)} MiB are kept in the first minute, ${mebibytesText(last.floorBytes)} in the last`,
+  ];
+}
+
+function sentences(findings: readonly Finding[]): string[] {
+  return findings.filter((finding) => finding !== false);
+}
+
+function prefixed(name: string, findings: readonly Finding[]): string[] {
+  return sentences(findings).map((finding) => `${name}: ${finding}`);
 }

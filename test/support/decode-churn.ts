@@ -6,8 +6,8 @@ import sharp from "sharp";
 import { ClassifierError } from "../../src/errors.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
 import { decodeLimits } from "../../src/limits.ts";
+import { fuzzPreprocessing } from "../fuzz/attempt.ts";
 import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../fuzz/bombs.ts";
-import { fuzzPreprocessing } from "../fuzz/preprocessing.ts";
 
 export interface ChurnMemory {
   readonly decodes: number;

@@ -3,7 +3,7 @@ import path from "node:path";
 import { expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
-import { fuzzInWorkerd } from "../fuzz/workerd/run.ts";
+import { fuzzInWorkerd } from "../fuzz/workerd.ts";
 import { corpus, corpusFile } from "../support/hostile-corpus.ts";
 import { TestWorker } from "../support/worker.ts";
 

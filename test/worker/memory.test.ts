@@ -3,11 +3,11 @@ import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
 import { defaultMaxImageBytes } from "../../src/limits.ts";
-import { type AttackName, runAttack } from "../soak/attacks/attacks.ts";
-import { ImageServer } from "../soak/attacks/image-server.ts";
-import { type AttackPictures, readAttackPictures } from "../soak/attacks/pictures.ts";
-import { padded, readInFlight } from "../soak/probes.ts";
-import type { Outcome } from "../soak/traffic/client.ts";
+import { type AttackName, runAttack } from "../soak/attacks.ts";
+import type { Outcome } from "../soak/client.ts";
+import { type ImageServer, startImageServer } from "../soak/image-server.ts";
+import { readInFlight } from "../soak/phase.ts";
+import { type AttackPictures, padded, readAttackPictures } from "../soak/pictures.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { makePhoto } from "../support/photos.ts";
 
@@ -27,7 +27,7 @@ beforeAll(async () => {
     photos.push(await makePhoto({ ...sizes[seed % 2]!, progressive: seed % 4 < 2, seed }));
   }
   attackPictures = await readAttackPictures();
-  images = await ImageServer.start(await makePhoto({ width: 500, height: 375, seed: 1 }));
+  images = await startImageServer(await makePhoto({ width: 500, height: 375, seed: 1 }));
   const vars = { IMAGE_ORIGIN: images.url };
   worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"), vars);
 }, 300_000);

@@ -1,9 +1,9 @@
 /** More requests than the isolate can handle: 503 at once, and answers as soon as memory is free. */
 import { connect, type Socket } from "node:net";
 import { afterAll, beforeAll, expect, test, vi } from "vitest";
-import { largeForm } from "../soak/attacks/attacks.ts";
-import { readLargePhoto } from "../soak/attacks/pictures.ts";
-import { upload } from "../soak/traffic/raw-client.ts";
+import { largeForm } from "../soak/attacks.ts";
+import { send } from "../soak/client.ts";
+import { readLargePhoto } from "../soak/pictures.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
@@ -122,7 +122,7 @@ test("after 70 clients with forms of five progressive 24-megapixel photographs d
   const gone = new AbortController();
   const statuses: number[] = [];
   const clients = Array.from({ length: 70 }, (_, i) =>
-    upload(worker.url.origin, largeForm(large, i), `form-${i}`, gone.signal).then(
+    send(worker.url.origin, largeForm(large, i), `form-${i}`, gone.signal).then(
       ({ status }) => statuses.push(status),
       // The client has disconnected, or was refused before the form was read, which breaks the connection.
       () => {},

@@ -2,8 +2,8 @@
 import path from "node:path";
 import { expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
-import type { AttackName } from "../soak/attacks/attacks.ts";
-import { answers, total } from "../soak/measure/ledger.ts";
+import type { AttackName } from "../soak/attacks.ts";
+import { answers, total } from "../soak/ledger.ts";
 import { runSoak } from "../soak/run.ts";
 import { faults } from "../soak/verdict.ts";
 
