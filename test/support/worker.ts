@@ -10,8 +10,9 @@ import { offlineEnv, projectFolder } from "../../cli/store/local-bucket.ts";
 import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { type PackBucket, pushPack } from "../../cli/store/push.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 
-export const embeddedModel = "resnet34-cifar10";
+export const embeddedModel = defaultModelName;
 export const embeddedPack = () => readLocalPack(path.join(packsFolder, embeddedModel));
 export const exampleImage = async (name: string) =>
   new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", `${name}.jpg`)));

@@ -9,11 +9,15 @@ const run = promisify(execFile);
 const places = ["/usr/bin/chromium", "/usr/bin/chromium-browser", "/usr/bin/google-chrome"];
 const installMs = 5 * 60_000;
 
-/** Starts the browser without a window. @throws CommandError that says what to install */
-export async function launchChromium(): Promise<Browser> {
+/**
+ * Starts the browser without a window.
+ * @param flags of its command line
+ * @throws CommandError that says what to install
+ */
+export async function launchChromium(flags: readonly string[] = []): Promise<Browser> {
   const executablePath = await findChromium();
   // Chromium's sandbox does not work for root, the usual user in containers. The page is trusted.
-  const args = process.getuid?.() === 0 ? ["--no-sandbox"] : [];
+  const args = [...(process.getuid?.() === 0 ? ["--no-sandbox"] : []), ...flags];
   return chromium.launch({ executablePath, args });
 }
 
