@@ -1,6 +1,7 @@
 /** `npm run classify -- photo.jpg`: sends files to the Worker, which runs inside this command. */
 import { styleText } from "node:util";
 import { Command } from "commander";
+import { defaultModelName } from "../src/default-model.ts";
 import type { Prediction } from "../src/model/scores.ts";
 import { renderPredictions } from "./terminal/bars.ts";
 import { runCommand } from "./terminal/fail.ts";
@@ -25,7 +26,7 @@ await runCommand(async () => {
     .description("Classify JPEG files with the Worker, on this machine.")
     .argument("<files...>", "JPEG files")
     .option("--top-k <count>", "predictions per file", parseCount)
-    .option("--model <name>", "pack to use: a name in model-shards, or a folder", "resnet34-cifar10")
+    .option("--model <name>", "pack to use: a name in model-shards, or a folder", defaultModelName)
     .option("--json", "print the Worker's answers as one JSON array")
     .parse();
   const options = program.opts<{ topK?: number; model: string; json?: boolean }>();

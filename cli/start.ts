@@ -5,6 +5,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { Command } from "commander";
+import { defaultModelName } from "../src/default-model.ts";
 import { projectFolder, withLocalBucket } from "./store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
 import { pushPack } from "./store/push.ts";
@@ -22,7 +23,7 @@ await runCommand(async () => {
   const program = new Command("npm start --")
     .description("Serve a pack on this machine with wrangler dev.")
     .option("--port <port>", "port to listen on", parsePort, 8787)
-    .option("--model <name>", "pack to serve: a name in model-shards, or a folder", "resnet34-cifar10")
+    .option("--model <name>", "pack to serve: a name in model-shards, or a folder", defaultModelName)
     .parse();
   const { port, model } = program.opts<{ port: number; model: string }>();
   const pack = await readLocalPack(await findPackFolder(model));

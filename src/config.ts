@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ResultNamespace } from "./cache/byte-stores.ts";
 import type { ImageConverter } from "./classifier/convert.ts";
+import { defaultModelName } from "./default-model.ts";
 import { ClassifierError } from "./errors.ts";
 import type { ListableBucket } from "./head/head-store.ts";
 import {
@@ -145,7 +146,7 @@ function isOrigin(text: string): boolean {
 }
 
 const configSchema = z.object({
-  MODEL_NAME: packNameSchema.default("resnet34-cifar10"),
+  MODEL_NAME: packNameSchema.default(defaultModelName),
   MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
   MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
   ALLOWED_IMAGE_HOSTS: parsed(

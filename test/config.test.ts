@@ -1,5 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { type Env, readConfig } from "../src/config.ts";
+import { defaultModelName } from "../src/default-model.ts";
 import type { ClassifierError } from "../src/errors.ts";
 import { defaultMaxImageBytes, maxImageBytesCeiling } from "../src/limits.ts";
 
@@ -17,7 +18,7 @@ function fault(env: Record<string, unknown>): unknown {
 describe("readConfig", () => {
   test("needs only the bucket", () => {
     expect(readConfig({ MODELS })).toEqual({
-      modelName: "resnet34-cifar10",
+      modelName: defaultModelName,
       maxImageBytes: defaultMaxImageBytes,
       modelRefreshMs: 60_000,
       classifyCacheControl: undefined,

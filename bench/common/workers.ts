@@ -6,6 +6,7 @@ import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { seedPack } from "../../cli/workerd/bucket-state.ts";
 import { buildOurs } from "../../cli/workerd/bundle.ts";
 import { DevWorker, type DevWorkerOptions } from "../../cli/workerd/dev-worker.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 
 /** Runs `work` with a temporary folder, and deletes the folder afterwards. */
 export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
@@ -39,7 +40,7 @@ export function withPackWorker<T>(
   work: (worker: DevWorker) => Promise<T>,
 ): Promise<T> {
   return withFolder(async (folder) => {
-    const pack = packFolder ?? path.join(packsFolder, "resnet34-cifar10");
+    const pack = packFolder ?? path.join(packsFolder, defaultModelName);
     const { manifest } = await readLocalPack(pack);
     const bundle = options.bundle ?? (await buildOurs(path.join(folder, "bundle")));
     const stateFolder = path.join(folder, "state");

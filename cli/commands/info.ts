@@ -1,10 +1,12 @@
 /** `model info` and `head info`: show what a local pack or head file contains. */
 import type { Command } from "@commander-js/extra-typings";
+import { defaultModelName } from "../../src/default-model.ts";
 import { backboneText } from "../../src/head/live-heads.ts";
 import { type LocalHead, readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { type PackInfo, packInfo } from "../store/pack-info.ts";
 import { kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
+import { scoreRows } from "../terminal/score-rows.ts";
 import { addCommand } from "./shared.ts";
 
 /** Number of labels that `head info` lists. */
@@ -12,7 +14,7 @@ const shownLabels = 20;
 
 /** Adds `model info <pack>`. */
 export function addInfo(program: Command): void {
-  addCommand(program, "info", "show what a pack is", "resnet34-cifar10")
+  addCommand(program, "info", "show what a pack is", defaultModelName)
     .description("Show a local pack: layers, sizes, precision, agreement with its source, origin.")
     .argument("<pack>", "folder of a pack, or a name in model-shards")
     .action(async (name, options) => {
@@ -50,6 +52,7 @@ function describePack(info: PackInfo): string {
     ["classes", `${info.classes}, from ${info.feature_size} features`],
     ["layers", `${info.conv_layers} convolutions, ${info.dense_layers} dense`],
     ["precision", info.precision],
+    ...scoreRows(info.scores),
     ...reportRows("quantisation", info.quantisation ?? {}),
     ["size", `${megabytes(info.bytes)} in all`],
   ];

@@ -13,6 +13,7 @@ import { parseCount, parseMebibytes, parseName, parseShare } from "../terminal/o
 import { jsonOption, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
+import { scoreRows } from "../terminal/score-rows.ts";
 import { examples } from "./shared.ts";
 
 /** The --min-agreement option of `pack` and `verify`. */
@@ -47,6 +48,16 @@ export function addPack(program: Command): void {
     .option(
       "--evaluate <dir>",
       "other photographs, to compare pack and original: in folders named like the labels, or named like truck-0517.jpg",
+    )
+    .option(
+      "--foreign <dir>",
+      "photographs of none of the classes, to measure how the pack answers them; made like those of --evaluate",
+    )
+    .option(
+      "--target-precision <share>",
+      "share of confident answers that should be right, on --evaluate",
+      parseShare,
+      0.8,
     )
     .addOption(
       new Option("--resize <mode>", "how an image is fitted before the crop")
@@ -101,6 +112,7 @@ export function addPack(program: Command): void {
           labels: typed(options.labels),
           calibrateDir: typed(options.calibrate),
           evaluateDir: typed(options.evaluate),
+          foreignDir: typed(options.foreign),
           shardBytes: options.shardMib ?? defaultShardBytes,
           licence: options.licence ?? fetched?.licence,
           url: options.url ?? fetched?.url,
@@ -125,7 +137,7 @@ function describe({ manifest, architecture, folder, heapBytes, seconds, agreemen
     ["took", `${seconds.toFixed(1)} s`],
   ]);
   const next = `serve it:  npm start -- --model ${name}\npush it:   npm run model -- push ${name} --remote`;
-  return `${facts}\n${describeAgreement(agreement)}\n\n${next}`;
+  return `${facts}\n${describeAgreement(agreement)}\n${table(scoreRows(manifest.scores))}\n\n${next}`;
 }
 
 /** Parses one number for all channels, or one for each: `0.5`, `0.485,0.456,0.406`. */

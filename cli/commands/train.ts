@@ -2,6 +2,7 @@
 import { rename, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { type Command, Option } from "@commander-js/extra-typings";
+import { defaultModelName } from "../../src/default-model.ts";
 import { packNameSchema } from "../../src/model/manifest.ts";
 import { confusionPlot } from "../head/confusion-plot.ts";
 import { type Dataset, readDataset, refuseOrSkip } from "../head/dataset.ts";
@@ -36,7 +37,7 @@ function trainCommand(program: Command) {
       "Train a head on a folder that has one folder of JPEG files per class. The model itself does not change: training fits a linear layer on its features, on this machine's CPU.",
     )
     .argument("<folder>", "folder with one folder of JPEG files per class")
-    .option("--model <name>", "pack whose features are used", "resnet34-cifar10")
+    .option("--model <name>", "pack whose features are used", defaultModelName)
     .option("--name <name>", "name of the head (default: the folder's name)", parseName)
     .option("--out <file>", "head file to write (default: NAME.head.json)")
     .addOption(

@@ -1,6 +1,7 @@
 /** Checks what the bucket would serve: current.json, manifest, labels and every shard, read as the Worker reads them. */
 import { existsSync } from "node:fs";
 import path from "node:path";
+import { defaultModelName } from "../../src/default-model.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
@@ -18,7 +19,7 @@ import { broken, brokenBy, type Finding, ok, type Target, warning } from "./find
 export async function checkBucket({ folder, remote }: Target): Promise<Finding[]> {
   const project = readProjectConfig(folder);
   const bucket = bucketNameOf(project);
-  const name = String(project.vars.MODEL_NAME ?? "resnet34-cifar10");
+  const name = String(project.vars.MODEL_NAME ?? defaultModelName);
   const persistTo = path.join(folder, ".wrangler", "state");
   // Opening a bucket that does not exist would create it.
   const findings = existsSync(path.join(persistTo, "v3", "r2"))

@@ -45,6 +45,12 @@ export interface EvaluateOptions {
   onImage?: ((done: number, total: number) => void) | undefined;
 }
 
+/** A comparison, with the raw logits of the pack for each image. */
+export interface Evaluation {
+  agreement: Agreement;
+  packLogits: Float32Array[];
+}
+
 /**
  * Compares a pack with the model that it was made from.
  * @throws CommandError when the model cannot be loaded or the two do not match.
@@ -54,13 +60,32 @@ export async function evaluatePack(
   { manifest, files }: PackFiles,
   images: ImageSet,
   options: EvaluateOptions,
-): Promise<Agreement> {
+): Promise<Evaluation> {
   const model = await sourceClassifier(source, manifest.preprocessing.crop);
   try {
     const pack = await packClassifier(manifest, files);
     return await evaluate(model, pack, images, options).finally(() => pack.release());
   } finally {
     await model.release();
+  }
+}
+
+/** Returns the raw logits of a pack for each image. */
+export async function logitsOf(
+  { manifest, files }: PackFiles,
+  images: ImageSet,
+  onImage?: (done: number, total: number) => void,
+): Promise<Float32Array[]> {
+  const pack = await packClassifier(manifest, files);
+  try {
+    const logits: Float32Array[] = [];
+    for (let index = 0; index < images.count; index++) {
+      logits.push(await pack.logits(await images.tensor(index)));
+      onImage?.(index + 1, images.count);
+    }
+    return logits;
+  } finally {
+    await pack.release();
   }
 }
 
@@ -73,7 +98,8 @@ export async function evaluate(
   pack: Classifier,
   images: ImageSet,
   { classes, countChanges, onImage }: EvaluateOptions = {},
-): Promise<Agreement> {
+): Promise<Evaluation> {
+  const packLogits: Float32Array[] = [];
   const results: (ReturnType<typeof compareLogits> & { name: string; truth: number | undefined })[] = [];
   let changedByPixels = 0;
   for (let index = 0; index < images.count; index++) {
@@ -85,6 +111,7 @@ export async function evaluate(
         `The source has ${expected.length} classes and the pack ${actual.length}; expected the model that the pack was made from.`,
       );
     }
+    packLogits.push(Float32Array.from(actual));
     results.push({ ...compareLogits(expected, actual), name, truth: classes?.[index] });
     if (countChanges && images.libjpegTensor) {
       const other = await source.logits(await images.libjpegTensor(index));
@@ -111,16 +138,15 @@ export async function evaluate(
     const changedByPack = count((r) => r.sourceClass !== r.packClass);
     agreement.changes = { by_libjpeg_pixels: changedByPixels, by_pack: changedByPack };
   }
-  if (!classes) return agreement;
-  return {
-    ...agreement,
-    accuracy: {
+  if (classes) {
+    agreement.accuracy = {
       source_top1: count((r) => r.sourceClass === r.truth) / results.length,
       pack_top1: count((r) => r.packClass === r.truth) / results.length,
       lost: count((r) => r.sourceClass === r.truth && r.packClass !== r.truth),
       won: count((r) => r.sourceClass !== r.truth && r.packClass === r.truth),
-    },
-  };
+    };
+  }
+  return { agreement, packLogits };
 }
 
 /**

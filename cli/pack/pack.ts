@@ -1,7 +1,13 @@
 /** Makes a pack of an .onnx file: read, fold, calibrate, quantise, cut, compare, write. */
 import { basename } from "node:path";
 import { maxShardBytes } from "../../src/limits.ts";
-import { type Manifest, manifestFormat, maxShards, type Preprocessing } from "../../src/model/manifest.ts";
+import {
+  type Manifest,
+  manifestFormat,
+  maxShards,
+  type Preprocessing,
+  type Scores,
+} from "../../src/model/manifest.ts";
 import { readOnnxFile } from "../onnx/read.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { calibrate } from "./calibrate.ts";
@@ -13,10 +19,12 @@ import {
   type ImageFolders,
 } from "./choose-images.ts";
 import { featuresName, logitsName } from "./emit.ts";
-import { type Agreement, evaluatePack, requireAgreement } from "./evaluate.ts";
+import { type Agreement, evaluatePack, logitsOf, requireAgreement } from "./evaluate.ts";
 import { floatGraph } from "./float-graph.ts";
 import { maxHeapBytes, measureHeap, mebibytes } from "./heap.ts";
+import { imagesFromFolder } from "./images.ts";
 import { classesOf, readLabels } from "./labels.ts";
+import { measureScores, minLabelled, unmeasuredScores } from "./measure-scores.ts";
 import { choosePixelStatistics, type NormalisationOptions, takingRgb } from "./normalisation.ts";
 import { type ActivationRange, rangeAfterRelu } from "./quantise.ts";
 import { inputKey, quantisedGraph, rangeKeys } from "./quantised-graph.ts";
@@ -47,6 +55,10 @@ export interface PackOptions extends ImageFolders, NormalisationOptions {
   shardBytes?: number;
   /** Smallest share of images on which pack and source must have the same first class. Default: 0. */
   minAgreement?: number | undefined;
+  /** Share of confident answers that should be right. Default: 0.8. */
+  targetPrecision?: number | undefined;
+  /** Folder of photographs of none of the classes, to measure how the pack answers them. */
+  foreignDir?: string | undefined;
   /** Writes the pack even if it does not fit the Worker. */
   allowLarge?: boolean | undefined;
   licence?: string | undefined;
@@ -69,6 +81,7 @@ export interface PackReport {
 /** No shard of ResNet34 exceeds 5 MB. Smaller shards do not lower the WASM heap, larger ones raise it. */
 export const defaultShardBytes = 5_000_000;
 const defaultInputSize = 224;
+const defaultPrecision = 0.8;
 /** Significant digits of the report. The last ones differ between machines, and the version hashes the report. */
 const reportDigits = 4;
 const causesOfDisagreement =
@@ -103,6 +116,9 @@ export async function packModel(
   const labels = await readLabels(options.labels ?? null, net.dense.classes);
   const images = await chooseImages(options, preprocessing);
   const classes = options.evaluateDir ? classesOf(images.evaluation, labels) : undefined;
+  const foreignImages = options.foreignDir
+    ? await imagesFromFolder(options.foreignDir, preprocessing)
+    : undefined;
 
   const facts: PackFacts = {
     format: manifestFormat,
@@ -122,6 +138,7 @@ export async function packModel(
     feature_size: net.dense.features,
     precision,
     quantisation: null,
+    scores: unmeasuredScores,
   };
   // The heap depends on the sizes of tensors alone, so it is known before the ranges are.
   const heapIn = async (kind: Manifest["precision"]) => {
@@ -142,13 +159,18 @@ export async function packModel(
     precision === "int8" ? await calibrate(net, images.calibration, preprocessing, onImage) : null;
   const shards = writeShards(net, ranges, size, shardBytes);
   const draft = await assemblePack(facts, labels, shards);
-  const agreement = await evaluatePack({ graph, net }, draft, images.evaluation, {
+  const { agreement, packLogits } = await evaluatePack({ graph, net }, draft, images.evaluation, {
     classes,
     onImage: progress.bind(undefined, "compare"),
   });
   requireAgreement(agreement, options.minAgreement ?? 0, causesOfDisagreement);
+  const foreign =
+    foreignImages && (await logitsOf(draft, foreignImages, progress.bind(undefined, "foreign photographs")));
+  const scores = classes
+    ? measureScores({ logits: packLogits, classes }, options.targetPrecision ?? defaultPrecision, foreign)
+    : unmeasuredScores;
   const quantisation = quantisationReport(precision, images, agreement);
-  const { manifest, files } = await assemblePack({ ...facts, quantisation }, labels, shards);
+  const { manifest, files } = await assemblePack({ ...facts, quantisation, scores }, labels, shards);
   progress("write", 0, 1);
   await writePack({ manifest, files }, options.out);
   progress("write", 1, 1);
@@ -158,7 +180,7 @@ export async function packModel(
     architecture: architecture(net),
     agreement,
     heapBytes,
-    warnings: warningsAbout(images),
+    warnings: [...warningsAbout(images), ...warningsAboutScores(scores)],
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -231,6 +253,13 @@ function warningsAbout({ composition: { images, synthetic } }: ChosenImages): st
   if (synthetic === undefined) return [];
   return [
     `${images} photographs are few to calibrate on, so ${synthetic} synthetic pictures were mixed in; give --calibrate at least ${Math.ceil(enoughPhotographs / (1 - heldOutShare))} photographs like those to classify`,
+  ];
+}
+
+function warningsAboutScores({ evaluation }: Scores): string[] {
+  if (evaluation) return [];
+  return [
+    `the scores are not calibrated, and answers do not say whether they are confident; give --evaluate at least ${minLabelled} photographs with their classes`,
   ];
 }
 

@@ -49,7 +49,7 @@ export async function verifyPack(
   const source = { graph, net: manifest.source.channels === "BGR" ? takingRgb(read) : read };
   const images = await imagesFromFolder(photographs, manifest.preprocessing);
   const classes = labelsFromNames ? classesOf(images, labels) : undefined;
-  const agreement = await evaluatePack(source, pack, images, {
+  const { agreement } = await evaluatePack(source, pack, images, {
     classes,
     countChanges,
     onImage: progress.bind(undefined, "compare"),

@@ -77,8 +77,9 @@ function answered(outcome, answer, sent) {
     return element("li", "", name, bar(0, score), element("span", "score", percent(score)));
   });
   const stages = waterfall(outcome.serverTiming ?? "");
+  const isUnsure = answer.confident === false;
   return [
-    element("h3", "best", best?.label ?? ""),
+    element("h3", isUnsure ? "best unsure" : "best", isUnsure ? "not sure: perhaps " : "", best?.label ?? ""),
     element("ol", "classes", ...rows),
     facts(outcome, answer, sent),
     ...(stages ? [stages] : []),

@@ -1,8 +1,9 @@
 /** From scores to the answers of HTTP and RPC. */
-import { type HeadInput, headInput, headLogits, nearestCosine } from "../head/head.ts";
+import { type Head, type HeadInput, headInput, headLogits, nearestCosine } from "../head/head.ts";
 import { headUnavailable } from "../head/head-store.ts";
 import { headKey } from "../head/live-heads.ts";
-import { applyFunction, l2Normalised, type Prediction, topK } from "../model/scores.ts";
+import type { Manifest } from "../model/manifest.ts";
+import { applyFunction, entropy, l2Normalised, type Prediction, softmax, topK } from "../model/scores.ts";
 import { headOf, modelOf, type Named } from "./options.ts";
 import type { Scored } from "./score.ts";
 
@@ -13,47 +14,69 @@ export interface ImageAnswer {
   readonly image: { readonly sha256: string; readonly width: number; readonly height: number };
 }
 
+/** The answer of a classification. */
 export interface ClassifyAnswer extends ImageAnswer {
   /** The head whose classes the predictions are of, if not the model's own. */
   readonly head?: Named;
   /** Best first. */
   readonly predictions: readonly Prediction[];
-  /** Whether the image belongs to none of the head's classes, by its cosine to the nearest class mean. */
-  readonly unknown?: { readonly is_unknown: boolean; readonly cosine: number; readonly threshold: number };
+  /** Whether the highest probability reaches the threshold of the model. Absent for heads, and without a threshold. */
+  readonly confident?: boolean;
+  /** Whether the image belongs to none of the classes, if requested. */
+  readonly unknown?: {
+    readonly is_unknown: boolean;
+    readonly cosine?: number;
+    readonly entropy?: number;
+    readonly threshold: number;
+  };
 }
 
 /**
- * The best `k` classes of the model or of the head, best first.
+ * Builds the answer of POST and GET /v1/classify, and of the RPC method `classify`.
  * @throws ClassifierError head_unavailable, if the head's logits overflow on these features
  */
-export function predictionsOf(
-  { result, options, head }: Scored,
-  input = head && headInput(result.features),
-): Prediction[] {
-  const { pack, k, functionToApply } = options;
-  const logits = head && input ? headLogits(head, input) : result.logits;
-  if (head && !logits.every(Number.isFinite)) {
-    const { name, version } = head.file;
-    const detail = `${headKey(name, version)} gives a score that is not finite; train the head again, or roll it back`;
-    throw headUnavailable(name, detail);
-  }
-  return topK(applyFunction(logits, functionToApply), head ? head.file.labels : pack.labels, k);
-}
-
-/**
- * The answer of POST and GET /v1/classify, and of the RPC method `classify`.
- * @throws ClassifierError head_unavailable
- */
 export function classificationOf(scored: Scored): ClassifyAnswer {
-  const { head } = scored;
-  const input = head && headInput(scored.result.features);
+  const { result, options, head } = scored;
+  const { manifest, labels } = options.pack;
+  const input = head && headInput(result.features);
+  const logits = head && input ? finiteLogits(head, input) : result.logits;
+  const temperature = head ? 1 : (manifest.scores?.temperature ?? 1);
+  const scores = applyFunction(logits, options.functionToApply, temperature);
+  const probabilities = softmax(logits, temperature);
+  const confident = head ? undefined : manifest.scores?.confident;
   return {
-    model: modelOf(scored.options.pack),
+    model: modelOf(options.pack),
     ...(head && { head: headOf(head) }),
     image: imageOf(scored),
-    predictions: predictionsOf(scored, input),
-    ...unknownOf(scored, input),
+    predictions: topK(scores, head ? head.file.labels : labels, options.k),
+    ...(confident && { confident: Math.max(...probabilities) >= confident.threshold }),
+    ...(options.unknown &&
+      (head && input ? unknownByHead(head, input) : unknownByModel(manifest, probabilities))),
   };
+}
+
+function finiteLogits(head: Head, input: HeadInput): Float32Array {
+  const logits = headLogits(head, input);
+  if (logits.every(Number.isFinite)) return logits;
+  const { name, version } = head.file;
+  const detail = `${headKey(name, version)} gives a score that is not finite; train the head again, or roll it back`;
+  throw headUnavailable(name, detail);
+}
+
+/** Empty if the head cannot tell: another version of it may have gone live while the image waited. */
+function unknownByHead(head: Head, input: HeadInput): Pick<ClassifyAnswer, "unknown"> {
+  const cosine = nearestCosine(head, input);
+  if (cosine === undefined || !head.file.unknown) return {};
+  const { threshold } = head.file.unknown;
+  return { unknown: { is_unknown: cosine < threshold, cosine, threshold } };
+}
+
+/** Empty if the model cannot tell. */
+function unknownByModel({ scores }: Manifest, probabilities: Float64Array): Pick<ClassifyAnswer, "unknown"> {
+  if (!scores?.unknown) return {};
+  const { threshold } = scores.unknown;
+  const value = entropy(probabilities);
+  return { unknown: { is_unknown: value > threshold, entropy: value, threshold } };
 }
 
 /** Accepted values of `normalize`. */
@@ -72,15 +95,4 @@ export function embeddingOf(
 
 function imageOf({ imageSha256, result: { width, height } }: Scored): ImageAnswer["image"] {
   return { sha256: imageSha256, width, height };
-}
-
-function unknownOf(
-  { head, options: { unknown } }: Scored,
-  input: HeadInput | undefined,
-): Pick<ClassifyAnswer, "unknown"> {
-  if (!head?.file.unknown || !unknown || !input) return {};
-  const cosine = nearestCosine(head, input);
-  if (cosine === undefined) return {};
-  const { threshold } = head.file.unknown;
-  return { unknown: { is_unknown: cosine < threshold, cosine, threshold } };
 }

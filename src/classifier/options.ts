@@ -39,15 +39,8 @@ export const classifyQuerySchema = scoresQuerySchema.extend({
   head: headParameter,
   unknown: oneOf(["true", "false"])
     .optional()
-    .describe("With a head: also tell whether the image belongs to none of its classes. Default: false."),
+    .describe("Also tells whether the image belongs to none of the classes. Default: false."),
 });
-
-/** @throws ClassifierError invalid_parameter, for `unknown` without a head */
-export function checkUnknown({ head, unknown }: RequestedOptions): void {
-  if (unknown !== "true" || head !== undefined) return;
-  const expected = "it together with head: the model's own classes have no measure of unknown images";
-  throw invalidParameter("unknown", "true", expected);
-}
 
 /** Options as requested, the defaults not yet filled in. They hold for any model. */
 export type RequestedOptions = Partial<z.infer<typeof classifyQuerySchema>>;
@@ -109,9 +102,9 @@ export async function resolveOptions(
 ): Promise<ResolvedOptions> {
   const unknown = requested.unknown === "true";
   const head = requested.head === undefined ? undefined : await heads.head(requested.head, pack);
-  if (unknown && head && !head.centroids) {
-    const { name, version } = head.file;
-    const expected = `false: the head ${name} ${version} was trained without a measure of unknown images`;
+  if (unknown && !(head ? head.file.unknown : pack.manifest.scores?.unknown)) {
+    const { name, version } = head?.file ?? pack.manifest;
+    const expected = `false: the ${head ? "head" : "model"} ${name} ${version} was made without a measure of unknown images`;
     throw invalidParameter("unknown", "true", expected);
   }
   const classes = head ? head.file.labels.length : pack.manifest.classes;

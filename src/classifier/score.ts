@@ -287,9 +287,10 @@ function notModified(
 /** Returns the strong ETag of a classification. Image, versions and options determine every byte of the answer. */
 export function classificationETag(imageSha256: string, options: ResolvedOptions): string {
   const { pack, head, unknown, k, functionToApply } = options;
-  // The version of a pack covers its labels and its preprocessing.
-  const byHead = head ? `-${head.version}${unknown ? "-unknown" : ""}` : "";
-  return `"${imageSha256}-${pack.manifest.version}-${k}-${functionToApply}${byHead}"`;
+  // The version of a pack covers its labels, its preprocessing and its temperature.
+  const byHead = head ? `-${head.version}` : "";
+  const byUnknown = unknown ? "-unknown" : "";
+  return `"${imageSha256}-${pack.manifest.version}-${k}-${functionToApply}${byHead}${byUnknown}"`;
 }
 
 /** Whether If-None-Match names `etag`, by the weak comparison that GET requires (RFC 9110, 8.8.3.2 and 13.1.2). */

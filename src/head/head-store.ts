@@ -246,7 +246,7 @@ export class HeadStore {
   }
 
   async #refresh(known: Known, manifest: Manifest): Promise<void> {
-    const { name, checkedMs } = known;
+    const { name } = known;
     const current = await this.#readLive(name);
     // If a request has read it in the meantime, that result is newer.
     if (this.#known.get(name) !== known) return;
@@ -256,7 +256,7 @@ export class HeadStore {
     }
     const entry = liveOn(current, manifest);
     if (entry) await this.#load(name, entry, manifest);
-    if (this.#known.get(name) === known) this.#known.put(name, { ...current, checkedMs });
+    if (this.#known.get(name) === known) this.#known.put(name, { ...current, checkedMs: known.checkedMs });
   }
 }
 

@@ -111,15 +111,19 @@ export async function parseHead(bytes: Uint8Array, name = "the head"): Promise<H
     throw invalidFile(name, `weights has a value out of range; expected ${-maxHeadValue} to ${maxHeadValue}`);
   }
   const centroids = file.unknown ? decode("unknown.centroids", file.unknown.centroids) : undefined;
-  for (const row of centroids ? labels.keys() : []) {
-    const length = Math.sqrt(dotRow(centroids!, row, centroids!.subarray(row * size), size));
-    // Longer rows would give cosines above 1. The mean of a class whose features cancel out has length 0.
+  if (centroids) checkUnitRows(name, centroids, size);
+  return { file, weights, centroids };
+}
+
+/** Checks that each row has length 1, or 0 as the mean of features that cancel out. Longer rows give cosines above 1. */
+function checkUnitRows(name: string, centroids: Float32Array, size: number): void {
+  for (let row = 0; row * size < centroids.length; row++) {
+    const length = Math.sqrt(dotRow(centroids, row, centroids.subarray(row * size), size));
     if (length > 0 && Math.abs(length - 1) > 1e-3) {
       const measured = Number(length.toPrecision(4));
       throw invalidFile(name, `unknown.centroids: row ${row} has length ${measured}; expected 1`);
     }
   }
-  return { file, weights, centroids };
 }
 
 /** The features of one image, as heads take them. */

@@ -31,11 +31,16 @@ export const classificationSchema = z.strictObject({
     height: z.int().min(1).describe("Pixels of the image as displayed."),
   }),
   predictions: z.array(predictionSchema).min(1).describe("Best first."),
+  confident: z
+    .boolean()
+    .optional()
+    .describe("Whether the highest probability reaches the threshold of the model. Absent for heads."),
   unknown: z
     .strictObject({
-      is_unknown: z.boolean().describe("Whether the cosine is below the threshold."),
-      cosine: z.number().describe("Cosine of the image's features to the nearest class mean, -1 to 1."),
-      threshold: z.number().describe("Threshold of the head."),
+      is_unknown: z.boolean().describe("Whether the image probably belongs to none of the classes."),
+      cosine: z.number().optional().describe("Of a head: cosine to the nearest class mean, -1 to 1."),
+      entropy: z.number().optional().describe("Of a model: entropy of the probabilities, in nats."),
+      threshold: z.number().describe("An image with a lower cosine or a higher entropy counts as unknown."),
     })
     .optional()
     .describe("Present with unknown=true."),

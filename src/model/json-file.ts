@@ -11,10 +11,10 @@ export function invalidFile(file: string, detail: string): FileError {
 }
 
 /** Schema of a file's format number. Files of other formats are refused. */
-export function formatNumber<const N extends number>(format: N) {
-  return z.literal(format, {
-    error: ({ input }) =>
-      `it has format ${JSON.stringify(input)?.slice(0, 40)}; this version reads format ${format}`,
+export function formatNumber<const N extends number>(...formats: readonly [N, ...N[]]) {
+  const known = `format${formats.length > 1 ? "s" : ""} ${formats.join(" and ")}`;
+  return z.literal(formats, {
+    error: ({ input }) => `it has format ${JSON.stringify(input)?.slice(0, 40)}; this version reads ${known}`,
   });
 }
 

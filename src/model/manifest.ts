@@ -7,8 +7,8 @@ import { sha256Hex } from "../bytes/sha256.ts";
 import { maxModelJsonBytes, maxShardBytes } from "../limits.ts";
 import { formatNumber } from "./json-file.ts";
 
-/** The manifest format that this code reads and writes. */
-export const manifestFormat = 1;
+/** The manifest format that the packer writes. The Worker also reads format 1, which has no `scores`. */
+export const manifestFormat = 2;
 /** Shards of one model. ResNet34 needs 6. Beyond this, the overhead of sessions outweighs what sharding saves. */
 export const maxShards = 64;
 /** UTF-16 code units of a label or of its id. ImageNet's longest label has 121. */
@@ -53,10 +53,48 @@ const shardSchema = z.strictObject({
   outputs: tensorNames,
 });
 
+const share = z.number().min(0).max(1);
+
+/** Measured on labelled photographs that chose nothing else. */
+const confidentSchema = z.strictObject({
+  /** An answer is confident if its highest probability is at least this. */
+  threshold: share,
+  /** Share of confident answers that should be right. */
+  target: share,
+  /** Share of confident answers that were right. */
+  precision: share,
+  /** Share of the photographs with a confident answer. */
+  coverage: share,
+  /** Share of photographs of other things with a confident answer. Null if not measured. */
+  foreign: share.nullable(),
+});
+
+const unknownSchema = z.strictObject({
+  /** entropy: of the calibrated probabilities, in nats. An image above the threshold belongs to none of the classes. */
+  method: z.literal("entropy"),
+  threshold: z.number().min(0),
+  /** Share of correctly answered photographs above the threshold. */
+  rejected: share,
+  /** Share of photographs of other things above the threshold. Null if not measured. */
+  foreign: share.nullable(),
+  /** Area under the ROC curve, against photographs of other things. Null if not measured. */
+  auroc: z.strictObject({ right: share, all: share }).nullable(),
+});
+
+const scoresSchema = z.strictObject({
+  /** Divides the logits before the softmax, so that probabilities are calibrated (Guo et al., 2017, section 4.2). */
+  temperature: z.number().min(0.01).max(100),
+  /** Null if the pack was made without enough labelled photographs. */
+  confident: confidentSchema.nullable(),
+  unknown: unknownSchema.nullable(),
+  /** Number of labelled photographs, and calibration errors, for people. The Worker does not read it. */
+  evaluation: z.record(z.string(), z.unknown()).nullable(),
+});
+
 /** Schema of manifest.json. */
 export const manifestSchema = z
   .strictObject({
-    format: formatNumber(manifestFormat),
+    format: formatNumber(1, manifestFormat),
     name: packNameSchema,
     version: packVersionSchema,
     source: z.strictObject({
@@ -83,7 +121,12 @@ export const manifestSchema = z
     precision: z.enum(["int8", "fp32"]),
     /** How the pack was quantised and how well it agrees with fp32, for people. The Worker does not read it. */
     quantisation: z.record(z.string(), z.unknown()).nullable(),
+    /** How to read the logits. Format 1 has none: temperature 1, and no measure of confidence. */
+    scores: scoresSchema.optional(),
     shards: z.array(shardSchema).min(1).max(maxShards),
+  })
+  .refine((m) => (m.format === 1) === (m.scores === undefined), {
+    message: "expected scores in format 2, and none in format 1",
   })
   .refine((m) => m.input.shape[2] === m.preprocessing.crop && m.input.shape[3] === m.preprocessing.crop, {
     message: "expected the input's height and width to equal preprocessing.crop",
@@ -97,6 +140,8 @@ export const manifestSchema = z
 export type Manifest = z.infer<typeof manifestSchema>;
 /** How an image becomes the model's input. */
 export type Preprocessing = z.infer<typeof preprocessingSchema>;
+/** How to read the logits of a model. */
+export type Scores = z.infer<typeof scoresSchema>;
 /** One file of weights, a part of the graph. */
 export type Shard = z.infer<typeof shardSchema>;
 

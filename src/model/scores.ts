@@ -11,11 +11,14 @@ export interface Prediction {
   readonly id: string;
 }
 
-/** Softmax over [classes] logits, in float64, shifted by the maximum so that exp cannot overflow. */
-export function softmax(logits: Float32Array): Float64Array {
+/**
+ * Softmax over [classes] logits, in float64, shifted by the maximum so that exp cannot overflow.
+ * @param temperature divides the logits. Above 1 it flattens the probabilities.
+ */
+export function softmax(logits: Float32Array, temperature = 1): Float64Array {
   let max = -Infinity;
   for (const logit of logits) max = Math.max(max, logit);
-  const scores = Float64Array.from(logits, (logit) => Math.exp(logit - max));
+  const scores = Float64Array.from(logits, (logit) => Math.exp((logit - max) / temperature));
   let sum = 0;
   for (const score of scores) sum += score;
   return scores.map((score) => score / sum);
@@ -31,11 +34,22 @@ export const functionsToApply = ["softmax", "sigmoid", "none"] as const;
 /** One of functionsToApply. */
 export type FunctionToApply = (typeof functionsToApply)[number];
 
-/** Returns the scores of [classes] logits. `none` returns the logits. */
-export function applyFunction(logits: Float32Array, functionToApply: FunctionToApply): Float64Array {
+/** Entropy of probabilities, in nats: 0 if one class has them all, ln(classes) if they are equal. */
+export function entropy(probabilities: Float64Array): number {
+  let sum = 0;
+  for (const p of probabilities) if (p > 0) sum -= p * Math.log(p);
+  return sum;
+}
+
+/** Returns the scores of [classes] logits. The temperature affects softmax only. `none` returns the logits. */
+export function applyFunction(
+  logits: Float32Array,
+  functionToApply: FunctionToApply,
+  temperature = 1,
+): Float64Array {
   switch (functionToApply) {
     case "softmax":
-      return softmax(logits);
+      return softmax(logits, temperature);
     case "sigmoid":
       return sigmoid(logits);
     case "none":

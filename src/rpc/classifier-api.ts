@@ -1,13 +1,7 @@
 /** The classifier for callers in code: another Worker through a service binding, or this Worker itself. */
 import { z } from "zod";
-import { classificationOf, embeddingOf, normalisations, predictionsOf } from "../classifier/answers.ts";
-import {
-  checkUnknown,
-  classifyQuerySchema,
-  oneOf,
-  parseParameters,
-  type RequestedOptions,
-} from "../classifier/options.ts";
+import { classificationOf, embeddingOf, normalisations } from "../classifier/answers.ts";
+import { classifyQuerySchema, oneOf, parseParameters, type RequestedOptions } from "../classifier/options.ts";
 import { type RequestContext, Stages } from "../classifier/request-context.ts";
 import type { Scored } from "../classifier/score.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
@@ -72,7 +66,7 @@ export class ClassifierApi implements ImageClassifier {
           throw new ClassifierError({ code: "unknown_model", model: String(model), served });
         }
         const scored = await this.#score(input?.image, {}, context);
-        return predictionsOf(scored).map(({ label, score }) => ({ label, score }));
+        return classificationOf(scored).predictions.map(({ label, score }) => ({ label, score }));
       });
     } catch (thrown) {
       const { reason, message } = toClassifierError(thrown);
@@ -134,9 +128,7 @@ function parseClassifyOptions(options: ClassifyOptions | undefined): RequestedOp
     head: wordOf(options?.head),
     unknown: wordOf(options?.unknown),
   };
-  const requested = parseParameters(classifyQuerySchema, values);
-  checkUnknown(requested);
-  return requested;
+  return parseParameters(classifyQuerySchema, values);
 }
 
 /** Replaces the name of a query parameter at fault by that of the RPC option. */

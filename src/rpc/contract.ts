@@ -16,7 +16,7 @@ export interface ClassifyOptions {
   readonly functionToApply?: FunctionToApply;
   /** Name of a head whose classes to predict. Default: the model's own classes. */
   readonly head?: string;
-  /** With a head: also returns whether the image belongs to none of its classes. Default: false. */
+  /** Also returns whether the image belongs to none of the classes. Default: false. */
   readonly unknown?: boolean;
 }
 
@@ -56,14 +56,26 @@ interface Answer {
   readonly image: { readonly sha256: string; readonly width: number; readonly height: number };
 }
 
+/** How far an image is from all classes. */
+export interface UnknownAnswer {
+  readonly is_unknown: boolean;
+  /** Of a head: cosine to the nearest class mean, -1 to 1. Below the threshold, the image is unknown. */
+  readonly cosine?: number;
+  /** Of a model: entropy of the probabilities, in nats. Above the threshold, the image is unknown. */
+  readonly entropy?: number;
+  readonly threshold: number;
+}
+
 /** The result of `classify`. */
 export interface Classification extends Answer {
   /** The head of the predictions, if one was requested. */
   readonly head?: { readonly name: string; readonly version: string };
   /** Best first. */
   readonly predictions: readonly Prediction[];
-  /** With `unknown`: the cosine of the image to the nearest class mean, -1 to 1, and whether it is below the threshold. */
-  readonly unknown?: { readonly is_unknown: boolean; readonly cosine: number; readonly threshold: number };
+  /** Whether the highest probability reaches the threshold of the model. Absent for heads, and without a threshold. */
+  readonly confident?: boolean;
+  /** With `unknown`: whether the image belongs to none of the classes. */
+  readonly unknown?: UnknownAnswer;
 }
 
 /** The result of `embed`. */

@@ -88,7 +88,7 @@ test("whatever a head and the features hold, a score is a finite number, or the 
         try {
           const { predictions, unknown } = classificationOf(scored);
           expect(predictions.map(({ score }) => Number.isFinite(score))).toEqual([true, true]);
-          expect(Math.abs(unknown!.cosine)).toBeLessThan(1.001);
+          expect(Math.abs(unknown!.cosine!)).toBeLessThan(1.001);
         } catch (error) {
           if (!(error instanceof ClassifierError)) throw error;
           expect(error.reason.code).toBe("head_unavailable");
@@ -103,4 +103,68 @@ test("whatever a head and the features hold, a score is a finite number, or the 
     },
   );
   expect(refused).toBeGreaterThan(0);
+});
+
+describe("a model with calibrated scores", () => {
+  const logits = Float32Array.of(2, 0, -2);
+  const labels = ["a", "b", "c"].map((id) => ({ id, label: id }));
+  const confident = { threshold: 0.8, target: 0.8, precision: 0.85, coverage: 0.5, foreign: null };
+  const unknown = { method: "entropy", threshold: 0.7, rejected: 0.1, foreign: null, auroc: null } as const;
+  const answerOf = async (
+    temperature: number,
+    functionToApply: "softmax" | "sigmoid" | "none" = "softmax",
+  ) => {
+    const scores = { temperature, confident, unknown, evaluation: null };
+    const pack = { manifest: await tinyManifest({ format: 2, classes: 3, scores }), labels };
+    return classificationOf({
+      imageSha256: "ab",
+      result: { width: 1, height: 1, logits, features: new Float32Array(3) },
+      cache: "MISS",
+      etag: "",
+      options: { pack, head: undefined, unknown: true, k: 3, functionToApply },
+      head: undefined,
+    });
+  };
+  const softmaxAt = (temperature: number) => {
+    const powers = Array.from(logits, (logit) => Math.exp(logit / temperature));
+    return powers.map((power) => power / powers.reduce((sum, value) => sum + value, 0));
+  };
+
+  test.each([0.5, 1, 2])("divides logits by the temperature %d before the softmax", async (temperature) => {
+    const { predictions } = await answerOf(temperature);
+    for (const [i, p] of softmaxAt(temperature).entries()) expect(predictions[i]!.score).toBeCloseTo(p, 12);
+  });
+
+  test("returns raw logits and sigmoids without the temperature", async () => {
+    const [none, sigmoid] = [await answerOf(2, "none"), await answerOf(2, "sigmoid")];
+    expect(none.predictions.map(({ score }) => score)).toEqual([2, 0, -2]);
+    expect(sigmoid.predictions[1]!.score).toBe(0.5);
+  });
+
+  test.each([
+    [1, true, false],
+    [2, false, true],
+  ])("at temperature %d, confident is %s and unknown is %s", async (temperature, isConfident, isUnknown) => {
+    for (const functionToApply of ["softmax", "none"] as const) {
+      const answer = await answerOf(temperature, functionToApply);
+      const entropy = softmaxAt(temperature).reduce((sum, p) => sum - p * Math.log(p), 0);
+      expect([answer.confident, answer.unknown?.is_unknown]).toEqual([isConfident, isUnknown]);
+      expect(answer.unknown?.entropy).toBeCloseTo(entropy, 12);
+      expect(answer.unknown?.threshold).toBe(0.7);
+    }
+  });
+
+  test("a pack of format 1 says nothing about confidence", async () => {
+    const pack = { manifest: await tinyManifest({ classes: 3 }), labels };
+    const answer = classificationOf({
+      imageSha256: "ab",
+      result: { width: 1, height: 1, logits, features: new Float32Array(3) },
+      cache: "MISS",
+      etag: "",
+      options: { pack, head: undefined, unknown: false, k: 3, functionToApply: "softmax" },
+      head: undefined,
+    });
+    expect(answer).not.toHaveProperty("confident");
+    expect(answer).not.toHaveProperty("unknown");
+  });
 });

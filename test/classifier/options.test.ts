@@ -1,11 +1,6 @@
 /** Options of a classification, as callers give them and as they hold for one pack. */
 import { describe, expect, test } from "vitest";
-import {
-  checkUnknown,
-  classifyQuerySchema,
-  parseParameters,
-  resolveOptions,
-} from "../../src/classifier/options.ts";
+import { classifyQuerySchema, parseParameters, resolveOptions } from "../../src/classifier/options.ts";
 import { classificationETag, etagMatches } from "../../src/classifier/score.ts";
 import type { ClassifierError } from "../../src/errors.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
@@ -75,12 +70,15 @@ test("function_to_apply defaults to softmax; another word is refused with those 
   });
 });
 
-test("unknown without a head is refused", () => {
-  expect(reasonOf(() => checkUnknown({ unknown: "true" }))).toMatchObject({
-    ...{ code: "invalid_parameter", parameter: "unknown", value: "true" },
+test("unknown without a head needs a model that detects unknown images", async () => {
+  await expect(resolveOptions({ unknown: "true" }, await packOf(10), heads)).rejects.toMatchObject({
+    reason: { code: "invalid_parameter", parameter: "unknown", value: "true" },
   });
-  for (const options of [{}, { unknown: "false" }, { unknown: "true", head: "pets" }] as const)
-    expect(() => checkUnknown(options)).not.toThrow();
+  const unknown = { method: "entropy", threshold: 1, rejected: 0.1, foreign: null, auroc: null } as const;
+  const scores = { temperature: 1, confident: null, unknown, evaluation: null };
+  const manifest = await tinyManifest({ format: 2, classes: 10, scores });
+  const pack = { manifest, labels: [] };
+  expect(await resolveOptions({ unknown: "true" }, pack, heads)).toMatchObject({ unknown: true });
 });
 
 describe("the ETag of a classification", () => {

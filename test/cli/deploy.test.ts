@@ -16,9 +16,10 @@ import {
 } from "../../cli/store/wrangler-cli.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 
-const model = "resnet34-cifar10";
+const model = defaultModelName;
 const plan = { model, folder: path.join(packsFolder, model), bucket: "weights", dryRun: false };
 const ok: WranglerResult = { code: 0, stdout: "", stderr: "" };
 

@@ -7,8 +7,9 @@ import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { packsFolder } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 
-const pack = "resnet34-cifar10";
+const pack = defaultModelName;
 let folder: string;
 beforeEach(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "model-cli-"));

@@ -8,12 +8,13 @@ import { pushPack } from "../../cli/store/push.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { readLiveVersion, readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 
-const name = "resnet34-cifar10";
+const name = defaultModelName;
 let pack: LocalPack;
 let bucket: MemoryBucket;
 

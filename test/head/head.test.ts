@@ -1,6 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesToBase64 } from "../../src/bytes/base64.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import {
   type HeadFile,
   headInput,
@@ -19,7 +20,7 @@ async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
     format: 1 as const,
     name: "pets",
     version: "0".repeat(16),
-    backbone: { name: "resnet34-cifar10", version: "7f452092d3708f4c" },
+    backbone: { name: defaultModelName, version: "7f452092d3708f4c" },
     method: "logistic" as const,
     labels: [
       { id: "cat", label: "cat" },

@@ -1,12 +1,13 @@
 /**
- * The tolerance within which all scales agree, on the example pictures enlarged to photographs of 4 and 12 megapixels: what an
- * image shows must not depend on how much of it was decoded.
+ * All scales agree within a tolerance, on the example pictures enlarged to 4 and 12 megapixels: the result for an image must
+ * not depend on the scale at which it was decoded.
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
 import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { preprocess } from "../../src/image/preprocess.ts";
 import { plainView, resizeAndCrop, type View } from "../../src/image/resize.ts";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
@@ -27,7 +28,7 @@ let pack: LocalPack;
 let session: ShardedSession;
 
 beforeAll(async () => {
-  pack = await readLocalPack(path.join(packsFolder, "resnet34-cifar10"));
+  pack = await readLocalPack(path.join(packsFolder, defaultModelName));
   session = await ShardedSession.load(pack.manifest, {
     runtime: createRuntime(await compileOrtWasm()),
     readShard: async ({ file }) => new Uint8Array(await readFile(path.join(pack.folder, file))),
@@ -80,8 +81,8 @@ describe.each([
   });
 });
 
-test("the part of a block at the right and lower border does not shift the crop", async () => {
-  // 2305 pixels are 288 blocks and one pixel: 289 pixels at 1/8, the last of which stands for an eighth of one.
+test("an incomplete block at the right or lower border does not shift the crop", async () => {
+  // 2305 pixels are 288 blocks and one pixel: 289 pixels at 1/8, the last of which is only an eighth of a block wide.
   for (const [width, height] of [
     [2305, 1729],
     [2311, 1735],

@@ -1,4 +1,4 @@
-/** The memory of a decode: what it allocates is what was computed before, and it frees all of it. */
+/** A decode allocates exactly the memory that was computed before, and frees it. */
 import { execFile } from "node:child_process";
 import path from "node:path";
 import { promisify } from "node:util";
@@ -20,7 +20,7 @@ interface Allocated {
   readonly arrays: readonly { readonly buffer: ArrayBufferLike }[];
 }
 
-/** Every typed array with a buffer of its own that `run` makes. Views of known buffers are not counted. */
+/** Collects every typed array with its own buffer that `run` creates. Views of existing buffers do not count. */
 function allocationsOf(run: () => void): Allocated {
   const originals = Object.fromEntries(arrayTypes.map((name) => [name, globalThis[name]]));
   const arrays: { readonly buffer: ArrayBufferLike }[] = [];
@@ -67,7 +67,7 @@ describe("a decode allocates exactly its computed cost", () => {
     }
   });
 
-  test("photographs of all processes, wide and high", async () => {
+  test("photographs of all processes, wide and tall", async () => {
     for (const [width, height] of [
       [501, 203],
       [100, 800],
@@ -97,7 +97,7 @@ describe("a decode allocates exactly its computed cost", () => {
     }
   });
 
-  test("a progressive file costs no more than a baseline one, and height costs nothing", async () => {
+  test("a progressive file costs no more than a baseline one, and height adds no cost", async () => {
     const cost = async (height: number, progressive: boolean) => {
       const create = { width: 1200, height, channels: 3, background: "teal" } as const;
       const bytes = new Uint8Array(await sharp({ create }).jpeg({ progressive }).toBuffer());
@@ -108,7 +108,7 @@ describe("a decode allocates exactly its computed cost", () => {
   });
 });
 
-test("free() gives back every array that grows with the image", () => {
+test("free() frees every array that grows with the image", () => {
   const components = [1, 2, 3].map((id) => ({ id, h: id === 1 ? 4 : 1, v: 1 }));
   const jpeg = writeJpeg({ width: 501, height: 307, components });
   const checked = checkJpeg(jpeg, parseJpegHeader(jpeg));
@@ -120,17 +120,17 @@ test("free() gives back every array that grows with the image", () => {
     });
     const kept = arrays.filter(({ buffer }) => buffer.byteLength > 0);
     const keptBytes = kept.reduce((sum, { buffer }) => sum + buffer.byteLength, 0);
-    // Huffman tables: two for DC and AC.
+    // The Huffman tables: two for DC, two for AC.
     expect(keptBytes).toBeLessThan(20_000);
   }
 });
 
-test("300 decodes of large progressive files and bombs leave the memory of a process as it was", async () => {
+test("300 decodes of large progressive files and bombs do not increase the memory of a process", async () => {
   const script = path.join(import.meta.dirname, "..", "support", "decode-churn.ts");
   const { stdout } = await promisify(execFile)(process.execPath, ["--no-warnings", script, "300"]);
   const { decodes, residentBytes, externalBytes } = JSON.parse(stdout) as ChurnMemory;
   expect(decodes).toBe(300);
-  // Tensors of 48 KiB are the caller's, and garbage here, as Huffman tables are.
+  // Tensors of 48 KiB and Huffman tables are left to the garbage collector.
   expect(externalBytes[1] - externalBytes[0]).toBeLessThan(16 * 2 ** 20);
   expect(residentBytes[1] - residentBytes[0]).toBeLessThan(64 * 2 ** 20);
 }, 240_000);

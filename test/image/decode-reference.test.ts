@@ -11,7 +11,7 @@ const rgbIds = [82, 71, 66].map((id) => ({ id, h: 1, v: 1 }));
 const size = { width: 37, height: 53 };
 const bytesOf = async (image: Sharp) => new Uint8Array(await image.toBuffer());
 
-/** Every coefficient in use, and samples that are clipped at either end. */
+/** A picture that uses every coefficient and has samples clipped at both ends. */
 function noise(width: number, height: number): Sharp {
   let state = 1;
   const data = Uint8Array.from({ length: width * height * 3 }, () => {
@@ -23,7 +23,7 @@ function noise(width: number, height: number): Sharp {
 
 const decode = (jpeg: Uint8Array) => decodeAt(jpeg, 8);
 
-describe("at full size, pixels are those of libjpeg-turbo, bit for bit", () => {
+describe("at full size, pixels equal those of libjpeg-turbo, bit for bit", () => {
   // Sizes around whole MCUs, chroma of one and two samples (which libjpeg does not interpolate), and many MCUs.
   const sizes = [
     [64, 48],
@@ -190,7 +190,7 @@ describe("at full size, pixels are those of libjpeg-turbo, bit for bit", () => {
     ],
     ["chroma in a scan of its own", { components: ycc([1, 4], [1, 1], [1, 1]), scans: [[0], [1, 2]] }],
     ["one scan per component, restarts", { components: full, scans: [[0], [1], [2]], restartInterval: 4 }],
-    ["a quantisation slot filled anew", { components: full, scans: [[0], [1], [2]], redefineTables: true }],
+    ["a redefined quantisation slot", { components: full, scans: [[0], [1], [2]], redefineTables: true }],
   ];
   test.each(structures)("%s", async (_, structure) => {
     const jpeg = writeJpeg({ ...size, components: full, ...structure });
@@ -206,13 +206,13 @@ describe("at full size, pixels are those of libjpeg-turbo, bit for bit", () => {
   });
 });
 
-describe("colours are told apart as libjpeg tells them", () => {
+describe("colour spaces are detected as in libjpeg", () => {
   const threes: [string, Partial<JpegSpec>, "rgb" | "ycbcr"][] = [
     ["no marker", {}, "ycbcr"],
     ["JFIF", { jfif: true }, "ycbcr"],
     ["Adobe transform 1", { adobeTransform: 1 }, "ycbcr"],
     ["Adobe transform 0", { adobeTransform: 0 }, "rgb"],
-    ["Adobe transform 0 beside JFIF", { adobeTransform: 0, jfif: true }, "ycbcr"],
+    ["Adobe transform 0 with JFIF", { adobeTransform: 0, jfif: true }, "ycbcr"],
     ["component ids R, G, B", { components: rgbIds }, "rgb"],
     ["component ids R, G, B with JFIF", { components: rgbIds, jfif: true }, "ycbcr"],
     ["component ids R, G, B with Adobe transform 1", { components: rgbIds, adobeTransform: 1 }, "ycbcr"],
@@ -236,7 +236,7 @@ describe("colours are told apart as libjpeg tells them", () => {
     expect(largestDifference(decode(jpeg).data, expected)).toBe(0);
   });
 
-  test("a CMYK file that sharp writes, baseline and progressive", async () => {
+  test("a CMYK file written by sharp, baseline and progressive", async () => {
     for (const progressive of [false, true]) {
       const cmyk = gradient(61, 47).toColourspace("cmyk").jpeg({ progressive, quality: 95 });
       const jpeg = new Uint8Array(await cmyk.toBuffer());
@@ -246,8 +246,8 @@ describe("colours are told apart as libjpeg tells them", () => {
   });
 });
 
-describe("files outside the letter of the standard are read as libjpeg reads them", () => {
-  test("Motion JPEG frames, which leave out the standard Huffman tables", async () => {
+describe("files that deviate from the standard are read as in libjpeg", () => {
+  test("Motion JPEG frames, which omit the standard Huffman tables", async () => {
     for (const space of ["srgb", "b-w"]) {
       for (const picture of [gradient(61, 47), noise(61, 47)]) {
         const whole = await bytesOf(picture.toColourspace(space).jpeg({ optimiseCoding: false }));
@@ -269,7 +269,7 @@ describe("files outside the letter of the standard are read as libjpeg reads the
   );
 });
 
-/** The file without its segments of that marker before the image data. */
+/** Returns the file without its segments of a marker before the image data. */
 function withoutSegments(jpeg: Uint8Array, marker: number): Uint8Array {
   const kept = [0xff, 0xd8];
   let at = 2;

@@ -1,4 +1,4 @@
-/** Telling images from everything else by their first bytes. */
+/** Detecting images by their first bytes. */
 import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
@@ -10,7 +10,7 @@ const pixels = sharp({ create: { width: 9, height: 7, channels: 3, background: "
 describe("startsAsImage", () => {
   test.each(Object.entries(imageFiles))("%s is an image, whole or by its first bytes", (_, bytes) => {
     expect(startsAsImage(bytes)).toBe(true);
-    // What has come never says that it is none.
+    // No beginning of an image looks like something else.
     for (let length = 0; length < bytes.length; length++)
       expect([length, startsAsImage(bytes.subarray(0, length))]).not.toEqual([length, false]);
   });
@@ -22,7 +22,7 @@ describe("startsAsImage", () => {
     },
   );
 
-  test.each(Object.entries(otherFiles))("%s is none", (_, bytes) => {
+  test.each(Object.entries(otherFiles))("%s is not an image", (_, bytes) => {
     expect(startsAsImage(bytes)).toBe(false);
   });
 
@@ -35,7 +35,7 @@ describe("startsAsImage", () => {
     "RIFF\0\0\0\0WAVE",
     "MMMMM",
     "I, for one",
-  ])("a few bytes suffice to tell that %j is none", (text) => {
+  ])("a few bytes suffice to detect that %j is not an image", (text) => {
     expect(startsAsImage(latin1(text))).toBe(false);
   });
 
@@ -50,11 +50,11 @@ describe("startsAsImage", () => {
     "<x:",
     "\xef\xbb",
     "\0\0\0\x20ftypisom",
-  ])("more bytes are needed to tell what %j is", (text) => {
+  ])("%j needs more bytes to decide", (text) => {
     expect(startsAsImage(latin1(text))).toBe(undefined);
   });
 
-  test("what is decided stays decided when more bytes come", () => {
+  test("a decision does not change when more bytes arrive", () => {
     const piece = fc.constantFrom(
       ..."<|svg|>| |<?|?>|<!--|-->|<!DOCTYPE |html|\0|\xff|ftyp|avif|RIFF|BM|\xd8".split("|"),
     );
@@ -73,7 +73,7 @@ describe("startsAsImage", () => {
   });
 });
 
-test("text is what has no binary bytes", () => {
+test("text has no binary bytes", () => {
   expect(startsAsText(new TextEncoder().encode("<p>\tKühl\r\n\f冷"))).toBe(true);
   for (const byte of [0, 8, 0x0b, 0x0e, 0x1f]) expect(startsAsText(Uint8Array.of(0x61, byte))).toBe(false);
 });

@@ -1,4 +1,4 @@
-/** Our own reader of entropy-coded data stays within its bytes, whatever they are. */
+/** The reader of entropy-coded data stays within its bytes for any input. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { AcDecoder, EntropyReader, HuffmanDecoder, zigzag } from "../../src/image/entropy-reader.ts";
@@ -20,7 +20,7 @@ describe("the reader of entropy-coded data", () => {
     )
     .map(([wanted, symbols]) => ({ tableClass: "dc" as const, slot: 0, counts: fitted(wanted), symbols }));
 
-  /** Complete ones too, and symbols as files have them: short runs, small values, ends of blocks. */
+  /** Includes complete tables, and symbols as in real files: short runs, small values, ends of blocks. */
   const acTable = fc
     .tuple(
       fc.array(fc.nat(3), { minLength: 16, maxLength: 16 }),
@@ -36,7 +36,7 @@ describe("the reader of entropy-coded data", () => {
       symbols: Uint8Array.from(symbols),
     }));
 
-  test("reads no byte outside its data, and at most as many symbols as it has bits", () => {
+  test("reads no byte outside its data, and at most one symbol per bit", () => {
     fc.assert(
       fc.property(
         table,
@@ -55,7 +55,7 @@ describe("the reader of entropy-coded data", () => {
           });
           expect(outcome).toBe("image_undecodable");
           expect(symbols).toBeLessThanOrEqual(8 * (end - start));
-          // The byte behind an FF at the end tells whether it is a marker.
+          // The byte after an FF at the end decides whether it is a marker.
           for (const index of seen) expect(index >= start && index <= end).toBe(true);
         },
       ),
@@ -66,8 +66,8 @@ describe("the reader of entropy-coded data", () => {
   test.each([
     ["skipped", 0],
     ["read up to the third coefficient", 3],
-    ["read whole", 63],
-  ])("blocks that are %s are those of a reader of single symbols", (_, last) => {
+    ["read completely", 63],
+  ])("blocks that are %s equal those of a reader of single symbols", (_, last) => {
     let blocks = 0;
     fc.assert(
       fc.property(acTable, fc.uint8Array({ minLength: 1, maxLength: 400 }), (huffman, noise) => {
@@ -94,7 +94,7 @@ describe("the reader of entropy-coded data", () => {
           for (let k = 1; k <= last; k++) expect(block[zigzag[k]!]).toBe(expected[zigzag[k]!]);
           for (let k = extent + 1; k <= last; k++) expect(expected[zigzag[k]!]).toBe(0);
           blocks++;
-          // A DC value in between, as in a file: the same one where both stand at the same bit.
+          // A DC value follows, as in a file. It is equal if both readers are at the same bit.
           const dc: number[] = [];
           const ends = [fast, slow].map((reader) => outcomeOf(() => dc.push(reader.bits(7))));
           expect(ends[0]).toBe(ends[1]);
@@ -107,7 +107,7 @@ describe("the reader of entropy-coded data", () => {
     expect(blocks).toBeGreaterThan(2000);
   });
 
-  test("a hostile file is read within its bytes, or it is refused", () => {
+  test("a hostile file is read within its bytes or refused", () => {
     for (let index = 0; index < 600; index++) {
       const { bytes } = hostileFile(seededChoices(5, index), small);
       const seen: number[] = [];
@@ -131,13 +131,13 @@ describe("the reader of entropy-coded data", () => {
       ]).toContain(outcome);
       for (const at of seen)
         if (at < 0 || at >= bytes.length) expect.fail(`read byte ${at} of ${bytes.length}`);
-      // Each byte is read twice at most, and once more where it follows an FF or a restart is looked for.
+      // Each byte is read at most twice, and once more after an FF or in the search for a restart marker.
       expect(seen.length).toBeLessThanOrEqual(4 * 32 * bytes.length);
     }
   });
 });
 
-/** T.81 figure F.13, a symbol at a time. */
+/** Reads a block as in T.81 figure F.13, one symbol at a time. */
 function readOneByOne(reader: EntropyReader, table: HuffmanDecoder, block: Int16Array): void {
   for (let k = 1; k < 64; k++) {
     const symbol = reader.symbol(table);
@@ -149,7 +149,7 @@ function readOneByOne(reader: EntropyReader, table: HuffmanDecoder, block: Int16
   }
 }
 
-/** Counts of codes that bits can tell apart, as jpeg-tables.ts lets pass. */
+/** Limits the counts to codes that bits can distinguish, which jpeg-tables.ts accepts. */
 function fitted(wanted: readonly number[]): Uint8Array {
   let free = 1;
   return Uint8Array.from(wanted, (count) => {
@@ -160,7 +160,7 @@ function fitted(wanted: readonly number[]): Uint8Array {
   });
 }
 
-/** The bytes, telling which were read. */
+/** The bytes, which record the indices that are read. */
 function watched(bytes: Uint8Array, seen: number[]): Uint8Array {
   return new Proxy(bytes, {
     get(target, key) {

@@ -16,7 +16,7 @@ const preprocessing: Preprocessing = {
   crop: 64,
   interpolation: "bilinear",
   color: "RGB",
-  // Tensors in levels.
+  // Makes tensors equal to pixel levels.
   mean: [0, 0, 0],
   std: [1 / 255, 1 / 255, 1 / 255],
 };
@@ -36,7 +36,7 @@ describe.each(orientations)("Exif orientation %i", (orientation) => {
     [151, 90],
     [90, 151],
     [100, 100],
-  ])("the %ix%i image is classified as a viewer shows it", async (width, height) => {
+  ])("a %ix%i image is classified as displayed", async (width, height) => {
     const jpeg = await oriented(gradient(width, height), orientation);
     const upright = await raw(sharp(jpeg).autoOrient());
     const actual = imageToTensor(jpeg, preprocessing, options);
@@ -44,7 +44,7 @@ describe.each(orientations)("Exif orientation %i", (orientation) => {
     expect(largestDifference(actual.tensor, preprocess(upright, preprocessing))).toBeLessThanOrEqual(4);
   });
 
-  test("turning after the crop equals turning the whole image first, within rounding", async () => {
+  test("turning after the crop equals turning the whole image before it, within rounding", async () => {
     for (const [width, height] of [
       [151, 90],
       [92, 137],
@@ -75,7 +75,7 @@ describe.each(orientations)("Exif orientation %i", (orientation) => {
   });
 });
 
-describe("an Exif segment that cannot be used leaves the image as it is", () => {
+describe("an invalid Exif segment leaves the image upright", () => {
   const tiff = (type: number, count: number, value: number) =>
     Uint8Array.of(
       ...[0x4d, 0x4d, 0, 42, 0, 0, 0, 8, 0, 1],
@@ -88,18 +88,18 @@ describe("an Exif segment that cannot be used leaves the image as it is", () => 
 
   test.each([
     ["no segment", undefined],
-    ["nothing in it", new Uint8Array(0)],
+    ["an empty segment", new Uint8Array(0)],
     ["orientation 0", tiff(3, 1, 0)],
     ["orientation 9", tiff(3, 1, 9)],
     ["two values", tiff(3, 2, 6)],
     ["text", tiff(2, 4, 0x36)],
-    ["cut short", tiff(3, 1, 6).subarray(0, 15)],
+    ["truncated", tiff(3, 1, 6).subarray(0, 15)],
     ["not a TIFF", new TextEncoder().encode("this is no TIFF at all")],
   ])("%s", (_, bytes) => {
     expect(exifOrientation(bytes)).toBe(1);
   });
 
-  test("any bytes give an orientation and no exception", () => {
+  test("any bytes give an orientation without an exception", () => {
     const bytes = fc.uint8Array({ maxLength: 200 });
     fc.assert(
       fc.property(bytes, fc.boolean(), (tail, little) => {
@@ -110,7 +110,7 @@ describe("an Exif segment that cannot be used leaves the image as it is", () => 
     );
   });
 
-  test("thousands of tags that each claim the whole segment cost no memory to speak of", () => {
+  test("thousands of tags that each claim the whole segment need little memory", () => {
     const bytes = new Uint8Array(65_000);
     const view = new DataView(bytes.buffer);
     bytes.set([0x4d, 0x4d, 0, 42, 0, 0, 0, 8]);

@@ -17,14 +17,14 @@ const preprocessing: Preprocessing = {
 };
 
 describe("preprocessing", () => {
-  test("turns a JPEG into a [3, crop, crop] tensor of its gradient, and returns the size of the file", async () => {
+  test("turns a JPEG into a [3, crop, crop] tensor and returns the size of the image", async () => {
     const jpeg = new Uint8Array(await gradient(150, 90).jpeg().toBuffer());
     const { tensor, width, height } = imageToTensor(jpeg, preprocessing, options);
     expect([width, height, tensor.length]).toEqual([150, 90, 3 * 64 * 64]);
     expect(new Set(tensor).size).toBeGreaterThan(64);
   });
 
-  test("an output array is filled and returned; a stale value does not survive", () => {
+  test("fills and returns an output array and leaves no stale value in it", () => {
     const image = { width: 2, height: 3, data: new Uint8Array(18).map((_, i) => i * 14) };
     const out = new Float32Array(3 * 64 * 64).fill(Number.NaN);
     expect(preprocess(image, preprocessing, out)).toBe(out);
@@ -32,12 +32,12 @@ describe("preprocessing", () => {
     expect(out).toEqual(toTensor(resizeAndCrop(image, preprocessing), preprocessing));
   });
 
-  test("black and white map to (0 - mean) / std and (1 - mean) / std", () => {
+  test("maps black and white to (0 - mean) / std and (1 - mean) / std", () => {
     const image = { width: 2, height: 1, data: Uint8Array.of(0, 0, 0, 255, 255, 255) };
     expect([...toTensor(image, preprocessing)]).toEqual([-1, 1, -1, 3, 0, 1]);
   });
 
-  test("an output array of another length is refused", () => {
+  test("refuses an output array of another length", () => {
     const image = { width: 1, height: 1, data: new Uint8Array(3) };
     expect(() => toTensor(image, preprocessing, new Float32Array(4))).toThrow(RangeError);
   });
@@ -48,11 +48,11 @@ describe("preprocessing", () => {
     [512, 1028, 72, 145],
     [16, 17, 72, 76],
     [16, 19, 72, 86],
-  ])("%i x %i is resized to %i x %i: halves go to the even side, as in Python", (width, height, w, h) => {
+  ])("resizes %i x %i to %i x %i: halves are rounded to even, as in Python", (width, height, w, h) => {
     expect(resizedSize({ width, height }, preprocessing)).toEqual({ width: w, height: h });
   });
 
-  test("an image of one colour keeps that colour, however extreme its shape", () => {
+  test("keeps the colour of a single-colour image of any shape", () => {
     for (const [width, height] of [
       [1, 1],
       [1, 4000],

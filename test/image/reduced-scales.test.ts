@@ -15,7 +15,7 @@ const whole8 = (jpeg: Uint8Array) => decodeAt(jpeg, 8);
 const bytesOf = async (image: { toBuffer(): Promise<Buffer> }) => new Uint8Array(await image.toBuffer());
 
 describe("at 1/8, each pixel is the mean of its 8x8 block", () => {
-  // Small quantisers: no sample of the whole image is clipped, so that means are exact but for rounding.
+  // With small quantisers, no sample of the whole image is clipped, so means are exact except for rounding.
   const plain: [string, Partial<JpegSpec>][] = [
     ["grey", { components: ycc([1, 1]) }],
     ["grey with sampling factors 2x2", { components: ycc([2, 2]) }],
@@ -23,7 +23,7 @@ describe("at 1/8, each pixel is the mean of its 8x8 block", () => {
     ["RGB in one scan per component", { components: full, adobeTransform: 0, scans: [[2], [0], [1]] }],
     ["RGB with restart intervals", { components: full, adobeTransform: 0, restartInterval: 5 }],
     [
-      "RGB, a quantisation slot filled anew",
+      "RGB, a redefined quantisation slot",
       { components: full, adobeTransform: 0, scans: [[0], [1], [2]], redefineTables: true },
     ],
   ];
@@ -32,7 +32,7 @@ describe("at 1/8, each pixel is the mean of its 8x8 block", () => {
     expect(largestDifference(dcOnly(jpeg).data, blockMeans(whole8(jpeg)))).toBeLessThanOrEqual(1);
   });
 
-  // Flat blocks: what is not linear, clipping and ink times black, does not part the mean from the pixels.
+  // In flat blocks, nonlinear steps (clipping, ink times black) do not separate the mean from the pixels.
   const flat: [string, Partial<JpegSpec>][] = [
     ["YCbCr", { components: full }],
     ["CMYK with Adobe transform 0", { components: four, adobeTransform: 0 }],
@@ -46,7 +46,7 @@ describe("at 1/8, each pixel is the mean of its 8x8 block", () => {
 
   test.each([
     ["4:4:4", 2],
-    // At the border there is no chroma beyond to blend with.
+    // At the border, chroma has no neighbour to blend with.
     ["4:2:0", 6],
   ] as const)("progressive and baseline photographs, %s", async (chromaSubsampling, levels) => {
     for (const progressive of [false, true]) {
@@ -60,7 +60,7 @@ describe("at 1/8, each pixel is the mean of its 8x8 block", () => {
 
 describe("the inverse DCT of a block to fewer samples", () => {
   const sizes: Eighths[] = [1, 2, 4, 8];
-  test.each(sizes)("%i samples a side are those of the cosine sums, within rounding", (size) => {
+  test.each(sizes)("%i samples per side equal the cosine sums, within rounding", (size) => {
     let state = 7;
     const random = (range: number) => {
       state = (Math.imul(state, 1664525) + 1013904223) >>> 0;
@@ -78,7 +78,7 @@ describe("the inverse DCT of a block to fewer samples", () => {
     }
   });
 
-  test("leaves out columns only where the last coefficient says that they are empty", () => {
+  test("skips columns only if the last coefficient implies that they are empty", () => {
     const quantiser = new Int32Array(64).fill(1);
     for (let extent = 1; extent < 64; extent++) {
       const block = new Int16Array(64);
@@ -150,7 +150,7 @@ describe("at 1/8, subsampled chroma is blended between its blocks", () => {
     ["a third as wide", [3, 1], [1, 2 / 3, 1 / 3]],
     ["a quarter as high", [1, 4], [7 / 8, 5 / 8, 3 / 8, 1 / 8]],
   ] as const)("%s: each pixel by its distance from the two centres", (_, [h, v], weights) => {
-    // Grey would hide chroma, YCbCr bend it: the subsampled component is the blue of an RGB file.
+    // Grey would hide chroma and YCbCr would convert it, so the subsampled component is the blue of an RGB file.
     const components = ycc([h, v], [h, v], [1, 1]);
     const jpeg = writeJpeg({ width: 192, height: 192, components, adobeTransform: 0, roughness: 9 });
     const { width, data } = dcOnly(jpeg);
@@ -170,7 +170,7 @@ describe("at 1/8, subsampled chroma is blended between its blocks", () => {
   });
 });
 
-describe("how a file is coded changes no pixel at any reduced scale", () => {
+describe("the coding of a file changes no pixel at any reduced scale", () => {
   const scales = [4, 2, 1] as const;
   const same = (a: RgbImage, b: RgbImage) => expect(a).toEqual(b);
 
@@ -189,7 +189,7 @@ describe("how a file is coded changes no pixel at any reduced scale", () => {
     }
   });
 
-  test("one scan per component, restart intervals in either", () => {
+  test("one scan per component, with and without restart intervals", () => {
     for (const components of [ycc([2, 2], [1, 1], [1, 1]), ycc([4, 1], [1, 1], [1, 1])]) {
       const spec = { width: 77, height: 93, components };
       const scans = [[0], [1], [2]];
@@ -205,7 +205,7 @@ describe("how a file is coded changes no pixel at any reduced scale", () => {
   });
 });
 
-test("data that ends early is refused, though an end-of-image marker follows", async () => {
+test("data that ends early is refused even if an end-of-image marker follows", async () => {
   const grey = await bytesOf(gradient(160, 160).toColourspace("b-w").jpeg());
   const cut = Uint8Array.from([...grey.subarray(0, grey.length - 60), 0xff, 0xd9]);
   for (const eighths of [8, 4, 2, 1] as const) {

@@ -23,7 +23,7 @@ function find(bytes: Uint8Array, marker: number): number {
   return at;
 }
 
-/** `small` with the bytes after the first FF `marker` replaced, `offset` counted from the FF. */
+/** Replaces bytes of `small` from `offset` on, counted from the first FF `marker`. */
 function patched(marker: number, offset: number, ...values: number[]): Uint8Array {
   const copy = small.slice();
   copy.set(values, find(copy, marker) + offset);
@@ -41,7 +41,7 @@ function without(marker: number): Uint8Array {
   return Uint8Array.from([...small.subarray(0, at), ...small.subarray(end)]);
 }
 
-describe("what is not a JPEG is refused by name", () => {
+describe("other formats are refused by name", () => {
   const image = sharp({ create: { width: 8, height: 8, channels: 3, background: "red" } });
   test.each([
     ["a PNG image", () => image.clone().png().toBuffer()],
@@ -71,7 +71,7 @@ describe("what is not a JPEG is refused by name", () => {
   });
 });
 
-describe("a kind of JPEG that is not decoded is refused by name", () => {
+describe("unsupported kinds of JPEG are refused by name", () => {
   test.each([
     ["a 12-bit JPEG", patched(0xc0, 4, 12)],
     ["a lossless JPEG", patched(0xc0, 1, 0xc3)],
@@ -91,7 +91,7 @@ describe("a kind of JPEG that is not decoded is refused by name", () => {
   });
 });
 
-describe("a broken JPEG is refused with what is wrong", () => {
+describe("a broken JPEG is refused with the reason", () => {
   test.each([
     [/ends before its end-of-image marker/, small.subarray(0, small.length - 2).slice(0, 2)],
     [/ends inside its image data/, small.subarray(0, small.length - 1)],
@@ -144,7 +144,7 @@ describe("a broken JPEG is refused with what is wrong", () => {
   });
 });
 
-describe("a sound JPEG with oddities around its data is decoded", () => {
+describe("a valid JPEG with unusual bytes around its data is decoded", () => {
   const plain = decodeWithin(small, limits);
   test.each([
     ["bytes after the end", Uint8Array.from([...small, 0xff, 0xd8, 1, 2, 3, 0xff])],
@@ -154,7 +154,7 @@ describe("a sound JPEG with oddities around its data is decoded", () => {
     ["stray bytes between segments", inserted(0xc0, 1, 2, 3, 0xff, 0)],
     ["an empty comment", inserted(0xc0, 0xff, 0xfe, 0, 2)],
     [
-      "a comment of the greatest length",
+      "a comment of the maximum length",
       inserted(0xc0, ...segment(0xfe, new Array<number>(65533).fill(0xff))),
     ],
     ["an Exif thumbnail", inserted(0xdb, ...segment(0xe1, [...small]))],
@@ -179,7 +179,7 @@ describe("the header is read without decoding", () => {
   });
 });
 
-describe("an image beyond a limit is refused with its measure", () => {
+describe("an image over a limit is refused with its size", () => {
   test("65535x65535 announced by a small file", () => {
     const reason = refusal(patched(0xc0, 5, 0xff, 0xff, 0xff, 0xff));
     expect(reason).toEqual({
@@ -190,13 +190,13 @@ describe("an image beyond a limit is refused with its measure", () => {
     });
   });
 
-  test("the pixel limit itself is allowed, one less is not", () => {
+  test("an image of exactly the pixel limit is allowed", () => {
     const at = (maxPixels: number) => () => decodeWithin(small, { ...limits, maxPixels }).image;
     expect(at(240)()).toMatchObject({ width: 20, height: 12 });
     expect(reasonOf(at(239))).toMatchObject({ unit: "pixels", measured: 240, limit: 239 });
   });
 
-  test("the memory limit itself is allowed, one less is refused when no lower scale fits", () => {
+  test("a decode of exactly the memory limit is allowed; above it, without a lower scale, it is refused", () => {
     const cost = decodeCostBytes(checkJpeg(small, parseJpegHeader(small)), 1);
     const at = (maxDecodeBytes: number) => () => decodeWithin(small, { ...limits, maxDecodeBytes });
     expect(at(cost)()).toMatchObject({ eighths: 1, fullSize: { width: 20, height: 12 } });

@@ -42,8 +42,8 @@ function preprocessingOf({ resize, size, crop }: GoldenCase): Preprocessing {
   };
 }
 
-describe("an image is resized and cropped as Pillow does it", () => {
-  test("the fixtures hold both ways of resizing, and enlarging", () => {
+describe("an image is resized and cropped as in Pillow", () => {
+  test("the fixtures include both ways of resizing, and enlarging", () => {
     expect(cases).toHaveLength(15);
     expect(new Set(cases.map((c) => c.resize))).toEqual(new Set(["shortest-edge", "stretch"]));
     expect(cases.some((c) => c.input === "100x90.png" && c.size === 256)).toBe(true);
@@ -60,7 +60,7 @@ describe("an image is resized and cropped as Pillow does it", () => {
     expect(largestDifference(actual.data, expected.data)).toBe(0);
   });
 
-  test.each(cases)("$expected: the tensor is its normalised pixels, plane by plane", async (golden) => {
+  test.each(cases)("$expected: the tensor holds its normalised pixels, plane by plane", async (golden) => {
     const image = await readPng(golden.input);
     const expected = await readPng(golden.expected);
     const preprocessing = preprocessingOf(golden);

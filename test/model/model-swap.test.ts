@@ -129,6 +129,28 @@ describe("a version that goes live", () => {
     });
   });
 
+  test("in a format that the Worker does not know keeps the old one in service and is logged", async () => {
+    await seedTinyPack(bucket, { format: 3 as Manifest["format"] });
+    nowMs += refreshMs;
+    await infer();
+    await settle();
+    expect(await infer()).toBe(first.version);
+    expect(log.at(-1)).toMatchObject({
+      event: "model_refresh_failed",
+      reason: expect.stringContaining("it has format 3; this version reads formats 1 and 2"),
+    });
+  });
+
+  test("in format 2 replaces a pack of format 1", async () => {
+    const scores = { temperature: 0.9, confident: null, unknown: null, evaluation: null };
+    const second = await seedTinyPack(bucket, { format: 2, scores });
+    nowMs += refreshMs;
+    await infer();
+    await settle();
+    expect(await infer()).toBe(second.version);
+    expect((await host.pack()).manifest.scores).toEqual(scores);
+  });
+
   test("five times in a row keeps one model's sessions alive, and every answer names its version", async () => {
     for (let i = 0; i < 5; i++) {
       const next = await push(`version ${i}`);

@@ -52,9 +52,9 @@ describe("reading a pack", () => {
   });
 
   test("refuses a manifest of another format and names the format", async () => {
-    bucket.json(key("manifest.json"), { ...manifest, format: 2 });
+    bucket.json(key("manifest.json"), { ...manifest, format: 3 });
     expect(await unavailable(readPack(source, tinyName, manifest.version))).toMatch(
-      /has format 2; this version reads format 1/,
+      /has format 3; this version reads formats 1 and 2/,
     );
   });
 

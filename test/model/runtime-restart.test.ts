@@ -3,6 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { createRuntime, type Runtime } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
@@ -24,7 +25,7 @@ beforeAll(async () => {
     }
   };
   runtime = createRuntime(await compileOrtWasm());
-  pack = await readLocalPack(path.join(packsFolder, "resnet34-cifar10"));
+  pack = await readLocalPack(path.join(packsFolder, defaultModelName));
 });
 
 afterAll(() => {

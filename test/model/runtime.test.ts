@@ -6,6 +6,7 @@ import { beforeAll, describe, expect, test, vi } from "vitest";
 import type { Graph } from "../../cli/onnx/graph.ts";
 import { writeOnnx } from "../../cli/onnx/write.ts";
 import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { createRuntime, type Runtime, type Tensor } from "../../src/model/runtime.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
@@ -17,7 +18,7 @@ let pack: LocalPack;
 
 beforeAll(async () => {
   runtime = createRuntime(await compileOrtWasm());
-  pack = await readLocalPack(path.join(packsFolder, "resnet34-cifar10"));
+  pack = await readLocalPack(path.join(packsFolder, defaultModelName));
 });
 
 const load = () =>

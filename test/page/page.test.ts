@@ -6,6 +6,7 @@ import { promisify } from "node:util";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
+import { defaultModelName } from "../../src/default-model.ts";
 import { audit, seriousOnes } from "../support/browser/audit.ts";
 import { launchChromium } from "../support/browser/chromium.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
@@ -103,7 +104,7 @@ describe("an image", () => {
     expect(widths[0]!).toBeGreaterThan(20 * widths[4]!);
     expect(await fact("Answer").textContent()).toContain("MISS, computed");
     expect(await fact("SHA-256").textContent()).toMatch(/^[0-9a-f]{64}$/);
-    expect(await fact("Model").textContent()).toContain("resnet34-cifar10");
+    expect(await fact("Model").textContent()).toContain(defaultModelName);
     expect(await page.locator("#live").textContent()).toMatch(/^ship.jpg: ship, 9\d\.\d%$/);
     await card().locator("summary", { hasText: "Stages" }).click();
     expect(await card().locator(".stages li").allTextContents()).toEqual(

@@ -8,6 +8,7 @@ import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { runCommand } from "../../cli/terminal/fail.ts";
 import { table } from "../../cli/terminal/output.ts";
 import { withEmbeddedWorker } from "../../cli/workerd/embedded-worker.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { audit } from "../support/browser/audit.ts";
 import { launchChromium } from "../support/browser/chromium.ts";
 
@@ -49,7 +50,7 @@ await runCommand(async () => {
   const browser = await launchChromium();
   try {
     await mkdir(folder, { recursive: true });
-    await withEmbeddedWorker("resnet34-cifar10", async (_, url) => {
+    await withEmbeddedWorker(defaultModelName, async (_, url) => {
       for (const shot of shots) await take(browser, url, shot);
     });
   } finally {

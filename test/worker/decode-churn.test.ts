@@ -2,6 +2,7 @@
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { progressivePanorama } from "../support/decode-churn.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 
@@ -9,7 +10,7 @@ const MiB = 2 ** 20;
 let worker: MeasuredWorker;
 
 beforeAll(async () => {
-  worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"));
+  worker = await MeasuredWorker.start(path.join(packsFolder, defaultModelName));
 }, 300_000);
 
 afterAll(() => worker?.close());

@@ -1,5 +1,6 @@
 /** POST /v1/embed, and function_to_apply of /v1/classify: other outputs of the same run. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { defaultModelName } from "../../src/default-model.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
@@ -29,7 +30,7 @@ describe("an embedding", () => {
     const { status, json, vector } = await embed(ship);
     expect(status).toBe(200);
     expect(Object.keys(json)).toEqual(["model", "image", "embedding"]);
-    expect(json.model).toMatchObject({ name: "resnet34-cifar10" });
+    expect(json.model).toMatchObject({ name: defaultModelName });
     expect(json.image).toMatchObject({ width: 1500, height: 900, sha256: expect.any(String) });
     expect(vector).toHaveLength(512);
     expect(new Set(vector).size).toBeGreaterThan(100);

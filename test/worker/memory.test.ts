@@ -2,6 +2,7 @@
 import path from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { defaultMaxImageBytes } from "../../src/limits.ts";
 import { type AttackName, runAttack } from "../soak/attacks.ts";
 import type { Outcome } from "../soak/client.ts";
@@ -29,7 +30,7 @@ beforeAll(async () => {
   attackPictures = await readAttackPictures();
   images = await startImageServer(await makePhoto({ width: 500, height: 375, seed: 1 }));
   const vars = { IMAGE_ORIGIN: images.url };
-  worker = await MeasuredWorker.start(path.join(packsFolder, "resnet34-cifar10"), vars);
+  worker = await MeasuredWorker.start(path.join(packsFolder, defaultModelName), vars);
 }, 300_000);
 
 afterAll(async () => {

@@ -7,6 +7,7 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
@@ -241,10 +242,10 @@ describe("a push that is killed", () => {
 });
 
 test("the embedded pack can be pushed with the same command", async () => {
-  const manifest = path.join(projectFolder, "model-shards", "resnet34-cifar10", "manifest.json");
+  const manifest = path.join(projectFolder, "model-shards", defaultModelName, "manifest.json");
   const { version } = JSON.parse(await readFile(manifest, "utf8")) as { version: string };
-  const pushed = JSON.parse((await model("push", "resnet34-cifar10", "--json")).stdout) as {
+  const pushed = JSON.parse((await model("push", defaultModelName, "--json")).stdout) as {
     version: string;
   };
-  expect(pushed).toMatchObject({ name: "resnet34-cifar10", version, skipped: 0 });
+  expect(pushed).toMatchObject({ name: defaultModelName, version, skipped: 0 });
 });

@@ -13,6 +13,7 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { classify } from "../../examples/client/classify.ts";
+import { defaultModelName } from "../../src/default-model.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);
@@ -144,7 +145,7 @@ describe("examples/hono-middleware", () => {
 describe("examples/service-binding", () => {
   test("returns what an upload shows", async () => {
     const { json } = await worker.ask("uploads", ...post("/", ship));
-    expect(json).toEqual({ shows: "ship", model: "resnet34-cifar10" });
+    expect(json).toEqual({ shows: "ship", model: defaultModelName });
   });
 
   test("returns an error with its status", async () => {

@@ -2,12 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { type ClassifyAnswer, classificationOf } from "../../classifier/answers.ts";
-import {
-  checkUnknown,
-  classifyQuerySchema,
-  parseParameters,
-  type RequestedOptions,
-} from "../../classifier/options.ts";
+import { classifyQuerySchema, parseParameters } from "../../classifier/options.ts";
 import type { ImageSource, ScoreRequest } from "../../classifier/score.ts";
 import { ClassifierError } from "../../errors.ts";
 import type { AppContext, AppEnv } from "../context.ts";
@@ -31,7 +26,7 @@ const classifyBodySchema = z.union([
 ]);
 
 async function classify(c: AppContext, services: Services): Promise<Response> {
-  const options = parseOptions(c);
+  const options = parseParameters(classifyQuerySchema, c.req.query());
   const source = requestSource(c.req.raw, services.config.maxImageBytes, {
     multipart: true,
     json: {
@@ -64,7 +59,7 @@ async function classify(c: AppContext, services: Services): Promise<Response> {
 }
 
 async function classifyUrl(c: AppContext, services: Services): Promise<Response> {
-  const options = parseOptions(c);
+  const options = parseParameters(classifyQuerySchema, c.req.query());
   const url = c.req.query("url");
   if (url === undefined) {
     const expected = "the URL of an image; send the bytes of an image with POST";
@@ -72,12 +67,6 @@ async function classifyUrl(c: AppContext, services: Services): Promise<Response>
   }
   const source = await callerUrlSource(url, c.req.raw.headers, services, c.var.scoring.stages);
   return answerConditionally(c, services, source, { options });
-}
-
-function parseOptions(c: AppContext): RequestedOptions {
-  const options = parseParameters(classifyQuerySchema, c.req.query());
-  checkUnknown(options);
-  return options;
 }
 
 /** Answers a conditional GET with the classes of one image, its ETag, or 304. */

@@ -5,7 +5,7 @@
  */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { predictionsOf } from "../../classifier/answers.ts";
+import { classificationOf } from "../../classifier/answers.ts";
 import { parseParameters, type RequestedOptions, scoresQuerySchema } from "../../classifier/options.ts";
 import { ClassifierError } from "../../errors.ts";
 import type { AppContext, AppEnv } from "../context.ts";
@@ -47,7 +47,7 @@ async function classify(c: AppContext, model: string, { config, scorer }: Servic
   const scored = await scorer.scoreOne(source, { options }, c.var.scoring);
   if ("notModified" in scored) return c.body(null, 304);
   c.header("X-Cache", scored.cache);
-  return c.json(predictionsOf(scored).map(({ label, score }) => ({ label, score })));
+  return c.json(classificationOf(scored).predictions.map(({ label, score }) => ({ label, score })));
 }
 
 function parseBodyParameters(parameters: z.infer<typeof bodySchema>["parameters"]): RequestedOptions {

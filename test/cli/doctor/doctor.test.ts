@@ -20,8 +20,9 @@ import { projectFolder, withLocalBucket } from "../../../cli/store/local-bucket.
 import { packsFolder, readLocalPack } from "../../../cli/store/local-pack.ts";
 import { pushPack } from "../../../cli/store/push.ts";
 import { silentProgress } from "../../../cli/terminal/progress.ts";
+import { defaultModelName } from "../../../src/default-model.ts";
 
-const name = "resnet34-cifar10";
+const name = defaultModelName;
 let folder: string;
 let target: Target;
 

@@ -32,7 +32,7 @@ const classes = [0, 1, 0, 1];
 
 describe("agreement", () => {
   test("counts equal first classes, flips each way, and accuracy where classes are known", async () => {
-    const agreement = await evaluate(source, pack, images, { classes });
+    const { agreement } = await evaluate(source, pack, images, { classes });
     expect(agreement).toMatchObject({ images: 4, on: "photographs", top1: 0.5, top5: 1 });
     expect(agreement.accuracy).toEqual({ source_top1: 0.75, pack_top1: 0.75, lost: 1, won: 1 });
     expect(agreement.worst_image).toBe("dog-2.jpg");
@@ -41,7 +41,7 @@ describe("agreement", () => {
   });
 
   test("of a classifier with itself is perfect", async () => {
-    const agreement = await evaluate(source, source, images);
+    const { agreement } = await evaluate(source, source, images);
     expect(agreement).toMatchObject({ top1: 1, mean_kl: 0, max_kl: 0 });
     expect(agreement.worst_cosine).toBeCloseTo(1, 12);
     expect(agreement.accuracy).toBeUndefined();

@@ -1,0 +1,37 @@
+/** Prints how to read the scores of a pack. */
+import type { Scores } from "../../src/model/manifest.ts";
+
+/** Returns table rows: temperature, confident answers, unknown images. */
+export function scoreRows(scores: Scores | undefined): string[][] {
+  if (!scores?.evaluation)
+    return [["scores", "not calibrated: packed without labelled photographs (--evaluate)"]];
+  const { temperature, evaluation, confident, unknown } = scores;
+  const { photographs, calibration_error_before: before, calibration_error: after } = evaluation;
+  return [
+    ["temperature", `${temperature}, from ${photographs} labelled photographs`],
+    ["calibration error", `${after} (${before} without temperature): mean gap of probability and accuracy`],
+    [
+      "confident answers",
+      confident
+        ? `from probability ${confident.threshold}: ${percent(confident.precision)} right, on ${percent(confident.coverage)} of the photographs${foreignText(confident.foreign)}`
+        : "not known: no threshold reaches the target precision",
+    ],
+    [
+      "unknown images",
+      unknown
+        ? `above an entropy of ${unknown.threshold} nats: ${percent(unknown.rejected)} of the right answers${foreignText(unknown.foreign)}`
+        : "not detected",
+    ],
+    ...(unknown?.auroc
+      ? [["", `AUROC ${unknown.auroc.right} against right answers, ${unknown.auroc.all} against all`]]
+      : []),
+  ];
+}
+
+function foreignText(share: number | null): string {
+  return share === null ? "" : `, and ${percent(share)} of foreign ones`;
+}
+
+function percent(share: number): string {
+  return `${(100 * share).toFixed(1)}%`;
+}
