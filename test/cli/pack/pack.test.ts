@@ -14,6 +14,7 @@ import {
 import { floatGraph } from "../../../cli/pack/float-graph.ts";
 import { maxHeapBytes, measureHeap } from "../../../cli/pack/heap.ts";
 import { readLabels } from "../../../cli/pack/labels.ts";
+import { unmeasuredScores } from "../../../cli/pack/measure-scores.ts";
 import { defaultShardBytes, type PackOptions, packModel } from "../../../cli/pack/pack.ts";
 import { rangeAfterRelu } from "../../../cli/pack/quantise.ts";
 import { inputKey, quantisedGraph, rangeKeys } from "../../../cli/pack/quantised-graph.ts";
@@ -106,7 +107,9 @@ describe("packing", () => {
     });
     expect(warnings).toEqual([
       expect.stringMatching(/^5 photographs are few to calibrate on, so 128 synthetic .* at least 125 photo/),
+      expect.stringMatching(/^the scores are not calibrated.*; give --evaluate at least 100 photographs/),
     ]);
+    expect(manifest.scores).toEqual(unmeasuredScores);
     expect(manifest.source).toMatchObject({ licence: "MIT", url: "https://example.org/m" });
     expect(agreement).toMatchObject({ images: 1, on: "photographs", worst_image: "class-4-photo.jpg" });
     expect(agreement.mean_kl).toBeLessThan(0.01);
@@ -115,6 +118,30 @@ describe("packing", () => {
     const fewer = await packModel({ ...options, calibrationImages: 2 });
     expect(fewer.manifest.quantisation).toMatchObject({ calibration: { images: 2 } });
     expect(fewer.manifest.version).not.toBe(manifest.version);
+  });
+
+  test("with a hundred labelled photographs measures what the scores are worth", async () => {
+    const evaluateDir = path.join(folder, "hundred");
+    await mkdir(evaluateDir);
+    for (let i = 0; i < 100; i++) {
+      const raw = { width: 64, height: 64, channels: 3 } as const;
+      const file = path.join(evaluateDir, `class-${i % 6}-${i}.jpg`);
+      await sharp(syntheticPixels(64, 2000 + i), { raw })
+        .jpeg()
+        .toFile(file);
+    }
+    const options = { ...base, evaluateDir, foreignDir: path.join(folder, "photos") };
+    const { manifest, warnings } = await packModel(options);
+    expect(warnings).toEqual([]);
+    expect(manifest.scores!.temperature).toBeGreaterThan(0);
+    expect(manifest.scores!.evaluation).toEqual({
+      photographs: 100,
+      foreign_photographs: 6,
+      calibration_error_before: expect.any(Number),
+      calibration_error: expect.any(Number),
+    });
+    // An untrained network is right by chance, so no answer can be confident.
+    expect(manifest.scores).toMatchObject({ confident: null, unknown: null });
   });
 
   test.each(["photos", "by-class"])("measures accuracy on labelled photographs: %s", async (photographs) => {
@@ -256,6 +283,7 @@ async function packOf(net: ResNet, precision: "int8" | "fp32", size: number): Pr
     feature_size: net.dense.features,
     precision,
     quantisation: null,
+    scores: unmeasuredScores,
   };
   return assemblePack(facts, await readLabels(null, net.dense.classes), shards);
 }
