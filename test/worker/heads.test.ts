@@ -177,10 +177,10 @@ describe("an invalid request", () => {
     ["?head=Pets", [400, "invalid_parameter"], /head is "Pets"; expected a-z/],
     ["?head=heads", [400, "invalid_parameter"], /another name: heads is/],
     ["?head=..%2Fx", [400, "invalid_parameter"], /head is/],
-    ["?unknown=true", [400, "invalid_parameter"], /unknown is "true"; expected it together with head/],
+    ["?unknown=true", [400, "invalid_parameter"], /expected false: the model [\w-]+ [0-9a-f]{16} was made without/],
     ["?head=pets&unknown=yes", [400, "invalid_parameter"], /true or false/],
-    ["?head=cars&unknown=true", [400, "invalid_parameter"], /the head cars [0-9a-f]{16} was trained without/],
-    ["?head=nix", [404, "unknown_head"], /no head "nix" here; .* npm run head -- push/],
+    ["?head=cars&unknown=true", [400, "invalid_parameter"], /the head cars [0-9a-f]{16} was made without/],
+    ["?head=nix", [404, "unknown_head"], /head "nix" does not exist here; .* npm run head -- push/],
   ])("%s", async (query, code, detail) => {
     const answer = await worker.classify(ship, query);
     expect(codeOf(answer)).toEqual(code);
