@@ -57,8 +57,8 @@ describe.sequential("a bucket", () => {
   });
 
   test("with a manifest of a newer format", async () => {
-    await pushChanged((manifest) => ({ ...manifest, format: 2 }));
-    await expectUnavailable(/has format 2; this Worker reads format 1/);
+    await pushChanged((manifest) => ({ ...manifest, format: 3 }));
+    await expectUnavailable(/has format 3; this version reads formats 1 and 2/);
   });
 
   test("with a preprocessing that this Worker does not support", async () => {
