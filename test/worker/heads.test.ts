@@ -177,7 +177,11 @@ describe("an invalid request", () => {
     ["?head=Pets", [400, "invalid_parameter"], /head is "Pets"; expected a-z/],
     ["?head=heads", [400, "invalid_parameter"], /another name: heads is/],
     ["?head=..%2Fx", [400, "invalid_parameter"], /head is/],
-    ["?unknown=true", [400, "invalid_parameter"], /expected false: the model [\w-]+ [0-9a-f]{16} was made without/],
+    [
+      "?unknown=true",
+      [400, "invalid_parameter"],
+      /expected false: the model [\w-]+ [0-9a-f]{16} was made without/,
+    ],
     ["?head=pets&unknown=yes", [400, "invalid_parameter"], /true or false/],
     ["?head=cars&unknown=true", [400, "invalid_parameter"], /the head cars [0-9a-f]{16} was made without/],
     ["?head=nix", [404, "unknown_head"], /head "nix" does not exist here; .* npm run head -- push/],
