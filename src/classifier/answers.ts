@@ -49,7 +49,7 @@ export function classificationOf(scored: Scored): ClassifyAnswer {
     ...(head && { head: headOf(head) }),
     image: imageOf(scored),
     predictions: topK(scores, head ? head.file.labels : labels, options.k),
-    ...(confident && { confident: Math.max(...probabilities) >= confident.threshold }),
+    ...(confident && { confident: probabilities.some((probability) => probability >= confident.threshold) }),
     ...(options.unknown &&
       (head && input ? unknownByHead(head, input) : unknownByModel(manifest, probabilities))),
   };
