@@ -4,7 +4,11 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
 
-const maxImageBytes = 300_000;
+/**
+ * workerd closes the connection of a request that it refuses unread, and a client that is still sending loses the answer.
+ * A body of up to 300 kB is sent by then.
+ */
+const maxImageBytes = 200_000;
 let worker: TestWorker;
 let ship: Uint8Array;
 
@@ -96,7 +100,7 @@ describe("the body", () => {
     const body = new ReadableStream<Uint8Array>({
       pull(controller) {
         sent += chunk.length;
-        if (sent > 4 * maxImageBytes) controller.close();
+        if (sent > 1.4 * maxImageBytes) controller.close();
         else controller.enqueue(chunk);
       },
     });

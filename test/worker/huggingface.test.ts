@@ -94,7 +94,7 @@ describe("POST /models/:name", () => {
   });
 
   test("JSON over its limit is 413, and bad JSON is 400", async () => {
-    const big = await post({ inputs: "A".repeat(2 * maxImageBytes) });
+    const big = await post({ inputs: "A".repeat(1.4 * maxImageBytes) });
     expect(big.json).toMatchObject({ status: 413, code: "image_too_large" });
     expect((await post("{")).json).toMatchObject({ status: 400, code: "malformed_body" });
     expect((await post({ inputs: "AAAA" })).json).toMatchObject({ status: 415 });

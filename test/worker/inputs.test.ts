@@ -1,9 +1,14 @@
 /** Multipart and JSON bodies of POST /v1/classify. */
 import { connect } from "node:net";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
-const maxImageBytes = 1_000_000;
+/**
+ * workerd closes the connection of a request that it refuses unread, and a client that is still sending loses the answer.
+ * A body of up to 300 kB is sent by then.
+ */
+const maxImageBytes = 200_000;
 let worker: TestWorker;
 let ship: Uint8Array;
 let frog: Uint8Array;
@@ -59,7 +64,7 @@ describe("multipart/form-data", () => {
   });
 
   test("with eight images is answered, with nine is 413 with both numbers", async () => {
-    const small = frog;
+    const small = await sharp(frog).resize(64).jpeg().toBuffer();
     const eight = await postForm(Array.from({ length: 8 }, () => ["image", small] as const));
     expect((eight.json.results as unknown[]).length).toBe(8);
     const nine = await postForm(Array.from({ length: 9 }, () => ["image", "x"] as const));
@@ -184,18 +189,18 @@ describe("application/json", () => {
   });
 
   test("longer than base64 of the limit is 413 by its announced length", async () => {
-    const answer = await postJson({ image: "A".repeat(2 * maxImageBytes) });
+    const answer = await postJson({ image: "A".repeat(1.4 * maxImageBytes) });
     expect([answer.status, answer.json.code]).toEqual([413, "image_too_large"]);
   });
 });
 
 describe("a JSON bomb", () => {
-  const keys = Array.from({ length: 420_000 }, (_, i) => `"${i.toString(36)}":0`).join();
+  const keys = Array.from({ length: 90_000 }, (_, i) => `"${i.toString(36)}":0`).join();
   const bombs: [string, string, RegExp][] = [
-    ["nested arrays", "[".repeat(1_300_000), /nests more than 8 levels deep/],
-    ["nested arrays after the image", `{"image":"","a":${"[".repeat(1_000_000)}`, /nests more than 8 levels/],
-    ["hundreds of thousands of arrays", `[${"[],".repeat(400_000)}[]]`, /more than 64 brackets/],
-    ["a hundred thousand keys", `{${keys.slice(0, 1_200_000)}}`, /more than 64 brackets/],
+    ["nested arrays", "[".repeat(250_000), /nests more than 8 levels deep/],
+    ["nested arrays after the image", `{"image":"","a":${"[".repeat(200_000)}`, /nests more than 8 levels/],
+    ["tens of thousands of arrays", `[${"[],".repeat(80_000)}[]]`, /more than 64 brackets/],
+    ["tens of thousands of keys", `{${keys.slice(0, 240_000)}}`, /more than 64 brackets/],
   ];
   test.each(bombs)("of %s is 400 with the reason, before it is parsed", async (_, body, reason) => {
     for (const path of ["/v1/classify", "/models/resnet34-cifar10"]) {
@@ -207,7 +212,7 @@ describe("a JSON bomb", () => {
   });
 
   test("a string full of brackets, quotes and backslashes is only a string", async () => {
-    const note = '[{"\\,:'.repeat(20_000);
+    const note = '[{"\\,:'.repeat(17_000);
     const body = JSON.stringify({ inputs: base64(ship), note });
     const headers = { "Content-Type": "application/json" };
     const { status } = await worker.get("/models/resnet34-cifar10", { method: "POST", body, headers });
