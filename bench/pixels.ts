@@ -65,7 +65,7 @@ export async function pixelTable(): Promise<Table> {
 }
 
 async function examplePhotographs(): Promise<Uint8Array[]> {
-  const names = ["airplane", "bird", "frog", "horse", "truck"];
+  const names = ["teapot", "espresso", "ladybug", "jellyfish"];
   return Promise.all(
     names.map(async (name) => {
       const picture = await readFile(path.join(projectFolder, "examples", "images", `${name}.jpg`));

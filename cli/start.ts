@@ -17,7 +17,7 @@ import { isPortFree, localHost, portAfter } from "./terminal/port.ts";
 import { createProgress } from "./terminal/progress.ts";
 
 const startTimeoutMs = 60_000;
-const exampleImage = "examples/images/ship.jpg";
+const exampleImage = "examples/images/teapot.jpg";
 
 await runCommand(async () => {
   const program = new Command("npm start --")

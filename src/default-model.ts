@@ -1,2 +1,2 @@
 /** Name of the embedded pack, which the Worker and the commands use unless another one is chosen. */
-export const defaultModelName = "resnet34-cifar10";
+export const defaultModelName = "resnet34-tiny-imagenet";

@@ -65,7 +65,7 @@ async function growImageSize(bench: Bench, plan: Plan, onStep: OnStep): Promise<
     for (const [i, megapixels] of plan.megapixels.entries()) {
       onStep(`image ${megapixels} MP`, i, plan.megapixels.length);
       for (const progressive of [false, true]) {
-        const spec = { ...fourToThree(megapixels), progressive, scene: "ship" };
+        const spec = { ...fourToThree(megapixels), progressive, scene: "teapot" };
         const picture = await photo(String(megapixels), spec);
         const jpeg = await readPhoto(picture);
         // The first image of a kind may run code that is not compiled yet.

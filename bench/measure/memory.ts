@@ -18,8 +18,8 @@ const swapTimeoutMs = 60_000;
 
 /** Sends eight different photos of 12 and 24 megapixels at once, half of them progressive, to a fresh Worker. */
 export async function measureBurst({ workers }: Bench) {
-  const photos = await repeat(scenes.length, (i) => {
-    const [scene, megapixels, progressive] = [scenes[i]!, i < 4 ? 12 : 24, i % 2 === 1];
+  const photos = await repeat(8, (i) => {
+    const [scene, megapixels, progressive] = [scenes[i % scenes.length]!, i < 4 ? 12 : 24, i % 2 === 1];
     const name = `${scene}, ${megapixels} MP${progressive ? ", progressive" : ""}`;
     return photo(name, { ...fourToThree(megapixels), progressive, scene });
   });

@@ -22,7 +22,8 @@ export async function prepareBench(folder: string, onStep: (step: string) => voi
   const model = await standIn();
   onStep("photos");
   const photos: Partial<Record<PictureName, Photo>> = {};
-  for (const name of pictureNames) photos[name] = await photo(name, { ...pictureSpecs[name], scene: "ship" });
+  for (const name of pictureNames)
+    photos[name] = await photo(name, { ...pictureSpecs[name], scene: "teapot" });
   onStep("bundles");
   const ours = await buildOurs(path.join(folder, "ours"));
   const plain = await buildPlain(path.join(folder, "plain"));

@@ -28,7 +28,7 @@ const finestDeviation = 7;
 /** Strength of an octave over the next finer one: the spectra of photographs fall with frequency. */
 const octaveGain = 1.3;
 /** The example pictures. */
-export const scenes = ["ship", "horse", "truck", "frog", "automobile", "deer", "bird", "airplane"] as const;
+export const scenes = ["teapot", "jellyfish", "espresso", "ladybug"] as const;
 
 /** Returns the size of a 4:3 image. */
 export function fourToThree(megapixels: number): { width: number; height: number } {

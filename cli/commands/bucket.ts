@@ -141,7 +141,7 @@ function undo(script: "model" | "head", name: string, replaced: string | null): 
 
 function describeModels({ models }: { models: readonly ModelListing[] }, place: string): string {
   if (models.length === 0)
-    return `${place} is empty; push a pack to it: npm run model -- push resnet34-cifar10`;
+    return `${place} is empty; push a pack to it: npm run model -- push resnet34-tiny-imagenet`;
   const rows = models.flatMap(({ name, versions }) =>
     versions.map(({ version, live, pushed_at, objects, bytes }) => {
       const pushed =

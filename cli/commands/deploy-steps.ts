@@ -103,5 +103,5 @@ deployed: ${urls.length === 0 ? "see wrangler's output above for its address" : 
 check that the model loads:
   curl ${key}${url}/readyz
 classify a picture:
-  curl ${key}--data-binary @examples/images/ship.jpg "${url}/v1/classify?top_k=3"${locked ? "" : `\n\n${openWarning()}`}`;
+  curl ${key}--data-binary @examples/images/teapot.jpg "${url}/v1/classify?top_k=3"${locked ? "" : `\n\n${openWarning()}`}`;
 }

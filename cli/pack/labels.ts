@@ -11,7 +11,7 @@ const imageNetClasses = 1000;
 
 /**
  * Reads or makes the labels of a model.
- * @param file JSON (an array of strings, or of {id, label}), or text with one label per line; null for none.
+ * @param file JSON (an array of strings, or of {id, label, group?}), or text with one label per line; null for none.
  * @throws CommandError when the file cannot be read, does not have one label per class, or has a label that the Worker
  *   refuses.
  */

@@ -1,7 +1,7 @@
 /**
  * A client of the HTTP API in TypeScript, without dependencies. Run it:
  *
- *     node examples/client/classify.ts http://localhost:8787 examples/images/ship.jpg
+ *     node examples/client/classify.ts http://localhost:8787 examples/images/teapot.jpg
  */
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";

@@ -15,7 +15,7 @@ app.use(
   "/photos/*",
   classifyImages({
     classifier: (env: Bindings) => env.CLASSIFIER,
-    policy: blockLabels({ labels: ["truck"], minScore: 0.8 }),
+    policy: blockLabels({ labels: ["syringe"], minScore: 0.8 }),
     onError: "closed",
   }),
 );

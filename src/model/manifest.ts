@@ -153,8 +153,13 @@ const labelText = z
   .regex(/^\P{Cc}*$/u, "expected text without control characters")
   .refine((text) => text.isWellFormed(), "expected well-formed Unicode");
 
-/** Schema of labels.json: entry i is class i. `id` is the WNID for ImageNet; without another id it equals the label. */
-export const labelsSchema = z.array(z.strictObject({ id: labelText, label: labelText })).min(1);
+/**
+ * Schema of labels.json: entry i is class i. `id` is the WNID for ImageNet; without another id it equals the label. `group`
+ * is the heading under which lists show the class.
+ */
+export const labelsSchema = z
+  .array(z.strictObject({ id: labelText, label: labelText, group: labelText.optional() }))
+  .min(1);
 /** A class of a model or of a head. */
 export type Label = z.infer<typeof labelsSchema>[number];
 

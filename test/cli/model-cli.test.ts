@@ -63,7 +63,10 @@ describe("a command that cannot run says why in one line, with exit code 1", () 
     [["list", "--bucket", "My_Bucket"], /'My_Bucket' is invalid. expected 3 to 63 of a-z/],
     [["fetch", "nix"], /^error: fetch knows no model nix; expected one of: resnet34-v1-7; /],
     [["fetch", "resnet34-v1-7", "--url", "ftp://x/y"], /expected an http or https URL/],
-    [["info", "nix"], /^error: there is no pack nix: expected .*available: .*resnet34-cifar10.*; make one: /],
+    [
+      ["info", "nix"],
+      /^error: there is no pack nix: expected .*available: .*resnet34-tiny-imagenet.*; make one: /,
+    ],
     [["push", "nix"], /^error: there is no pack nix: /],
     [["list", "--remote"], /error: not logged in to Cloudflare; run npx wrangler login/],
     [["push", pack, "--remote"], /error: not logged in to Cloudflare; run npx wrangler login/],
@@ -87,8 +90,8 @@ describe("info", () => {
     const { code, stdout } = await model("info", pack);
     expect(code).toBe(0);
     for (const line of [
-      /^name +resnet34-cifar10$/m,
-      /^source +resnet34-cifar10\.onnx, 85\.3 MB$/m,
+      /^name +resnet34-tiny-imagenet$/m,
+      /^source +resnet34-tiny-imagenet\.onnx, 85\.3 MB$/m,
       /^licence +Apache-2\.0$/m,
       /^layers +36 convolutions, 1 dense$/m,
       /^precision +int8$/m,
@@ -120,7 +123,7 @@ describe("info", () => {
 
   test("accepts a folder, relative to the current one", async () => {
     await cp(path.join(packsFolder, pack), path.join(folder, "my-pack"), { recursive: true });
-    expect((await model("info", "my-pack")).stdout).toMatch(/^name +resnet34-cifar10$/m);
+    expect((await model("info", "my-pack")).stdout).toMatch(/^name +resnet34-tiny-imagenet$/m);
   });
 
   test("names the damaged file of a pack", async () => {

@@ -15,7 +15,7 @@ interface Env {
 /** Resolved per call, because it does not exist at start-up. */
 const classifier = () => (exports as unknown as { ClassifierService: ImageClassifier }).ClassifierService;
 
-const blocked: BlockLabelsOptions = { labels: ["frog"], minScore: 0.5 };
+const blocked: BlockLabelsOptions = { labels: ["ladybug"], minScore: 0.5 };
 const policy: ImagePolicy = blockLabels(blocked);
 const options: ClassifyImagesOptions<Env> = { classifier, policy, onError: "closed", maxBytes: 1_000_000 };
 

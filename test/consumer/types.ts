@@ -17,7 +17,7 @@ export const ajar = classifyImages({ classifier, onError: "ajar" });
 export const none = inHono({ topK: 3 });
 
 // @ts-expect-error: labels is a list
-export const policy = blockLabels({ labels: "truck" });
+export const policy = blockLabels({ labels: "espresso" });
 
 export function best(answer: Classification | Failed): string | undefined {
   // @ts-expect-error: check `ok` first

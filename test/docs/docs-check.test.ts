@@ -68,10 +68,10 @@ test("a missing file, heading, picture or script is a fault", () =>
 describe("commands", () => {
   test("one that is not known, one with a flag of another subcommand, one on a file that is not there", async () => {
     expect(await commandFaults(sh("make all"))).toEqual(["page.md: unknown command: make all"]);
-    expect(await commandFaults(sh("npm run model -- info resnet34-cifar10 --keep 2"))).toEqual([
-      "page.md: npm run model -- info resnet34-cifar10 --keep 2: npm run model info has no --keep",
+    expect(await commandFaults(sh("npm run model -- info resnet34-tiny-imagenet --keep 2"))).toEqual([
+      "page.md: npm run model -- info resnet34-tiny-imagenet --keep 2: npm run model info has no --keep",
     ]);
-    expect(await commandFaults(sh("npm run model -- prune resnet34-cifar10 --keep 2"))).toEqual([]);
+    expect(await commandFaults(sh("npm run model -- prune resnet34-tiny-imagenet --keep 2"))).toEqual([]);
     expect(await commandFaults(sh("npm ci && npm run classify -- examples/images/cat.jpg"))).toEqual([
       "page.md: npm ci && npm run classify -- examples/images/cat.jpg: examples/images/cat.jpg does not exist",
     ]);
@@ -86,16 +86,16 @@ describe("commands", () => {
 });
 
 describe("an answer", () => {
-  const page = '{"model": {}, "predictions": [{"label": "ship", "score": 0.9}]}';
+  const page = '{"model": {}, "predictions": [{"label": "teapot", "score": 0.9}]}';
 
   test("with the same keys and other values holds, whatever npm prints before it", () => {
     const real =
-      '> npm run x\n\n{"model": {"name": "a"}, "predictions": [{"label": "frog", "score": 1}, {}]}';
+      '> npm run x\n\n{"model": {"name": "a"}, "predictions": [{"label": "ladybug", "score": 1}, {}]}';
     expect(answerFault(page, real)).toBeUndefined();
   });
 
   test.each([
-    ['{"model": {}, "predictions": [{"label": "ship"}]}', /\.predictions\[0\] has no score/],
+    ['{"model": {}, "predictions": [{"label": "teapot"}]}', /\.predictions\[0\] has no score/],
     ['{"model": {}, "predictions": [], "more": 1}', /has more, the page does not/],
     ['{"model": {}, "predictions": [{"label": 1, "score": 1}]}', /label is number, on the page string/],
     ["curl: (7) refused", /the page shows JSON, the answer is: curl/],

@@ -67,7 +67,7 @@ type CheckValid = (after: number) => Promise<string | undefined>;
 
 /** Records the answers to a valid image for each scale. Later answers must be equal; none comes from the cache. */
 async function validImages(send: Send): Promise<CheckValid> {
-  const photo = new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", "ship.jpg")));
+  const photo = new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", "teapot.jpg")));
   const images = [photo, ...(await largeSeeds()).map(({ bytes }) => bytes)];
   let asked = 0;
   const answerToNext = async (): Promise<string> => {

@@ -20,7 +20,7 @@ async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
     format: 1 as const,
     name: "pets",
     version: "0".repeat(16),
-    backbone: { name: defaultModelName, version: "7f452092d3708f4c" },
+    backbone: { name: defaultModelName, version: "5dfc6e06f1ecec7c" },
     method: "logistic" as const,
     labels: [
       { id: "cat", label: "cat" },

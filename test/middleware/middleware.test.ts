@@ -32,7 +32,7 @@ function classification(label: string, score = 0.9): Classification {
 
 beforeEach(() => {
   asked = [];
-  answer = async () => classification("ship");
+  answer = async () => classification("teapot");
   vi.spyOn(console, "error").mockImplementation(() => {});
 });
 
@@ -63,7 +63,7 @@ describe("an image", () => {
   test("passes byte for byte, with its headers and its label", async () => {
     const { status, headers, body } = await through({}, image);
     expect([status, body]).toEqual([200, jpeg]);
-    expect(headers).toMatchObject({ etag: '"1"', "x-image-label": "ship", "x-image-score": "0.900000" });
+    expect(headers).toMatchObject({ etag: '"1"', "x-image-label": "teapot", "x-image-score": "0.900000" });
     expect(asked.map(({ bytes }) => bytes)).toEqual([jpeg, jpeg]);
   });
 
@@ -126,7 +126,7 @@ describe("with onError closed", () => {
     };
   };
   const types = { right: "image/png", wrong: "application/octet-stream", false: "text/html" };
-  const classified = { "x-image-label": "ship" };
+  const classified = { "x-image-label": "teapot" };
 
   describe.each(Object.entries(imageFiles))("%s", (_, bytes) => {
     test.each(Object.entries(types))("with a %s type (%s) is classified", async (_, type) => {
@@ -139,7 +139,7 @@ describe("with onError closed", () => {
     test("without a type, in an error, in chunks, is classified", async () => {
       expect((await through(closed, respond(bytes))).headers).toMatchObject(classified);
       const error = await through(closed, respond(bytes, {}, 404));
-      expect([error.status, error.headers["x-image-label"]]).toEqual([404, "ship"]);
+      expect([error.status, error.headers["x-image-label"]]).toEqual([404, "teapot"]);
       const pieces = () =>
         new Response(
           new ReadableStream({
@@ -351,7 +351,7 @@ describe("a stream", () => {
 
   test("of exactly maxBytes is classified", async () => {
     const response = await handle({ maxBytes: 40 }, streamed(4, 10).response);
-    expect(response.headers.get("X-Image-Label")).toBe("ship");
+    expect(response.headers.get("X-Image-Label")).toBe("teapot");
     expect(asked[0]?.bytes).toHaveLength(40);
   });
 
@@ -396,7 +396,7 @@ describe("a policy", () => {
       },
       image,
     );
-    expect([status, text, headers["x-seen"]]).toEqual([203, "ship at /a.jpg, 4 bytes", "ship"]);
+    expect([status, text, headers["x-seen"]]).toEqual([203, "teapot at /a.jpg, 4 bytes", "teapot"]);
     expect(headers).not.toHaveProperty("etag");
   });
 
@@ -426,5 +426,5 @@ test("the classifier can come from env", async () => {
     () => image(),
   );
   const response = await handler(new Request("http://localhost/"), { CLASSIFIER: classifier }, {});
-  expect(response.headers.get("X-Image-Label")).toBe("ship");
+  expect(response.headers.get("X-Image-Label")).toBe("teapot");
 });

@@ -13,7 +13,7 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);
 const images = path.join(import.meta.dirname, "..", "..", "examples", "images");
-const ship = path.join(images, "ship.jpg");
+const teapot = path.join(images, "teapot.jpg");
 const folder = path.join(import.meta.dirname, "..", "..", "public");
 const key = "a-key-0123456789abcdef";
 
@@ -25,7 +25,7 @@ let requests: string[];
 let page: Page;
 
 beforeAll(async () => {
-  [browser, worker] = await Promise.all([launchChromium(), TestWorker.start()]);
+  [browser, worker] = await Promise.all([launchChromium(), TestWorker.start({ pack: "embedded" })]);
 });
 afterAll(async () => {
   await browser?.close();
@@ -94,8 +94,8 @@ const fact = (term: string) => card().locator(`dt:text-is("${term}") + dd`);
 describe("an image", () => {
   test("shows its class, bars and facts after a drop; the same image again comes from the cache", async () => {
     await open();
-    await give("drop", [await jpeg("ship")]);
-    expect(await best().textContent()).toBe("ship");
+    await give("drop", [await jpeg("teapot")]);
+    expect(await best().textContent()).toBe("teapot");
     const rows = card().locator(".classes li");
     expect(await rows.count()).toBe(5);
     const widths = await card()
@@ -105,7 +105,7 @@ describe("an image", () => {
     expect(await fact("Answer").textContent()).toContain("MISS, computed");
     expect(await fact("SHA-256").textContent()).toMatch(/^[0-9a-f]{64}$/);
     expect(await fact("Model").textContent()).toContain(defaultModelName);
-    expect(await page.locator("#live").textContent()).toMatch(/^ship.jpg: ship, 9\d\.\d%$/);
+    expect(await page.locator("#live").textContent()).toMatch(/^teapot.jpg: teapot, 9\d\.\d%$/);
     await card().locator("summary", { hasText: "Stages" }).click();
     expect(await card().locator(".stages li").allTextContents()).toEqual(
       expect.arrayContaining([expect.stringMatching(/^run\d+\.\d ms$/)]),
@@ -113,7 +113,7 @@ describe("an image", () => {
     // The total is the scale of the waterfall, not a stage.
     expect(await card().locator(".stages").textContent()).not.toContain("total");
 
-    await give("drop", [await jpeg("ship")]);
+    await give("drop", [await jpeg("teapot")]);
     await card(1).waitFor();
     await fact("Answer").waitFor();
     expect(await fact("Answer").textContent()).toContain("HIT, from the cache");
@@ -126,13 +126,18 @@ describe("an image", () => {
 
   test("is classified when pasted; several picked at once each show their own class", async () => {
     await open();
-    await give("paste", [await jpeg("frog")]);
-    expect(await best().textContent()).toBe("frog");
+    await give("paste", [await jpeg("ladybug")]);
+    expect(await best().textContent()).toBe("ladybug");
     await page
       .locator("#pick")
-      .setInputFiles(["airplane", "horse", "truck"].map((name) => path.join(images, `${name}.jpg`)));
+      .setInputFiles(["teapot", "jellyfish", "espresso"].map((name) => path.join(images, `${name}.jpg`)));
     await page.locator(".best").nth(3).waitFor();
-    expect(await page.locator(".best").allTextContents()).toEqual(["truck", "horse", "airplane", "frog"]);
+    expect(await page.locator(".best").allTextContents()).toEqual([
+      "espresso",
+      "jellyfish",
+      "teapot",
+      "ladybug",
+    ]);
     expect(complaints).toEqual([]);
   });
 
@@ -157,7 +162,7 @@ describe("an image", () => {
     await page.route("**/v1/classify*", (route) =>
       route.fulfill({ status: 503, headers: { "Retry-After": "2" }, json: busy }),
     );
-    await give("drop", [await jpeg("ship")]);
+    await give("drop", [await jpeg("teapot")]);
     const words = async () =>
       (await card().locator(".problem strong, .problem .detail").allTextContents()).join(" | ");
     await page.locator(".problem").waitFor();
@@ -166,19 +171,19 @@ describe("an image", () => {
     await page.route("**/v1/classify*", (route) =>
       route.fulfill({ status: 502, contentType: "text/html", body: "<h1>Bad Gateway</h1>" }),
     );
-    await give("drop", [await jpeg("ship")]);
+    await give("drop", [await jpeg("teapot")]);
     await page.locator(".problem").nth(1).waitFor();
     expect(await words()).toMatch(/^The server cannot respond right now.*502 no_json$/);
     await page.unroute("**/v1/classify*");
     await page.context().setOffline(true);
-    await give("drop", [await jpeg("ship")]);
+    await give("drop", [await jpeg("teapot")]);
     await page.locator(".problem").nth(2).waitFor();
     expect(await words()).toMatch(/^The server did not respond. Check your connection/);
     expect(await summary()).toBe("0 answered, 0 from the cache; 3 refused");
     // When the server is reachable again, one click sends the same image.
     await page.context().setOffline(false);
-    await page.getByRole("button", { name: "Try again: ship.jpg" }).first().click();
-    expect(await best().textContent()).toBe("ship");
+    await page.getByRole("button", { name: "Try again: teapot.jpg" }).first().click();
+    expect(await best().textContent()).toBe("teapot");
     expect(
       await card()
         .locator(".answer")
@@ -189,18 +194,18 @@ describe("an image", () => {
 
   test("in another format is refused with a hint, and classified once the browser converts it to JPEG", async () => {
     await open();
-    const png = { name: "ship.png", type: "image/png", bytes: await sharp(ship).png().toBuffer() };
+    const png = { name: "teapot.png", type: "image/png", bytes: await sharp(teapot).png().toBuffer() };
     await give("drop", [png]);
     expect(await card().locator(".problem strong").textContent()).toContain("Turn on “Shrink first”");
     await page.locator("#shrink").check();
-    await card().getByRole("button", { name: "Try again: ship.png" }).click();
-    expect(await best().textContent()).toBe("ship");
+    await card().getByRole("button", { name: "Try again: teapot.png" }).click();
+    expect(await best().textContent()).toBe("teapot");
     expect(await summary()).toMatch(/^1 answered, [01] from the cache$/);
   });
 
   test("that is large is sent unchanged, or far smaller with “Shrink first”", async () => {
     await open();
-    const large = await sharp(ship).resize(4000, 2400).jpeg({ quality: 95 }).toBuffer();
+    const large = await sharp(teapot).resize(4000, 2400).jpeg({ quality: 95 }).toBuffer();
     worker.clearLogs();
     for (const shrunk of [false, true]) {
       await page.locator("#shrink").setChecked(shrunk);
@@ -209,7 +214,7 @@ describe("an image", () => {
         .locator(".best")
         .nth(shrunk ? 1 : 0)
         .waitFor();
-      expect(await best().textContent()).toBe("ship");
+      expect(await best().textContent()).toBe("teapot");
     }
     const sent = (await worker.logs("request"))
       .filter(({ path }) => path === "/v1/classify")
@@ -221,9 +226,9 @@ describe("an image", () => {
 
   test("that is rotated by its Exif orientation is upright in the preview and for the model", async () => {
     await open();
-    const turned = await sharp(ship).rotate(-90).withMetadata({ orientation: 6 }).jpeg().toBuffer();
+    const turned = await sharp(teapot).rotate(-90).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     await give("drop", [{ name: "turned.jpg", type: "image/jpeg", bytes: turned }]);
-    expect(await best().textContent()).toBe("ship");
+    expect(await best().textContent()).toBe("teapot");
     expect(await fact("Image").textContent()).toContain("1500 × 900 pixels");
     const shown = await card()
       .locator("img")
@@ -234,7 +239,7 @@ describe("an image", () => {
   test("shows a curl command that gives the same predictions", async () => {
     await open();
     await page.locator("#top-k").selectOption("3");
-    await give("drop", [await jpeg("ship")]);
+    await give("drop", [await jpeg("teapot")]);
     await card().locator("summary", { hasText: "curl" }).click();
     await card().locator("button", { hasText: "Copy" }).click();
     await card().locator("button", { hasText: "Copied" }).waitFor();
@@ -248,12 +253,12 @@ describe("an image", () => {
   test("selects its curl command for copying if the page may not write to the clipboard", async () => {
     await open();
     await page.evaluate(() => Object.defineProperty(navigator, "clipboard", { value: undefined }));
-    await give("drop", [await jpeg("ship")]);
+    await give("drop", [await jpeg("teapot")]);
     await card().locator("summary", { hasText: "curl" }).click();
     await card().locator("button", { hasText: "Copy" }).click();
     await card().locator("button", { hasText: "Selected" }).waitFor();
     expect(await page.evaluate(() => String(getSelection()))).toMatch(
-      /^curl --data-binary @'ship.jpg' 'http/,
+      /^curl --data-binary @'teapot.jpg' 'http/,
     );
     expect(complaints).toEqual([]);
   });
@@ -283,8 +288,8 @@ describe("a visitor", () => {
     ]);
     await page.locator("#pick").focus();
     await page.keyboard.press("Enter");
-    await (await chosen).setFiles(ship);
-    expect(await best().textContent()).toBe("ship");
+    await (await chosen).setFiles(teapot);
+    expect(await best().textContent()).toBe("teapot");
     await page.locator("#clear").focus();
     await page.keyboard.press("Enter");
     expect(await page.locator(".card").count()).toBe(0);
@@ -298,7 +303,7 @@ describe("a visitor", () => {
       await open(worker.url, { colorScheme });
       expect(seriousOnes(await audit(page))).toEqual([]);
       await give("drop", [
-        await jpeg("ship"),
+        await jpeg("teapot"),
         { name: "x.txt", type: "text/plain", bytes: new Uint8Array(9) },
       ]);
       await best(1).waitFor();
@@ -312,8 +317,8 @@ describe("a visitor", () => {
 
   test("on a phone sees everything without scrolling sideways", async () => {
     await open(worker.url, { viewport: { width: 360, height: 740 }, hasTouch: true, isMobile: true });
-    await give("drop", [{ ...(await jpeg("ship")), name: `${"a-very-long-name-".repeat(8)}.jpg` }]);
-    expect(await best().textContent()).toBe("ship");
+    await give("drop", [{ ...(await jpeg("teapot")), name: `${"a-very-long-name-".repeat(8)}.jpg` }]);
+    expect(await best().textContent()).toBe("teapot");
     for (const summary of await page.locator("summary").all()) await summary.click();
     const { scroll, width } = await page.evaluate(() => ({
       scroll: document.documentElement.scrollWidth,
@@ -327,11 +332,11 @@ describe("a visitor", () => {
 
 describe("a server with API keys", () => {
   test("serves the page, which asks for a key, keeps it in memory and then classifies the image", async () => {
-    const locked = await TestWorker.start({ vars: { API_KEYS: key } });
+    const locked = await TestWorker.start({ pack: "embedded", vars: { API_KEYS: key } });
     try {
       await open(locked.url);
       await page.locator("#key").waitFor();
-      await give("drop", [await jpeg("ship")]);
+      await give("drop", [await jpeg("teapot")]);
       expect(await card().locator(".problem strong").textContent()).toContain("requires an API key");
       // The refusal of the wrong key arrives late, after the right key was entered.
       let late = 0;
@@ -347,7 +352,7 @@ describe("a server with API keys", () => {
       );
       await page.locator("#key").fill(key);
       await page.keyboard.press("Enter");
-      expect(await best().textContent()).toBe("ship");
+      expect(await best().textContent()).toBe("teapot");
       await refused;
       await page.waitForTimeout(100);
       expect(await page.locator("#key-form").isVisible()).toBe(false);

@@ -34,11 +34,11 @@ const phone = {
   hasTouch: true,
   isMobile: true,
 } as const;
-const two = [example("frog"), example("ship")];
+const two = [example("ladybug"), example("teapot")];
 const shots: readonly Shot[] = [
   { name: "page-light", context: desktop, files: two },
   { name: "page-dark", context: { ...desktop, colorScheme: "dark" }, files: two },
-  { name: "page-phone", context: phone, files: [example("horse")] },
+  { name: "page-phone", context: phone, files: [example("jellyfish")] },
   {
     name: "page-error",
     context: { ...desktop, viewport: { width: 1000, height: 760 } },

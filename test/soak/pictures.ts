@@ -59,7 +59,7 @@ export async function readAttackPictures() {
 
 /** Makes a progressive photograph of 24 megapixels. Five of it fit one form. */
 export async function readLargePhoto(): Promise<Uint8Array> {
-  const spec = { ...fourToThree(24), progressive: true, scene: "frog" } as const;
+  const spec = { ...fourToThree(24), progressive: true, scene: "ladybug" } as const;
   const original = await readPhoto(await photo("24mp", spec));
   for (let quality = 60; ; quality -= 10) {
     const image = sharp(original, { limitInputPixels: false }).jpeg({ quality, progressive: true });

@@ -43,7 +43,7 @@ describe("turns", () => {
 
 describe("requests", () => {
   const jpeg = new Uint8Array(Buffer.from("ffd8ffc00011080009000803012200021101031101", "hex"));
-  const body = JSON.stringify({ predictions: [{ label: "ship", score: 1 }] });
+  const body = JSON.stringify({ predictions: [{ label: "teapot", score: 1 }] });
   const references = [new Reference(body, JSON.stringify({ embedding: [1, 2] }))];
   const materials = { seed: 1, pictures: { small: [jpeg], large: [jpeg] }, references };
   const of = (kind: KindName, salt: number) => requestsOf({ kind, choice: 5, salt }, materials);
@@ -62,12 +62,12 @@ describe("requests", () => {
   });
 
   test("a salted file begins as the picture; a claimed size changes its header only", async () => {
-    const ship = await exampleImage("ship");
-    const fresh = salted(ship, 1, 2);
-    expect(fresh.subarray(0, ship.length)).toEqual(ship);
-    expect(fresh.subarray(ship.length)).toEqual(Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 2));
-    const claimed = claiming(ship, 65_000, 65_000);
-    const changed = [...claimed.keys()].filter((i) => claimed[i] !== ship[i]);
+    const teapot = await exampleImage("teapot");
+    const fresh = salted(teapot, 1, 2);
+    expect(fresh.subarray(0, teapot.length)).toEqual(teapot);
+    expect(fresh.subarray(teapot.length)).toEqual(Uint8Array.of(0, 0, 0, 1, 0, 0, 0, 2));
+    const claimed = claiming(teapot, 65_000, 65_000);
+    const changed = [...claimed.keys()].filter((i) => claimed[i] !== teapot[i]);
     expect(changed.length).toBeGreaterThanOrEqual(2);
     expect(changed.length).toBeLessThanOrEqual(4);
     expect(() => claiming(Uint8Array.of(0xff, 0xd8), 1, 1)).toThrow("no frame header");
@@ -106,7 +106,7 @@ describe("an answer is wrong", () => {
   });
 
   test("with another score, embedding or part of a form than the picture got alone", () => {
-    const document = (score: number) => ({ predictions: [{ label: "ship", score }] });
+    const document = (score: number) => ({ predictions: [{ label: "teapot", score }] });
     const form = (score: number, status: number) =>
       JSON.stringify({ results: [document(score), { status }, document(score)] });
     const reference = new Reference(JSON.stringify(document(0.5)), JSON.stringify({ embedding: [1, 2] }));

@@ -11,7 +11,7 @@ export interface PhotoOptions {
 }
 
 const examples = path.join(import.meta.dirname, "..", "..", "examples", "images");
-const names = ["ship", "truck", "horse", "frog", "bird", "automobile", "airplane", "deer"];
+const names = ["teapot", "espresso", "jellyfish", "ladybug"];
 
 export async function makePhoto({
   width,

@@ -7,13 +7,17 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { createTestHarness } from "wrangler";
 import { offlineEnv, projectFolder } from "../../cli/store/local-bucket.ts";
-import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { type PackBucket, pushPack } from "../../cli/store/push.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { defaultModelName } from "../../src/default-model.ts";
+import { smallPack, smallPackName } from "./small-pack.ts";
 
 export const embeddedModel = defaultModelName;
 export const embeddedPack = () => readLocalPack(path.join(packsFolder, embeddedModel));
+/** The pack that a TestWorker serves unless told otherwise. */
+export const servedModel = smallPackName;
+export const servedPack = smallPack;
 export const exampleImage = async (name: string) =>
   new Uint8Array(await readFile(path.join(projectFolder, "examples", "images", `${name}.jpg`)));
 
@@ -38,11 +42,13 @@ export class TestWorker {
     this.bucket = bucket;
   }
 
-  /** Starts a new isolate with its own bucket, which is empty or has the embedded pack live. */
+  /** Starts a new isolate with its own bucket, which is empty or has the pack live. */
   static async start(
     options: {
       vars?: Record<string, string | number>;
       seeded?: boolean;
+      /** The small pack by default, because it loads and runs in milliseconds. */
+      pack?: "small" | "embedded";
       configPath?: string;
       /** Build the configuration's `main` instead of running the bundle in dist/. */
       fromSource?: boolean;
@@ -54,17 +60,18 @@ export class TestWorker {
       throw new Error("dist/index.js is missing; run `npm run build` first, or `npm test`, which does");
     }
     Object.assign(process.env, offlineEnv);
+    const isEmbedded = options.pack === "embedded";
     const worker = {
       configPath: options.configPath ?? "wrangler.toml",
       ...(options.fromSource ? {} : { prebuiltWorkerDir: "dist" }),
-      vars: options.vars ?? {},
+      vars: { MODEL_NAME: isEmbedded ? embeddedModel : servedModel, ...options.vars },
     };
     const others = (options.others ?? []).map((configPath) => ({ configPath }));
     const server = createTestHarness({ root: projectFolder, workers: [worker, ...others] });
     const { url } = await server.listen();
     const { MODELS } = await server.getWorker<{ MODELS: TestBucket }>().getEnv();
     const test = new TestWorker(server, url, MODELS);
-    if (options.seeded ?? true) await test.seed();
+    if (options.seeded ?? true) await test.seed(isEmbedded ? await embeddedPack() : await servedPack());
     return test;
   }
 
@@ -73,8 +80,8 @@ export class TestWorker {
     return (await this.#server.getWorker<Record<string, T>>().getEnv())[name] as T;
   }
 
-  async seed(): Promise<void> {
-    await pushPack(this.bucket, await embeddedPack(), silentProgress);
+  async seed(pack: LocalPack): Promise<void> {
+    await pushPack(this.bucket, pack, silentProgress);
   }
 
   async get(pathname: string, init: RequestInit = {}): Promise<Answer> {

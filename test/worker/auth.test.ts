@@ -39,9 +39,9 @@ describe("with keys and an origin", () => {
   });
 
   test("every key of the list is accepted, with the scheme in upper or lower case", async () => {
-    const ship = await exampleImage("ship");
+    const teapot = await exampleImage("teapot");
     for (const header of [`Bearer ${oldKey}`, `bearer ${newKey}`, `BEARER  ${newKey}`]) {
-      expect((await worker.classify(ship, "", { Authorization: header })).status).toBe(200);
+      expect((await worker.classify(teapot, "", { Authorization: header })).status).toBe(200);
     }
     expect((await worker.get("/readyz", { method: "HEAD", headers: authorized })).status).toBe(200);
   });

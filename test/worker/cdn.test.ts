@@ -9,16 +9,16 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 const maxImageBytes = 300_000;
 let worker: TestWorker;
 let origin: Origin;
-let ship: Uint8Array;
-let frog: Uint8Array;
+let teapot: Uint8Array;
+let ladybug: Uint8Array;
 
 beforeAll(async () => {
-  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  [teapot, ladybug] = await Promise.all([exampleImage("teapot"), exampleImage("ladybug")]);
   origin = await Origin.start();
   worker = await TestWorker.start({
     vars: { MAX_IMAGE_BYTES: maxImageBytes, IMAGE_ORIGIN: origin.url("/base") },
   });
-  expect((await worker.classify(frog)).status).toBe(200);
+  expect((await worker.classify(ladybug)).status).toBe(200);
 });
 
 afterAll(async () => {
@@ -37,47 +37,47 @@ const sameBytes = (a: Uint8Array, b: Uint8Array) => expect(Buffer.compare(a, b))
 
 describe("an image", () => {
   test("has unchanged bytes and headers, and labels", async () => {
-    origin.on("/base/a/ship.jpg", (_, response) =>
+    origin.on("/base/a/teapot.jpg", (_, response) =>
       response
         .writeHead(200, {
           "Content-Type": "image/jpeg",
-          "Content-Length": ship.length,
+          "Content-Length": teapot.length,
           "Cache-Control": "max-age=9",
         })
-        .end(ship),
+        .end(teapot),
     );
-    const { status, headers, bytes } = await cdn("/a/ship.jpg?v=1");
+    const { status, headers, bytes } = await cdn("/a/teapot.jpg?v=1");
     expect(status).toBe(200);
-    sameBytes(bytes, ship);
-    expect(headers.get("X-Image-Label")).toBe("ship");
+    sameBytes(bytes, teapot);
+    expect(headers.get("X-Image-Label")).toBe("teapot");
     expect(Number(headers.get("X-Image-Score"))).toBeGreaterThan(0.6);
-    expect(headers.get("X-Image-Sha256")).toBe(sha256(ship));
+    expect(headers.get("X-Image-Sha256")).toBe(sha256(teapot));
     expect(headers.get("X-Image-Classify-Error")).toBeNull();
     expect(headers.get("Content-Type")).toBe("image/jpeg");
-    expect(headers.get("Content-Length")).toBe(String(ship.length));
+    expect(headers.get("Content-Length")).toBe(String(teapot.length));
     expect(headers.get("Cache-Control")).toBe("max-age=9");
     expect(headers.get("Vary")).toContain("Accept");
-    expect(origin.requests.at(-1)?.url).toBe("/base/a/ship.jpg?v=1");
+    expect(origin.requests.at(-1)?.url).toBe("/base/a/teapot.jpg?v=1");
   });
 
   test("without Content-Length, in chunks, gives the same", async () => {
     origin.on("/base/pieces.jpg", async (_, response) => {
       response.writeHead(200, { "Content-Type": "image/jpeg" });
-      for (let i = 0; i < ship.length; i += 20_000) {
-        response.write(ship.subarray(i, i + 20_000));
+      for (let i = 0; i < teapot.length; i += 20_000) {
+        response.write(teapot.subarray(i, i + 20_000));
         await new Promise((next) => setTimeout(next, 5));
       }
       response.end();
     });
     const { headers, bytes } = await cdn("/pieces.jpg");
-    sameBytes(bytes, ship);
-    expect(headers.get("X-Image-Label")).toBe("ship");
+    sameBytes(bytes, teapot);
+    expect(headers.get("X-Image-Label")).toBe("teapot");
   });
 
   test("is JSON on request, the same as from /v1/classify, with ETag and 304; errors are problems", async () => {
-    origin.image("/base/json.jpg", ship, '"j1"');
+    origin.image("/base/json.jpg", teapot, '"j1"');
     const json = await cdn("/json.jpg", { headers: { Accept: "application/json" } });
-    const raw = await worker.classify(ship);
+    const raw = await worker.classify(teapot);
     expect([json.status, json.text]).toEqual([200, raw.text]);
     expect(json.headers.get("Vary")).toContain("Accept");
     const etag = json.headers.get("ETag") ?? "";
@@ -90,58 +90,62 @@ describe("an image", () => {
   test("with a known ETag streams at once: the headers arrive before the body's end", async () => {
     let finish = () => {};
     origin.on("/base/slow.jpg", (_, response) => {
-      response.writeHead(200, { "Content-Type": "image/jpeg", ETag: '"s1"', "Content-Length": ship.length });
-      response.write(ship.subarray(0, 1000));
-      finish = () => response.end(ship.subarray(1000));
+      response.writeHead(200, {
+        "Content-Type": "image/jpeg",
+        ETag: '"s1"',
+        "Content-Length": teapot.length,
+      });
+      response.write(teapot.subarray(0, 1000));
+      finish = () => response.end(teapot.subarray(1000));
     });
     const first = fetch(new URL("/cdn/slow.jpg", worker.url));
     await expect.poll(() => origin.requests.at(-1)?.url).toBe("/base/slow.jpg");
     finish();
-    expect((await (await first).arrayBuffer()).byteLength).toBe(ship.length);
+    expect((await (await first).arrayBuffer()).byteLength).toBe(teapot.length);
     const second = await fetch(new URL("/cdn/slow.jpg", worker.url));
-    expect(second.headers.get("X-Image-Label")).toBe("ship");
+    expect(second.headers.get("X-Image-Label")).toBe("teapot");
     expect(second.headers.get("X-Cache")).toBe("HIT");
     finish();
-    sameBytes(new Uint8Array(await second.arrayBuffer()), ship);
+    sameBytes(new Uint8Array(await second.arrayBuffer()), teapot);
   });
 
   test("in part, not modified, or by HEAD is as the origin sends it, with the known labels", async () => {
-    origin.image("/base/known.jpg", ship, '"k1"');
+    origin.image("/base/known.jpg", teapot, '"k1"');
     await cdn("/known.jpg");
     const same = await cdn("/known.jpg", { headers: { "If-None-Match": '"k1"' } });
-    expect([same.status, same.text, same.headers.get("X-Image-Label")]).toEqual([304, "", "ship"]);
+    expect([same.status, same.text, same.headers.get("X-Image-Label")]).toEqual([304, "", "teapot"]);
     const head = await cdn("/known.jpg", { method: "HEAD" });
-    expect([head.status, head.text, head.headers.get("X-Image-Label")]).toEqual([200, "", "ship"]);
+    expect([head.status, head.text, head.headers.get("X-Image-Label")]).toEqual([200, "", "teapot"]);
     expect(origin.requests.at(-1)?.method).toBe("HEAD");
     origin.on("/base/known.jpg", (request, response) => {
       expect(request.headers.range).toBe("bytes=0-9");
       const range = {
-        "Content-Range": `bytes 0-9/${ship.length}`,
+        "Content-Range": `bytes 0-9/${teapot.length}`,
         ETag: '"k1"',
         "Content-Type": "image/jpeg",
       };
-      response.writeHead(206, range).end(ship.subarray(0, 10));
+      response.writeHead(206, range).end(teapot.subarray(0, 10));
     });
     const part = await cdn("/known.jpg", { headers: { Range: "bytes=0-9" } });
-    expect([part.status, part.bytes.length, part.headers.get("X-Image-Label")]).toEqual([206, 10, "ship"]);
-    expect(part.headers.get("Content-Range")).toBe(`bytes 0-9/${ship.length}`);
+    expect([part.status, part.bytes.length, part.headers.get("X-Image-Label")]).toEqual([206, 10, "teapot"]);
+    expect(part.headers.get("Content-Range")).toBe(`bytes 0-9/${teapot.length}`);
   });
 
   test("that has changed has new labels", async () => {
-    origin.image("/base/changes.jpg", ship, '"c1"');
-    expect((await cdn("/changes.jpg")).headers.get("X-Image-Label")).toBe("ship");
-    origin.image("/base/changes.jpg", frog, '"c2"');
+    origin.image("/base/changes.jpg", teapot, '"c1"');
+    expect((await cdn("/changes.jpg")).headers.get("X-Image-Label")).toBe("teapot");
+    origin.image("/base/changes.jpg", ladybug, '"c2"');
     const { headers, bytes } = await cdn("/changes.jpg");
-    expect(headers.get("X-Image-Label")).toBe("frog");
-    sameBytes(bytes, frog);
+    expect(headers.get("X-Image-Label")).toBe("ladybug");
+    sameBytes(bytes, ladybug);
   });
 });
 
 describe("what cannot be classified passes through", () => {
   test.each([true, false])("an image over the limit, with its length announced: %s", async (announced) => {
     const large = new Uint8Array(3 * maxImageBytes);
-    large.set(ship);
-    large.fill(7, ship.length);
+    large.set(teapot);
+    large.fill(7, teapot.length);
     origin.on("/base/large.jpg", (_, response) => {
       const length = announced ? { "Content-Length": large.length } : {};
       response.writeHead(200, { "Content-Type": "image/jpeg", ...length }).end(large);
@@ -154,7 +158,7 @@ describe("what cannot be classified passes through", () => {
   });
 
   test.each([
-    ["a broken JPEG", () => ship.slice(0, 2000), "image_undecodable"],
+    ["a broken JPEG", () => teapot.slice(0, 2000), "image_undecodable"],
     ["a PNG by its bytes", () => Buffer.from("\x89PNG\r\n\x1a\n0000", "latin1"), "unsupported_image"],
     ["nothing", () => new Uint8Array(0), "empty_body"],
   ])("%s", async (_, make, code) => {
@@ -190,23 +194,23 @@ describe("what cannot be classified passes through", () => {
 
   test("an image of a slow origin", async () => {
     origin.on("/base/late.jpg", (_, response) => {
-      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": ship.length });
-      response.write(ship.subarray(0, 1000));
-      setTimeout(() => response.end(ship.subarray(1000)), 7000);
+      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": teapot.length });
+      response.write(teapot.subarray(0, 1000));
+      setTimeout(() => response.end(teapot.subarray(1000)), 7000);
     });
     const { status, headers, bytes } = await cdn("/late.jpg");
     expect([status, headers.get("X-Image-Classify-Error")]).toEqual([200, "timeout"]);
-    sameBytes(bytes, ship);
+    sameBytes(bytes, teapot);
   });
 
   test("an image without a model in the bucket", async () => {
     const empty = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") }, seeded: false });
     try {
-      origin.image("/base/ship.jpg", ship);
-      const response = await fetch(new URL("/cdn/ship.jpg", empty.url));
+      origin.image("/base/teapot.jpg", teapot);
+      const response = await fetch(new URL("/cdn/teapot.jpg", empty.url));
       expect(response.status).toBe(200);
       expect(response.headers.get("X-Image-Classify-Error")).toBe("model_unavailable");
-      sameBytes(new Uint8Array(await response.arrayBuffer()), ship);
+      sameBytes(new Uint8Array(await response.arrayBuffer()), teapot);
     } finally {
       await empty.close();
     }
@@ -226,11 +230,11 @@ describe("an origin", () => {
   test("cannot pass on headers about its connection or about a whole host", async () => {
     const theirs = { "Clear-Site-Data": '"*"', "Alt-Svc": 'h3=":443"', NEL: "{}", "X-Cache": "HIT from far" };
     origin.on("/base/hop.jpg", (_, response) => {
-      response.writeHead(200, { ...theirs, Connection: "close, X-Hop", "X-Hop": "1" }).end(ship);
+      response.writeHead(200, { ...theirs, Connection: "close, X-Hop", "X-Hop": "1" }).end(teapot);
     });
     const { headers, bytes } = await cdn("/hop.jpg");
-    sameBytes(bytes, ship);
-    expect(headers.get("X-Image-Label")).toBe("ship");
+    sameBytes(bytes, teapot);
+    expect(headers.get("X-Image-Label")).toBe("teapot");
     for (const name of ["Clear-Site-Data", "Alt-Svc", "NEL", "X-Hop"]) expect(headers.get(name)).toBeNull();
     expect(headers.get("X-Cache")).toMatch(/^(HIT|MISS)$/);
   });
@@ -241,7 +245,7 @@ describe("an origin", () => {
   });
 
   test("receives no cookies and no keys, and a Via that names the Worker", async () => {
-    await cdn("/a/ship.jpg", { headers: { Cookie: "secret=1", Authorization: "Bearer secret" } });
+    await cdn("/a/teapot.jpg", { headers: { Cookie: "secret=1", Authorization: "Bearer secret" } });
     const headers = origin.requests.at(-1)?.headers;
     expect(JSON.stringify(headers)).not.toContain("secret");
     expect(headers?.via).toMatch(/edge-resnet/);
@@ -249,14 +253,14 @@ describe("an origin", () => {
 
   test("that stalls half way: the client's body is cut off and does not look complete", async () => {
     origin.on("/base/cut.jpg", (_, response) => {
-      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": ship.length }).write("x");
+      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": teapot.length }).write("x");
     });
     await expect(cdn("/cut.jpg")).rejects.toThrow();
-    expect((await cdn("/a/ship.jpg")).headers.get("X-Image-Label")).toBe("ship");
+    expect((await cdn("/a/teapot.jpg")).headers.get("X-Image-Label")).toBe("teapot");
   });
 
   test("that is this Worker itself is refused, and so is a missing one", async () => {
-    const looped = await cdn("/a/ship.jpg", { headers: { Via: "2.0 front, 1.1 edge-resnet" } });
+    const looped = await cdn("/a/teapot.jpg", { headers: { Via: "2.0 front, 1.1 edge-resnet" } });
     expect([looped.status, JSON.parse(looped.text).code]).toEqual([508, "loop_detected"]);
     const none = await TestWorker.start({ seeded: false });
     try {
@@ -302,10 +306,10 @@ describe("an origin", () => {
       "X-Foo": "bar",
     };
     origin.on("/base/policy.jpg", (_, response) =>
-      response.writeHead(200, { "Content-Type": "image/jpeg", ...theirs }).end(ship),
+      response.writeHead(200, { "Content-Type": "image/jpeg", ...theirs }).end(teapot),
     );
     const { headers } = await cdn("/policy.jpg", { headers: { Origin: "https://site.example" } });
-    expect(headers.get("X-Image-Label")).toBe("ship");
+    expect(headers.get("X-Image-Label")).toBe("teapot");
     expect(headers.get("X-Frame-Options")).toBe("DENY");
     expect(headers.get("Content-Security-Policy")).toContain("frame-ancestors 'none'");
     expect(headers.get("Strict-Transport-Security")).toBe("max-age=15552000");
@@ -322,7 +326,7 @@ describe("an origin that sends each browser different bytes", () => {
       const { "if-none-match": tag, "if-modified-since": date } = request.headers;
       const all = { "Content-Type": "image/jpeg", Vary: "User-Agent", ...headers };
       if ((tag ?? "none") === headers.ETag || date === modified) return response.writeHead(304, all).end();
-      return response.writeHead(200, all).end(request.headers["user-agent"] === "A" ? ship : frog);
+      return response.writeHead(200, all).end(request.headers["user-agent"] === "A" ? teapot : ladybug);
     });
   const labelFor = async (pathname: string, agent: string) =>
     (await cdn(pathname, { headers: { "User-Agent": agent } })).headers.get("X-Image-Label");
@@ -331,18 +335,18 @@ describe("an origin that sends each browser different bytes", () => {
 
   test("without an ETag: the label matches the bytes, for images and for JSON", async () => {
     varying("/base/vary-date.jpg", { "Last-Modified": modified });
-    expect(await labelFor("/vary-date.jpg", "A")).toBe("ship");
-    expect(await jsonLabel("/vary-date.jpg")).toBe("frog");
-    expect(await labelFor("/vary-date.jpg", "B")).toBe("frog");
-    expect(await labelFor("/vary-date.jpg", "A")).toBe("ship");
+    expect(await labelFor("/vary-date.jpg", "A")).toBe("teapot");
+    expect(await jsonLabel("/vary-date.jpg")).toBe("ladybug");
+    expect(await labelFor("/vary-date.jpg", "B")).toBe("ladybug");
+    expect(await labelFor("/vary-date.jpg", "A")).toBe("teapot");
   });
 
   test("with one ETag for all: the label matches the bytes", async () => {
     varying("/base/vary-tag.jpg", { ETag: '"same"' });
-    expect(await labelFor("/vary-tag.jpg", "A")).toBe("ship");
-    expect(await labelFor("/vary-tag.jpg", "B")).toBe("frog");
-    expect(await jsonLabel("/vary-tag.jpg")).toBe("frog");
-    expect(await labelFor("/vary-tag.jpg", "A")).toBe("ship");
+    expect(await labelFor("/vary-tag.jpg", "A")).toBe("teapot");
+    expect(await labelFor("/vary-tag.jpg", "B")).toBe("ladybug");
+    expect(await jsonLabel("/vary-tag.jpg")).toBe("ladybug");
+    expect(await labelFor("/vary-tag.jpg", "A")).toBe("teapot");
   });
 });
 
@@ -351,7 +355,7 @@ test("a client that stops reading is cut off, and its memory is freed: the large
   retry: 4,
 }, async () => {
   const largest = new Uint8Array(16 * 1024 * 1024);
-  largest.set(ship);
+  largest.set(teapot);
   origin.image("/base/largest.jpg", largest);
   // Fill the buffers of the client's connection, which would otherwise hold most of the image.
   const filler = Buffer.alloc(3 * 1024 * 1024);
@@ -368,7 +372,7 @@ test("a client that stops reading is cut off, and its memory is freed: the large
     return response.headers.get("X-Image-Label") ?? response.headers.get("X-Image-Classify-Error");
   };
   try {
-    expect(await outcome()).toBe("ship");
+    expect(await outcome()).toBe("teapot");
     await expect.poll(inFlight).toMatchObject(idle);
 
     const stalled = connect(Number(roomy.url.port), roomy.url.hostname);
@@ -379,12 +383,12 @@ test("a client that stops reading is cut off, and its memory is freed: the large
     const heldBytes = async () => (await inFlight()).permit_bytes;
     await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
     await expect.poll(outcome, { timeout: 8_000 }).toBe("overloaded");
-    expect((await roomy.classify(ship)).status).toBe(200);
+    expect((await roomy.classify(teapot)).status).toBe(200);
     // Wait until the stalled client is cut off.
     const post = await roomy.classify(largest);
     expect([post.status, post.json.code]).toEqual([200, undefined]);
     await expect.poll(inFlight).toMatchObject(idle);
-    expect(await outcome()).toBe("ship");
+    expect(await outcome()).toBe("teapot");
 
     let bytes = 0;
     stalled.on("data", (data) => {

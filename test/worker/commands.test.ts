@@ -57,20 +57,24 @@ async function freePort(): Promise<number> {
 describe("classify", () => {
   test("prints bars for each file", async () => {
     const { code, output } = await run("classify.ts", [
-      "examples/images/ship.jpg",
-      "examples/images/frog.jpg",
+      "examples/images/teapot.jpg",
+      "examples/images/ladybug.jpg",
     ]).finished;
-    expect(output).toMatch(/ship\.jpg\n {2}ship +█+.* 9\d\.\d%/);
-    expect(output).toMatch(/frog\.jpg\n {2}frog +█+/);
+    expect(output).toMatch(/teapot\.jpg\n {2}teapot +█+.* 9\d\.\d%/);
+    expect(output).toMatch(/ladybug\.jpg\n {2}ladybug +█+/);
     expect(code).toBe(0);
   });
 
   test("--json prints the Worker's answers, with the requested number of predictions", async () => {
-    const { code, output } = await run("classify.ts", ["--json", "--top-k", "2", "examples/images/truck.jpg"])
-      .finished;
+    const { code, output } = await run("classify.ts", [
+      "--json",
+      "--top-k",
+      "2",
+      "examples/images/espresso.jpg",
+    ]).finished;
     const [answer] = JSON.parse(output) as { status: number; body: { predictions: { label: string }[] } }[];
     expect(answer?.status).toBe(200);
-    expect(answer?.body.predictions.map(({ label }) => label)).toEqual(["truck", expect.any(String)]);
+    expect(answer?.body.predictions.map(({ label }) => label)).toEqual(["espresso", expect.any(String)]);
     expect(code).toBe(0);
   });
 
@@ -99,7 +103,7 @@ describe("start", () => {
     let answer = "";
     for await (const data of shell.stdout) answer += data;
     const { predictions } = JSON.parse(answer) as { predictions: { label: string }[] };
-    expect(predictions.map(({ label }) => label)[0]).toBe("ship");
+    expect(predictions.map(({ label }) => label)[0]).toBe("teapot");
     expect(predictions).toHaveLength(3);
     first.child.kill("SIGINT");
     await first.finished;
@@ -120,7 +124,7 @@ describe("start", () => {
   test("a missing pack: one line that lists the existing ones, exit code 1", async () => {
     const port = await freePort();
     const { code, output } = await run("start.ts", ["--port", String(port), "--model", "nix"]).finished;
-    expect(output).toMatch(/^error: there is no pack nix: .*available: .*resnet34-cifar10/);
+    expect(output).toMatch(/^error: there is no pack nix: .*available: .*resnet34-tiny-imagenet/);
     expect(code).toBe(1);
   });
 });

@@ -10,14 +10,14 @@ import { breaches } from "../support/fuzz/contract.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 let right: unknown;
 
 beforeAll(async () => {
-  ship = await exampleImage("ship");
+  teapot = await exampleImage("teapot");
   const folder = path.join(import.meta.dirname, "..", "support", "faulty-worker");
   worker = await TestWorker.start({ configPath: path.join(folder, "wrangler.toml"), fromSource: true });
-  await worker.get("/.faults/jpeg", { method: "POST", body: ship as BodyInit });
+  await worker.get("/.faults/jpeg", { method: "POST", body: teapot as BodyInit });
 });
 
 afterAll(() => worker?.close());
@@ -29,11 +29,11 @@ async function set(faults: Faults): Promise<void> {
 
 const seen = async () => (await worker.get("/.faults")).json as unknown as Seen;
 
-/** Returns the ship as a file that is in no cache. Bytes after a JPEG's end change only its hash. */
+/** Returns the teapot as a file that is in no cache. Bytes after a JPEG's end change only its hash. */
 function freshShip(): Uint8Array {
-  const fresh = new Uint8Array(ship.length + 16);
-  fresh.set(ship);
-  crypto.getRandomValues(fresh.subarray(ship.length));
+  const fresh = new Uint8Array(teapot.length + 16);
+  fresh.set(teapot);
+  crypto.getRandomValues(fresh.subarray(teapot.length));
   return fresh;
 }
 
@@ -48,7 +48,7 @@ async function expectRight(image = freshShip(), cache = "MISS"): Promise<void> {
   expect([answer.status, answer.headers.get("X-Cache")]).toEqual([200, cache]);
   right ??= answer.json.predictions;
   expect(answer.json.predictions).toEqual(right);
-  expect((right as { label: string }[])[0]).toMatchObject({ label: "ship" });
+  expect((right as { label: string }[])[0]).toMatchObject({ label: "teapot" });
 }
 
 async function expectFailure(status: number, code: string, reason: RegExp, image = freshShip()) {
@@ -156,9 +156,8 @@ describe.sequential.each(["cache", "kv"] as const)("%s", (store) => {
 test("all stored keys consist of image and model", async () => {
   const { kvKeys, cacheKeys } = await seen();
   expect(kvKeys.length).toBeGreaterThan(5);
-  for (const key of kvKeys) expect(key).toMatch(/^resnet34-cifar10\/[0-9a-f]{16}\/[0-9a-f]{64}$/);
-  const synthetic =
-    /^https:\/\/[\w-]+\.invalid\/resnet34-cifar10\/[0-9a-f]{16}\/([0-9a-f]{64}|[\w-]+\.(onnx|json))$/;
+  for (const key of kvKeys) expect(key).toMatch(/^small\/[0-9a-f]{16}\/[0-9a-f]{64}$/);
+  const synthetic = /^https:\/\/[\w-]+\.invalid\/small\/[0-9a-f]{16}\/([0-9a-f]{64}|[\w-]+\.(onnx|json))$/;
   for (const key of cacheKeys) expect(key).toMatch(synthetic);
 });
 

@@ -4,11 +4,11 @@ import { defaultModelName } from "../../src/default-model.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 
 beforeAll(async () => {
   worker = await TestWorker.start();
-  ship = await exampleImage("ship");
+  teapot = await exampleImage("teapot");
 });
 
 afterAll(() => worker?.close());
@@ -27,7 +27,7 @@ const cosine = (a: readonly number[], b: readonly number[]) =>
 
 describe("an embedding", () => {
   test("is the model's pooled features, with model and image", async () => {
-    const { status, json, vector } = await embed(ship);
+    const { status, json, vector } = await embed(teapot);
     expect(status).toBe(200);
     expect(Object.keys(json)).toEqual(["model", "image", "embedding"]);
     expect(json.model).toMatchObject({ name: defaultModelName });
@@ -37,22 +37,22 @@ describe("an embedding", () => {
   });
 
   test("and the scores of the same image come from one run, in either order", async () => {
-    const frog = await exampleImage("frog");
-    expect((await worker.classify(frog)).headers.get("X-Cache")).toBe("MISS");
-    expect((await embed(frog)).cache).toBe("HIT");
+    const ladybug = await exampleImage("ladybug");
+    expect((await worker.classify(ladybug)).headers.get("X-Cache")).toBe("MISS");
+    expect((await embed(ladybug)).cache).toBe("HIT");
   });
 
   test("in base64 has the same numbers as little-endian float32", async () => {
-    const { vector } = await embed(ship);
-    const { json } = await embed(ship, "?encoding=base64");
+    const { vector } = await embed(teapot);
+    const { json } = await embed(teapot, "?encoding=base64");
     const bytes = Buffer.from(json.embedding as string, "base64");
     expect(bytes).toHaveLength(4 * 512);
     expect(vector.map((_, i) => bytes.readFloatLE(4 * i))).toEqual(vector);
   });
 
   test("normalised has length 1 and the same direction", async () => {
-    const { vector } = await embed(ship);
-    const unit = (await embed(ship, "?normalize=l2")).vector;
+    const { vector } = await embed(teapot);
+    const unit = (await embed(teapot, "?normalize=l2")).vector;
     expect(norm(unit)).toBeCloseTo(1, 5);
     expect(cosine(unit, vector)).toBeCloseTo(1, 6);
     expect(norm(vector)).not.toBeCloseTo(1, 2);
@@ -60,10 +60,10 @@ describe("an embedding", () => {
 
   test("of a slightly smaller copy is close; of another subject it is farther", async () => {
     const { default: sharp } = await import("sharp");
-    const smaller = await sharp(ship).resize(1200).jpeg({ quality: 80 }).toBuffer();
-    const { vector } = await embed(ship);
+    const smaller = await sharp(teapot).resize(1200).jpeg({ quality: 80 }).toBuffer();
+    const { vector } = await embed(teapot);
     const near = cosine(vector, (await embed(smaller)).vector);
-    const far = cosine(vector, (await embed(await exampleImage("horse"))).vector);
+    const far = cosine(vector, (await embed(await exampleImage("jellyfish"))).vector);
     expect(near).toBeGreaterThan(0.95);
     expect(far).toBeLessThan(near);
   });
@@ -72,7 +72,7 @@ describe("an embedding", () => {
     ["?encoding=hex", "encoding"],
     ["?normalize=l1", "normalize"],
   ])("%s is refused with the name of the parameter", async (query, parameter) => {
-    const { status, json } = await embed(ship, query);
+    const { status, json } = await embed(teapot, query);
     expect(status).toBe(400);
     expect(json).toMatchObject({ code: "invalid_parameter", parameter });
   });
@@ -85,16 +85,16 @@ describe("an embedding", () => {
 
 describe("function_to_apply of /v1/classify", () => {
   const scores = async (word: string) => {
-    const { json } = await worker.classify(ship, `?top_k=10&function_to_apply=${word}`);
+    const { json } = await worker.classify(teapot, `?top_k=200&function_to_apply=${word}`);
     return new Map((json.predictions as { label: string; score: number }[]).map((p) => [p.label, p.score]));
   };
 
   test("softmax is the default; sigmoid and none use the same logits", async () => {
     const logits = await scores("none");
     const sigmoids = await scores("sigmoid");
-    const { json } = await worker.classify(ship, "?top_k=10");
+    const { json } = await worker.classify(teapot, "?top_k=200");
     const total = [...logits.values()].reduce((sum, logit) => sum + Math.exp(logit), 0);
-    expect(json.predictions).toHaveLength(10);
+    expect(json.predictions).toHaveLength(200);
     for (const { label, score } of json.predictions as { label: string; score: number }[]) {
       const logit = logits.get(label)!;
       expect(score).toBeCloseTo(Math.exp(logit) / total, 6);
@@ -103,7 +103,7 @@ describe("function_to_apply of /v1/classify", () => {
   });
 
   test("another value is refused", async () => {
-    const { status, json } = await worker.classify(ship, "?function_to_apply=relu");
+    const { status, json } = await worker.classify(teapot, "?function_to_apply=relu");
     expect(status).toBe(400);
     expect(json).toMatchObject({ parameter: "function_to_apply", expected: "softmax or sigmoid or none" });
   });

@@ -10,10 +10,10 @@ import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
  */
 const maxImageBytes = 200_000;
 let worker: TestWorker;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 
 beforeAll(async () => {
-  ship = await exampleImage("ship");
+  teapot = await exampleImage("teapot");
   worker = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: maxImageBytes } });
 });
 
@@ -64,16 +64,16 @@ describe("top_k", () => {
   test.each(["0", "-1", "1.5", "five", "", "1e1", "%00", "999999999999999999999"])(
     "%s is 400",
     async (value) => {
-      expectProblem(await worker.classify(ship, `?top_k=${value}`), 400, "invalid_parameter", {
+      expectProblem(await worker.classify(teapot, `?top_k=${value}`), 400, "invalid_parameter", {
         parameter: "top_k",
       });
     },
   );
 
   test("beyond the number of classes is 400 with both numbers", async () => {
-    const answer = await worker.classify(ship, "?top_k=11");
-    expectProblem(answer, 400, "invalid_parameter", { parameter: "top_k", measured: 11, limit: 10 });
-    expect(answer.json.detail).toContain("1 to 10");
+    const answer = await worker.classify(teapot, "?top_k=201");
+    expectProblem(answer, 400, "invalid_parameter", { parameter: "top_k", measured: 201, limit: 200 });
+    expect(answer.json.detail).toContain("1 to 200");
   });
 });
 
@@ -113,7 +113,7 @@ describe("the body", () => {
 
   test("of exactly the limit is read", async () => {
     const padded = new Uint8Array(maxImageBytes);
-    padded.set(ship);
+    padded.set(teapot);
     expect((await worker.classify(padded)).status).toBe(200);
   });
 
@@ -148,13 +148,13 @@ describe("the body", () => {
   });
 
   test("with a truncated JPEG is 422", async () => {
-    for (const bytes of [3, 20, 200, ship.length >> 1, ship.length - 100]) {
-      expectProblem(await worker.classify(ship.slice(0, bytes)), 422, "image_undecodable");
+    for (const bytes of [3, 20, 200, teapot.length >> 1, teapot.length - 100]) {
+      expectProblem(await worker.classify(teapot.slice(0, bytes)), 422, "image_undecodable");
     }
   });
 
   test("with more pixels than the limit is 413 with both numbers, from the header alone", async () => {
-    const huge = ship.slice();
+    const huge = teapot.slice();
     const sof = huge.findIndex((byte, i) => byte === 0xff && huge[i + 1] === 0xc0);
     huge.fill(0xff, sof + 5, sof + 9);
     expectProblem(await worker.classify(huge), 413, "image_too_large", {
@@ -168,22 +168,22 @@ describe("the body", () => {
     await new Promise<void>((resolve, reject) => {
       const socket = connect(Number(worker.url.port), worker.url.hostname, () => {
         socket.write(
-          `POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${ship.length}\r\n\r\n`,
+          `POST /v1/classify HTTP/1.1\r\nHost: localhost\r\nContent-Length: ${teapot.length}\r\n\r\n`,
         );
-        socket.write(ship.slice(0, 1000));
+        socket.write(teapot.slice(0, 1000));
         setTimeout(() => socket.destroy(), 100);
       });
       socket.once("close", () => resolve());
       socket.once("error", reject);
     });
-    expect((await worker.classify(ship)).status).toBe(200);
+    expect((await worker.classify(teapot)).status).toBe(200);
   });
 });
 
 test("an invalid variable is a 503 that names it, and /healthz still answers", async () => {
   const broken = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: "16MiB" }, seeded: false });
   try {
-    const answer = await broken.classify(ship);
+    const answer = await broken.classify(teapot);
     expectProblem(answer, 503, "misconfigured", { variable: "MAX_IMAGE_BYTES" });
     expect(answer.headers.get("Retry-After")).toMatch(/^\d+$/);
     expect((await broken.get("/healthz")).status).toBe(200);

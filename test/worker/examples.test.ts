@@ -7,13 +7,13 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let origin: Server;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 
 beforeAll(async () => {
-  ship = await exampleImage("ship");
+  teapot = await exampleImage("teapot");
   origin = createServer((request, response) => {
-    if (request.url === "/photos/ship.jpg")
-      response.writeHead(200, { "Content-Type": "image/jpeg" }).end(ship);
+    if (request.url === "/photos/teapot.jpg")
+      response.writeHead(200, { "Content-Type": "image/jpeg" }).end(teapot);
     else response.writeHead(404).end();
   });
   await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
@@ -44,15 +44,18 @@ test("examples/curl classifies one image, then two at once, and embeds one", asy
     .split("\n")
     .filter((line) => line.startsWith("{"))
     .map((line) => JSON.parse(line));
-  expect(one.predictions[0].label).toBe("ship");
-  expect(two.results.map((result: typeof one) => result.predictions[0].label)).toEqual(["frog", "truck"]);
+  expect(one.predictions[0].label).toBe("teapot");
+  expect(two.results.map((result: typeof one) => result.predictions[0].label)).toEqual([
+    "ladybug",
+    "espresso",
+  ]);
   expect(Buffer.from(features.embedding, "base64")).toHaveLength(4 * 512);
 });
 
 test("examples/image-cdn fetches an image through the Worker, with labels in its headers", async () => {
-  const { code, output } = await run("image-cdn/labels.sh", "ship.jpg");
+  const { code, output } = await run("image-cdn/labels.sh", "teapot.jpg");
   expect(code, output).toBe(0);
-  expect(output).toContain(`ship.jpg: ${ship.length} bytes`);
-  expect(output).toMatch(/x-image-label: ship/i);
-  expect(output).toMatch(/"predictions":\[\{"label":"ship"/);
+  expect(output).toContain(`teapot.jpg: ${teapot.length} bytes`);
+  expect(output).toMatch(/x-image-label: teapot/i);
+  expect(output).toMatch(/"predictions":\[\{"label":"teapot"/);
 });

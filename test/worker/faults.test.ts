@@ -4,24 +4,24 @@ import path from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { LocalPack } from "../../cli/store/local-pack.ts";
 import { type Manifest, manifestVersion } from "../../src/model/manifest.ts";
-import { embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
+import { exampleImage, servedModel, servedPack, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let pack: LocalPack;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 
 beforeAll(async () => {
-  pack = await embeddedPack();
-  ship = await exampleImage("ship");
+  pack = await servedPack();
+  teapot = await exampleImage("teapot");
   worker = await TestWorker.start({ seeded: false });
 });
 
 afterAll(() => worker?.close());
 
-const key = (file: string, version = pack.manifest.version) => `${embeddedModel}/${version}/${file}`;
+const key = (file: string, version = pack.manifest.version) => `${servedModel}/${version}/${file}`;
 
 async function expectUnavailable(reason: RegExp): Promise<void> {
-  for (const answer of [await worker.classify(ship), await worker.get("/readyz")]) {
+  for (const answer of [await worker.classify(teapot), await worker.get("/readyz")]) {
     expect(answer.headers.get("Content-Type")).toBe("application/problem+json");
     expect(answer.json).toMatchObject({ status: 503, code: "model_unavailable" });
     expect(answer.json.detail).toMatch(reason);
@@ -39,20 +39,20 @@ async function pushChanged(change: (manifest: Manifest) => unknown): Promise<str
     await worker.bucket.put(key(name, version), await readFile(path.join(pack.folder, name)));
   }
   await worker.bucket.put(key("manifest.json", version), JSON.stringify({ ...changed, version }));
-  const current = { format: 1, name: embeddedModel, version, history: [] };
-  await worker.bucket.put(`${embeddedModel}/current.json`, JSON.stringify(current));
+  const current = { format: 1, name: servedModel, version, history: [] };
+  await worker.bucket.put(`${servedModel}/current.json`, JSON.stringify(current));
   return version;
 }
 
 // One isolate meets all of these failures, and must recover from each.
 describe.sequential("a bucket", () => {
   test("that is empty: a 503 that says what to do; /healthz still answers", async () => {
-    await expectUnavailable(/no object resnet34-cifar10\/current\.json; push the pack/);
+    await expectUnavailable(/no object small\/current\.json; push the pack/);
     expect((await worker.get("/healthz")).status).toBe(200);
   });
 
   test("whose current.json is garbage", async () => {
-    await worker.bucket.put(`${embeddedModel}/current.json`, "{");
+    await worker.bucket.put(`${servedModel}/current.json`, "{");
     await expectUnavailable(/current\.json is not JSON/);
   });
 
@@ -70,9 +70,9 @@ describe.sequential("a bucket", () => {
   });
 
   test("with a missing shard", async () => {
-    await worker.seed();
+    await worker.seed(pack);
     await worker.bucket.delete(key("shard-02.onnx"));
-    await expectUnavailable(/no object resnet34-cifar10\/[0-9a-f]{16}\/shard-02\.onnx/);
+    await expectUnavailable(/no object small\/[0-9a-f]{16}\/shard-02\.onnx/);
   });
 
   test("with a shard that has the wrong hash", async () => {
@@ -103,13 +103,13 @@ describe.sequential("a bucket", () => {
   });
 
   test("that is repaired serves the next request, and the heap has not grown", async () => {
-    const current = { format: 1, name: embeddedModel, version: pack.manifest.version, history: [] };
+    const current = { format: 1, name: servedModel, version: pack.manifest.version, history: [] };
     await worker.bucket.delete(key("shard-02.onnx"));
-    await worker.seed();
-    await worker.bucket.put(`${embeddedModel}/current.json`, JSON.stringify(current));
-    const answer = await worker.classify(ship);
+    await worker.seed(pack);
+    await worker.bucket.put(`${servedModel}/current.json`, JSON.stringify(current));
+    const answer = await worker.classify(teapot);
     expect(answer.status).toBe(200);
-    expect(answer.json.predictions).toMatchObject([{ label: "ship" }, {}, {}, {}, {}]);
+    expect(answer.json.predictions).toMatchObject([{ label: "teapot" }, {}, {}, {}, {}]);
     expect(answer.headers.get("X-Cache")).toBe("MISS");
     expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBeLessThanOrEqual(64 * 2 ** 20);
   });
@@ -128,11 +128,11 @@ test("when the first client disconnects, the load continues for later clients", 
     const gone = AbortSignal.timeout(30);
     const first = fetch(new URL("/v1/classify", cold.url), {
       method: "POST",
-      body: ship as BodyInit,
+      body: teapot as BodyInit,
       signal: gone,
     });
     await expect(first).rejects.toThrow();
-    const answers = await Promise.all([cold.classify(ship), cold.get("/readyz"), cold.classify(ship)]);
+    const answers = await Promise.all([cold.classify(teapot), cold.get("/readyz"), cold.classify(teapot)]);
     expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
   } finally {
     await cold.close();

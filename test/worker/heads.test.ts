@@ -9,7 +9,7 @@ import { applyFunction } from "../../src/model/scores.ts";
 import { seedHeads } from "../support/head.ts";
 import { Origin } from "../support/origin.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
-import { type Answer, embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
+import { type Answer, exampleImage, servedModel, servedPack, TestWorker } from "../support/worker.ts";
 
 interface Prediction {
   readonly label: string;
@@ -20,20 +20,22 @@ interface Prediction {
 const consumer = "test/support/rpc-consumer/wrangler.toml";
 let worker: TestWorker;
 let origin: Origin;
-let ship: Uint8Array;
-let frog: Uint8Array;
+let teapot: Uint8Array;
+let ladybug: Uint8Array;
 let backbone: { name: string; version: string };
+let featureSize: number;
 let pets: RandomHead;
 let cars: RandomHead;
 
-const make = (name: string, seed: number, more = {}) => randomHead({ name, seed, backbone, ...more });
+const make = (name: string, seed: number, more = {}) =>
+  randomHead({ name, seed, backbone, featureSize, ...more });
 const predictions = ({ json }: Answer) => json.predictions as Prediction[];
 const codeOf = ({ status, json }: Answer) => [status, json.code];
 /** Repeats a request until the answer is as expected. All answers until then must be 200. */
 async function until(wanted: (answer: Answer) => boolean, query = "?head=pets"): Promise<Answer> {
   const deadline = Date.now() + 20_000;
   for (;;) {
-    const answer = await worker.classify(ship, query);
+    const answer = await worker.classify(teapot, query);
     expect([answer.status, answer.text]).toEqual([200, expect.any(String)]);
     if (wanted(answer)) return answer;
     if (Date.now() > deadline) throw new Error("the head has not gone live within 20 s");
@@ -42,9 +44,10 @@ async function until(wanted: (answer: Answer) => boolean, query = "?head=pets"):
 const versionOf = ({ json }: Answer) => (json.head as { version: string }).version;
 
 beforeAll(async () => {
-  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
-  const { manifest } = await embeddedPack();
-  backbone = { name: embeddedModel, version: manifest.version };
+  [teapot, ladybug] = await Promise.all([exampleImage("teapot"), exampleImage("ladybug")]);
+  const { manifest } = await servedPack();
+  featureSize = manifest.feature_size;
+  backbone = { name: servedModel, version: manifest.version };
   origin = await Origin.start();
   worker = await TestWorker.start({
     others: [consumer],
@@ -57,7 +60,7 @@ beforeAll(async () => {
   cars = await make("cars", 2, { classes: 7 });
   await seedHeads(worker.bucket, pets);
   await seedHeads(worker.bucket, cars);
-  expect((await worker.classify(ship)).status).toBe(200);
+  expect((await worker.classify(teapot)).status).toBe(200);
 });
 
 afterAll(async () => {
@@ -67,11 +70,11 @@ afterAll(async () => {
 
 describe("?head=", () => {
   test("gives the scores that the head computes in Node from the features of /v1/embed, bit for bit", async () => {
-    const embed = await worker.get("/v1/embed", { method: "POST", body: ship as BodyInit });
+    const embed = await worker.get("/v1/embed", { method: "POST", body: teapot as BodyInit });
     const input = headInput(Float32Array.from(embed.json.embedding as number[]));
     const head = await parseHead(pets.bytes);
     for (const fn of ["softmax", "sigmoid", "none"] as const) {
-      const answer = await worker.classify(ship, `?head=pets&unknown=true&function_to_apply=${fn}`);
+      const answer = await worker.classify(teapot, `?head=pets&unknown=true&function_to_apply=${fn}`);
       const scores = applyFunction(headLogits(head, input), fn);
       const cosine = nearestCosine(head, input)!;
       expect(Object.keys(answer.json)).toEqual(["model", "head", "image", "predictions", "unknown"]);
@@ -88,30 +91,30 @@ describe("?head=", () => {
   });
 
   test("for an image that was classified before is a hit without decoding or a run, and vice versa", async () => {
-    const plain = await worker.classify(ship);
-    const answer = await worker.classify(ship, "?head=cars");
+    const plain = await worker.classify(teapot);
+    const answer = await worker.classify(teapot, "?head=cars");
     expect(answer.headers.get("X-Cache")).toBe("HIT");
     expect(answer.headers.get("Server-Timing")).not.toMatch(/\b(image|run);/);
-    expect((await worker.classify(frog, "?head=cars")).headers.get("X-Cache")).toBe("MISS");
-    expect((await worker.classify(frog)).headers.get("X-Cache")).toBe("HIT");
+    expect((await worker.classify(ladybug, "?head=cars")).headers.get("X-Cache")).toBe("MISS");
+    expect((await worker.classify(ladybug)).headers.get("X-Cache")).toBe("HIT");
     expect(plain.json).not.toHaveProperty("head");
-    expect((await worker.classify(ship)).text).toBe(plain.text);
+    expect((await worker.classify(teapot)).text).toBe(plain.text);
     expect((await worker.logs("head_loaded")).map(({ head }) => head).sort()).toEqual(["cars", "pets"]);
     const logged = (await worker.logs("request")).map(({ head }) => head);
     expect(logged).toContain(`cars/${cars.file.version}`);
   });
 
   test("works with two heads at once, for every way to send an image", async () => {
-    origin.image("/ship.jpg", ship, '"ship"');
-    const url = origin.url("/ship.jpg");
+    origin.image("/teapot.jpg", teapot, '"teapot"');
+    const url = origin.url("/teapot.jpg");
     const json = { "Content-Type": "application/json" };
     const form = new FormData();
-    for (const bytes of [ship, frog]) form.append("image", new Blob([bytes.slice()]), "i.jpg");
-    const image = Buffer.from(ship).toString("base64");
+    for (const bytes of [teapot, ladybug]) form.append("image", new Blob([bytes.slice()]), "i.jpg");
+    const image = Buffer.from(teapot).toString("base64");
     const get = (head: string) => worker.get(`/v1/classify?url=${encodeURIComponent(url)}&head=${head}`);
     const [raw, other, base64, byUrl, parts, got] = await Promise.all([
-      worker.classify(ship, "?head=pets"),
-      worker.classify(ship, "?head=cars"),
+      worker.classify(teapot, "?head=pets"),
+      worker.classify(teapot, "?head=cars"),
       worker.classify(JSON.stringify({ image }), "?head=pets", json),
       worker.classify(JSON.stringify({ url }), "?head=pets", json),
       worker.get("/v1/classify?head=cars", { method: "POST", body: form }),
@@ -137,7 +140,7 @@ describe("?head=", () => {
   });
 
   test("is CDN_HEAD for /cdn/", async () => {
-    origin.image("/photo.jpg", ship, '"photo"');
+    origin.image("/photo.jpg", teapot, '"photo"');
     for (const _ of ["first", "known by its ETag"]) {
       const { headers } = await worker.get("/cdn/photo.jpg");
       expect(decodeURIComponent(headers.get("X-Image-Label") ?? "")).toMatch(/^pets 1 /);
@@ -149,12 +152,12 @@ describe("?head=", () => {
   test("works through a service binding", async () => {
     const call = async (options: unknown): Promise<Record<string, unknown>> => {
       const headers = { "X-Call": JSON.stringify({ method: "classify", options } satisfies Call) };
-      const init = { method: "POST", body: ship as BodyInit, headers };
+      const init = { method: "POST", body: teapot as BodyInit, headers };
       const [outcome] = JSON.parse((await worker.ask("rpc-consumer", "/", init)).text) as Outcome[];
       return outcome?.value as Record<string, unknown>;
     };
     const { ok, ...answer } = await call({ head: "pets", unknown: true });
-    expect(answer).toEqual((await worker.classify(ship, "?head=pets&unknown=true")).json);
+    expect(answer).toEqual((await worker.classify(teapot, "?head=pets&unknown=true")).json);
     expect(ok).toBe(true);
     expect(await call({ head: "nix" })).toMatchObject({
       ok: false,
@@ -186,7 +189,7 @@ describe("an invalid request", () => {
     ["?head=cars&unknown=true", [400, "invalid_parameter"], /the head cars [0-9a-f]{16} was made without/],
     ["?head=nix", [404, "unknown_head"], /head "nix" does not exist here; .* npm run head -- push/],
   ])("%s", async (query, code, detail) => {
-    const answer = await worker.classify(ship, query);
+    const answer = await worker.classify(teapot, query);
     expect(codeOf(answer)).toEqual(code);
     expect(answer.json.detail).toMatch(detail);
   });
@@ -195,12 +198,12 @@ describe("an invalid request", () => {
     const other = await make("later", 5, { backbone: { ...backbone, version: "0".repeat(16) } });
     await seedHeads(worker.bucket, other);
     await new Promise((resolve) => setTimeout(resolve, 1100));
-    const answer = await worker.classify(ship, "?head=later");
+    const answer = await worker.classify(teapot, "?head=later");
     expect(codeOf(answer)).toEqual([503, "head_mismatch"]);
     expect(answer.headers.get("Retry-After")).toBe("2");
     expect(answer.json).toMatchObject({
-      ...{ head: "later", backbones: [`${embeddedModel}/${"0".repeat(16)}`] },
-      live: `${embeddedModel}/${backbone.version}`,
+      ...{ head: "later", backbones: [`${servedModel}/${"0".repeat(16)}`] },
+      live: `${servedModel}/${backbone.version}`,
     });
   });
 
@@ -209,13 +212,13 @@ describe("an invalid request", () => {
     await seedHeads(worker.bucket, broken);
     await worker.bucket.put(headKey("broken", broken.file.version), broken.bytes.slice().reverse());
     await new Promise((resolve) => setTimeout(resolve, 1100));
-    const answer = await worker.classify(ship, "?head=broken");
+    const answer = await worker.classify(teapot, "?head=broken");
     expect(codeOf(answer)).toEqual([503, "head_unavailable"]);
     expect(answer.json.detail).toMatch(
       /heads\/broken\/[0-9a-f]{16}\.json has SHA-256 .* next request tries again/,
     );
     await seedHeads(worker.bucket, broken);
-    expect((await worker.classify(ship, "?head=broken")).status).toBe(200);
+    expect((await worker.classify(teapot, "?head=broken")).status).toBe(200);
   });
 });
 
@@ -230,22 +233,22 @@ describe("changes without a failed request", () => {
   });
 
   test("another version of the model goes live with the head that was pushed for it, and a rollback restores both", async () => {
-    const { manifest, files, folder } = await embeddedPack();
+    const { manifest, files, folder } = await servedPack();
     const changed = { ...manifest, quantisation: { note: "another version" } };
     const version = await manifestVersion(changed);
     for (const { name } of files) {
-      await worker.bucket.put(`${embeddedModel}/${version}/${name}`, await readFile(`${folder}/${name}`));
+      await worker.bucket.put(`${servedModel}/${version}/${name}`, await readFile(`${folder}/${name}`));
     }
     await worker.bucket.put(
-      `${embeddedModel}/${version}/manifest.json`,
+      `${servedModel}/${version}/manifest.json`,
       JSON.stringify({ ...changed, version }),
     );
-    const waiting = await make("pets", 21, { backbone: { name: embeddedModel, version } });
+    const waiting = await make("pets", 21, { backbone: { name: servedModel, version } });
     await seedHeads(worker.bucket, pets, waiting);
     const goLive = (live: string) =>
       worker.bucket.put(
-        `${embeddedModel}/current.json`,
-        JSON.stringify({ format: 1, name: embeddedModel, version: live, history: [] }),
+        `${servedModel}/current.json`,
+        JSON.stringify({ format: 1, name: servedModel, version: live, history: [] }),
       );
     const pairs = new Set<string>();
     const note = (answer: Answer) => {

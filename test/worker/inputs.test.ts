@@ -10,11 +10,18 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
  */
 const maxImageBytes = 200_000;
 let worker: TestWorker;
-let ship: Uint8Array;
-let frog: Uint8Array;
+let teapot: Uint8Array;
+let ladybug: Uint8Array;
 
 beforeAll(async () => {
-  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  const small = async (name: string) =>
+    Uint8Array.from(
+      await sharp(await exampleImage(name))
+        .resize(600)
+        .jpeg()
+        .toBuffer(),
+    );
+  [teapot, ladybug] = await Promise.all([small("teapot"), small("ladybug")]);
   worker = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: maxImageBytes } });
 });
 
@@ -39,24 +46,24 @@ const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
 
 describe("multipart/form-data", () => {
   test("with one image gets the same body as its raw bytes", async () => {
-    const raw = await worker.classify(ship, "?top_k=3");
-    const { status, text, headers } = await postForm([["image", ship]], "?top_k=3");
+    const raw = await worker.classify(teapot, "?top_k=3");
+    const { status, text, headers } = await postForm([["image", teapot]], "?top_k=3");
     expect(status).toBe(200);
     expect(text).toBe(raw.text);
     expect(headers.get("X-Cache")).toBe("HIT");
   });
 
   test("with several images gets a result or problem for each, in the order sent", async () => {
-    const parts = [ship, new Uint8Array(0), frog, "no image", ship.slice(0, 2000)] as const;
+    const parts = [teapot, new Uint8Array(0), ladybug, "no image", teapot.slice(0, 2000)] as const;
     const { status, json, headers } = await postForm(
       parts.map((part) => ["image", part]),
       "?top_k=1",
     );
     expect(status).toBe(200);
     expect(json.results).toMatchObject([
-      { predictions: [{ label: "ship" }] },
+      { predictions: [{ label: "teapot" }] },
       { status: 400, code: "empty_body" },
-      { predictions: [{ label: "frog" }] },
+      { predictions: [{ label: "ladybug" }] },
       { status: 415, code: "unsupported_image", detected: "text" },
       { status: 422, code: "image_undecodable", instance: `urn:request:${headers.get("X-Request-Id")}` },
     ]);
@@ -64,7 +71,7 @@ describe("multipart/form-data", () => {
   });
 
   test("with eight images is answered, with nine is 413 with both numbers", async () => {
-    const small = await sharp(frog).resize(64).jpeg().toBuffer();
+    const small = await sharp(ladybug).resize(64).jpeg().toBuffer();
     const eight = await postForm(Array.from({ length: 8 }, () => ["image", small] as const));
     expect((eight.json.results as unknown[]).length).toBe(8);
     const nine = await postForm(Array.from({ length: 9 }, () => ["image", "x"] as const));
@@ -85,16 +92,16 @@ describe("multipart/form-data", () => {
   test("with top_k out of range is one problem, not one per image", async () => {
     const answer = await postForm(
       [
-        ["image", ship],
-        ["image", frog],
+        ["image", teapot],
+        ["image", ladybug],
       ],
-      "?top_k=11",
+      "?top_k=201",
     );
     expect([answer.status, answer.json.code]).toEqual([400, "invalid_parameter"]);
   });
 
   test("with a part of another name is 400 with that name", async () => {
-    const answer = await postForm([["file", ship]]);
+    const answer = await postForm([["file", teapot]]);
     expect(answer.status).toBe(400);
     expect(answer.json).toMatchObject({ code: "malformed_body", expected: expect.stringContaining("image") });
     expect(answer.json.detail).toContain('"file"');
@@ -118,7 +125,7 @@ describe("multipart/form-data", () => {
 
   test("that arrives byte by byte around its boundaries, with an epilogue, is read", async () => {
     const head = '--x\r\nContent-Disposition: form-data; name="image"\r\n\r\n';
-    const body = Buffer.concat([Buffer.from(head), ship, Buffer.from("\r\n--x--\r\nepilogue")]);
+    const body = Buffer.concat([Buffer.from(head), teapot, Buffer.from("\r\n--x--\r\nepilogue")]);
     const answer = await new Promise<string>((resolve, reject) => {
       const socket = connect(Number(worker.url.port), worker.url.hostname, async () => {
         socket.setNoDelay(true);
@@ -133,8 +140,8 @@ describe("multipart/form-data", () => {
           }
         };
         await drip(0, head.length + 5);
-        socket.write(body.subarray(head.length + 5, head.length + ship.length));
-        await drip(head.length + ship.length, body.length);
+        socket.write(body.subarray(head.length + 5, head.length + teapot.length));
+        await drip(head.length + teapot.length, body.length);
       });
       let text = "";
       socket.on("data", (data) => {
@@ -144,17 +151,17 @@ describe("multipart/form-data", () => {
       socket.once("error", reject);
     });
     expect(answer).toContain("HTTP/1.1 200");
-    expect(answer).toContain('"label":"ship"');
+    expect(answer).toContain('"label":"teapot"');
   });
 });
 
 describe("application/json", () => {
   test("with base64 gets the same body as its raw bytes", async () => {
-    const raw = await worker.classify(ship);
-    const { status, text } = await postJson({ image: base64(ship) });
+    const raw = await worker.classify(teapot);
+    const { status, text } = await postJson({ image: base64(teapot) });
     expect(status).toBe(200);
     expect(text).toBe(raw.text);
-    const inDataUrl = await postJson({ image: `data:image/jpeg;base64,${base64(ship)}` });
+    const inDataUrl = await postJson({ image: `data:image/jpeg;base64,${base64(teapot)}` });
     expect([inDataUrl.status, inDataUrl.text]).toEqual([200, raw.text]);
   });
 
@@ -181,7 +188,7 @@ describe("application/json", () => {
 
   test("of exactly the limit is read, of a byte more is 413", async () => {
     const padded = new Uint8Array(maxImageBytes);
-    padded.set(ship);
+    padded.set(teapot);
     expect((await postJson({ image: base64(padded) })).status).toBe(200);
     const answer = await postJson({ image: base64(new Uint8Array(maxImageBytes + 1)) });
     expect(answer.status).toBe(413);
@@ -203,7 +210,7 @@ describe("a JSON bomb", () => {
     ["tens of thousands of keys", `{${keys.slice(0, 240_000)}}`, /more than 64 brackets/],
   ];
   test.each(bombs)("of %s is 400 with the reason, before it is parsed", async (_, body, reason) => {
-    for (const path of ["/v1/classify", "/models/resnet34-cifar10"]) {
+    for (const path of ["/v1/classify", "/models/small"]) {
       const headers = { "Content-Type": "application/json" };
       const { status, json } = await worker.get(path, { method: "POST", body, headers });
       expect([status, json.code]).toEqual([400, "malformed_body"]);
@@ -213,9 +220,9 @@ describe("a JSON bomb", () => {
 
   test("a string full of brackets, quotes and backslashes is only a string", async () => {
     const note = '[{"\\,:'.repeat(17_000);
-    const body = JSON.stringify({ inputs: base64(ship), note });
+    const body = JSON.stringify({ inputs: base64(teapot), note });
     const headers = { "Content-Type": "application/json" };
-    const { status } = await worker.get("/models/resnet34-cifar10", { method: "POST", body, headers });
+    const { status } = await worker.get("/models/small", { method: "POST", body, headers });
     expect(status).toBe(200);
     expect((await postJson({ image: note })).json.detail).toContain("not base64");
   });

@@ -1,7 +1,7 @@
 /** The KV tier, with the namespace that wrangler emulates. */
 import { createHash } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { embeddedModel, embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
+import { exampleImage, servedModel, servedPack, TestWorker } from "../support/worker.ts";
 import { configWith } from "../support/wrangler-config.ts";
 
 interface Namespace {
@@ -12,10 +12,10 @@ interface Namespace {
 
 const config = await configWith("kv", '[[kv_namespaces]]\nbinding = "RESULTS"\nid = "results-test"');
 const { configPath } = config;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 
 beforeAll(async () => {
-  ship = await exampleImage("ship");
+  teapot = await exampleImage("teapot");
 });
 
 afterAll(() => config.remove());
@@ -36,14 +36,14 @@ describe("with the binding", () => {
   test("a result of one location is a hit in another, with the same body", async () => {
     const [there, key, stored] = await withWorker({ RESULTS_TTL_SECONDS: 3600 }, async (worker, results) => {
       const before = Math.floor(Date.now() / 1000);
-      const answer = await worker.classify(ship);
+      const answer = await worker.classify(teapot);
       expect(answer.headers.get("X-Cache")).toBe("MISS");
       const { keys } = await until(
         () => results.list(),
         ({ keys }) => keys.length > 0,
       );
       const { name, expiration } = keys[0]!;
-      expect(name).toContain(`${embeddedModel}/${(await embeddedPack()).manifest.version}/`);
+      expect(name).toContain(`${servedModel}/${(await servedPack()).manifest.version}/`);
       // The entry was written between `before` and now.
       expect(expiration).toBeGreaterThanOrEqual(before + 3600);
       expect(expiration).toBeLessThanOrEqual(Math.ceil(Date.now() / 1000) + 3600);
@@ -52,7 +52,7 @@ describe("with the binding", () => {
     await withWorker({}, async (worker, results) => {
       expect((await results.list()).keys).toEqual([]);
       await results.put(key, stored);
-      const here = await worker.classify(ship);
+      const here = await worker.classify(teapot);
       expect(here.headers.get("X-Cache")).toBe("HIT");
       expect(here.text).toBe(there.text);
       expect(await worker.logs("model_loaded")).toEqual([]);
@@ -61,10 +61,10 @@ describe("with the binding", () => {
 
   test("an entry that is not a result is logged, computed again and replaced", async () => {
     await withWorker({}, async (worker, results) => {
-      const hash = createHash("sha256").update(ship).digest("hex");
-      const key = `${embeddedModel}/${(await embeddedPack()).manifest.version}/${hash}`;
+      const hash = createHash("sha256").update(teapot).digest("hex");
+      const key = `${servedModel}/${(await servedPack()).manifest.version}/${hash}`;
       await results.put(key, "garbage");
-      const answer = await worker.classify(ship);
+      const answer = await worker.classify(teapot);
       expect([answer.status, answer.headers.get("X-Cache")]).toEqual([200, "MISS"]);
       expect(await worker.logs("cache_failed")).toMatchObject([{ tier: "kv", operation: "get" }]);
       const stored = await until(

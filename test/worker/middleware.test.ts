@@ -5,12 +5,12 @@ import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
 
 const consumer = "test/support/middleware-consumer/wrangler.toml";
 let worker: TestWorker;
-let ship: Uint8Array;
-let frog: Uint8Array;
+let teapot: Uint8Array;
+let ladybug: Uint8Array;
 
 beforeAll(async () => {
   worker = await TestWorker.start({ others: [consumer] });
-  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  [teapot, ladybug] = await Promise.all([exampleImage("teapot"), exampleImage("ladybug")]);
 });
 
 afterAll(() => worker?.close());
@@ -40,10 +40,10 @@ function padded(image: Uint8Array, bytes: number): Uint8Array {
 
 describe.each(["plain", "hono"])("around a %s handler", (style) => {
   test("an image arrives unchanged and with a label", async () => {
-    const { status, headers, bytes } = await ask(`/${style}/open`, ship);
+    const { status, headers, bytes } = await ask(`/${style}/open`, teapot);
     expect(status).toBe(200);
-    expect(bytes.equals(ship)).toBe(true);
-    expect(headers.get("X-Image-Label")).toBe("ship");
+    expect(bytes.equals(teapot)).toBe(true);
+    expect(headers.get("X-Image-Label")).toBe("teapot");
     expect(Number(headers.get("X-Image-Score"))).toBeGreaterThan(0.9);
     expect(headers.get("ETag")).toBe('"e"');
   });
@@ -58,11 +58,11 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
   });
 
   test("an image with another type passes unclassified with open, and is classified with closed", async () => {
-    const open = await ask(`/${style}/open`, ship, "application/octet-stream");
-    expect([open.bytes.equals(ship), open.headers.get("X-Image-Label")]).toEqual([true, null]);
+    const open = await ask(`/${style}/open`, teapot, "application/octet-stream");
+    expect([open.bytes.equals(teapot), open.headers.get("X-Image-Label")]).toEqual([true, null]);
     for (const type of ["application/octet-stream", "text/html", "image/png"]) {
-      const closed = await ask(`/${style}/closed`, ship, type);
-      expect([closed.bytes.equals(ship), closed.headers.get("X-Image-Label")]).toEqual([true, "ship"]);
+      const closed = await ask(`/${style}/closed`, teapot, type);
+      expect([closed.bytes.equals(teapot), closed.headers.get("X-Image-Label")]).toEqual([true, "teapot"]);
     }
   });
 
@@ -74,7 +74,7 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
   });
 
   test("an image over maxBytes streams unclassified with open, and is withheld with closed", async () => {
-    const large = padded(ship, 3_000_000);
+    const large = padded(teapot, 3_000_000);
     const open = await ask(`/${style}/open`, large);
     expect(open.bytes.equals(large)).toBe(true);
     expect(open.headers.get("X-Image-Classify-Error")).toBe("image_too_large");
@@ -93,25 +93,25 @@ describe.each(["plain", "hono"])("around a %s handler", (style) => {
   });
 
   test("blockLabels blocks the listed labels only", async () => {
-    const blocked = await ask(`/${style}/block`, ship);
+    const blocked = await ask(`/${style}/block`, teapot);
     expect([blocked.status, blocked.json.code]).toEqual([403, "image_blocked"]);
     expect(blocked.headers.get("ETag")).toBeNull();
-    expect((await ask(`/${style}/block`, frog)).bytes.equals(frog)).toBe(true);
+    expect((await ask(`/${style}/block`, ladybug)).bytes.equals(ladybug)).toBe(true);
   });
 
   test("a policy can redirect", async () => {
-    const { status, headers } = await ask(`/${style}/redirect`, frog);
-    expect([status, headers.get("Location")]).toEqual([302, "https://example.com/frog"]);
-    expect((await ask(`/${style}/redirect`, ship)).status).toBe(200);
+    const { status, headers } = await ask(`/${style}/redirect`, ladybug);
+    expect([status, headers.get("Location")]).toEqual([302, "https://example.com/ladybug"]);
+    expect((await ask(`/${style}/redirect`, teapot)).status).toBe(200);
   });
 });
 
 test("if the classifier has no model, open passes the image and closed withholds it", async () => {
   const bare = await TestWorker.start({ others: [consumer], seeded: false });
-  const init = { method: "POST", body: ship as BodyInit, headers: { "Content-Type": "image/jpeg" } };
+  const init = { method: "POST", body: teapot as BodyInit, headers: { "Content-Type": "image/jpeg" } };
   try {
     const open = await bytesOf(await bare.askRaw("middleware-consumer", "/plain/open", init));
-    expect(open.bytes.equals(ship)).toBe(true);
+    expect(open.bytes.equals(teapot)).toBe(true);
     expect(open.headers.get("X-Image-Classify-Error")).toBe("model_unavailable");
     const closed = await bytesOf(await bare.askRaw("middleware-consumer", "/hono/closed", init));
     expect([closed.status, closed.json.reason]).toEqual([503, "model_unavailable"]);

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OpenApiDocument } from "../../src/http/openapi/document.ts";
 import { problemSchema } from "../../src/http/schemas.ts";
 import { Origin } from "../support/origin.ts";
-import { type Answer, embeddedModel, exampleImage, TestWorker } from "../support/worker.ts";
+import { type Answer, exampleImage, servedModel, TestWorker } from "../support/worker.ts";
 import { configWith } from "../support/wrangler-config.ts";
 
 const key = "a-key-0123456789abcdef";
@@ -21,16 +21,16 @@ const rateLimit = await configWith(
   '[[ratelimits]]\nname = "RATE_LIMITER"\nnamespace_id = "1001"\nsimple = { limit = 1, period = 60 }',
 );
 let document: OpenApiDocument;
-let ship: Uint8Array;
+let teapot: Uint8Array;
 const ajv = new Ajv2020({ strict: false, validateFormats: false, allErrors: true });
 
 beforeAll(async () => {
-  ship = await exampleImage("ship");
+  teapot = await exampleImage("teapot");
   origin = await Origin.start();
-  for (const path of ["/ship.jpg", "/base/ship.jpg"]) origin.image(path, ship, '"1"');
+  for (const path of ["/teapot.jpg", "/base/teapot.jpg"]) origin.image(path, teapot, '"1"');
   origin.image("/large.jpg", tooLarge);
   origin.image("/text.jpg", new TextEncoder().encode("text"));
-  origin.image("/broken.jpg", ship.slice(0, 500));
+  origin.image("/broken.jpg", teapot.slice(0, 500));
   origin.on("/down.jpg", (_, response) => response.writeHead(500).end());
   origin.on("/base/silent.jpg", () => {});
   worker = await TestWorker.start({
@@ -122,44 +122,44 @@ const commonOf = (pathname: string, method: "GET" | "POST" = "GET") => [
 ];
 const ofBody = (pathname: string) => [
   ...commonOf(pathname, "POST"),
-  at(200, () => send(pathname, ship)),
+  at(200, () => send(pathname, teapot)),
   at(400, () => send(pathname, "")),
   at(413, () => send(pathname, tooLarge)),
   at(415, () => send(pathname, "text")),
-  at(422, () => send(pathname, ship.slice(0, 500))),
-  at(503, () => broken.get(pathname, { method: "POST", body: ship as BodyInit })),
+  at(422, () => send(pathname, teapot.slice(0, 500))),
+  at(503, () => broken.get(pathname, { method: "POST", body: teapot as BodyInit })),
 ];
 
 const provocations: Record<string, readonly Provocation[]> = {
   "post /v1/classify": [
     ...ofBody("/v1/classify"),
     at(403, () => postUrl("https://elsewhere.example/a.jpg")),
-    at(404, () => send("/v1/classify?head=none", ship)),
-    at(508, () => postUrl(origin.url("/ship.jpg"), loop)),
+    at(404, () => send("/v1/classify?head=none", teapot)),
+    at(508, () => postUrl(origin.url("/teapot.jpg"), loop)),
   ],
   "get /v1/classify": [
     ...commonOf("/v1/classify?url=x"),
-    at(200, () => byUrl("/ship.jpg")),
-    at(304, () => unchanged((headers) => byUrl("/ship.jpg", headers))),
+    at(200, () => byUrl("/teapot.jpg")),
+    at(304, () => unchanged((headers) => byUrl("/teapot.jpg", headers))),
     at(400, () => get("/v1/classify")),
     at(403, () => get("/v1/classify?url=https://elsewhere.example/a.jpg")),
-    at(404, () => get(`/v1/classify?head=none&url=${encodeURIComponent(origin.url("/ship.jpg"))}`)),
+    at(404, () => get(`/v1/classify?head=none&url=${encodeURIComponent(origin.url("/teapot.jpg"))}`)),
     at(413, () => byUrl("/large.jpg")),
     at(415, () => byUrl("/text.jpg")),
     at(422, () => byUrl("/broken.jpg")),
     at(503, () => byUrl("/down.jpg")),
-    at(508, () => byUrl("/ship.jpg", loop)),
+    at(508, () => byUrl("/teapot.jpg", loop)),
   ],
   "post /v1/embed": ofBody("/v1/embed"),
-  "post /models/{name}": [...ofBody(`/models/${embeddedModel}`), at(404, () => send("/models/none", ship))],
+  "post /models/{name}": [...ofBody(`/models/${servedModel}`), at(404, () => send("/models/none", teapot))],
   "get /cdn/{path}": [
-    ...commonOf("/cdn/ship.jpg"),
-    at(200, () => get("/cdn/ship.jpg")),
-    at(304, () => unchanged((headers) => get("/cdn/ship.jpg", headers))),
+    ...commonOf("/cdn/teapot.jpg"),
+    at(200, () => get("/cdn/teapot.jpg")),
+    at(304, () => unchanged((headers) => get("/cdn/teapot.jpg", headers))),
     at(400, () => get("/cdn/..%2fship.jpg")),
-    at(403, () => broken.get("/cdn/ship.jpg")),
+    at(403, () => broken.get("/cdn/teapot.jpg")),
     at(503, () => get("/cdn/silent.jpg")),
-    at(508, () => get("/cdn/ship.jpg", loop)),
+    at(508, () => get("/cdn/teapot.jpg", loop)),
   ],
   "get /v1/model": [
     ...commonOf("/v1/model"),

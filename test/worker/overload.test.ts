@@ -8,14 +8,14 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
 let worker: TestWorker;
-let ship: Uint8Array;
-let bird: Uint8Array;
+let teapot: Uint8Array;
+let espresso: Uint8Array;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  [ship, bird] = await Promise.all([exampleImage("ship"), exampleImage("bird")]);
+  [teapot, espresso] = await Promise.all([exampleImage("teapot"), exampleImage("espresso")]);
   worker = await TestWorker.start();
-  expect((await worker.classify(ship)).status).toBe(200);
+  expect((await worker.classify(teapot)).status).toBe(200);
 });
 
 afterAll(async () => {
@@ -53,8 +53,8 @@ function drip(socket: Socket, bytes: number, bytesPerSecond: number): void {
 /** Returns a picture as a file of `bytes` that is in no cache. */
 function fresh(bytes: number): Uint8Array {
   const file = new Uint8Array(bytes);
-  file.set(bird);
-  crypto.getRandomValues(file.subarray(bird.length, bird.length + 16));
+  file.set(espresso);
+  crypto.getRandomValues(file.subarray(espresso.length, espresso.length + 16));
   return file;
 }
 
@@ -105,7 +105,7 @@ test("while one upload uses the memory for large images, 64 wait unread, the nex
   for (const socket of sockets.splice(0)) socket.destroy();
   await soon();
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
-  expect((await worker.classify(ship)).headers.get("X-Cache")).toBe("HIT");
+  expect((await worker.classify(teapot)).headers.get("X-Cache")).toBe("HIT");
   await expectNothingHeld();
 });
 

@@ -24,11 +24,11 @@ let folder: string;
 let packed: { files: string[]; bytes: number };
 let origin: Server;
 let worker: TestWorker;
-let ship: Uint8Array<ArrayBuffer>;
+let teapot: Uint8Array<ArrayBuffer>;
 
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-consumer-"));
-  ship = Uint8Array.from(await exampleImage("ship"));
+  teapot = Uint8Array.from(await exampleImage("teapot"));
   packed = await pack();
   await install();
   await cp(path.join(projectFolder, "test", "consumer"), folder, { recursive: true });
@@ -112,40 +112,40 @@ describe("the package", () => {
 
 describe("the classifier in process", () => {
   test("classifies and embeds without a second Worker", async () => {
-    const { json } = await worker.ask("in-process", ...post("/compare", ship));
-    expect(json).toEqual({ label: "ship", size: 512 });
+    const { json } = await worker.ask("in-process", ...post("/compare", teapot));
+    expect(json).toEqual({ label: "teapot", size: 512 });
   });
 
   test("works with classifyImages around a plain handler", async () => {
-    const passed = await worker.ask("in-process", ...post("/image", ship));
-    expect(passed.headers.get("X-Image-Label")).toBe("ship");
-    const blocked = await worker.ask("in-process", ...post("/image", await exampleImage("frog")));
+    const passed = await worker.ask("in-process", ...post("/image", teapot));
+    expect(passed.headers.get("X-Image-Label")).toBe("teapot");
+    const blocked = await worker.ask("in-process", ...post("/image", await exampleImage("ladybug")));
     expect([blocked.status, blocked.json.code]).toEqual([403, "image_blocked"]);
   });
 
   test("can serve the whole HTTP API", async () => {
-    const { json } = await worker.ask("in-process", ...post("/v1/classify?top_k=1", ship));
-    expect(json.predictions).toMatchObject([{ label: "ship" }]);
+    const { json } = await worker.ask("in-process", ...post("/v1/classify?top_k=1", teapot));
+    expect(json.predictions).toMatchObject([{ label: "teapot" }]);
   });
 });
 
 describe("examples/hono-middleware", () => {
   test("labels a photograph without changing its bytes", async () => {
-    const response = await worker.askRaw("photos", "/photos/ship.jpg");
-    expect(response.headers.get("X-Image-Label")).toBe("ship");
-    expect(new Uint8Array(await response.arrayBuffer())).toEqual(ship);
+    const response = await worker.askRaw("photos", "/photos/teapot.jpg");
+    expect(response.headers.get("X-Image-Label")).toBe("teapot");
+    expect(new Uint8Array(await response.arrayBuffer())).toEqual(teapot);
   });
 
   test("blocks trucks", async () => {
-    const { status, json } = await worker.ask("photos", "/photos/truck.jpg");
+    const { status, json } = await worker.ask("photos", "/photos/espresso.jpg");
     expect([status, json.code]).toEqual([403, "image_blocked"]);
   });
 });
 
 describe("examples/service-binding", () => {
   test("returns what an upload shows", async () => {
-    const { json } = await worker.ask("uploads", ...post("/", ship));
-    expect(json).toEqual({ shows: "ship", model: defaultModelName });
+    const { json } = await worker.ask("uploads", ...post("/", teapot));
+    expect(json).toEqual({ shows: "teapot", model: defaultModelName });
   });
 
   test("returns an error with its status", async () => {
@@ -154,15 +154,15 @@ describe("examples/service-binding", () => {
   });
 
   test("answers like Workers AI", async () => {
-    const { text } = await worker.ask("uploads", ...post("/workers-ai", ship));
-    expect((JSON.parse(text) as { label: string }[])[0]?.label).toBe("ship");
+    const { text } = await worker.ask("uploads", ...post("/workers-ai", teapot));
+    expect((JSON.parse(text) as { label: string }[])[0]?.label).toBe("teapot");
   });
 });
 
 describe("examples/client", () => {
   test("returns the predictions, best first", async () => {
-    const predictions = await classify(worker.url.href, ship, { topK: 2 });
-    expect(predictions).toMatchObject([{ label: "ship" }, {}]);
+    const predictions = await classify(worker.url.href, teapot, { topK: 2 });
+    expect(predictions).toMatchObject([{ label: "teapot" }, {}]);
   });
 
   test("throws an error with the code and the detail", async () => {
@@ -171,9 +171,9 @@ describe("examples/client", () => {
   });
 
   test("runs from the command line", async () => {
-    const args = ["examples/client/classify.ts", worker.url.href, "examples/images/ship.jpg"];
+    const args = ["examples/client/classify.ts", worker.url.href, "examples/images/teapot.jpg"];
     const { stdout } = await run(process.execPath, args, { cwd: projectFolder });
-    expect(stdout).toMatch(/^ *\d+\.\d % {2}ship\n/);
+    expect(stdout).toMatch(/^ *\d+\.\d % {2}teapot\n/);
     expect(stdout.trim().split("\n")).toHaveLength(5);
   });
 });

@@ -7,12 +7,12 @@ let origin: Origin;
 
 beforeAll(async () => {
   origin = await Origin.start();
-  origin.image("/ship.jpg", await exampleImage("ship"));
+  origin.image("/teapot.jpg", await exampleImage("teapot"));
 });
 
 afterAll(() => origin?.close());
 
-async function answerWith(vars: Record<string, string>, url = origin.url("/ship.jpg?v=1&w=4000")) {
+async function answerWith(vars: Record<string, string>, url = origin.url("/teapot.jpg?v=1&w=4000")) {
   const worker = await TestWorker.start({ vars });
   try {
     return await worker.get(`/v1/classify?url=${encodeURIComponent(url)}`);
@@ -37,5 +37,5 @@ test("a host with a template is asked for the rendition, and Cache-Control is th
   });
   expect(answer.status).toBe(200);
   expect(answer.headers.get("Cache-Control")).toBe("private, max-age=5");
-  expect(origin.requests.map(({ url }) => url)).toEqual(["/ship.jpg?v=1&w=512&fm=jpg"]);
+  expect(origin.requests.map(({ url }) => url)).toEqual(["/teapot.jpg?v=1&w=512&fm=jpg"]);
 });

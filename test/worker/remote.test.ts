@@ -8,11 +8,11 @@ import { type Answer, exampleImage, TestWorker } from "../support/worker.ts";
 const maxImageBytes = 1_000_000;
 let worker: TestWorker;
 let origin: Origin;
-let ship: Uint8Array;
-let frog: Uint8Array;
+let teapot: Uint8Array;
+let ladybug: Uint8Array;
 
 beforeAll(async () => {
-  [ship, frog] = await Promise.all([exampleImage("ship"), exampleImage("frog")]);
+  [teapot, ladybug] = await Promise.all([exampleImage("teapot"), exampleImage("ladybug")]);
   origin = await Origin.start();
   worker = await TestWorker.start({
     vars: {
@@ -20,7 +20,7 @@ beforeAll(async () => {
       ALLOWED_IMAGE_HOSTS: `${origin.host}, images.example.com, *.example.org`,
     },
   });
-  expect((await worker.classify(frog)).status).toBe(200);
+  expect((await worker.classify(ladybug)).status).toBe(200);
 });
 
 afterAll(async () => {
@@ -34,10 +34,10 @@ const codeOf = ({ status, json }: Answer) => [status, json.code];
 
 describe("an image by URL", () => {
   test("gets the same body as its bytes, by GET and by JSON", async () => {
-    origin.image("/ship.jpg", ship);
-    const raw = await worker.classify(ship, "?top_k=2");
-    const get = await byUrl(origin.url("/ship.jpg"), "&top_k=2");
-    const body = JSON.stringify({ url: origin.url("/ship.jpg") });
+    origin.image("/teapot.jpg", teapot);
+    const raw = await worker.classify(teapot, "?top_k=2");
+    const get = await byUrl(origin.url("/teapot.jpg"), "&top_k=2");
+    const body = JSON.stringify({ url: origin.url("/teapot.jpg") });
     const post = await worker.classify(body, "?top_k=2", { "Content-Type": "application/json" });
     expect([get.status, get.text]).toEqual([200, raw.text]);
     expect([post.status, post.text]).toEqual([200, raw.text]);
@@ -45,7 +45,7 @@ describe("an image by URL", () => {
   });
 
   test("is recognised by its bytes, whatever type its server sends", async () => {
-    origin.on("/text", (_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(ship));
+    origin.on("/text", (_, response) => response.writeHead(200, { "Content-Type": "text/html" }).end(teapot));
     expect((await byUrl(origin.url("/text"))).status).toBe(200);
     origin.on("/html", (_, response) =>
       response.writeHead(200, { "Content-Type": "image/jpeg" }).end("<html>sign in</html>"),
@@ -56,10 +56,10 @@ describe("an image by URL", () => {
   });
 
   test("is requested with a Via that names the Worker, which refuses a request that has it already", async () => {
-    await byUrl(origin.url("/ship.jpg"));
+    await byUrl(origin.url("/teapot.jpg"));
     const via = origin.requests.at(-1)?.headers.via;
     expect(via).toMatch(/edge-resnet/);
-    const looped = await byUrl(origin.url("/ship.jpg"), "", { headers: { Via: `1.1 other, ${via}` } });
+    const looped = await byUrl(origin.url("/teapot.jpg"), "", { headers: { Via: `1.1 other, ${via}` } });
     expect(codeOf(looped)).toEqual([508, "loop_detected"]);
   });
 });
@@ -100,7 +100,7 @@ describe("a URL that is not allowed", () => {
 
   test.each([
     "",
-    "ship.jpg",
+    "teapot.jpg",
     "//images.example.com/",
     "https://",
     "https://[::1/",
@@ -119,7 +119,7 @@ describe("a redirect", () => {
     origin.on(from, (_, response) => response.writeHead(302, { Location: to }).end());
 
   test("is followed three times, not four", async () => {
-    origin.image("/end", ship);
+    origin.image("/end", teapot);
     for (let i = 1; i <= 4; i++) redirect(`/hop${i}`, i === 1 ? "/end" : `/hop${i - 1}`);
     expect((await byUrl(origin.url("/hop3"))).status).toBe(200);
     expect(codeOf(await byUrl(origin.url("/hop4")))).toEqual([422, "image_unreachable"]);
@@ -192,7 +192,7 @@ describe("a server", () => {
 
   test("that sends less than it announces, or resets the connection, causes 503", async () => {
     origin.on("/short", (request, response) => {
-      response.writeHead(200, { "Content-Length": ship.length }).write(ship.subarray(0, 1000));
+      response.writeHead(200, { "Content-Length": teapot.length }).write(teapot.subarray(0, 1000));
       setTimeout(() => request.socket.destroy(), 50);
     });
     expect(codeOf(await byUrl(origin.url("/short")))).toEqual([503, "upstream_unavailable"]);
@@ -214,16 +214,16 @@ describe("a server", () => {
     const answer = await byUrl(origin.url("/silent"));
     expect(codeOf(answer)).toEqual([503, "upstream_unavailable"]);
     expect(answer.json.detail).toContain("in time");
-    expect((await byUrl(origin.url("/ship.jpg"))).status).toBe(200);
+    expect((await byUrl(origin.url("/teapot.jpg"))).status).toBe(200);
   }, 60_000);
 });
 
 describe("a conditional GET", () => {
   test("has a strong ETag of image, model and top_k, and is 304 until one of them changes", async () => {
-    origin.image("/cond.jpg", ship);
+    origin.image("/cond.jpg", teapot);
     const url = origin.url("/cond.jpg");
     const { headers, json } = await byUrl(url, "&top_k=2");
-    const sha256 = createHash("sha256").update(ship).digest("hex");
+    const sha256 = createHash("sha256").update(teapot).digest("hex");
     const version = (json.model as { version: string }).version;
     const etag = headers.get("ETag") ?? "";
     expect(etag).toBe(`"${sha256}-${version}-2-softmax"`);
@@ -234,18 +234,18 @@ describe("a conditional GET", () => {
       expect(again.headers.get("Cache-Control")).toBe("public, max-age=3600");
     }
     expect((await byUrl(url, "&top_k=3", { headers: { "If-None-Match": etag } })).status).toBe(200);
-    origin.image("/cond.jpg", frog);
+    origin.image("/cond.jpg", ladybug);
     expect((await byUrl(url, "&top_k=2", { headers: { "If-None-Match": etag } })).status).toBe(200);
   });
 
   test("by HEAD has the headers and no body", async () => {
-    const get = await byUrl(origin.url("/ship.jpg"));
-    const head = await byUrl(origin.url("/ship.jpg"), "", { method: "HEAD" });
+    const get = await byUrl(origin.url("/teapot.jpg"));
+    const head = await byUrl(origin.url("/teapot.jpg"), "", { method: "HEAD" });
     expect([head.status, head.text, head.headers.get("ETag")]).toEqual([200, "", get.headers.get("ETag")]);
   });
 
   test("of an image that has not changed, according to its server, needs neither its bytes nor a decode", async () => {
-    origin.image("/seen.jpg", ship, '"v1"');
+    origin.image("/seen.jpg", teapot, '"v1"');
     const url = origin.url("/seen.jpg");
     const first = await byUrl(url);
     await expect
@@ -263,12 +263,14 @@ describe("a conditional GET", () => {
       expect(line).not.toHaveProperty("bytes");
       expect(line.stages_ms).not.toHaveProperty("image");
     }
-    origin.image("/seen.jpg", frog, '"v2"');
-    expect((await byUrl(url)).json.predictions).toMatchObject([{ label: "frog" }, {}, {}, {}, {}]);
+    origin.image("/seen.jpg", ladybug, '"v2"');
+    expect((await byUrl(url)).json.predictions).toMatchObject([{ label: "ladybug" }, {}, {}, {}, {}]);
   });
 
   test("with a key is private", async () => {
-    const { headers } = await byUrl(origin.url("/ship.jpg"), "", { headers: { Authorization: "Bearer x" } });
+    const { headers } = await byUrl(origin.url("/teapot.jpg"), "", {
+      headers: { Authorization: "Bearer x" },
+    });
     expect(headers.get("Cache-Control")).toBe("private, max-age=3600");
   });
 });

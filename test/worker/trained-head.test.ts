@@ -15,7 +15,7 @@ import { silentProgress } from "../../cli/terminal/progress.ts";
 import { drawSigns } from "../../examples/transfer-learning/draw.ts";
 import { type Head, headInput, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { applyFunction, topK } from "../../src/model/scores.ts";
-import { embeddedPack, TestWorker } from "../support/worker.ts";
+import { servedPack, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let folder: string;
@@ -25,7 +25,7 @@ let head: Head;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "trained-head-"));
   await drawSigns(folder, 6);
-  const pack = await embeddedPack();
+  const pack = await servedPack();
   const dataset = await readDataset(folder);
   ({ samples } = await embed(dataset, pack, "flip", silentProgress));
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;

@@ -26,7 +26,7 @@ export function addModel(app: Hono<AppEnv>, services: GetServices): void {
     const { classifier, heads } = services();
     const pack = await classifier.host.pack();
     const head = name === undefined ? undefined : await heads.head(name, pack);
-    const labels = (head?.file.labels ?? pack.labels).map(({ id, label }, index) => ({ index, id, label }));
+    const labels = (head?.file.labels ?? pack.labels).map((label, index) => ({ index, ...label }));
     c.header("Cache-Control", "no-cache");
     const answer = { model: modelOf(pack), ...(head && { head: headOf(head) }), labels };
     return c.json(answer satisfies z.infer<typeof labelsAnswerSchema>);
@@ -45,7 +45,14 @@ export const modelSchema = z.strictObject({
 export const labelsAnswerSchema = z.strictObject({
   model: modelNameSchema,
   head: headNameSchema.optional(),
-  labels: z.array(z.strictObject({ index: z.int().min(0), id: z.string(), label: z.string() })),
+  labels: z.array(
+    z.strictObject({
+      index: z.int().min(0),
+      id: z.string(),
+      label: z.string(),
+      group: z.string().optional().describe("Heading under which lists show the class."),
+    }),
+  ),
 });
 
 const headers = { ETag: "Changes with the model." };
