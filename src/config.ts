@@ -63,6 +63,8 @@ export interface Env {
   readonly ANALYTICS?: AnalyticsDataset;
   /** Optional KV namespace: results that all locations share. */
   readonly RESULTS?: ResultNamespace;
+  /** Host of this Worker, for keys of the Cache API. */
+  readonly CACHE_HOST?: string;
   /** Seconds for which RESULTS keeps a result. */
   readonly RESULTS_TTL_SECONDS?: string | number;
 }
@@ -91,6 +93,8 @@ export interface Config {
   /** Empty: no other site's pages may call. */
   readonly corsOrigins: readonly string[];
   readonly resultsTtlSeconds: number;
+  /** Undefined: the host of the requests. */
+  readonly cacheHost: string | undefined;
 }
 
 /** Accepts an integer as a number (wrangler.toml) or as a string (the dashboard). */
@@ -174,6 +178,12 @@ const configSchema = z.object({
     "expected * or origins separated by commas, each as browsers send it, such as https://example.com: no path, no trailing slash",
     (items) => items.filter(Boolean).join() === "*" || items.filter(Boolean).every(isOrigin),
   ).transform((items) => items.filter(Boolean)),
+  CACHE_HOST: z
+    .string()
+    .regex(/^[a-z\d-]+(\.[a-z\d-]+)+$/, {
+      error: "expected a host name such as classify.example.com, without scheme, port and path",
+    })
+    .optional(),
   RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
 });
 
@@ -237,6 +247,7 @@ export function readConfig(env: Env): Config {
     apiKeys: data.API_KEYS,
     corsOrigins: data.CORS_ORIGINS,
     resultsTtlSeconds: data.RESULTS_TTL_SECONDS,
+    cacheHost: data.CACHE_HOST,
   };
 }
 

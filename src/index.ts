@@ -34,9 +34,15 @@ interface Composition {
 
 /** One an isolate. Made at the first event, so that nothing runs in global scope. */
 let worker: Composition | undefined;
+/**
+ * Host of the latest HTTP request. Each one routes to this Worker, so any will do. Undefined in an isolate that has had
+ * only RPC calls and cron events. Requests to ClassifierService do not count: other Workers choose their hosts.
+ */
+let requestHost: string | undefined;
 
 export default {
   fetch(request, env, ctx) {
+    requestHost = new URL(request.url).hostname;
     return compositionOf(env).app.fetch(request, env, ctx);
   },
 
@@ -89,7 +95,11 @@ function compose(env: Env): Composition {
 
 function createServices(env: Env): Services {
   const config = readConfig(env);
-  const cacheApi = new CacheApiStore(caches.default, cacheTtlSeconds);
+  const cacheApi = new CacheApiStore({
+    cache: caches.default,
+    ttlSeconds: cacheTtlSeconds,
+    host: () => config.cacheHost ?? requestHost,
+  });
   const cached = (source: PackSource, tier: string) =>
     new CachedSource({ source, cache: cacheApi, onFailure: cacheFailed(tier), waitUntil });
   const host = new ModelHost({

@@ -29,6 +29,7 @@ describe("readConfig", () => {
       apiKeys: [],
       corsOrigins: [],
       resultsTtlSeconds: 30 * 24 * 3600,
+      cacheHost: undefined,
     });
   });
 
@@ -77,6 +78,10 @@ describe("readConfig", () => {
 
   test.each([
     ["ALLOWED_IMAGE_HOSTS", "https://images.example.com"],
+    ["CACHE_HOST", "https://classify.example.com"],
+    ["CACHE_HOST", "classify.example.com/v1"],
+    ["CACHE_HOST", "*.example.com"],
+    ["CACHE_HOST", ""],
     ["IMAGE_RENDITIONS", "w=512"],
     ["RESULTS_TTL_SECONDS", 59],
   ])("refuses an invalid %s and names the variable", (variable, value) => {

@@ -1,11 +1,23 @@
 /** The steps of `npm run deploy`. Tests replace everything that leaves this process. */
 import { styleText } from "node:util";
+import { deploymentFindings } from "../doctor/deployment.ts";
+import { readProtection, servingOf } from "../store/deployment.ts";
 import { type LocalPack, readLocalPack } from "../store/local-pack.ts";
+import {
+  bucketNameOf,
+  connectTimeoutMs,
+  onboardingUrl,
+  type ProjectConfig,
+  readProjectConfig,
+  withJsonFile,
+} from "../store/platform-config.ts";
 import type { PushReport } from "../store/push.ts";
 import { cloudflareFailure, type WranglerResult } from "../store/wrangler-cli.ts";
+import { setVariable } from "../store/wrangler-toml.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
 import { describePush } from "./bucket.ts";
+import { type AccessChoice, type AccessPlan, planAccess } from "./deploy-access.ts";
 
 /** What a deployment does outside this process. */
 export interface DeployIo {
@@ -15,29 +27,44 @@ export interface DeployIo {
   show(args: readonly string[]): Promise<{ readonly code: number; readonly urls: readonly string[] }>;
   /** @throws CommandError when nobody is logged in */
   requireLogin(): Promise<void>;
-  push(pack: LocalPack): Promise<PushReport>;
+  push(pack: LocalPack, bucket: string): Promise<PushReport>;
   say(line: string): void;
 }
 
 /** What to deploy. */
-export interface DeployPlan {
+export interface DeployPlan extends AccessChoice {
+  /** The settings of the environment. */
+  readonly project: ProjectConfig;
+  /** Folder of wrangler.toml. */
+  readonly projectFolder: string;
+  /** A named environment of wrangler.toml, such as staging. */
+  readonly environment?: string | undefined;
   readonly model: string;
   /** Folder of the pack. */
   readonly folder: string;
-  readonly bucket: string;
   readonly dryRun: boolean;
 }
 
 /**
- * Checks the pack, creates the bucket, pushes the pack and deploys the Worker. Safe to run again: finished steps are
- * skipped. A dry run checks the pack and builds the Worker.
+ * Checks the settings and the pack, decides who may call, creates the bucket, pushes the pack and deploys the Worker. Safe
+ * to run again: finished steps are skipped. A dry run checks the settings and the pack, and builds the Worker.
  * @throws CommandError at the first step that fails
  */
-export async function deploy({ model, folder, bucket, dryRun }: DeployPlan, io: DeployIo): Promise<void> {
+export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
+  const { project, model, folder, dryRun } = plan;
+  const bucket = bucketNameOf(project);
+  const environment = plan.environment === undefined ? [] : ["--env", plan.environment];
   if (!dryRun) await io.requireLogin();
   let steps = 0;
-  const announce = (title: string, command: string) => io.say(`${++steps}/5 ${title}\n    $ ${command}`);
+  const announce = (title: string, command: string) => io.say(`${++steps}/6 ${title}\n    $ ${command}`);
   const indented = (text: string) => io.say(text.replaceAll(/^/gm, "    "));
+
+  announce("check wrangler.toml", "npm run doctor");
+  const findings = await deploymentFindings(project, plan.projectFolder);
+  for (const finding of findings) {
+    if (finding.level === "broken") throw new CommandError(finding.what, { fix: finding.fix });
+    indented(finding.level === "ok" ? finding.what : `warning: ${finding.what}\nfix: ${finding.fix}`);
+  }
 
   announce(`check the pack ${model}`, `npm run model -- info ${model}`);
   const pack = await readLocalPack(folder);
@@ -49,31 +76,49 @@ export async function deploy({ model, folder, bucket, dryRun }: DeployPlan, io: 
     `${model} ${pack.manifest.version}: ${pack.files.length} files, ${megabytes(bytes)}, all hashes match`,
   );
 
+  announce(
+    "decide who may call",
+    `npx wrangler secret list${environment.map((word) => ` ${word}`).join("")}`,
+  );
+  const protection = dryRun ? undefined : await readProtection((args) => io.capture(args), environment);
+  const access = planAccess(protection, plan);
+  indented(access.text);
+
   const create = ["r2", "bucket", "create", bucket];
   announce(`create the bucket ${bucket} if it does not exist`, `npx wrangler ${create.join(" ")}`);
   if (!dryRun) indented(await createBucket(create, io));
 
   announce("push the pack, except for files that the bucket has", `npm run model -- push ${model} --remote`);
-  if (!dryRun) indented(describePush(await io.push(pack), `the remote bucket ${bucket}`));
+  if (protection === "not deployed") {
+    indented(
+      `This needs a workers.dev subdomain, which a new account does not have: it then fails after ${connectTimeoutMs / 1000} s. Register one at ${onboardingUrl}`,
+    );
+  }
+  if (!dryRun) indented(describePush(await io.push(pack, bucket), `the remote bucket ${bucket}`));
 
-  const listSecrets = ["secret", "list", "--format", "json"];
-  announce("check whether API keys protect the endpoint", `npx wrangler ${listSecrets.join(" ")}`);
-  // Listing fails before the first deployment, when there is no Worker yet.
-  const secrets = dryRun ? undefined : await io.capture(listSecrets);
-  const locked = secrets?.code === 0 && /"name":\s*"API_KEYS"/.test(secrets.stdout);
-  if (!dryRun) indented(locked ? "API_KEYS is set" : openWarning());
-
-  const variable = ["--var", `MODEL_NAME:${model}`];
-  const args = dryRun ? ["deploy", "--dry-run", "--outdir", "dist", ...variable] : ["deploy", ...variable];
-  announce("deploy the Worker", `npx wrangler deploy ${variable.join(" ")}`);
-  if (dryRun) io.say(`    now, without the network:\n    $ npx wrangler ${args.join(" ")}`);
-  const { code, urls } = await io.show(args);
+  const isNewModel = project.vars.MODEL_NAME !== model;
+  const { cacheHost } = servingOf(project);
+  const variables = {
+    ...(cacheHost === undefined || "CACHE_HOST" in project.vars ? {} : { CACHE_HOST: cacheHost }),
+    // A dry run does not write wrangler.toml.
+    ...(dryRun && isNewModel ? { MODEL_NAME: model } : {}),
+  };
+  const args = ["deploy", ...environment];
+  for (const [name, value] of Object.entries(variables)) args.push("--var", `${name}:${value}`);
+  if (dryRun) args.push("--dry-run", "--outdir", "dist");
+  announce("deploy the Worker", `npx wrangler ${args.join(" ")}`);
+  if (isNewModel) indented(await persistModel(plan));
+  // Before the deployment, because it may fail after the key is stored.
+  if (access.created) indented(`your API key, which is shown only now:\n  export KEY=${access.newKeys}`);
+  const { code, urls } = await (access.newKeys === undefined
+    ? io.show(args)
+    : withJsonFile({ API_KEYS: access.newKeys }, (file) => io.show([...args, "--secrets-file", file])));
   if (code !== 0) {
     throw new CommandError(`wrangler deploy failed with exit code ${code}`, {
       fix: "see its message above, then run npm run deploy again",
     });
   }
-  io.say(dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(urls, locked));
+  io.say(dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(urls, access));
 }
 
 async function createBucket(args: readonly string[], io: DeployIo): Promise<string> {
@@ -87,21 +132,34 @@ async function createBucket(args: readonly string[], io: DeployIo): Promise<stri
   throw cloudflareFailure(message) ?? new CommandError(`wrangler ${args.join(" ")} failed: ${line}`, { fix });
 }
 
-/** Loud, because an open endpoint spends its owner's money. */
-function openWarning(): string {
-  return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API_KEYS: anyone who knows its address can spend your money.")}
-set a key of at least 16 characters (openssl rand -hex 24 makes one):
-  npx wrangler secret put API_KEYS`;
+/** Writes the model to wrangler.toml, so that later deploys serve it too. */
+async function persistModel({ model, projectFolder, environment, dryRun }: DeployPlan): Promise<string> {
+  const line = `MODEL_NAME = "${model}"`;
+  if (dryRun) return `would write ${line} to wrangler.toml`;
+  await setVariable("MODEL_NAME", model, { folder: projectFolder, environment });
+  const written = readProjectConfig(projectFolder, environment).vars.MODEL_NAME;
+  if (written === model) return `wrote ${line} to wrangler.toml: later deploys serve it too`;
+  throw new CommandError(`wrangler.toml sets MODEL_NAME to ${String(written)}; expected ${model}`, {
+    fix: `set ${line} there by hand, then run npm run deploy again`,
+  });
 }
 
-function closing(urls: readonly string[], locked: boolean): string {
-  const key = locked ? '-H "Authorization: Bearer $KEY" ' : "";
+function closing(urls: readonly string[], { open, created }: AccessPlan): string {
+  const key = open ? "" : '-H "Authorization: Bearer $KEY" ';
   const url = urls[0] ?? "https://<your Worker>";
+  const hint = open || created ? "" : ", with KEY set to one of your API keys";
   return `
 deployed: ${urls.length === 0 ? "see wrangler's output above for its address" : urls.join(", ")}
 
-check that the model loads:
+check that the model loads${hint}:
   curl ${key}${url}/readyz
 classify a picture:
-  curl ${key}--data-binary @examples/images/teapot.jpg "${url}/v1/classify?top_k=3"${locked ? "" : `\n\n${openWarning()}`}`;
+  curl ${key}--data-binary @examples/images/teapot.jpg "${url}/v1/classify?top_k=3"${open ? `\n\n${openWarning()}` : ""}`;
+}
+
+/** Loud, because an open endpoint spends its owner's money. */
+function openWarning(): string {
+  return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API keys: anyone who knows its address can spend your money.")}
+to protect it:
+  npm run deploy -- --create-key`;
 }

@@ -8,6 +8,7 @@ export const checks: readonly (readonly [name: string, load: () => Promise<Check
   ["dependencies", async () => (await import("./dependencies.ts")).checkDependencies],
   ["ports", async () => (await import("./ports.ts")).checkPorts],
   ["settings", async () => (await import("./settings.ts")).checkSettings],
+  ["deployment", async () => (await import("./deployment.ts")).checkDeployment],
   ["packs", async () => (await import("./packs.ts")).checkPacks],
   ["bucket", async () => (await import("./bucket.ts")).checkBucket],
   ["limits", async () => (await import("./limits.ts")).checkLimits],

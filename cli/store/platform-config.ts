@@ -15,23 +15,36 @@ export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", 
 
 const bucketBinding = "MODELS";
 
-/** wrangler only logs some refusals (no workers.dev subdomain yet), and then waits forever. */
-const connectTimeoutMs = 90_000;
+/** Page of the dashboard on which an account registers its workers.dev subdomain. */
+export const onboardingUrl = "https://dash.cloudflare.com/?to=/:account/workers/onboarding";
+
+/** Milliseconds to wait for a bucket. wrangler only logs some refusals (no workers.dev subdomain yet), and then waits forever. */
+export const connectTimeoutMs = 90_000;
 
 /** The settings of wrangler.toml that the commands use. */
 export type ProjectConfig = Pick<
   Unstable_Config,
-  "name" | "account_id" | "compatibility_date" | "compatibility_flags" | "r2_buckets" | "vars"
+  | "name"
+  | "account_id"
+  | "compatibility_date"
+  | "compatibility_flags"
+  | "r2_buckets"
+  | "vars"
+  | "route"
+  | "routes"
+  | "workers_dev"
 >;
 
 /**
  * Reads wrangler.toml.
- * @throws CommandError when it is not valid
+ * @param env a named environment, such as staging
+ * @throws CommandError when it is not valid, or has no such environment
  */
-export function readProjectConfig(folder = projectFolder): ProjectConfig {
+export function readProjectConfig(folder = projectFolder, env?: string): ProjectConfig {
   const config = path.join(folder, "wrangler.toml");
+  let project: Unstable_Config;
   try {
-    return unstable_readConfig({ config }, { hideWarnings: true });
+    project = unstable_readConfig({ config, env }, { hideWarnings: true });
   } catch (cause) {
     const message = cause instanceof Error ? cause.message : String(cause);
     throw new CommandError(`${config} is not valid: ${message.replaceAll(/\s+/g, " ").trim()}`, {
@@ -39,6 +52,11 @@ export function readProjectConfig(folder = projectFolder): ProjectConfig {
       cause,
     });
   }
+  // wrangler would only warn, and deploy a second Worker with the settings of production.
+  if (env === undefined || project.definedEnvironments?.includes(env)) return project;
+  throw new CommandError(`wrangler.toml has no environment ${env}`, {
+    fix: `add [env.${env}] with routes, variables and a bucket of its own (docs/operations.md, Staging)`,
+  });
 }
 
 /**
@@ -55,7 +73,7 @@ export function bucketNameOf(project: Pick<ProjectConfig, "r2_buckets">): string
 
 /** Returns a configuration with the bucket alone: opening it needs neither the Worker's code nor its variables. */
 export function bucketConfig(
-  project: ProjectConfig,
+  project: Pick<ProjectConfig, "name" | "account_id" | "compatibility_date" | "r2_buckets">,
   { bucket, remote }: { readonly bucket?: string | undefined; readonly remote: boolean },
 ) {
   const bucket_name = bucket ?? bucketNameOf(project);
@@ -75,7 +93,7 @@ export function withBucket<T>(
   persist: { readonly path: string } | false,
   work: (bucket: StoreBucket) => Promise<T>,
 ): Promise<T> {
-  return withConfigFile(bucketConfig(readProjectConfig(), choice), async (configPath) => {
+  return withJsonFile(bucketConfig(readProjectConfig(), choice), async (configPath) => {
     const options = { configPath, remoteBindings: choice.remote, persist };
     const opening = getPlatformProxy<{ MODELS: StoreBucket }>(options);
     const proxy = await settleWithin(opening, connectTimeoutMs);
@@ -83,7 +101,7 @@ export function withBucket<T>(
       throw new CommandError(
         `no connection to the bucket ${choice.bucket} after ${connectTimeoutMs / 1000} s`,
         {
-          fix: "see wrangler's message above, or run again with WRANGLER_LOG=debug",
+          fix: `see wrangler's message above; if the account has no workers.dev subdomain, register one: ${onboardingUrl}`,
         },
       );
     }
@@ -95,16 +113,13 @@ export function withBucket<T>(
   });
 }
 
-/** Runs `work` with the path of a temporary file that holds `config`. */
-export async function withConfigFile<T>(
-  config: object,
-  work: (configPath: string) => Promise<T>,
-): Promise<T> {
+/** Runs `work` with the path of a temporary file, which only this user can read and which holds `content` as JSON. */
+export async function withJsonFile<T>(content: object, work: (file: string) => Promise<T>): Promise<T> {
   const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-config-"));
   try {
-    const configPath = path.join(folder, "wrangler.json");
-    await writeFile(configPath, JSON.stringify(config));
-    return await work(configPath);
+    const file = path.join(folder, "wrangler.json");
+    await writeFile(file, JSON.stringify(content));
+    return await work(file);
   } finally {
     await rm(folder, { recursive: true, force: true });
   }

@@ -49,7 +49,7 @@ export async function runWrangler(
 /** Runs a wrangler command. Tests replace it. */
 export type RunWrangler = typeof runWrangler;
 
-/** Runs a deploy. `urls` are the addresses of the deployed Worker. */
+/** Runs a deploy. `urls` are the addresses of the deployed Worker, those on workers.dev last. */
 export async function runDeploy(
   args: readonly string[],
   run: RunWrangler = runWrangler,
@@ -61,11 +61,18 @@ export async function runDeploy(
     const output = await readFile(file, "utf8").catch(() => "");
     const lines = output.split("\n").filter(Boolean);
     const entries = lines.map((line) => outputSchema.safeParse(JSON.parse(line)));
-    const targets = entries.flatMap(({ data }) => data?.targets ?? []);
-    return { code, urls: targets.filter((target) => target.startsWith("https://")) };
+    const urls = entries.flatMap(({ data }) => data?.targets ?? []).flatMap(urlOf);
+    const isWorkersDev = (url: string) => Number(url.endsWith(".workers.dev"));
+    return { code, urls: urls.toSorted((a, b) => isWorkersDev(a) - isWorkersDev(b)) };
   } finally {
     await rm(folder, { recursive: true, force: true });
   }
+}
+
+/** Turns `https://NAME.workers.dev`, `HOST (custom domain)` or `HOST/PATH* (zone name: ZONE)` into an address. */
+function urlOf(target: string): string[] {
+  const host = /^(?:https:\/\/)?([a-z\d-]+(?:\.[a-z\d-]+)+)(?=[/ ]|$)/i.exec(target)?.[1];
+  return host === undefined ? [] : [`https://${host}`];
 }
 
 /** Reads the project's .env as wrangler does, so that a token in it works for every command. */

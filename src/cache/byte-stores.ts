@@ -7,40 +7,59 @@ export interface ByteStore {
   put(key: string, bytes: Uint8Array): Promise<void>;
 }
 
-/** The Cache API accepts only GET requests, so a key becomes a URL. Never fetched: .invalid is reserved (RFC 2606). */
-const cacheOrigin = "https://edge-resnet-cache.invalid";
+/**
+ * Path of every entry in the Cache API, on a host of this Worker. The Worker answers it with 404, so no client can read an
+ * entry, and no response of the Worker can become one.
+ */
+export const cachePath = "/v1/cache/";
 
-/** The Cache API. It has no effect on workers.dev hostnames. */
+/** What CacheApiStore needs. */
+export interface CacheApiOptions {
+  readonly cache: Pick<Cache, "match" | "put" | "delete">;
+  readonly ttlSeconds: number;
+  /** Returns a host that routes to this Worker, or undefined if none is known. */
+  readonly host: () => string | undefined;
+}
+
+/** The Cache API. It has no effect on workers.dev and behind Cloudflare Access. Without a host, the store is empty. */
 export class CacheApiStore implements ByteStore {
-  readonly #cache: Pick<Cache, "match" | "put" | "delete">;
-  readonly #ttlSeconds: number;
+  readonly #options: CacheApiOptions;
 
-  constructor(cache: Pick<Cache, "match" | "put" | "delete">, ttlSeconds: number) {
-    this.#cache = cache;
-    this.#ttlSeconds = ttlSeconds;
+  constructor(options: CacheApiOptions) {
+    this.#options = options;
   }
 
   async get(key: string): Promise<Uint8Array | undefined> {
-    const response = await this.#cache.match(`${cacheOrigin}/${key}`);
-    return response && new Uint8Array(await response.arrayBuffer());
+    const url = this.#urlOf(key);
+    const response = url && (await this.#options.cache.match(url));
+    return response ? new Uint8Array(await response.arrayBuffer()) : undefined;
   }
 
   async put(key: string, bytes: Uint8Array): Promise<void> {
+    const url = this.#urlOf(key);
+    if (url === undefined) return;
     const headers = {
       "Content-Type": "application/octet-stream",
-      "Cache-Control": `public, max-age=${this.#ttlSeconds}, immutable`,
+      "Cache-Control": `public, max-age=${this.#options.ttlSeconds}, immutable`,
     };
     // A copy, because the caller may free its bytes before they are stored.
     const copy = bytes.slice();
     try {
-      await this.#cache.put(`${cacheOrigin}/${key}`, new Response(copy, { headers }));
+      await this.#options.cache.put(url, new Response(copy, { headers }));
     } finally {
       freeBytes(copy);
     }
   }
 
   async delete(key: string): Promise<void> {
-    await this.#cache.delete(`${cacheOrigin}/${key}`);
+    const url = this.#urlOf(key);
+    if (url !== undefined) await this.#options.cache.delete(url);
+  }
+
+  /** The Cache API has URLs as keys. Cloudflare asks for a host that routes to the Worker. */
+  #urlOf(key: string): string | undefined {
+    const host = this.#options.host();
+    return host === undefined ? undefined : `https://${host}${cachePath}${key}`;
   }
 }
 

@@ -4,6 +4,7 @@ import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
 import { timing } from "hono/timing";
+import { cachePath } from "../cache/byte-stores.ts";
 import type { AnalyticsDataset, RateLimiter } from "../config.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
 import { analytics } from "./analytics.ts";
@@ -55,6 +56,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   );
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
+  app.all(`${cachePath}*`, (c) => c.notFound());
   const routes = [addHealth, addModel, addClassify, addEmbed, addHuggingFace, addCdn, addOpenApi];
   for (const add of routes) add(app, services);
   return app;

@@ -141,24 +141,46 @@ test("an entry that is not a result of the model is reported, skipped and replac
 });
 
 describe("the Cache API", () => {
-  test("stores a result under a URL with a lifetime, and returns it", async () => {
+  function fakeCache() {
     const stored = new Map<string, Response>();
     const cache = {
       match: vi.fn(async (url: string) => stored.get(url)?.clone()),
       put: vi.fn(async (url: string, response: Response) => void stored.set(url, response)),
+      delete: vi.fn(async (url: string) => stored.delete(url)),
     };
-    const tier = new StoredTier("cache-api", new CacheApiStore(cache as unknown as Cache, 60));
+    return { ...cache, stored, cache: cache as unknown as Cache };
+  }
+
+  test("stores a result under a reserved path of the Worker's host with a lifetime, and returns it", async () => {
+    const { cache, stored } = fakeCache();
+    const store = new CacheApiStore({ cache, ttlSeconds: 60, host: () => "classify.example.com" });
+    const tier = new StoredTier("cache-api", store);
     expect(await tier.get(key)).toBeUndefined();
     await tier.put(key, result);
     const [url, response] = [...stored][0]!;
-    expect(new URL(url).pathname).toBe(`/m/0123456789abcdef/${"a".repeat(64)}`);
+    expect(url).toBe(`https://classify.example.com/v1/cache/m/0123456789abcdef/${"a".repeat(64)}`);
     expect(response.headers.get("Cache-Control")).toContain("max-age=60");
     expect(await tier.get(key)).toEqual(result);
+    await store.delete(key);
+    expect(stored.size).toBe(0);
+  });
+
+  test("is not called while no host is known, and is as soon as there is one", async () => {
+    const fake = fakeCache();
+    let host: string | undefined;
+    const store = new CacheApiStore({ cache: fake.cache, ttlSeconds: 60, host: () => host });
+    await store.put(key, Uint8Array.of(1));
+    expect(await store.get(key)).toBeUndefined();
+    await store.delete(key);
+    for (const { mock } of [fake.match, fake.put, fake.delete]) expect(mock.calls).toEqual([]);
+    host = "classify.example.com";
+    await store.put(key, Uint8Array.of(1));
+    expect(await store.get(key)).toEqual(Uint8Array.of(1));
   });
 
   test("reports a foreign entry as a failure, never as a result", async () => {
-    const cache = { match: async () => new Response("<html>"), put: async () => {} };
-    const tier = new StoredTier("cache-api", new CacheApiStore(cache as unknown as Cache, 60));
-    await expect(tier.get(key)).rejects.toThrow("is not a result");
+    const cache = { match: async () => new Response("<html>") } as unknown as Cache;
+    const store = new CacheApiStore({ cache, ttlSeconds: 60, host: () => "classify.example.com" });
+    await expect(new StoredTier("cache-api", store).get(key)).rejects.toThrow("is not a result");
   });
 });

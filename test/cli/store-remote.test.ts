@@ -7,7 +7,7 @@ import {
   bucketConfig,
   bucketNameOf,
   readProjectConfig,
-  withConfigFile,
+  withJsonFile,
 } from "../../cli/store/platform-config.ts";
 import { remoteFailure } from "../../cli/store/remote-bucket.ts";
 import { loadProjectEnv, type RunWrangler, requireLogin } from "../../cli/store/wrangler-cli.ts";
@@ -38,7 +38,7 @@ describe("the configuration that opens a bucket", () => {
 
   test("is a file only while it is used, even after a failure", async () => {
     let used = "";
-    const failing = withConfigFile({ name: "x" }, async (configPath) => {
+    const failing = withJsonFile({ name: "x" }, async (configPath) => {
       used = configPath;
       expect(JSON.parse(await readFile(configPath, "utf8"))).toEqual({ name: "x" });
       throw new Error("failed");

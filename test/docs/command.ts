@@ -13,7 +13,15 @@ export interface Invocation {
 }
 
 /** Words of wrangler that a subcommand follows. */
-const groups: ReadonlySet<string> = new Set(["secret", "r2", "kv", "deployments", "namespace", "bucket"]);
+const groups: ReadonlySet<string> = new Set([
+  "secret",
+  "r2",
+  "kv",
+  "deployments",
+  "namespace",
+  "bucket",
+  "lifecycle",
+]);
 /** Scripts of this project that have subcommands. */
 const withSubcommands: ReadonlySet<string> = new Set(["model", "head"]);
 const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack", "audit"]);

@@ -225,3 +225,12 @@ describe("problemResponse", () => {
     expect(error.cause).toBeInstanceOf(TypeError);
   });
 });
+
+test.each(["GET", "HEAD", "PUT", "POST", "DELETE"])(
+  "%s of the reserved path of cache entries is 404, which no cache may store",
+  async (method) => {
+    const request = new Request(`https://classify.example.com/v1/cache/m/0123456789abcdef/x`, { method });
+    const { status, headers } = await new TinyApp().fetch(request);
+    expect([status, headers.get("Cache-Control")]).toEqual([404, "no-store"]);
+  },
+);

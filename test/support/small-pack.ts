@@ -64,8 +64,8 @@ async function writePack(graph: Graph, out: string): Promise<LocalPack> {
 }
 
 /**
- * Sets the dense layer so that the picture of a class has the highest logit: w = f and b = -|f|^2 / 2 rank classes by the
- * distance of an image's features to the picture's features f. Every class without a picture is at their mean.
+ * Sets the dense layer so that the picture of a class has the highest logit: w = f - m and b = -(|f|^2 - |m|^2) / 2 rank
+ * classes by the distance of an image's features to the picture's features f. Classes without a picture are at the mean m.
  */
 async function fitDense(graph: Graph, { folder, manifest }: LocalPack): Promise<void> {
   const session = await loadSession(manifest, (file) => readFile(path.join(folder, file)));
@@ -85,11 +85,11 @@ async function fitDense(graph: Graph, { folder, manifest }: LocalPack): Promise<
   for (let index = 0; index < classes; index++) {
     const centre = known.get(index) ?? mean;
     weight.set(
-      centre.map((value) => scale * value),
+      centre.map((value, at) => scale * (value - mean[at]!)),
       index * mean.length,
     );
-    // Distinct, so that no two classes tie.
-    bias[index] = (-scale * squares(centre)) / 2 - index * 1e-3;
+    // No two classes tie.
+    bias[index] = (-scale * (squares(centre) - squares(mean))) / 2 - index * 1e-3;
   }
 }
 

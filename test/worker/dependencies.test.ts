@@ -7,7 +7,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Faults, Seen, StoreFault } from "../support/faulty-worker/faults.ts";
 import { breaches } from "../support/fuzz/contract.ts";
-import { exampleImage, TestWorker } from "../support/worker.ts";
+import { exampleImage, servedModel, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let teapot: Uint8Array;
@@ -153,12 +153,16 @@ describe.sequential.each(["cache", "kv"] as const)("%s", (store) => {
   });
 });
 
-test("all stored keys consist of image and model", async () => {
+test("all stored keys consist of image and model; those of the Cache API are on this host, where they are 404", async () => {
   const { kvKeys, cacheKeys } = await seen();
   expect(kvKeys.length).toBeGreaterThan(5);
-  for (const key of kvKeys) expect(key).toMatch(/^small\/[0-9a-f]{16}\/[0-9a-f]{64}$/);
-  const synthetic = /^https:\/\/[\w-]+\.invalid\/small\/[0-9a-f]{16}\/([0-9a-f]{64}|[\w-]+\.(onnx|json))$/;
-  for (const key of cacheKeys) expect(key).toMatch(synthetic);
+  const result = `${servedModel}/[0-9a-f]{16}/[0-9a-f]{64}`;
+  for (const key of kvKeys) expect(key).toMatch(new RegExp(`^${result}$`));
+  const reserved = `https://${worker.url.hostname}/v1/cache/`;
+  const shard = `${servedModel}/[0-9a-f]{16}/[\\w-]+\\.(onnx|json)`;
+  for (const key of cacheKeys) expect(key).toMatch(new RegExp(`^${reserved}(${result}|${shard})$`));
+  const { status, json, headers } = await worker.get(new URL(cacheKeys[0]!).pathname);
+  expect([status, json.code, headers.get("Cache-Control")]).toEqual([404, "not_found", "no-store"]);
 });
 
 describe.sequential("the rate-limit binding", () => {

@@ -7,7 +7,7 @@ let worker: TestWorker;
 let teapot: Uint8Array;
 
 beforeAll(async () => {
-  worker = await TestWorker.start();
+  worker = await TestWorker.start({ pack: "embedded" });
   teapot = await exampleImage("teapot");
 });
 
@@ -31,7 +31,7 @@ describe("an embedding", () => {
     expect(status).toBe(200);
     expect(Object.keys(json)).toEqual(["model", "image", "embedding"]);
     expect(json.model).toMatchObject({ name: defaultModelName });
-    expect(json.image).toMatchObject({ width: 1500, height: 900, sha256: expect.any(String) });
+    expect(json.image).toMatchObject({ width: 1200, height: 900, sha256: expect.any(String) });
     expect(vector).toHaveLength(512);
     expect(new Set(vector).size).toBeGreaterThan(100);
   });

@@ -8,6 +8,7 @@ import { promisify } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { storedFindings } from "../../../cli/doctor/bucket.ts";
 import { checkDependencies } from "../../../cli/doctor/dependencies.ts";
+import { checkDeployment } from "../../../cli/doctor/deployment.ts";
 import { examine, findingsOf } from "../../../cli/doctor/examine.ts";
 import { type Finding, sectionText, summaryText, type Target } from "../../../cli/doctor/finding.ts";
 import { checkLimits, heapFinding } from "../../../cli/doctor/limits.ts";
@@ -155,6 +156,59 @@ describe("settings", () => {
         /^warning: MODEL_NAME is resnet34-v1-7.* \| make it \(npm run model -- fetch resnet34-v1-7/,
       ),
     ]);
+  });
+});
+
+describe("deployment", () => {
+  const routes = 'routes = [{ pattern = "classify.example.com", custom_domain = true }]';
+  const whats = (findings: readonly Finding[]) => findings.map(({ what }) => what);
+
+  test("without routes: workers.dev, where there is no cache", async () => {
+    const findings = await checkDeployment(target);
+    expect(problems(findings)).toEqual([]);
+    expect(whats(findings)).toEqual([
+      expect.stringMatching(/^serves edge-resnet\.<.*>\.workers\.dev, where the Cache API has no effect/),
+      expect.stringMatching(/--remote shows whether/),
+    ]);
+  });
+
+  test("with the commented routes: the domain, where the cache works", async () => {
+    await edit("wrangler.toml", `# ${routes}`, routes);
+    const findings = await checkDeployment(target);
+    expect(problems(findings)).toEqual([]);
+    expect(whats(findings)[0]).toMatch(/^serves classify\.example\.com; the Cache API works there/);
+  });
+
+  test("with routes and workers_dev = true: public twice", async () => {
+    await edit("wrangler.toml", `# ${routes}`, `workers_dev = true\n${routes}`);
+    expect(problems(await checkDeployment(target))).toEqual([
+      expect.stringMatching(/^warning: the Worker is public on workers\.dev too.* \| remove workers_dev/),
+    ]);
+  });
+
+  test("names every setting that wrangler would ignore, and where it belongs", async () => {
+    await edit("wrangler.toml", "[observability]", `${routes}\n[observability]`);
+    await edit("wrangler.toml", "[vars]", "[vars]\nworkers_dev = true");
+    await edit("wrangler.toml", "minify", "minifi = true\nminify");
+    expect(problems(await checkDeployment(target))).toEqual([
+      expect.stringMatching(/^broken: minifi in wrangler\.toml is not a setting.* \| correct its name/),
+      expect.stringMatching(
+        /^broken: assets\.routes in wrangler\.toml is not.* \| move the line above the first/,
+      ),
+      expect.stringMatching(/^broken: vars\.workers_dev in .* \| move the line above the first/),
+    ]);
+  });
+
+  test.each([
+    [0, '[{ "name": "API_KEYS", "type": "secret_text" }]', "ok"],
+    [0, "[]", "warning"],
+    [1, 'Worker "edge-resnet" not found.', "ok"],
+    [1, "fetch failed", "broken"],
+  ])("with --remote, when wrangler secret list exits with %i and %j: %s", async (code, stdout, level) => {
+    const findings = await checkDeployment({ ...target, remote: true }, async () => ({
+      ...{ code, stdout, stderr: "" },
+    }));
+    expect(findings.at(-1)).toMatchObject({ level });
   });
 });
 

@@ -1,0 +1,54 @@
+/** Where the deployed Worker answers, and who may call it. */
+import { CommandError } from "../terminal/fail.ts";
+import type { ProjectConfig } from "./platform-config.ts";
+import { cloudflareFailure, type WranglerResult } from "./wrangler-cli.ts";
+
+/** The public addresses of a deployment. */
+export interface Serving {
+  /** Hosts of the routes and custom domains. Those with `*` are patterns. */
+  readonly hosts: readonly string[];
+  readonly workersDev: boolean;
+  /** Host for the keys of the Cache API. Undefined where the Cache API has no effect. */
+  readonly cacheHost: string | undefined;
+}
+
+/** Returns where wrangler.toml puts the Worker. wrangler's default is workers.dev if there are no routes. */
+export function servingOf(project: Pick<ProjectConfig, "route" | "routes" | "workers_dev">): Serving {
+  const routes = [...(project.routes ?? []), ...(project.route === undefined ? [] : [project.route])];
+  const patterns = routes.map((route) => (typeof route === "string" ? route : route.pattern));
+  const hosts = patterns.map((pattern) =>
+    pattern
+      .replace(/^https?:\/\//, "")
+      .replace(/\/.*$/, "")
+      .toLowerCase(),
+  );
+  return {
+    hosts,
+    workersDev: project.workers_dev ?? hosts.length === 0,
+    cacheHost: hosts.find((host) => !host.includes("*")),
+  };
+}
+
+/** Whether the account has the Worker, and whether it has API keys. */
+export type Protection = "not deployed" | "open" | "keys";
+
+/**
+ * Asks the account for the names of the Worker's secrets.
+ * @param list runs `wrangler secret list` with these arguments
+ * @throws CommandError when the account does not tell
+ */
+export async function readProtection(
+  list: (args: readonly string[]) => Promise<WranglerResult>,
+  environment: readonly string[] = [],
+): Promise<Protection> {
+  const { code, stdout, stderr } = await list(["secret", "list", "--format", "json", ...environment]);
+  if (code === 0) return /"name":\s*"API_KEYS"/.test(stdout) ? "keys" : "open";
+  const message = `${stdout}\n${stderr}`;
+  if (/Worker ".*" .*not found|Worker ".*" not found|\b(10007|10090)\b/.test(message)) return "not deployed";
+  const line = /\[ERROR\]\s*(.*)/.exec(message)?.[1] ?? message.trim().split("\n").at(-1) ?? "";
+  const what = `cannot find out whether the Worker has API keys: ${line}`;
+  throw (
+    cloudflareFailure(message) ??
+    new CommandError(what, { fix: "run npx wrangler secret list to see why, then run this again" })
+  );
+}
