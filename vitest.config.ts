@@ -2,8 +2,11 @@ import { defineConfig } from "vitest/config";
 
 /** By default Vitest leaves one core idle, so on two cores it would run one file at a time. */
 const everyCore = { maxWorkers: "100%" };
+const workerTests = (...names: string[]) => names.map((name) => `test/worker/${name}.test.ts`);
 /** These measure the isolate's memory or overload the Worker, so nothing else may run. */
-const alone = ["memory", "soak", "overload"].map((name) => `test/worker/${name}.test.ts`);
+const alone = workerTests("memory", "overload");
+/** Minutes each, so they run with `npm run test:long` only. */
+const long = workerTests("soak", "docs");
 
 export default defineConfig({
   test: {
@@ -13,7 +16,7 @@ export default defineConfig({
         test: {
           name: "worker",
           include: ["test/worker/**/*.test.ts"],
-          exclude: alone,
+          exclude: [...alone, ...long],
           ...everyCore,
           testTimeout: 120_000,
           hookTimeout: 120_000,
@@ -47,6 +50,16 @@ export default defineConfig({
           testTimeout: 120_000,
           hookTimeout: 120_000,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        test: {
+          name: "long",
+          include: long,
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+          sequence: { groupOrder: 2 },
         },
       },
     ],
