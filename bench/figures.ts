@@ -1,4 +1,4 @@
-Number.isNaN; /** The figures to reach: each has a bar, a measured value and a verdict. */
+/** The figures to reach: each has a bar, a measured value and a verdict. */
 
 import { numberText } from "../cli/plot/format.ts";
 import { MiB } from "./common/report.ts";

@@ -4,7 +4,7 @@ import path from "node:path";
 import { decode as decodeJpegJs } from "jpeg-js";
 import sharp from "sharp";
 import { projectFolder } from "../cli/store/platform-config.ts";
-import { decodeJpeg } from "../src/image/decode.ts";
+import { decodeJpeg } from "../src/image/jpeg/decode.ts";
 import { collectRows, type RgbImage } from "../src/image/rgb-image.ts";
 import { decodeLimits } from "../src/limits.ts";
 import { type Table, table } from "./common/report.ts";

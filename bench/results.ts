@@ -2,7 +2,6 @@
 import path from "node:path";
 import { projectFolder } from "../cli/store/platform-config.ts";
 import type { RunKind } from "./common/run-files.ts";
-import { median } from "./common/statistics.ts";
 import type { Measurements, Metric } from "./metrics.ts";
 
 /** Where the results are stored. */
@@ -60,4 +59,20 @@ export function medianOf(samples: readonly Sample[], subject: string, metric: Me
 /** Returns the median at each x. */
 export function medians({ points }: Series): { x: number; y: number }[] {
   return points.map(({ x, values }) => ({ x, y: median(values) }));
+}
+
+/**
+ * Returns the middle value, or the mean of the two middle ones. NaN for no values. One outlier of ten times the rest would
+ * distort a mean.
+ */
+export function median(values: readonly number[]): number {
+  return quantile(values, 0.5);
+}
+
+/** Interpolates between the two nearest ranks. NaN for no values. @param fraction 0 (smallest) to 1 (largest) */
+export function quantile(values: readonly number[], fraction: number): number {
+  const sorted = values.toSorted((a, b) => a - b);
+  const rank = Math.min(1, Math.max(0, fraction)) * (sorted.length - 1);
+  const [low = Number.NaN, high = Number.NaN] = [sorted[Math.floor(rank)], sorted[Math.ceil(rank)]];
+  return low + (high - low) * (rank - Math.floor(rank));
 }

@@ -1,15 +1,14 @@
-/** Runs all measurements, in order. */
-import { describeMachine } from "./common/machine.ts";
+/** Runs all measurements, in order: the subjects in turn, round after round, then what is measured once. */
+import { describeMachine } from "./common/run-files.ts";
 import { withFolder } from "./common/workers.ts";
 import { growths } from "./measure/growth.ts";
 import { measureBurst, measureSwaps } from "./measure/memory.ts";
 import { measureDecoder, measureModel, runPeer } from "./measure/peers.ts";
 import { type Bench, prepareBench } from "./measure/setup.ts";
 import { measureOurs, measurePlain } from "./measure/workers.ts";
-import { decoderNames } from "./metrics.ts";
+import { decoderNames, type Measurements } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
-import { benchRuns, type Failure, type GrowthName, type Series } from "./results.ts";
-import { attempt, measureRounds, type Subject } from "./rounds.ts";
+import { benchRuns, type Failure, type GrowthName, type Sample, type Series } from "./results.ts";
 
 /** Receives progress: `done` of `total` steps of `stage` are done. */
 type OnProgress = (stage: string, done: number, total: number) => void;
@@ -105,4 +104,57 @@ function subjectsOf(bench: Bench, plan: Plan): Subject[] {
     { name: "native-fp32", measure: () => measureModel(bench, plan, "nativeModel", "fp32") },
     ...decoders,
   ];
+}
+
+/** One of the things that are compared. */
+export interface Subject {
+  readonly name: string;
+  /** Measures it in a fresh process. */
+  readonly measure: () => Promise<Measurements>;
+}
+
+/**
+ * Returns the order of the subjects in a round. Every other round reverses it, so that a machine that grows warm or busy
+ * favours no subject.
+ */
+export function roundOrder<T>(subjects: readonly T[], round: number): T[] {
+  return round % 2 === 0 ? [...subjects] : subjects.toReversed();
+}
+
+/** Measures all rounds. A subject that fails is reported and left out of later rounds. */
+export async function measureRounds(
+  subjects: readonly Subject[],
+  rounds: number,
+  onStep: (step: string, done: number, total: number) => void = () => {},
+): Promise<{ samples: Sample[]; failures: Failure[] }> {
+  const samples: Sample[] = [];
+  const failures: Failure[] = [];
+  let done = 0;
+  for (let round = 0; round < rounds; round++) {
+    for (const { name, measure } of roundOrder(subjects, round)) {
+      onStep(name, done++, rounds * subjects.length);
+      if (failures.some(({ what }) => what === name)) continue;
+      const values = await attempt(name, failures, measure);
+      if (values) samples.push({ subject: name, round, values });
+    }
+  }
+  return { samples, failures };
+}
+
+/** Returns the result of `work`. If it fails, adds to `failures` and returns undefined. */
+export async function attempt<T>(what: string, failures: Failure[], work: () => Promise<T>) {
+  try {
+    return await work();
+  } catch (error) {
+    failures.push({ what, reason: reasonOf(error) });
+    return undefined;
+  }
+}
+
+function reasonOf(error: unknown): string {
+  if (!(error instanceof Error)) return String(error);
+  const { stderr } = error as { stderr?: unknown };
+  // The message of a failed child process holds only its command line. Its stderr has the reason.
+  const lines = typeof stderr === "string" ? stderr.trim().split("\n") : [];
+  return lines.findLast((line) => /error/i.test(line)) ?? error.message;
 }

@@ -3,9 +3,9 @@ import { styleText } from "node:util";
 import { Command } from "commander";
 import { defaultModelName } from "../src/default-model.ts";
 import type { Prediction } from "../src/model/scores.ts";
-import { renderPredictions } from "./terminal/bars.ts";
 import { runCommand } from "./terminal/fail.ts";
 import { parseCount } from "./terminal/options.ts";
+import { renderPredictions } from "./terminal/output.ts";
 import { readRequired } from "./terminal/paths.ts";
 import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
 

@@ -2,8 +2,8 @@
 import { WorkerEntrypoint, waitUntil } from "cloudflare:workers";
 import ortWasm from "onnxruntime-web/ort-wasm-simd-threaded.wasm";
 import { CacheApiStore, KvStore } from "./cache/byte-stores.ts";
+import { type CacheTier, MemoryTier, StoredTier, TieredCache } from "./cache/result-cache.ts";
 import { SeenImages } from "./cache/seen-images.ts";
-import { type CacheTier, MemoryTier, StoredTier, TieredCache } from "./cache/tiers.ts";
 import { Classifier } from "./classifier/classifier.ts";
 import { toJpeg } from "./classifier/convert.ts";
 import { Scorer } from "./classifier/score.ts";
@@ -11,7 +11,7 @@ import { Admission } from "./concurrency/admission.ts";
 import { type Env, readConfig } from "./config.ts";
 import { HeadStore } from "./head/head-store.ts";
 import { createApp } from "./http/app.ts";
-import type { Services } from "./http/services.ts";
+import type { Services } from "./http/context.ts";
 import {
   cacheTtlSeconds,
   coalesceWaitMs,
@@ -24,8 +24,7 @@ import { ModelHost } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
 import { ClassifierApi } from "./rpc/classifier-api.ts";
 import type { ClassifyOptions, EmbedOptions, ImageBytes, ImageClassifier, RunInput } from "./rpc/contract.ts";
-import { BucketSource, type PackSource } from "./storage/bucket-source.ts";
-import { CachedSource } from "./storage/cached-source.ts";
+import { BucketSource, CachedSource, type PackSource } from "./storage/bucket-source.ts";
 
 interface Composition {
   readonly app: ReturnType<typeof createApp>;

@@ -1,6 +1,8 @@
-/** Enforces the import rules of docs/architecture.md. */
+/** Enforces the import rules of docs/architecture.md, and bounds the files that one request runs. */
+import { execFile } from "node:child_process";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 
 const root = path.join(import.meta.dirname, "..");
@@ -108,6 +110,17 @@ describe("the structure", () => {
     ],
   ])("%s", (_, from, to) => {
     expect(violations(from, to)).toEqual([]);
+  });
+
+  test("a JPEG that is not in the cache runs code of at most 35 files", async () => {
+    // The app runs in Node here. In the Worker, these run too.
+    const worker = ["index.ts", "model/runtime.ts", "cache/byte-stores.ts", "classifier/convert.ts"];
+    const program = path.join(root, "test", "support", "executed-files.ts");
+    const { stdout } = await promisify(execFile)(process.execPath, ["--no-warnings", program]);
+    const executed = new Set([...stdout.trim().split("\n"), ...worker.map((file) => `src/${file}`)]);
+    expect([...executed].filter((file) => !files.includes(file))).toEqual([]);
+    expect(executed).toContain("src/image/jpeg/scan-reader.ts");
+    expect(executed.size, [...executed].join("\n")).toBeLessThanOrEqual(35);
   });
 
   test("there are no import cycles", () => {

@@ -1,7 +1,6 @@
 /** Samples the memory of a Worker while requests are under way. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { DevWorker } from "../../cli/workerd/dev-worker.ts";
-import { Inspector } from "../../cli/workerd/inspector.ts";
+import { type DevWorker, Inspector } from "../../cli/workerd/dev-worker.ts";
 import { ortHeapBytes } from "./requests.ts";
 
 /** One sample, in bytes. */

@@ -6,7 +6,7 @@ import { styleText } from "node:util";
 import { numberText } from "../../cli/plot/format.ts";
 import { projectFolder } from "../../cli/store/platform-config.ts";
 import { table as alignColumns } from "../../cli/terminal/output.ts";
-import type { Machine } from "./machine.ts";
+import type { Machine } from "./run-files.ts";
 
 /** Bytes of a mebibyte. */
 export const MiB = 2 ** 20;

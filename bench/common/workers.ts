@@ -3,8 +3,7 @@ import { mkdtemp, realpath, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
-import { seedPack } from "../../cli/workerd/bucket-state.ts";
-import { buildOurs } from "../../cli/workerd/bundle.ts";
+import { buildOurs, seedPack } from "../../cli/workerd/bundle.ts";
 import { DevWorker, type DevWorkerOptions } from "../../cli/workerd/dev-worker.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 

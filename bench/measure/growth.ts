@@ -1,13 +1,12 @@
 /** Measures how time and memory grow with the model's input, with the image, and with requests at once. */
 import { withPeakJsBytes } from "../common/memory-watch.ts";
 import { MiB } from "../common/report.ts";
-import { ortHeapBytes, repeat } from "../common/requests.ts";
+import { msOf, ortHeapBytes, repeat, sendAtOnce, sendEach, stageMs, warmUp } from "../common/requests.ts";
 import { withPackWorker, withWorker } from "../common/workers.ts";
 import { fourToThree, type Photo, photo, readPhoto } from "../pictures/photos.ts";
 import type { Plan } from "../plan.ts";
 import type { GrowthName, Series } from "../results.ts";
 import { standIn } from "../stand-in/stand-in.ts";
-import { msOf, sendAtOnce, sendEach, stageMs, warmUp } from "./classify.ts";
 import { runPeer } from "./peers.ts";
 import type { Bench } from "./setup.ts";
 

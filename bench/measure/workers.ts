@@ -2,12 +2,23 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { benchHeadName } from "../../cli/head/random-head.ts";
 import type { DevWorker } from "../../cli/workerd/dev-worker.ts";
-import { ask, getJson, ortHeapBytes, post, repeat, withCpu } from "../common/requests.ts";
+import {
+  ask,
+  getJson,
+  msOf,
+  ortHeapBytes,
+  post,
+  repeat,
+  sendAtOnce,
+  sendEach,
+  stageMs,
+  warmUp,
+  withCpu,
+} from "../common/requests.ts";
 import { withWorker } from "../common/workers.ts";
 import { headRequests, type Measurements, stages } from "../metrics.ts";
 import { neverSeen, readPhoto } from "../pictures/photos.ts";
 import { type PictureName, type Plan, pictureNames } from "../plan.ts";
-import { msOf, sendAtOnce, sendEach, stageMs, warmUp } from "./classify.ts";
 import type { Bench } from "./setup.ts";
 
 /** The pictures for the plain Worker: jpeg-js cannot decode larger ones within 128 MB. */

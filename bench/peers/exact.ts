@@ -1,7 +1,7 @@
 /** Compares the logits of a pack's shards with those of the same graph in one file, in the runtime that serves. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { nodeRuntime } from "../../cli/pack/classifiers.ts";
+import { nodeRuntime } from "../../cli/pack/evaluate.ts";
 import { readLocalPack } from "../../cli/store/local-pack.ts";
 import { ShardedSession } from "../../src/model/sharded-session.ts";
 import { fixedInput } from "./timing.ts";

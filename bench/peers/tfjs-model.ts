@@ -2,7 +2,7 @@
 import { readFile } from "node:fs/promises";
 import { setThreadsCount } from "@tensorflow/tfjs-backend-wasm";
 import * as tf from "@tensorflow/tfjs-core";
-import { readOnnx } from "../../cli/onnx/read.ts";
+import { readOnnx } from "../../cli/onnx/file.ts";
 import { nativeSession } from "../../cli/pack/native.ts";
 import { readResNet } from "../../cli/pack/read-resnet.ts";
 import type { ConvLayer, ResNet } from "../../cli/pack/resnet.ts";

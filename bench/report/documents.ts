@@ -1,12 +1,15 @@
-/** Writes the report of a run: for the terminal, docs/performance.md and docs/scaling.md. */
+/** Writes the report of a run: for the terminal, docs/performance.md and docs/scaling.md with their charts. */
 import path from "node:path";
+import { barSheet, type Curve, type LineChart, lineSheet } from "../../cli/plot/charts.ts";
 import { mebibytesText, numberText, shareText } from "../../cli/plot/format.ts";
 import { readProjectConfig } from "../../cli/store/platform-config.ts";
+import { isolateBytes } from "../../src/limits.ts";
 import {
   bullets,
   fillTemplate,
   heading,
   joined,
+  MiB,
   machineLines,
   table,
   tableMarkdown,
@@ -15,11 +18,11 @@ import {
 } from "../common/report.ts";
 import * as cost from "../cost.ts";
 import { figures } from "../figures.ts";
-import { subjects } from "../metrics.ts";
-import { medianOf, medians, type Series } from "../results.ts";
+import { decoderNames, type Metric, modelSubjects, type SubjectName, subjects } from "../metrics.ts";
+import { type GrowthName, medianOf, medians, type Series } from "../results.ts";
 import type { Results } from "../run.ts";
-import { plots } from "./charts.ts";
 import * as tables from "./tables.ts";
+import { measuredValue } from "./tables.ts";
 
 /** Load by other programs, in cores, above which the figures are unreliable. */
 const busyLoad = 0.5;
@@ -228,4 +231,75 @@ function plainMemoryText(samples: Results["samples"]): string {
 /** Fills a template of this folder. */
 function filled(name: string, values: Readonly<Record<string, string | number>>): string {
   return fillTemplate(path.join(import.meta.dirname, `${name}.template.md`), values);
+}
+
+/** Cloudflare's limit counts decimal megabytes. The axis shows MiB. */
+const isolateMiB = isolateBytes / MiB;
+
+/** Returns the SVG of each chart by its file name. Leaves out what was not measured. */
+export function plots(results: Results): Map<string, string> {
+  const drawn = new Map([["comparison.svg", comparison(results)]]);
+  for (const [name, series] of Object.entries(results.growth)) {
+    drawn.set(`${name}.svg`, growthSheets[name as GrowthName](series));
+  }
+  return drawn;
+}
+
+function comparison(results: Results): string {
+  const chart = (title: string, unit: string, names: readonly SubjectName[], metric: Metric) => ({
+    title,
+    unit,
+    bars: names
+      .map((name) => ({
+        name: subjects[name].title,
+        value: measuredValue(results, name, metric),
+        own: name.endsWith("ours"),
+      }))
+      .filter(({ value }) => !Number.isNaN(value)),
+  });
+  const decoders = decoderNames.map((name) => `decode-${name}` as const);
+  const limit = { value: isolateMiB, label: "the isolate's 128 MB" };
+  return barSheet("edge-resnet compared with the alternatives", [
+    chart("First answer of a fresh process", "ms", modelSubjects, "cold"),
+    chart("One forward pass, warm, one thread", "ms", modelSubjects, "run"),
+    { ...chart("WASM heap of ONNX Runtime in the Worker", "MiB", modelSubjects, "heap:wasm"), limit },
+    chart("12-megapixel baseline JPEG to tensor", "ms", decoders, "tensor:12mp"),
+  ]);
+}
+
+const growthSheets: Readonly<Record<GrowthName, (series: readonly Series[]) => string>> = {
+  "input-size": (series) => {
+    const axes = { xLabel: "model input, pixels of a side", x: "linear", y: "linear" } as const;
+    return lineSheet("How cost grows with the model's input", [
+      chartOf(series, "Time by input size", "ms", axes),
+      chartOf(series, "Memory by input size", "MiB", axes),
+    ]);
+  },
+  "image-size": (series) => {
+    const axes = { xLabel: "image, megapixels", x: "log", y: "log" } as const;
+    return lineSheet("How cost grows with the image", [
+      chartOf(series, "Time by image size, both axes logarithmic", "ms", axes),
+    ]);
+  },
+  concurrency: (series) => {
+    const axes = { xLabel: "requests at once", x: "log2", y: "linear" } as const;
+    const limit = { y: isolateMiB, label: "128 MB" };
+    return lineSheet("How cost grows with requests at once", [
+      chartOf(series, "Time to answer by requests at once", "ms", axes),
+      chartOf(series, "Throughput of one isolate", "images/s", axes),
+      chartOf(series, "Memory of the isolate", "MiB", { ...axes, limit }),
+    ]);
+  },
+};
+
+/** Draws the curves of one unit. */
+function chartOf(
+  series: readonly Series[],
+  title: string,
+  unit: Series["unit"],
+  axes: Pick<LineChart, "xLabel" | "x" | "y" | "limit">,
+): LineChart {
+  const ofUnit = series.filter((one) => one.unit === unit && one.points.length > 0);
+  const curves = ofUnit.map((one): Curve => ({ name: one.name, points: medians(one) }));
+  return { ...axes, title, yLabel: unit, curves };
 }

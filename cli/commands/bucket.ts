@@ -1,12 +1,20 @@
 /** The commands that work on a bucket: push, list, rollback and prune, of models and heads. */
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import type { StoreBucket } from "../store/bucket.ts";
-import { type HeadListing, listHeads, listModels, type ModelListing } from "../store/history.ts";
+import {
+  type HeadListing,
+  listHeads,
+  listModels,
+  type ModelListing,
+  type PruneReport,
+  prune,
+  type RollbackReport,
+  rollback,
+  rollbackHead,
+} from "../store/history.ts";
 import { readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
-import { type PruneReport, prune } from "../store/prune.ts";
 import { type HeadPushReport, type PushReport, pushHead, pushPack } from "../store/push.ts";
-import { type RollbackReport, rollback, rollbackHead } from "../store/rollback.ts";
 import { parseCount } from "../terminal/options.ts";
 import { kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";

@@ -1,11 +1,9 @@
 /** `model verify`: compares a pack with the float32 model it was made from. */
 import type { Command } from "@commander-js/extra-typings";
-import type { BetterNormalisation } from "../pack/better-normalisation.ts";
 import { requireAgreement } from "../pack/evaluate.ts";
-import { verifyPack } from "../pack/verify.ts";
+import { type BetterNormalisation, verifyPack } from "../pack/verify.ts";
 import { findPackFolder } from "../store/local-pack.ts";
-import { describeAgreement } from "../terminal/agreement.ts";
-import { jsonOption, printResult } from "../terminal/output.ts";
+import { describeAgreement, jsonOption, printResult } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { minAgreementOption } from "./pack.ts";

@@ -1,6 +1,6 @@
 /** Draws a confusion matrix: a row for each true class, a column for each predicted class. */
 import * as Plot from "@observablehq/plot";
-import { drawSheet, ink, titleMark } from "../plot/draw.ts";
+import { drawSheet, ink, titleMark } from "../plot/charts.ts";
 import { shareText } from "../plot/format.ts";
 import { shorten } from "../terminal/output.ts";
 import type { Metrics } from "./metrics.ts";

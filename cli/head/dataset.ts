@@ -1,7 +1,7 @@
 /** Reads a folder of labelled images, one folder per class, and reports every file that it cannot use. */
 import { readdir, readFile, stat } from "node:fs/promises";
 import path from "node:path";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { CommandError } from "../terminal/fail.ts";
 
 /** One image file and its class. */

@@ -5,13 +5,12 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ClassifierError } from "../../src/errors.ts";
-import { type DecodedFrame, decodeJpeg } from "../../src/image/decode.ts";
-import { preprocess } from "../../src/image/preprocess.ts";
-import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
+import { type DecodedFrame, decodeJpeg } from "../../src/image/jpeg/decode.ts";
+import { preprocess, resizeAndCrop, resizedSize } from "../../src/image/preprocess.ts";
 import { collectRows, type RgbImage } from "../../src/image/rgb-image.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
-import { loadSession } from "../pack/classifiers.ts";
+import { loadSession } from "../pack/evaluate.ts";
 import type { LocalPack } from "../store/local-pack.ts";
 import { type Progress, tracked } from "../terminal/progress.ts";
 import { type Dataset, type Problem, readImage } from "./dataset.ts";

@@ -1,5 +1,5 @@
 /** Makes head files: matrices as base64, the version from the content. */
-import { bytesToBase64 } from "../../src/bytes/base64.ts";
+import { bytesToBase64 } from "../../src/bytes/byte-arrays.ts";
 import { type HeadFile, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
 import { FileError } from "../../src/model/json-file.ts";

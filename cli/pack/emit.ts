@@ -1,6 +1,5 @@
-/** Writes a ResNet as an ONNX graph: the walk over the network, and the parts that all precisions share. */
-import { GraphBuilder, type TypedGraph } from "../onnx/builder.ts";
-import { type Dimension, float, floats, int, ints } from "../onnx/graph.ts";
+/** Writes a ResNet as an ONNX graph: the walk over the network, the parts that all precisions share, and the float32 graph. */
+import { type Dimension, float, floats, GraphBuilder, int, ints, type TypedGraph } from "../onnx/graph.ts";
 import {
   type Block,
   blockOutputName,
@@ -166,4 +165,31 @@ export function convDims(
 
 function spatial([, , height, width]: readonly Dimension[], window: Window): number[] {
   return [sizeAfter(Number(height), window, 0), sizeAfter(Number(width), window, 1)];
+}
+
+/** Writes a folded float32 graph: what fp32 packs contain, and what calibration runs. */
+export function floatGraph(net: ResNet, options: GraphOptions): CuttableGraph {
+  return new FloatEmitter(options).write(net);
+}
+
+class FloatEmitter extends Emitter {
+  protected override conv(layer: ConvLayer, x: string): string {
+    const { builder } = this;
+    const input = builder.value(x).dims;
+    const [outputs, ...rest] = layer.dims;
+    const perOutput = layer.weight.length / outputs;
+    const linear = layer.relu ? `${layer.name}.linear` : layer.name;
+    const dims = convDims(input, layer);
+    const write = (name: string, from: number, to: number) => {
+      // An undivided layer names its constants after the layer, a part after itself.
+      const owner = name === linear ? layer.name : name;
+      const rows = layer.weight.subarray(from * perOutput, to * perOutput);
+      const weight = builder.constant(`${owner}.weight`, floats([to - from, ...rest], rows));
+      const bias = builder.constant(`${owner}.bias`, floats([to - from], layer.bias.subarray(from, to)));
+      const output = { name, type: "float32", dims: convDims(input, layer, to - from) } as const;
+      return builder.node("Conv", [x, weight, bias], output, convAttributes(layer));
+    };
+    this.inRuns(linear, dims, layer.weight.byteLength, write, layer.name);
+    return layer.relu ? builder.node("Relu", [linear], { name: layer.name, type: "float32", dims }) : linear;
+  }
 }

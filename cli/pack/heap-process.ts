@@ -1,5 +1,5 @@
 /** The process that measureHeap starts: receives one pack, runs it, and answers with the size of the WASM heap. */
-import { loadSession, nodeRuntime } from "./classifiers.ts";
+import { loadSession, nodeRuntime } from "./evaluate.ts";
 import type { PackFiles } from "./write-pack.ts";
 
 /** What the process sends. */

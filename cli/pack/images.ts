@@ -1,12 +1,14 @@
-/** Sets of images as tensors: photographs from a folder, or pictures made from a seed. */
+/** Sets of images as tensors, and the choice of those that calibrate a pack and those that it is compared on. */
+
 import { readdir, readFile } from "node:fs/promises";
 import { join } from "node:path";
-import { imageToTensor } from "../../src/image/preprocess.ts";
-import { toTensor } from "../../src/image/tensor.ts";
+import sharp from "sharp";
+import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
+import { exifOrientation } from "../../src/image/orientation.ts";
+import { imageToTensor, plainView, preprocess, toTensor } from "../../src/image/preprocess.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { libjpegTensor } from "./libjpeg-tensor.ts";
 import { syntheticPixels } from "./synthetic.ts";
 
 /** Images, read one at a time. Tensors are float32 [3, crop, crop], made by the Worker's own code. */
@@ -106,4 +108,102 @@ export function syntheticImages(count: number, preprocessing: Preprocessing, fir
       return toTensor({ width: size, height: size, data }, preprocessing);
     },
   };
+}
+
+/**
+ * A JPEG decoded at full size by sharp, without shrink-on-load and without applying its colour profile, then preprocessed
+ * by the code that serves.
+ * @returns float32 [3, crop, crop]
+ */
+export async function libjpegTensor(jpeg: Uint8Array, preprocessing: Preprocessing): Promise<Float32Array> {
+  const decoded = sharp(jpeg, { ignoreIcc: true }).toColourspace("srgb").removeAlpha().raw();
+  const { data, info } = await decoded.toBuffer({ resolveWithObject: true });
+  const image = { width: info.width, height: info.height, data: asRgb(data, info.channels) };
+  const orientation = exifOrientation(parseJpegHeader(jpeg).exif);
+  return preprocess(image, preprocessing, undefined, { ...plainView(image), orientation });
+}
+
+function asRgb(data: Uint8Array, channels: number): Uint8Array {
+  if (channels === 3) return data;
+  return Uint8Array.from({ length: data.length * 3 }, (_, i) => data[Math.floor(i / 3)]!);
+}
+
+/** More photographs hardly change a range, and each costs a forward pass in float32. */
+const defaultCalibrationImages = 500;
+/** Below this, single photographs decide the ranges, so synthetic pictures are mixed in. */
+export const enoughPhotographs = 100;
+/** Synthetic pictures that calibrate without photographs, or beside few. */
+const syntheticCalibrationImages = 128;
+/** Share of the calibration folder that is held out for the comparison. */
+export const heldOutShare = 0.2;
+const maxHeldOutImages = 200;
+/** Most images of a labelled folder: as many as show half a point of accuracy. */
+const maxEvaluationImages = 1000;
+
+/** Where the images come from. */
+export interface ImageFolders {
+  /** Folder of photographs to calibrate on. Default: synthetic pictures. */
+  calibrateDir?: string | undefined;
+  /** The largest number of photographs to calibrate on. */
+  calibrationImages?: number | undefined;
+  /** Folder of photographs for the comparison. Default: some of calibrateDir, which then do not calibrate. */
+  evaluateDir?: string | undefined;
+}
+
+/** The two sets have no image in common. */
+export interface ChosenImages {
+  calibration: ImageSet;
+  evaluation: ImageSet;
+  /** What calibrates, for the manifest. */
+  composition: { kind: ImageSet["kind"]; images: number; synthetic?: number };
+}
+
+/**
+ * Chooses both sets.
+ * @throws CommandError when a folder cannot be read or has no JPEG file.
+ */
+export async function chooseImages(
+  { calibrateDir, calibrationImages = defaultCalibrationImages, evaluateDir }: ImageFolders,
+  preprocessing: Preprocessing,
+): Promise<ChosenImages> {
+  const synthetic = syntheticImages(syntheticCalibrationImages, preprocessing);
+  const otherSynthetic = syntheticImages(syntheticCalibrationImages, preprocessing, synthetic.count);
+  const labelled =
+    evaluateDir === undefined
+      ? null
+      : spread(await imagesFromFolder(evaluateDir, preprocessing), maxEvaluationImages);
+  if (calibrateDir === undefined) {
+    return {
+      calibration: synthetic,
+      evaluation: labelled ?? otherSynthetic,
+      composition: { kind: "synthetic", images: synthetic.count },
+    };
+  }
+  const all = await imagesFromFolder(calibrateDir, preprocessing);
+  const isSameFolder = evaluateDir === calibrateDir;
+  const { kept, heldOut } = labelled && !isSameFolder ? { kept: all, heldOut: labelled } : holdOut(all);
+  const photographs = spread(kept, calibrationImages);
+  const isEnough = photographs.count >= enoughPhotographs;
+  return {
+    calibration: isEnough ? photographs : joined(photographs, synthetic),
+    // A single photograph calibrates: none is left to compare on.
+    evaluation: heldOut.count > 0 ? heldOut : otherSynthetic,
+    composition: {
+      kind: "photographs",
+      images: photographs.count,
+      ...(isEnough ? {} : { synthetic: synthetic.count }),
+    },
+  };
+}
+
+/** Holds out every fifth image, and fewer of many: in a folder sorted by class, images of each class. */
+function holdOut(images: ImageSet): { kept: ImageSet; heldOut: ImageSet } {
+  const share = Math.min(heldOutShare, maxHeldOutImages / images.count);
+  const isHeldOut = (index: number) => Math.floor((index + 1) * share) > Math.floor(index * share);
+  const indices = Array.from({ length: images.count }, (_, index) => index);
+  const heldOut = indices.filter(isHeldOut);
+  // Of two to four photographs, the last.
+  if (heldOut.length === 0 && images.count > 1) heldOut.push(images.count - 1);
+  const kept = indices.filter((index) => !heldOut.includes(index));
+  return { kept: subset(images, kept), heldOut: subset(images, heldOut) };
 }

@@ -8,26 +8,30 @@ import {
   type Preprocessing,
   type Scores,
 } from "../../src/model/manifest.ts";
-import { readOnnxFile } from "../onnx/read.ts";
+import { readOnnxFile } from "../onnx/file.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { calibrate } from "./calibrate.ts";
+import { featuresName, floatGraph, logitsName } from "./emit.ts";
+import { type Agreement, evaluatePack, logitsOf, requireAgreement } from "./evaluate.ts";
+import { maxHeapBytes, measureHeap, mebibytes } from "./heap.ts";
 import {
   type ChosenImages,
   chooseImages,
   enoughPhotographs,
   heldOutShare,
   type ImageFolders,
-} from "./choose-images.ts";
-import { featuresName, logitsName } from "./emit.ts";
-import { type Agreement, evaluatePack, logitsOf, requireAgreement } from "./evaluate.ts";
-import { floatGraph } from "./float-graph.ts";
-import { maxHeapBytes, measureHeap, mebibytes } from "./heap.ts";
-import { imagesFromFolder } from "./images.ts";
+  imagesFromFolder,
+} from "./images.ts";
 import { classesOf, readLabels } from "./labels.ts";
 import { measureScores, minLabelled, unmeasuredScores } from "./measure-scores.ts";
 import { choosePixelStatistics, type NormalisationOptions, takingRgb } from "./normalisation.ts";
-import { type ActivationRange, rangeAfterRelu } from "./quantise.ts";
-import { inputKey, quantisedGraph, rangeKeys } from "./quantised-graph.ts";
+import {
+  type ActivationRange,
+  inputKey,
+  quantisedGraph,
+  rangeAfterRelu,
+  rangeKeys,
+} from "./quantised-graph.ts";
 import { readResNet } from "./read-resnet.ts";
 import { architecture, type ResNet } from "./resnet.ts";
 import { chooseShards, layerBytesLimit, type ShardModel, writeShard } from "./shard.ts";

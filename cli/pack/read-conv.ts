@@ -1,6 +1,5 @@
 /** Reads Conv, BatchNormalization and Relu nodes as one folded layer, and MaxPool. */
 import type { GraphNode } from "../onnx/graph.ts";
-import { type BatchNorm, foldBatchNorm } from "./fold.ts";
 import type { ConvLayer, Window } from "./resnet.ts";
 import { refuse, type Walker } from "./walker.ts";
 
@@ -109,4 +108,36 @@ function readWindow(walker: Walker, node: GraphNode): Window {
     strides: [vertical, horizontal],
     pads: [top, left, bottom, right],
   };
+}
+
+/** Parameters of a BatchNorm in inference, one value per channel. */
+export interface BatchNorm {
+  gamma: Float32Array;
+  beta: Float32Array;
+  mean: Float32Array;
+  variance: Float32Array;
+  epsilon: number;
+}
+
+/**
+ * Weights and bias of one convolution that computes what convolution and BatchNorm compute, per output channel, in float64:
+ * w' = w * gamma / sqrt(variance + epsilon), b' = (b - mean) * gamma / sqrt(variance + epsilon) + beta.
+ * @param weight [outputs, ...], row-major.
+ * @param bias [outputs], or null for none.
+ */
+export function foldBatchNorm(
+  weight: Float32Array,
+  bias: Float32Array | null,
+  norm: BatchNorm,
+): { weight: Float32Array; bias: Float32Array } {
+  const outputs = norm.gamma.length;
+  const perOutput = weight.length / outputs;
+  const foldedWeight = new Float32Array(weight.length);
+  const foldedBias = new Float32Array(outputs);
+  for (let o = 0; o < outputs; o++) {
+    const factor = norm.gamma[o]! / Math.sqrt(norm.variance[o]! + norm.epsilon);
+    for (let i = o * perOutput; i < (o + 1) * perOutput; i++) foldedWeight[i] = weight[i]! * factor;
+    foldedBias[o] = ((bias?.[o] ?? 0) - norm.mean[o]!) * factor + norm.beta[o]!;
+  }
+  return { weight: foldedWeight, bias: foldedBias };
 }

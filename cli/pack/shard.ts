@@ -1,7 +1,7 @@
 /** Chooses where to cut a graph into shards, and writes them. */
 import { maxShardBytes } from "../../src/limits.ts";
-import { sliceGraph } from "../onnx/builder.ts";
-import { writeOnnx } from "../onnx/write.ts";
+import { writeOnnx } from "../onnx/file.ts";
+import { sliceGraph } from "../onnx/graph.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Cut, CuttableGraph } from "./emit.ts";
 

@@ -2,7 +2,7 @@
 import { randomUUID } from "node:crypto";
 import { mkdir, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { maxModelJsonBytes } from "../../src/limits.ts";
 import {
   canonicalJson,

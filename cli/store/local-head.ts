@@ -1,5 +1,5 @@
 /** Reads head files on this machine. */
-import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { type Head, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
 import { FileError } from "../../src/model/json-file.ts";

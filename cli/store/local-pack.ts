@@ -3,7 +3,7 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import type { z } from "zod";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { FileError, parseFile } from "../../src/model/json-file.ts";
 import {
   labelsSchema,

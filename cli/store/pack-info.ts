@@ -1,7 +1,7 @@
 /** Describes a pack: its manifest, and the layers that its shards contain. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { readOnnx } from "../onnx/read.ts";
+import { readOnnx } from "../onnx/file.ts";
 import type { LocalPack } from "./local-pack.ts";
 
 /** What `model info --json` prints: the manifest without its tensor names, and the layers and bytes of each shard. */

@@ -21,8 +21,6 @@ import { heads, makeLive, models, namesOf, readCurrent, updateCurrent } from "./
 import type { LocalHead } from "./local-head.ts";
 import type { LocalPack, PackFile } from "./local-pack.ts";
 
-export type { PackBucket } from "./bucket.ts";
-
 /** What a push of a pack did. */
 export interface PushReport {
   readonly name: string;

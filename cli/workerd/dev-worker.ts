@@ -1,4 +1,5 @@
 /** Runs a built Worker in a workerd process of its own, with `wrangler dev`, and measures its memory and CPU. */
+
 import type { ChildProcess } from "node:child_process";
 import { once } from "node:events";
 import { cp, mkdtemp, rm, writeFile } from "node:fs/promises";
@@ -10,7 +11,6 @@ import { readProjectConfig } from "../store/platform-config.ts";
 import { spawnWrangler } from "../store/wrangler-cli.ts";
 import { freePort, localHost } from "../terminal/port.ts";
 import type { Bundle } from "./bundle.ts";
-import { type HeapUsage, Inspector } from "./inspector.ts";
 import { cpuMs, descendants, peakResidentBytes, residentBytes } from "./processes.ts";
 
 /** What to run, and with which bucket and variables. */
@@ -169,4 +169,57 @@ function builtConfig({ bundle, vars }: DevWorkerOptions) {
     rules: [{ type: "CompiledWasm", globs: ["*.wasm"] }],
     vars: { ...project.vars, ...vars },
   };
+}
+
+/** Sizes that the inspector reports. */
+export interface HeapUsage {
+  /** Bytes of JS objects, including those that are not collected yet. */
+  readonly usedSize: number;
+  /** Bytes of ArrayBuffers, without WebAssembly memories. */
+  readonly backingStorageSize: number;
+}
+
+/** A connection to the inspector of one isolate. It answers only between synchronous work. */
+export class Inspector {
+  readonly #socket: WebSocket;
+  #lastId = 0;
+
+  private constructor(socket: WebSocket) {
+    this.#socket = socket;
+  }
+
+  /** @throws Error when the inspector refuses the connection */
+  static async connect(port: number): Promise<Inspector> {
+    // wrangler requires an Origin. Node's WebSocket accepts headers in place of the standard's protocols.
+    const options = { headers: { Origin: "http://127.0.0.1" } } as unknown as string[];
+    const socket = new WebSocket(`ws://127.0.0.1:${port}/ws`, options);
+    await new Promise((resolve, reject) => {
+      socket.onopen = resolve;
+      socket.onerror = () => reject(new Error("the inspector refuses the connection"));
+    });
+    return new Inspector(socket);
+  }
+
+  /** Asks for the current sizes. */
+  async heapUsage(): Promise<HeapUsage> {
+    const id = ++this.#lastId;
+    const answered = new AbortController();
+    const { signal } = answered;
+    const answer = new Promise<HeapUsage>((resolve, reject) => {
+      const listen = ({ data }: MessageEvent) => {
+        const message = JSON.parse(String(data)) as { id?: number; result: HeapUsage };
+        if (message.id === id) resolve(message.result);
+      };
+      this.#socket.addEventListener("message", listen, { signal });
+      const closed = new Error("the inspector closed the connection");
+      this.#socket.addEventListener("close", () => reject(closed), { signal });
+    });
+    this.#socket.send(JSON.stringify({ id, method: "Runtime.getHeapUsage" }));
+    return answer.finally(() => answered.abort());
+  }
+
+  /** Closes the connection. */
+  close(): void {
+    this.#socket.close();
+  }
 }

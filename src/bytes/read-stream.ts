@@ -1,7 +1,7 @@
 /** Reads streams of bytes with limits on their size and their pace. */
 import { IdleTimer, timedOut } from "../concurrency/timeout.ts";
 import { firstReadBytes } from "../limits.ts";
-import { freeBytes } from "./free-bytes.ts";
+import { freeBytes } from "./byte-arrays.ts";
 
 /**
  * The slowest pace of a stream: `idleMs` without a byte, or this much behind `minBytesPerSecond`. Only time in which the

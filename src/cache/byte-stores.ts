@@ -1,5 +1,5 @@
 /** Stores that keep immutable bytes under a key: the Cache API of the data centre, and Workers KV for all locations. */
-import { freeBytes } from "../bytes/free-bytes.ts";
+import { freeBytes } from "../bytes/byte-arrays.ts";
 
 /** A store of bytes. Its methods may reject. */
 export interface ByteStore {

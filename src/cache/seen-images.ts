@@ -5,8 +5,8 @@
  */
 import { z } from "zod";
 import { type JsonLimits, parseJson } from "../bytes/bounded-json.ts";
-import { sha256Hex } from "../bytes/sha256.ts";
-import { CircuitBreaker, type CircuitBreakerOptions } from "../concurrency/circuit-breaker.ts";
+import { sha256Hex } from "../bytes/byte-arrays.ts";
+import { CircuitBreaker, type CircuitBreakerOptions } from "../concurrency/timeout.ts";
 import type { ByteStore } from "./byte-stores.ts";
 import { Lru } from "./lru.ts";
 

@@ -1,15 +1,15 @@
-/** From the bytes of one image to its scores, through the cache. Equal images at the same time are computed once. */
-import { freeBytes } from "../bytes/free-bytes.ts";
-import { type CachedResult, cacheKey } from "../cache/result.ts";
-import type { TieredCache } from "../cache/tiers.ts";
-import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/single-flight.ts";
-import type { DecodeScale } from "../image/choose-scale.ts";
-import type { DecodeLimits } from "../image/decode.ts";
+/**
+ * From the bytes of one image to its scores, through the cache. Equal images at the same time are computed once. What a
+ * request learns on the way goes into its context: stages and facts.
+ */
+import { freeBytes } from "../bytes/byte-arrays.ts";
+import { type CachedResult, cacheKey, type TieredCache } from "../cache/result-cache.ts";
+import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/shared-work.ts";
+import type { ClassifierError } from "../errors.ts";
+import type { DecodeLimits, DecodeScale } from "../image/jpeg/decode.ts";
 import { imageToTensor } from "../image/preprocess.ts";
-import type { ModelHost } from "../model/model-host.ts";
+import { type ModelHost, stallsAreUnavailable } from "../model/model-host.ts";
 import type { Pack } from "../model/pack.ts";
-import { stallsAreUnavailable } from "../model/unavailable.ts";
-import type { CacheStatus, Stages } from "./request-context.ts";
 
 /** One image, its SHA-256 in hex, and the pack that is live when it arrives. */
 export interface ImageJob {
@@ -115,4 +115,52 @@ function isResultOf({ manifest }: Pack): (result: CachedResult) => boolean {
     features.length === manifest.feature_size &&
     logits.every(Number.isFinite) &&
     features.every(Number.isFinite);
+}
+
+/** Where a result came from: the cache, a computation, or that of an equal image in another request. */
+export type CacheStatus = "HIT" | "MISS" | "COALESCED";
+
+/** Fields of the request's log line. Scoring fills them in; the adapter writes the line. */
+export interface RequestFacts {
+  /** Code of the error, where there was one. */
+  code?: string;
+  cache?: CacheStatus;
+  /** Bytes of all images. */
+  bytes?: number;
+  decode?: DecodeScale | undefined;
+  /** Model that answered, as name/version. */
+  model?: string;
+  /** Head that answered, as name/version. */
+  head?: string;
+  error?: ClassifierError;
+}
+
+export interface RequestContext {
+  /** Aborted when the caller disconnects. */
+  readonly signal?: AbortSignal | undefined;
+  readonly stages: Stages;
+  readonly facts: RequestFacts;
+}
+
+/**
+ * Milliseconds that each stage of a request took. In deployed Workers, clocks do not advance during CPU work, so only
+ * waiting shows there. Local runs show both.
+ */
+export class Stages {
+  readonly #ms = new Map<string, number>();
+
+  /** Runs `work` and adds its duration to `stage`. */
+  async time<T>(stage: string, work: () => T | Promise<T>): Promise<T> {
+    const startedMs = performance.now();
+    try {
+      return await work();
+    } finally {
+      this.#ms.set(stage, (this.#ms.get(stage) ?? 0) + performance.now() - startedMs);
+    }
+  }
+
+  /** Stage to milliseconds, in the order in which the stages first ended. */
+  entries(): IterableIterator<[string, number]> {
+    return this.#ms.entries();
+  }
 }

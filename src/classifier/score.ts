@@ -2,18 +2,16 @@
  * The life of an image, whatever the transport: wait for memory, read, hash, look in the cache, compute on a miss, release
  * everything. HTTP routes and RPC are adapters: they make a source, score it, and convert the scores to an answer.
  */
-import { freeBytes } from "../bytes/free-bytes.ts";
-import { sha256Hex } from "../bytes/sha256.ts";
-import type { CachedResult } from "../cache/result.ts";
+import { freeBytes, sha256Hex } from "../bytes/byte-arrays.ts";
+import type { CachedResult } from "../cache/result-cache.ts";
 import type { Admission, Permit } from "../concurrency/admission.ts";
 import { pause } from "../concurrency/timeout.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
 import type { Head } from "../head/head.ts";
 import type { HeadStore } from "../head/head-store.ts";
 import { firstReadBytes, requestOverheadBytes } from "../limits.ts";
-import type { Classifier } from "./classifier.ts";
+import type { CacheStatus, Classifier, RequestContext } from "./classifier.ts";
 import { headOf, type RequestedOptions, type ResolvedOptions, resolveOptions } from "./options.ts";
-import type { CacheStatus, RequestContext } from "./request-context.ts";
 
 /** Pause between two images of one request, so that other requests are read and answered. */
 const betweenImagesMs = 10;
@@ -268,7 +266,7 @@ export class Scorer {
  * Waits for the memory that scoring needs once the images are read, and gives back the rest.
  * @throws ClassifierError overloaded, body_interrupted
  */
-export function makeRoomToScore(permit: Permit, imageBytes: number, signal?: AbortSignal): Promise<void> {
+function makeRoomToScore(permit: Permit, imageBytes: number, signal?: AbortSignal): Promise<void> {
   const bytes = imageBytes + requestOverheadBytes;
   permit.shrinkTo(bytes);
   return permit.growTo(bytes, signal);

@@ -6,10 +6,9 @@
  * request tries again.
  */
 import type { JsonLimits } from "../bytes/bounded-json.ts";
-import { freeBytes } from "../bytes/free-bytes.ts";
+import { freeBytes } from "../bytes/byte-arrays.ts";
 import { Lru } from "../cache/lru.ts";
-import { RunQueue } from "../concurrency/run-queue.ts";
-import { SingleFlight, StalledError, type WaitUntil } from "../concurrency/single-flight.ts";
+import { RunQueue, SingleFlight, StalledError, type WaitUntil } from "../concurrency/shared-work.ts";
 import { ClassifierError } from "../errors.ts";
 import { maxHeadMemoryBytes, maxModelJsonBytes, modelLoadStallMs, retryAfterSeconds } from "../limits.ts";
 import { FileError, invalidFile, parseFile } from "../model/json-file.ts";

@@ -3,9 +3,8 @@
  * of its training. The trainer (cli/head/) and the Worker score with this code.
  */
 import { z } from "zod";
-import { base64ToBytes } from "../bytes/base64.ts";
 import type { JsonLimits } from "../bytes/bounded-json.ts";
-import { freeBytes } from "../bytes/free-bytes.ts";
+import { base64ToBytes, freeBytes } from "../bytes/byte-arrays.ts";
 import { formatNumber, invalidFile, parseFile } from "../model/json-file.ts";
 import { labelsSchema, manifestVersion, packNameSchema, packVersionSchema } from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";

@@ -1,28 +1,23 @@
-/** The HTTP API: middleware, routes and error handling. */
-
+/** The HTTP API: middleware, routes, error handling and security headers. */
 import { type Context, Hono, type MiddlewareHandler } from "hono";
 import { methodNotAllowed } from "hono/method-not-allowed";
 import { requestId } from "hono/request-id";
+import { secureHeaders } from "hono/secure-headers";
 import { timing } from "hono/timing";
 import { cachePath } from "../cache/byte-stores.ts";
 import type { AnalyticsDataset, RateLimiter } from "../config.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
-import { analytics } from "./analytics.ts";
-import { auth } from "./auth.ts";
-import type { AppEnv } from "./context.ts";
-import { crossOrigin } from "./cross-origin.ts";
+import { auth, crossOrigin, rateLimit } from "./access.ts";
+import type { AppEnv, GetServices } from "./context.ts";
+import { addOpenApi } from "./openapi/api.ts";
 import { httpStatus, problemResponse } from "./problem.ts";
-import { rateLimit } from "./rate-limit.ts";
-import { requestLog } from "./request-log.ts";
+import { analytics, requestLog } from "./request-log.ts";
 import { addCdn } from "./routes/cdn.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addEmbed } from "./routes/embed.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHuggingFace } from "./routes/huggingface.ts";
 import { addModel } from "./routes/model.ts";
-import { addOpenApi } from "./routes/openapi.ts";
-import { securityHeaders } from "./security-headers.ts";
-import type { GetServices } from "./services.ts";
 
 export interface AppOptions {
   readonly services: GetServices;
@@ -75,4 +70,31 @@ function fail(c: Context<AppEnv>, thrown: unknown): Response {
   // Only failures of ours are explained in the log; what a caller did wrong is in the code.
   if (httpStatus(error) >= 500) c.var.scoring.facts.error = error;
   return problemResponse(error, c.var.requestId);
+}
+
+const addSecurityHeaders = secureHeaders({
+  // Responses are data. Pages set a policy of their own.
+  contentSecurityPolicy: { defaultSrc: ["'none'"], frameAncestors: ["'none'"] },
+  xFrameOptions: "DENY",
+  // Without includeSubDomains, because the owner's other hosts are not concerned.
+  strictTransportSecurity: "max-age=15552000",
+  // Pages of other sites may show images. nosniff and CORS protect JSON.
+  crossOriginResourcePolicy: false,
+  // These concern pages, or browsers that are no longer in use.
+  crossOriginOpenerPolicy: false,
+  originAgentCluster: false,
+  xDnsPrefetchControl: false,
+  xDownloadOptions: false,
+  xPermittedCrossDomainPolicies: false,
+  xXssProtection: false,
+  overwrite: false,
+});
+
+/** Adds the security headers, and keeps JSON out of caches unless its route allows them. */
+function securityHeaders(): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    await addSecurityHeaders(c, next);
+    const json = /^application\/(problem\+)?json\b/.test(c.res.headers.get("Content-Type") ?? "");
+    if (json && !c.res.headers.has("Cache-Control")) c.res.headers.set("Cache-Control", "no-store");
+  };
 }

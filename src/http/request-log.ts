@@ -1,11 +1,12 @@
-/** One structured log line per request: the request, the answer, and where the time went. Never image content. */
+/** What is recorded about each request: a structured log line, and a data point for Workers Analytics Engine. Never image content. */
 import type { MiddlewareHandler } from "hono";
+import { routePath } from "hono/route";
 import { setMetric } from "hono/timing";
-import { type RequestFacts, Stages } from "../classifier/request-context.ts";
+import { type RequestFacts, Stages } from "../classifier/classifier.ts";
+import type { AnalyticsDataset } from "../config.ts";
 import type { ClassifierError } from "../errors.ts";
-import type { DecodeScale } from "../image/choose-scale.ts";
-import type { AppEnv } from "./context.ts";
-import type { GetServices } from "./services.ts";
+import type { DecodeScale } from "../image/jpeg/decode.ts";
+import type { AppEnv, GetServices } from "./context.ts";
 
 const maxLoggedPath = 200;
 
@@ -68,4 +69,32 @@ function failure(error: ClassifierError | undefined): Record<string, unknown> {
 
 function rounded(ms: number): number {
   return Math.round(ms * 10) / 10;
+}
+
+/**
+ * Writes a data point after each request, for counts, errors, cache and latency. Off without the binding. A failure is
+ * logged and does not affect the request. docs/operations.md names the columns. Their order must not change, because stored
+ * data relies on it.
+ */
+export function analytics(
+  dataset: AnalyticsDataset | undefined,
+  log: (event: Readonly<Record<string, unknown>>) => void,
+): MiddlewareHandler<AppEnv> {
+  return async (c, next) => {
+    if (!dataset) return next();
+    const startedMs = performance.now();
+    await next();
+    const { code = "ok", cache = "", model = "", bytes = 0 } = c.var.scoring.facts;
+    try {
+      dataset.writeDataPoint({
+        // Analytics Engine samples per index, so a flood of successes does not hide the errors.
+        indexes: [code],
+        // The pattern of the route, because paths are unbounded.
+        blobs: [c.req.method, routePath(c, -1), code, cache, model],
+        doubles: [c.res.status, bytes, performance.now() - startedMs],
+      });
+    } catch (error) {
+      log({ event: "analytics_failed", reason: String(error) });
+    }
+  };
 }

@@ -2,8 +2,7 @@
  * The manifest of a model pack: what a pack contains and what input it takes. model-shards/README.md describes the format.
  */
 import { z } from "zod";
-import { freeBytes } from "../bytes/free-bytes.ts";
-import { sha256Hex } from "../bytes/sha256.ts";
+import { freeBytes, sha256Hex } from "../bytes/byte-arrays.ts";
 import { maxModelJsonBytes, maxShardBytes } from "../limits.ts";
 import { formatNumber } from "./json-file.ts";
 

@@ -6,15 +6,20 @@
  * version. Its sessions are then released before the new version loads, because two models do not fit into memory. If the
  * new version fails to load, the old one is loaded again.
  */
-import { RunQueue } from "../concurrency/run-queue.ts";
-import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/single-flight.ts";
+import {
+  type Lead,
+  RunQueue,
+  SingleFlight,
+  StalledError,
+  type WaitUntil,
+} from "../concurrency/shared-work.ts";
 import { ClassifierError } from "../errors.ts";
 import { defaultModelRefreshMs, modelLoadStallMs } from "../limits.ts";
 import type { PackSource } from "../storage/bucket-source.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
 import type { Runtime } from "./runtime.ts";
 import { type ModelOutput, ShardedSession } from "./sharded-session.ts";
-import { modelUnavailable, stallsAreUnavailable } from "./unavailable.ts";
+import { modelUnavailable } from "./unavailable.ts";
 
 /** Time before a live version that failed to load is tried again. Each try takes the old version out of service. */
 const refusedModelRetryMs = 5 * 60_000;
@@ -272,4 +277,17 @@ function explain(error: unknown): { reason: string; cause: string | undefined } 
   const { message: reason, cause } = error;
   // ONNX Runtime also throws values that are not errors.
   return { reason, cause: cause instanceof Error || cause === undefined ? cause?.message : String(cause) };
+}
+
+/**
+ * Waits for shared work.
+ * @throws ClassifierError model_unavailable, if the work made no progress; otherwise what the work throws
+ */
+export async function stallsAreUnavailable<T>(what: string, work: Promise<T>): Promise<T> {
+  try {
+    return await work;
+  } catch (error) {
+    if (error instanceof StalledError) throw modelUnavailable(`${what} made ${error.message}`, error);
+    throw error;
+  }
 }

@@ -4,7 +4,6 @@
  * works with the pinned version.
  */
 import * as ort from "onnxruntime-web/wasm";
-import { ReplaceableInstance } from "./replaceable-instance.ts";
 
 /** Values that a warm-up may allocate: a last shard takes 25,088 at 224 pixels, but a file can declare any shape. */
 const maxWarmUpValues = 1024 * 1024;
@@ -225,4 +224,100 @@ function growSparingly(memory: WebAssembly.Memory): void {
 function findMemory(imports: WebAssembly.Imports): WebAssembly.Memory | undefined {
   const values = Object.values(imports).flatMap((namespace) => Object.values(namespace));
   return values.find((value) => value instanceof WebAssembly.Memory);
+}
+
+type Callable = (...args: readonly unknown[]) => unknown;
+
+/** A call by which the glue initialises an instance. */
+interface FirstCall {
+  readonly name: string;
+  readonly args: readonly unknown[];
+  readonly result: unknown;
+}
+/** The constructors, then the creation of ORT's environment. */
+const firstCalls = 2;
+
+/**
+ * A WebAssembly instance under Emscripten's glue code that can be replaced in the same memory. A trap leaves an instance in
+ * an unknown state, but the glue stays bound to the exports that it received first. So it receives functions that forward
+ * each call to the current instance. A second glue with its own memory would not fit into the isolate: WASM memories never
+ * shrink, and the glue keeps the first one for ever.
+ */
+class ReplaceableInstance {
+  /** Forwards to the current instance's exports: functions, and tables with `get` only. */
+  readonly exports: WebAssembly.Exports;
+  readonly #module: WebAssembly.Module;
+  readonly #imports: WebAssembly.Imports;
+  readonly #memory: WebAssembly.Memory;
+  readonly #first: FirstCall[] = [];
+  #depth = 0;
+  #instance: WebAssembly.Instance;
+
+  /** @param memory the imported memory, also part of `imports` */
+  constructor(module: WebAssembly.Module, imports: WebAssembly.Imports, memory: WebAssembly.Memory) {
+    this.#module = module;
+    this.#imports = imports;
+    this.#memory = memory;
+    this.#instance = new WebAssembly.Instance(module, imports);
+    const entries = Object.entries(this.#instance.exports).map(([name, value]) => [
+      name,
+      value instanceof WebAssembly.Table ? this.#table(name) : this.#function(name),
+    ]);
+    this.exports = Object.fromEntries(entries) as WebAssembly.Exports;
+  }
+
+  /**
+   * Starts again: clears the memory, whose size stays, creates another instance and repeats the first calls. All pointers
+   * into the memory become invalid.
+   * @throws Error if the module cannot be initialised again
+   */
+  replace(): void {
+    if (this.#first.length < firstCalls)
+      throw new Error("it cannot be replaced before its first initialisation");
+    new Uint8Array(this.#memory.buffer).fill(0);
+    this.#instance = new WebAssembly.Instance(this.#module, this.#imports);
+    for (const { name, args, result } of this.#first) {
+      const again = this.#call(name, args);
+      if (again !== result)
+        throw new Error(`${name} returned ${String(again)}; expected ${String(result)}, as the first time`);
+    }
+  }
+
+  #call(name: string, args: readonly unknown[]): unknown {
+    return (this.#instance.exports[name] as Callable)(...args);
+  }
+
+  /** Forwards calls to the function that `find` returns for the current instance. */
+  #forward(find: (exports: WebAssembly.Exports) => unknown): Callable {
+    let owner: WebAssembly.Instance | undefined;
+    let current: Callable;
+    return (...args) => {
+      if (owner !== this.#instance) {
+        owner = this.#instance;
+        current = find(owner.exports) as Callable;
+      }
+      return current(...args);
+    };
+  }
+
+  #function(name: string): Callable {
+    const call = this.#forward((exports) => exports[name]);
+    return (...args) => {
+      if (this.#first.length >= firstCalls || this.#depth > 0) return call(...args);
+      // Records only the glue's own calls, not the calls that they cause.
+      this.#depth++;
+      try {
+        const result = call(...args);
+        this.#first.push({ name, args, result });
+        return result;
+      } finally {
+        this.#depth--;
+      }
+    };
+  }
+
+  /** The glue keeps the functions that it gets from a table and calls them thousands of times per run. */
+  #table(name: string): Pick<WebAssembly.Table, "get"> {
+    return { get: (index) => this.#forward((exports) => (exports[name] as WebAssembly.Table).get(index)) };
+  }
 }

@@ -2,7 +2,7 @@
  * One model as a chain of ONNX sessions, loaded one after the other. At most two shards are in the JS heap at once, and
  * ORT's heap grows by the peak of one shard instead of the peak of the whole model.
  */
-import { freeBytes } from "../bytes/free-bytes.ts";
+import { freeBytes } from "../bytes/byte-arrays.ts";
 import type { Manifest, Shard } from "./manifest.ts";
 import type { Runtime, Session, Tensor } from "./runtime.ts";
 import { modelUnavailable, orUnavailable } from "./unavailable.ts";

@@ -1,5 +1,4 @@
 /** The retryable `model_unavailable` error (503). */
-import { StalledError } from "../concurrency/single-flight.ts";
 import { ClassifierError } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 
@@ -22,18 +21,5 @@ export async function orUnavailable<T>(detail: string, step: () => Promise<T>): 
     return await step();
   } catch (cause) {
     throw modelUnavailable(detail, cause);
-  }
-}
-
-/**
- * Waits for shared work.
- * @throws ClassifierError model_unavailable, if the work made no progress; otherwise what the work throws
- */
-export async function stallsAreUnavailable<T>(what: string, work: Promise<T>): Promise<T> {
-  try {
-    return await work;
-  } catch (error) {
-    if (error instanceof StalledError) throw modelUnavailable(`${what} made ${error.message}`, error);
-    throw error;
   }
 }

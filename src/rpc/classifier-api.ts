@@ -1,27 +1,27 @@
 /** The classifier for callers in code: another Worker through a service binding, or this Worker itself. */
 import { z } from "zod";
 import { classificationOf, embeddingOf, normalisations } from "../classifier/answers.ts";
+import { type RequestContext, Stages } from "../classifier/classifier.ts";
 import { classifyQuerySchema, oneOf, parseParameters, type RequestedOptions } from "../classifier/options.ts";
-import { type RequestContext, Stages } from "../classifier/request-context.ts";
 import type { Scored } from "../classifier/score.ts";
 import { ClassifierError, toClassifierError } from "../errors.ts";
-import { httpStatus } from "../http/problem.ts";
-import type { GetServices } from "../http/services.ts";
+import type { GetServices } from "../http/context.ts";
+import { headersOf, httpStatus, membersOf } from "../http/problem.ts";
 import type {
   Classification,
   ClassifyOptions,
   Embedding,
   EmbedOptions,
   Failed,
+  Failure,
   ImageBytes,
   ImageClassifier,
   RunInput,
 } from "./contract.ts";
-import { failureOf } from "./failure.ts";
 import { argumentSource } from "./image-argument.ts";
 
 /** The name of Workers AI's image classifier. `run` accepts it, so that callers of `env.AI` need no change. */
-export const workersAiModel = "@cf/microsoft/resnet-50";
+const workersAiModel = "@cf/microsoft/resnet-50";
 
 const embedOptionsSchema = z.object({ normalize: oneOf(normalisations).optional() });
 
@@ -157,4 +157,21 @@ function explained(error: ClassifierError): Record<string, unknown> {
   if (httpStatus(error) < 500) return {};
   const { cause } = error;
   return { reason: error.message, cause: cause instanceof Error ? (cause.stack ?? cause.message) : cause };
+}
+
+const members = ["parameter", "unit", "measured", "limit"] as const;
+
+/** Converts an error to data. RPC would drop the class of a thrown error. */
+function failureOf(error: ClassifierError): Failure {
+  const { reason, message } = error;
+  const all = membersOf(reason);
+  const kept = members.filter((name) => all[name] !== undefined).map((name) => [name, all[name]]);
+  const retryAfter = headersOf(reason)["Retry-After"];
+  return {
+    code: reason.code,
+    status: httpStatus(error),
+    detail: message,
+    ...(retryAfter === undefined ? {} : { retryAfterSeconds: Number(retryAfter) }),
+    ...Object.fromEntries(kept),
+  };
 }

@@ -5,9 +5,9 @@ import path from "node:path";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { tableMarkdown } from "../../bench/common/report.ts";
-import { plots } from "../../bench/report/charts.ts";
 import {
   performanceDocument,
+  plots,
   scalingDocument,
   terminalReport,
   unfairness,

@@ -3,12 +3,15 @@ import { describe, expect, test, vi } from "vitest";
 import { CacheApiStore } from "../../src/cache/byte-stores.ts";
 import {
   type CachedResult,
+  type CacheTier,
   cacheKey,
   decodeResult,
   encodeResult,
+  MemoryTier,
   resultBytes,
-} from "../../src/cache/result.ts";
-import { type CacheTier, MemoryTier, StoredTier, TieredCache } from "../../src/cache/tiers.ts";
+  StoredTier,
+  TieredCache,
+} from "../../src/cache/result-cache.ts";
 import { never } from "../support/deferred.ts";
 
 const result: CachedResult = {

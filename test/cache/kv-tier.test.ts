@@ -1,6 +1,6 @@
 import { describe, expect, test } from "vitest";
 import { KvStore, type ResultNamespace } from "../../src/cache/byte-stores.ts";
-import { MemoryTier, StoredTier, TieredCache } from "../../src/cache/tiers.ts";
+import { MemoryTier, StoredTier, TieredCache } from "../../src/cache/result-cache.ts";
 
 const result = { width: 9, height: 8, logits: Float32Array.of(1, 2), features: Float32Array.of(3) };
 

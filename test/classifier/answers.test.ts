@@ -3,7 +3,7 @@ import fc from "fast-check";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
-import { bytesToBase64 } from "../../src/bytes/base64.ts";
+import { bytesToBase64 } from "../../src/bytes/byte-arrays.ts";
 import { classificationOf } from "../../src/classifier/answers.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import {

@@ -1,11 +1,10 @@
 /** The pipeline with real images and cache, on a model that adds up its input. */
 import sharp from "sharp";
 import { beforeEach, describe, expect, test } from "vitest";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
-import { MemoryTier, TieredCache } from "../../src/cache/tiers.ts";
-import { Classifier } from "../../src/classifier/classifier.ts";
-import { Stages } from "../../src/classifier/request-context.ts";
-import type { DecodeLimits } from "../../src/image/decode.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
+import { MemoryTier, TieredCache } from "../../src/cache/result-cache.ts";
+import { Classifier, Stages } from "../../src/classifier/classifier.ts";
+import type { DecodeLimits } from "../../src/image/jpeg/decode.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { never } from "../support/deferred.ts";

@@ -2,10 +2,9 @@
 import sharp from "sharp";
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { randomHead } from "../../cli/head/random-head.ts";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { classificationOf } from "../../src/classifier/answers.ts";
-import { Classifier } from "../../src/classifier/classifier.ts";
-import { type RequestContext, Stages } from "../../src/classifier/request-context.ts";
+import { Classifier, type RequestContext, Stages } from "../../src/classifier/classifier.ts";
 import {
   classificationETag,
   type ImageSource,

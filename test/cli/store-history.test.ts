@@ -1,9 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
 import { models, readCurrent } from "../../cli/store/current.ts";
-import { listModels } from "../../cli/store/history.ts";
-import { prune } from "../../cli/store/prune.ts";
-import { rollback } from "../../cli/store/rollback.ts";
+import { listModels, prune, rollback } from "../../cli/store/history.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";

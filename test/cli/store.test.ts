@@ -7,7 +7,7 @@ import { findPackFolder, type LocalPack, packsFolder, readLocalPack } from "../.
 import { pushPack } from "../../cli/store/push.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
-import { sha256Hex } from "../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { readLiveVersion, readPack } from "../../src/model/pack.ts";

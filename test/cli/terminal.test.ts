@@ -1,8 +1,8 @@
 import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { bar, renderPredictions } from "../../cli/terminal/bars.ts";
 import { parseCount, parsePort } from "../../cli/terminal/options.ts";
+import { bar, renderPredictions } from "../../cli/terminal/output.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
 
 describe("bars", () => {

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { RunQueue } from "../../src/concurrency/run-queue.ts";
+import { RunQueue } from "../../src/concurrency/shared-work.ts";
 import { deferred, never } from "../support/deferred.ts";
 
 const stallMs = 1000;

@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
-import { type Lead, SingleFlight, StalledError } from "../../src/concurrency/single-flight.ts";
+import { type Lead, SingleFlight, StalledError } from "../../src/concurrency/shared-work.ts";
 import { deferred, never } from "../support/deferred.ts";
 
 const stallMs = 1000;

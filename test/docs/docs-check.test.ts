@@ -4,9 +4,9 @@ import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { withFolder } from "../../bench/common/workers.ts";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
-import { answerFault } from "./answer.ts";
 import { checkCommands, checkPages } from "./check.ts";
 import { commandsOf, readPage } from "./pages.ts";
+import { answerFault } from "./run.ts";
 
 const sh = (commands: string) => `\`\`\`sh\n${commands}\n\`\`\`\n`;
 const commandFaults = (text: string) => checkCommands(projectFolder, readPage("page.md", text).blocks);

@@ -1,15 +1,14 @@
 /** Decodes one file in every way, and tells whether the results are allowed. */
 import { ClassifierError } from "../../src/errors.ts";
-import { decodeCostBytes } from "../../src/image/choose-scale.ts";
-import { JpegRows } from "../../src/image/jpeg-decoder.ts";
-import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { type CheckedJpeg, checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { scaledSize } from "../../src/image/jpeg/component.ts";
+import { decodeCostBytes, JpegRows } from "../../src/image/jpeg/decode.ts";
+import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
+import { type CheckedJpeg, checkJpeg } from "../../src/image/jpeg/scans.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
 import type { Eighths } from "../../src/image/rgb-image.ts";
-import { scaledSize } from "../../src/image/scaled-frame.ts";
 import { decodeLimits, maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
-import type { Trial } from "./tally.ts";
+import type { Trial } from "./run.ts";
 
 /** The reasons for which an image may be refused. */
 const refusals = ["empty_body", "image_undecodable", "unsupported_image", "image_too_large"] as const;

@@ -3,7 +3,7 @@ import { setFlagsFromString } from "node:v8";
 import { runInNewContext } from "node:vm";
 import { parentPort } from "node:worker_threads";
 import { attemptEveryWay, fuzzPreprocessing } from "./attempt.ts";
-import type { Memory } from "./tally.ts";
+import type { Memory } from "./run.ts";
 
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;

@@ -6,8 +6,8 @@ import { silentProgress } from "../../cli/terminal/progress.ts";
 import { listedChoices, seededChoices } from "./choices.ts";
 import { hostileFile } from "./generate.ts";
 import { fuzzInNode } from "./node.ts";
+import { addAttempt, keepFindings, newTally, report } from "./run.ts";
 import { smallSeeds } from "./seeds.ts";
-import { addAttempt, keepFindings, newTally, report } from "./tally.ts";
 
 test("the same seed makes the same files, another seed others", async () => {
   const seeds = await smallSeeds();

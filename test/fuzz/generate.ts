@@ -1,6 +1,8 @@
 /** Makes hostile files: a valid one with up to three mutations. */
 import { type Choices, pick } from "./choices.ts";
-import { mutationFamilies } from "./mutations.ts";
+import { bits, cuts, lengths, paddings, splices } from "./mutations/bytes.ts";
+import { exifs, frames, restarts, scans, tables } from "./mutations/headers.ts";
+import type { Mutations } from "./mutations/mutation.ts";
 import type { SeedFile } from "./seeds.ts";
 
 /** Files are cut to this size. */
@@ -9,6 +11,20 @@ const maxFileBytes = 4 * 2 ** 20;
 const largeEvery = 24;
 /** Mostly one: with each further mutation a file is more likely to be refused at once. */
 const mutationCounts = [1, 1, 1, 2, 3] as const;
+/** The order is part of what a seed means: the choices of a file are indices into it. */
+export const mutationFamilies: Readonly<Record<string, Mutations>> = {
+  bits,
+  cuts,
+  splices,
+  lengths,
+  frames,
+  scans,
+  tables,
+  restarts,
+  exifs,
+  paddings,
+};
+
 const families = Object.entries(mutationFamilies).map(
   ([family, members]) => [family, Object.entries(members)] as const,
 );

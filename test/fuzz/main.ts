@@ -8,7 +8,7 @@ import { userPath } from "../../cli/terminal/paths.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
 import { attemptEveryWay, fuzzPreprocessing } from "./attempt.ts";
 import { fuzzInNode } from "./node.ts";
-import { keepFindings, report } from "./tally.ts";
+import { keepFindings, report } from "./run.ts";
 import { fuzzInWorkerd } from "./workerd.ts";
 
 const program = new Command("npm run fuzz --")

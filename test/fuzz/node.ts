@@ -3,8 +3,7 @@ import { once } from "node:events";
 import { Worker } from "node:worker_threads";
 import type { Progress } from "../../cli/terminal/progress.ts";
 import type { Attempt } from "./attempt.ts";
-import { type FuzzRun, fuzz } from "./run.ts";
-import type { Memory, Tally } from "./tally.ts";
+import { type FuzzRun, fuzz, type Memory, type Tally } from "./run.ts";
 
 const startMs = 60_000;
 

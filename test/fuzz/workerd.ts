@@ -8,9 +8,8 @@ import { projectFolder } from "../../cli/store/local-bucket.ts";
 import type { Progress } from "../../cli/terminal/progress.ts";
 import type { Bundle } from "../../cli/workerd/bundle.ts";
 import type { DevWorker } from "../../cli/workerd/dev-worker.ts";
-import { type FuzzRun, fuzz } from "./run.ts";
+import { type FuzzRun, fuzz, type Memory, type Tally } from "./run.ts";
 import { largeSeeds } from "./seeds.ts";
-import type { Memory, Tally } from "./tally.ts";
 
 /** Which files to send, and to which Worker. */
 export interface WorkerdRun extends FuzzRun {

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { bytesToBase64 } from "../../src/bytes/base64.ts";
+import { bytesToBase64 } from "../../src/bytes/byte-arrays.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import {
   type HeadFile,

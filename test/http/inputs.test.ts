@@ -3,9 +3,7 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import type { ClassifierError } from "../../src/errors.ts";
-import { decodeBase64 } from "../../src/http/sources/json.ts";
-import { readImageParts } from "../../src/http/sources/multipart.ts";
-import { requestSource } from "../../src/http/sources/request-source.ts";
+import { decodeBase64, readImageParts, requestSource } from "../../src/http/sources/request-source.ts";
 import {
   jsonBodyFactor,
   maxImageBytesCeiling,

@@ -1,7 +1,7 @@
 /** Images in JSON bodies: how a source reads them, and the errors of POST /models/NAME. */
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { base64ToBytes, bytesToBase64 } from "../../src/bytes/base64.ts";
+import { base64ToBytes, bytesToBase64 } from "../../src/bytes/byte-arrays.ts";
 import { Admission } from "../../src/concurrency/admission.ts";
 import { ClassifierError } from "../../src/errors.ts";
 import { requestSource } from "../../src/http/sources/request-source.ts";

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
-import { chooseScale, decodeCostBytes, maxFullScalePixels } from "../../src/image/choose-scale.ts";
-import { layOutFrame } from "../../src/image/jpeg-header.ts";
-import type { CheckedJpeg } from "../../src/image/jpeg-scans.ts";
+import { chooseScale, decodeCostBytes, maxFullScalePixels } from "../../src/image/jpeg/decode.ts";
+import { layOutFrame } from "../../src/image/jpeg/header.ts";
+import type { CheckedJpeg } from "../../src/image/jpeg/scans.ts";
 import { maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
 import { reasonOf } from "../support/image-errors.ts";
 

@@ -5,10 +5,9 @@ import { promisify } from "node:util";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
-import { decodeCostBytes } from "../../src/image/choose-scale.ts";
-import { JpegRows } from "../../src/image/jpeg-decoder.ts";
-import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { decodeCostBytes, JpegRows } from "../../src/image/jpeg/decode.ts";
+import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
+import { checkJpeg } from "../../src/image/jpeg/scans.ts";
 import { smallSeeds } from "../fuzz/seeds.ts";
 import type { ChurnMemory } from "../support/decode-churn.ts";
 

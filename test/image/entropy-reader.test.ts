@@ -1,10 +1,10 @@
 /** The reader of entropy-coded data stays within its bytes for any input. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { AcDecoder, EntropyReader, HuffmanDecoder, zigzag } from "../../src/image/entropy-reader.ts";
-import { JpegRows } from "../../src/image/jpeg-decoder.ts";
-import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { JpegRows } from "../../src/image/jpeg/decode.ts";
+import { AcDecoder, EntropyReader, HuffmanDecoder, zigzag } from "../../src/image/jpeg/entropy-reader.ts";
+import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
+import { checkJpeg } from "../../src/image/jpeg/scans.ts";
 import { seededChoices } from "../fuzz/choices.ts";
 import { hostileFile } from "../fuzz/generate.ts";
 import { smallSeeds } from "../fuzz/seeds.ts";

@@ -2,13 +2,12 @@
 import fc from "fast-check";
 import { beforeAll, describe, expect, test } from "vitest";
 import { segment } from "../../bench/pictures/jpeg-writer.ts";
-import { exifOrientation } from "../../src/image/exif.ts";
-import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/image/jpeg-scans.ts";
+import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/image/jpeg/scans.ts";
+import { exifOrientation } from "../../src/image/orientation.ts";
 import { type Attempt, attemptEveryWay, fuzzPreprocessing } from "../fuzz/attempt.ts";
 import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../fuzz/bombs.ts";
 import { listedChoices, seededChoices } from "../fuzz/choices.ts";
-import { hostileFile } from "../fuzz/generate.ts";
-import { mutationFamilies } from "../fuzz/mutations.ts";
+import { hostileFile, mutationFamilies } from "../fuzz/generate.ts";
 import { largeSeeds, type SeedFile, smallSeeds } from "../fuzz/seeds.ts";
 import { concat } from "../fuzz/segments.ts";
 import { decodeAt, decodeWithin } from "../support/image-decoders.ts";

@@ -1,9 +1,8 @@
 import fc from "fast-check";
 import sharp, { type Sharp } from "sharp";
 import { describe, expect, test } from "vitest";
-import { exifOrientation, type Orientation } from "../../src/image/exif.ts";
-import { imageToTensor, preprocess } from "../../src/image/preprocess.ts";
-import { plainView, resizeAndCrop } from "../../src/image/resize.ts";
+import { exifOrientation, type Orientation } from "../../src/image/orientation.ts";
+import { imageToTensor, plainView, preprocess, resizeAndCrop } from "../../src/image/preprocess.ts";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { gradient, largestDifference } from "../support/image-reference.ts";

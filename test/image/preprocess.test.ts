@@ -1,7 +1,11 @@
 import { describe, expect, test } from "vitest";
-import { imageToTensor, preprocess } from "../../src/image/preprocess.ts";
-import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
-import { toTensor } from "../../src/image/tensor.ts";
+import {
+  imageToTensor,
+  preprocess,
+  resizeAndCrop,
+  resizedSize,
+  toTensor,
+} from "../../src/image/preprocess.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { gradient } from "../support/image-reference.ts";
 

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { type JpegSpec, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
-import { zigzag } from "../../src/image/entropy-reader.ts";
-import { inverseDct } from "../../src/image/inverse-dct.ts";
+import { zigzag } from "../../src/image/jpeg/entropy-reader.ts";
+import { inverseDct } from "../../src/image/jpeg/inverse-dct.ts";
 import type { Eighths, RgbImage } from "../../src/image/rgb-image.ts";
 import { decodeAt } from "../support/image-decoders.ts";
 import { reasonOf } from "../support/image-errors.ts";

@@ -1,9 +1,9 @@
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
 import { segment, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
-import { decodeCostBytes } from "../../src/image/choose-scale.ts";
-import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { decodeCostBytes } from "../../src/image/jpeg/decode.ts";
+import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
+import { checkJpeg } from "../../src/image/jpeg/scans.ts";
 import { decodeWithin } from "../support/image-decoders.ts";
 import { reasonOf } from "../support/image-errors.ts";
 import { gradient } from "../support/image-reference.ts";

@@ -1,10 +1,8 @@
 import { readFileSync } from "node:fs";
 import sharp from "sharp";
 import { describe, expect, test } from "vitest";
-import { preprocess } from "../../src/image/preprocess.ts";
-import { resizeAndCrop, resizedSize } from "../../src/image/resize.ts";
+import { preprocess, resizeAndCrop, resizedSize, toTensor } from "../../src/image/preprocess.ts";
 import type { RgbImage } from "../../src/image/rgb-image.ts";
-import { toTensor } from "../../src/image/tensor.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { largestDifference } from "../support/image-reference.ts";
 

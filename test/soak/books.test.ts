@@ -3,9 +3,8 @@ import { describe, expect, test } from "vitest";
 import { MiB } from "../../bench/common/report.ts";
 import { attack, memoryLook, overload, phase, silence, soakResults, tally } from "./fixture.ts";
 import { emptyTally, Ledger, total, WorkerLog } from "./ledger.ts";
-import type { Phase } from "./phase.ts";
+import { byKind, memoryStretches, type Phase, percentiles, stretches } from "./phase.ts";
 import type { SoakResults } from "./run.ts";
-import { byKind, memoryStretches, percentiles, stretches } from "./stretches.ts";
 import { delays, faults, remarks } from "./verdict.ts";
 
 test("the ledger counts each request once: answered, broken off, cut, unreached or lost", () => {

@@ -5,8 +5,7 @@ import { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Answer } from "../../bench/common/requests.ts";
-import { type Check, faultOf } from "./answers.ts";
-import { type KindName, kindOf } from "./kinds.ts";
+import { type Check, faultOf, type KindName, kindOf } from "./kinds.ts";
 
 /** A request, and how its client behaves. */
 export interface Outgoing {

@@ -3,9 +3,8 @@ import type { MemorySample } from "../../bench/common/memory-watch.ts";
 import { MiB } from "../../bench/common/report.ts";
 import { type AttackName, attackNames } from "./attacks.ts";
 import { emptyTally, type Tally } from "./ledger.ts";
-import type { Phase } from "./phase.ts";
+import { memoryStretches, type Phase, percentiles } from "./phase.ts";
 import { type AttackPhase, type SoakResults, soakRuns } from "./run.ts";
-import { memoryStretches, percentiles } from "./stretches.ts";
 
 /** Three answers. */
 export function tally(change: Partial<Tally> = {}): Tally {

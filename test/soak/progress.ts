@@ -2,8 +2,8 @@
 import { mebibytesText, numberText } from "../../cli/plot/format.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
 import { answers, total } from "./ledger.ts";
+import { isolateBytes, percentiles } from "./phase.ts";
 import type { ProgressFacts, SoakOptions } from "./run.ts";
-import { isolateBytes, percentiles } from "./stretches.ts";
 
 /** Shows progress until stop(). */
 export function showProgress(

@@ -1,22 +1,18 @@
 /** One soak: sustained traffic, attacks and an overload on a Worker of its own, with the silence after each. */
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { describeMachine } from "../../bench/common/machine.ts";
 import type { MemoryWatch } from "../../bench/common/memory-watch.ts";
 import { repeat } from "../../bench/common/requests.ts";
-import type { RunKind } from "../../bench/common/run-files.ts";
+import { describeMachine, type RunKind } from "../../bench/common/run-files.ts";
 import { withPackWorker } from "../../bench/common/workers.ts";
 import { projectFolder } from "../../cli/store/platform-config.ts";
 import type { Bundle } from "../../cli/workerd/bundle.ts";
 import type { DevWorker } from "../../cli/workerd/dev-worker.ts";
-import { Reference } from "./answers.ts";
 import { type AttackName, attackNames, runAttack } from "./attacks.ts";
-import { startImageServer } from "./image-server.ts";
-import { type Materials, requestsPerTurn, turns } from "./kinds.ts";
+import { type Materials, Reference, requestsPerTurn, turns } from "./kinds.ts";
 import { answers, type Ledger, total, WorkerLog } from "./ledger.ts";
-import { type Phase, probeSmall, runPhase, type Scene } from "./phase.ts";
-import { type AttackPictures, readAttackPictures, readPictures } from "./pictures.ts";
-import type { Percentiles } from "./stretches.ts";
+import { type Percentiles, type Phase, probeSmall, runPhase, type Scene } from "./phase.ts";
+import { type AttackPictures, readAttackPictures, readPictures, startImageServer } from "./pictures.ts";
 
 /** Where the results are stored. */
 export const soakRuns = {

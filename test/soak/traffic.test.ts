@@ -2,11 +2,13 @@
 import { describe, expect, test } from "vitest";
 import { salted } from "../../bench/pictures/photos.ts";
 import { exampleImage } from "../support/worker.ts";
-import { faultOf, member, Reference } from "./answers.ts";
 import {
+  faultOf,
   type TrafficKindName as KindName,
   trafficKindNames as kindNames,
   kindOf,
+  member,
+  Reference,
   requestsOf,
   requestsPerTurn,
   type Turn,

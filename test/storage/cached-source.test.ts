@@ -1,7 +1,6 @@
 import { createHash } from "node:crypto";
 import { beforeEach, describe, expect, test } from "vitest";
-import { BucketSource } from "../../src/storage/bucket-source.ts";
-import { type ByteCache, CachedSource } from "../../src/storage/cached-source.ts";
+import { BucketSource, type ByteCache, CachedSource } from "../../src/storage/bucket-source.ts";
 import { never } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
 

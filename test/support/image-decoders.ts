@@ -1,9 +1,8 @@
 /** Runs the decoder alone at each scale, and jpeg-js for comparison. */
 import { decode as decodeJpegJs } from "jpeg-js";
-import { type DecodedFrame, type DecodeLimits, decodeJpeg } from "../../src/image/decode.ts";
-import { JpegRows } from "../../src/image/jpeg-decoder.ts";
-import { parseJpegHeader } from "../../src/image/jpeg-header.ts";
-import { checkJpeg } from "../../src/image/jpeg-scans.ts";
+import { type DecodedFrame, type DecodeLimits, decodeJpeg, JpegRows } from "../../src/image/jpeg/decode.ts";
+import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
+import { checkJpeg } from "../../src/image/jpeg/scans.ts";
 import { collectRows, type Eighths, type RgbImage, type Size } from "../../src/image/rgb-image.ts";
 
 /** Decodes the whole image at `eighths` of its size. */

@@ -1,6 +1,6 @@
 /** Runs models in tests: a whole file natively, and shards in the Worker's runtime. */
 
-import { nodeRuntime } from "../../cli/pack/classifiers.ts";
+import { nodeRuntime } from "../../cli/pack/evaluate.ts";
 import { nativeSession } from "../../cli/pack/native.ts";
 import { Random } from "../../cli/pack/random.ts";
 import type { ShardModel } from "../../cli/pack/shard.ts";

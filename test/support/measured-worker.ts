@@ -7,11 +7,10 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { readLocalPack } from "../../cli/store/local-pack.ts";
-import { seedPack } from "../../cli/workerd/bucket-state.ts";
-import { DevWorker } from "../../cli/workerd/dev-worker.ts";
-import type { HeapUsage } from "../../cli/workerd/inspector.ts";
+import { seedPack } from "../../cli/workerd/bundle.ts";
+import { DevWorker, type HeapUsage } from "../../cli/workerd/dev-worker.ts";
 
-export type { HeapUsage } from "../../cli/workerd/inspector.ts";
+export type { HeapUsage } from "../../cli/workerd/dev-worker.ts";
 
 export class MeasuredWorker {
   readonly #worker: DevWorker;

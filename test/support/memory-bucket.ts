@@ -1,7 +1,6 @@
 /** A bucket in memory that behaves like R2's binding, for unit tests. The black-box tests use miniflare's R2. */
 import { createHash } from "node:crypto";
-import type { ListPage, PutOptions } from "../../cli/store/bucket.ts";
-import type { PackBucket } from "../../cli/store/push.ts";
+import type { ListPage, PackBucket, PutOptions } from "../../cli/store/bucket.ts";
 import type { ObjectBucket } from "../../src/storage/bucket-source.ts";
 
 export class MemoryBucket implements ObjectBucket, PackBucket {

@@ -1,15 +1,15 @@
 /** The whole HTTP app in Node, with real routes, images and caches. The model adds up its input; the bucket is in memory. */
 
 import { timingSafeEqual } from "node:crypto";
+import { MemoryTier, TieredCache } from "../../src/cache/result-cache.ts";
 import { SeenImages } from "../../src/cache/seen-images.ts";
-import { MemoryTier, TieredCache } from "../../src/cache/tiers.ts";
 import { Classifier } from "../../src/classifier/classifier.ts";
 import { Scorer } from "../../src/classifier/score.ts";
 import { Admission } from "../../src/concurrency/admission.ts";
 import { type Env, readConfig } from "../../src/config.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import { createApp } from "../../src/http/app.ts";
-import type { Services } from "../../src/http/services.ts";
+import type { Services } from "../../src/http/context.ts";
 import { maxInFlightBytes, smallRequestBytes } from "../../src/limits.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";

@@ -1,8 +1,8 @@
 /** Writes a ResNet like torch.onnx exports torchvision's: BatchNorm folded, names like onnx::Conv_193, shared biases through Identity. */
 
-import { type ZooSpec, zooGraph } from "../../bench/stand-in/zoo-onnx.ts";
+import { type ZooSpec, zooGraph } from "../../bench/stand-in/stand-in.ts";
+import { writeOnnx } from "../../cli/onnx/file.ts";
 import { type Attribute, type Graph, type GraphNode, int, ints, type Tensor } from "../../cli/onnx/graph.ts";
-import { writeOnnx } from "../../cli/onnx/write.ts";
 import { readResNet } from "../../cli/pack/read-resnet.ts";
 import type { ConvLayer } from "../../cli/pack/resnet.ts";
 

@@ -6,9 +6,14 @@ import { defaultModelName } from "../../src/default-model.ts";
 import { defaultMaxImageBytes } from "../../src/limits.ts";
 import { type AttackName, runAttack } from "../soak/attacks.ts";
 import type { Outcome } from "../soak/client.ts";
-import { type ImageServer, startImageServer } from "../soak/image-server.ts";
 import { readInFlight } from "../soak/phase.ts";
-import { type AttackPictures, padded, readAttackPictures } from "../soak/pictures.ts";
+import {
+  type AttackPictures,
+  type ImageServer,
+  padded,
+  readAttackPictures,
+  startImageServer,
+} from "../soak/pictures.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { makePhoto } from "../support/photos.ts";
 

@@ -16,7 +16,7 @@ import {
   zooGraph,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../bench/stand-in/zoo-onnx.ts";
+} from "../../bench/stand-in/stand-in.ts";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";

@@ -1,6 +1,6 @@
 /** Buffers a body while its image is classified, and then sends it unchanged. */
 
-import { freeBytes } from "../../bytes/free-bytes.ts";
+import { freeBytes } from "../../bytes/byte-arrays.ts";
 import type { Pace } from "../../bytes/read-stream.ts";
 import type { Permit } from "../../concurrency/admission.ts";
 import { IdleTimer, settleWithin, timedOut } from "../../concurrency/timeout.ts";

@@ -1,4 +1,8 @@
-/** The OpenAPI document of the routes. */
+/** GET /openapi.json and /docs: the OpenAPI document of the routes. It is the same for every Worker, so it needs no key. */
+import type { Hono } from "hono";
+import { etag } from "hono/etag";
+import { sha256 } from "../../bytes/byte-arrays.ts";
+import type { AppEnv } from "../context.ts";
 import { cdnDocs } from "../routes/cdn.ts";
 import { batchSchema, classifyDocs } from "../routes/classify.ts";
 import { embedDocs, embeddingSchema } from "../routes/embed.ts";
@@ -7,6 +11,28 @@ import { huggingFaceDocs } from "../routes/huggingface.ts";
 import { labelsAnswerSchema, modelDocs, modelSchema } from "../routes/model.ts";
 import { classificationSchema, modelNameSchema, predictionSchema, problemSchema } from "../schemas.ts";
 import { type OpenApiDocument, openApiDocument, type RouteDoc } from "./document.ts";
+import { documentPage, pageStyle } from "./page.ts";
+
+/** Adds both routes. */
+export function addOpenApi(app: Hono<AppEnv>): void {
+  app.get("/openapi.json", etag(), (c) => {
+    c.header("Cache-Control", "no-cache");
+    return c.json(apiDocument());
+  });
+
+  app.get("/docs", etag(), async (c) => {
+    c.header("Cache-Control", "no-cache");
+    c.header("Content-Security-Policy", await pagePolicy());
+    return c.html(documentPage(apiDocument()));
+  });
+}
+
+/** Allows the style of the page by its hash, and nothing else. */
+async function pagePolicy(): Promise<string> {
+  const digest = await sha256(new TextEncoder().encode(pageStyle));
+  const hash = btoa(String.fromCharCode(...digest));
+  return `default-src 'none'; style-src 'sha256-${hash}'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'`;
+}
 
 /** The routes of the document itself. */
 const documentDocs: readonly RouteDoc[] = [

@@ -5,11 +5,10 @@ import { type ClassifyAnswer, classificationOf } from "../../classifier/answers.
 import { classifyQuerySchema, parseParameters } from "../../classifier/options.ts";
 import type { ImageSource, ScoreRequest } from "../../classifier/score.ts";
 import { ClassifierError } from "../../errors.ts";
-import type { AppContext, AppEnv } from "../context.ts";
+import type { AppContext, AppEnv, GetServices, Services } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { problemOf } from "../problem.ts";
 import { cacheHeader, classificationSchema, headErrors, imageErrors, problemSchema } from "../schemas.ts";
-import type { GetServices, Services } from "../services.ts";
 import { requestSource } from "../sources/request-source.ts";
 import { callerUrlSource } from "../sources/url.ts";
 

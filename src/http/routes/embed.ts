@@ -1,13 +1,12 @@
 /** POST /v1/embed: an image in, its pooled features out. The run that classifies an image also yields its features. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { bytesToBase64 } from "../../bytes/base64.ts";
+import { bytesToBase64 } from "../../bytes/byte-arrays.ts";
 import { embeddingOf, normalisations } from "../../classifier/answers.ts";
 import { oneOf, parseParameters } from "../../classifier/options.ts";
-import type { AppEnv } from "../context.ts";
+import type { AppEnv, GetServices } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { cacheHeader, classificationSchema, imageErrors } from "../schemas.ts";
-import type { GetServices } from "../services.ts";
 import { requestSource } from "../sources/request-source.ts";
 
 const embedQuerySchema = z.object({

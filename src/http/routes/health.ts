@@ -2,10 +2,9 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { modelOf } from "../../classifier/options.ts";
-import type { AppEnv } from "../context.ts";
+import type { AppEnv, GetServices } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { modelNameSchema } from "../schemas.ts";
-import type { GetServices } from "../services.ts";
 
 /** Adds both routes. /readyz needs an API key if the deployment has API keys. */
 export function addHealth(app: Hono<AppEnv>, services: GetServices): void {

@@ -8,10 +8,9 @@ import { z } from "zod";
 import { classificationOf } from "../../classifier/answers.ts";
 import { parseParameters, type RequestedOptions, scoresQuerySchema } from "../../classifier/options.ts";
 import { ClassifierError } from "../../errors.ts";
-import type { AppContext, AppEnv } from "../context.ts";
+import type { AppContext, AppEnv, GetServices, Services } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { cacheHeader, imageErrors } from "../schemas.ts";
-import type { GetServices, Services } from "../services.ts";
 import { requestSource } from "../sources/request-source.ts";
 
 /** The values of `parameters` are checked like those of the query. */

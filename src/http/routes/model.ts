@@ -4,10 +4,9 @@ import { etag } from "hono/etag";
 import { z } from "zod";
 import { headOf, headParameter, modelOf, parseParameters } from "../../classifier/options.ts";
 import { manifestSchema } from "../../model/manifest.ts";
-import type { AppEnv } from "../context.ts";
+import type { AppEnv, GetServices } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { headErrors, headNameSchema, modelNameSchema } from "../schemas.ts";
-import type { GetServices } from "../services.ts";
 
 const labelsQuerySchema = z.object({ head: headParameter });
 

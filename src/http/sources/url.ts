@@ -1,11 +1,11 @@
 /** The image at a URL. An image that the server says is unchanged is not read again. */
 import { conditionsFor, type SeenImages, validatorsIn } from "../../cache/seen-images.ts";
-import type { Stages } from "../../classifier/request-context.ts";
+import type { Stages } from "../../classifier/classifier.ts";
 import type { ImageSource } from "../../classifier/score.ts";
-import type { WaitUntil } from "../../concurrency/single-flight.ts";
+import type { WaitUntil } from "../../concurrency/shared-work.ts";
 import { openImage, parseImageUrl, type RemoteOptions, refuseLoop } from "../../remote/fetch-image.ts";
 import { type Rendition, renditionOf } from "../../remote/renditions.ts";
-import type { Services } from "../services.ts";
+import type { Services } from "../context.ts";
 
 /** What is needed to fetch an image and to remember it. */
 export interface UrlSourceOptions extends RemoteOptions {

@@ -4,10 +4,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import proto from "onnx-proto";
 import { describe, expect, test } from "vitest";
+import { readOnnx, readOnnxFile, writeOnnx } from "../../../cli/onnx/file.ts";
 import type { Graph, Tensor } from "../../../cli/onnx/graph.ts";
 import { float, int, ints } from "../../../cli/onnx/graph.ts";
-import { readOnnx, readOnnxFile } from "../../../cli/onnx/read.ts";
-import { writeOnnx } from "../../../cli/onnx/write.ts";
 
 const { AttributeProto, ModelProto, TensorProto } = proto.onnx;
 

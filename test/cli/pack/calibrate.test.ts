@@ -1,13 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { tinySpec, zooGraph } from "../../../bench/stand-in/zoo-onnx.ts";
-import { writeOnnx } from "../../../cli/onnx/write.ts";
-import { calibrate } from "../../../cli/pack/calibrate.ts";
-import { floatGraph } from "../../../cli/pack/float-graph.ts";
+import { tinySpec, zooGraph } from "../../../bench/stand-in/stand-in.ts";
+import { writeOnnx } from "../../../cli/onnx/file.ts";
+import { calibrate, sharpened } from "../../../cli/pack/calibrate.ts";
+import { floatGraph } from "../../../cli/pack/emit.ts";
 import type { ImageSet } from "../../../cli/pack/images.ts";
 import { nativeSession } from "../../../cli/pack/native.ts";
 import { Random } from "../../../cli/pack/random.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
-import { sharpened } from "../../../cli/pack/sharpen.ts";
 import { noiseTensor } from "../../support/logits.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
 

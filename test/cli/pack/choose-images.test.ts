@@ -2,8 +2,7 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { chooseImages } from "../../../cli/pack/choose-images.ts";
-import type { ImageSet } from "../../../cli/pack/images.ts";
+import { chooseImages, type ImageSet } from "../../../cli/pack/images.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
 
 let parent: string;

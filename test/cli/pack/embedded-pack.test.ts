@@ -2,7 +2,7 @@ import { createHash } from "node:crypto";
 import { readdirSync, readFileSync } from "node:fs";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { packClassifier } from "../../../cli/pack/classifiers.ts";
+import { packClassifier } from "../../../cli/pack/evaluate.ts";
 import { syntheticImages } from "../../../cli/pack/images.ts";
 import { labelsSchema, manifestSchema, manifestVersion } from "../../../src/model/manifest.ts";
 

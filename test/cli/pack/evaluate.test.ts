@@ -1,6 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { Classifier } from "../../../cli/pack/classifiers.ts";
-import { compareLogits, evaluate } from "../../../cli/pack/evaluate.ts";
+import { type Classifier, compareLogits, evaluate } from "../../../cli/pack/evaluate.ts";
 import type { ImageSet } from "../../../cli/pack/images.ts";
 
 /** Gives the image's own tensor, or the one of a table, as logits. */

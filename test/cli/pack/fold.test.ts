@@ -1,10 +1,10 @@
 import { describe, expect, test } from "vitest";
-import { tinyBottleneckSpec, tinySpec, zooBytes, zooGraph } from "../../../bench/stand-in/zoo-onnx.ts";
+import { tinyBottleneckSpec, tinySpec, zooBytes, zooGraph } from "../../../bench/stand-in/stand-in.ts";
+import { writeOnnx } from "../../../cli/onnx/file.ts";
 import type { Graph } from "../../../cli/onnx/graph.ts";
-import { writeOnnx } from "../../../cli/onnx/write.ts";
-import { sourceClassifier } from "../../../cli/pack/classifiers.ts";
-import { floatGraph } from "../../../cli/pack/float-graph.ts";
-import { foldBatchNorm } from "../../../cli/pack/fold.ts";
+import { floatGraph } from "../../../cli/pack/emit.ts";
+import { sourceClassifier } from "../../../cli/pack/evaluate.ts";
+import { foldBatchNorm } from "../../../cli/pack/read-conv.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
 import { softmax } from "../../../src/model/scores.ts";
 import {

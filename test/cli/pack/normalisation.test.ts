@@ -1,10 +1,9 @@
 import { describe, expect, test } from "vitest";
-import { tinySpec, zooGraph, zooGraphUnmeasured } from "../../../bench/stand-in/zoo-onnx.ts";
+import { tinySpec, zooGraph, zooGraphUnmeasured } from "../../../bench/stand-in/stand-in.ts";
+import { writeOnnx } from "../../../cli/onnx/file.ts";
 import { type Graph, type GraphNode, int, type Tensor } from "../../../cli/onnx/graph.ts";
-import { writeOnnx } from "../../../cli/onnx/write.ts";
-import { findBetterNormalisation } from "../../../cli/pack/better-normalisation.ts";
-import { type Source, sourceClassifier } from "../../../cli/pack/classifiers.ts";
-import { floatGraph } from "../../../cli/pack/float-graph.ts";
+import { floatGraph } from "../../../cli/pack/emit.ts";
+import { type Source, sourceClassifier } from "../../../cli/pack/evaluate.ts";
 import { syntheticImages } from "../../../cli/pack/images.ts";
 import {
   choosePixelStatistics,
@@ -14,6 +13,7 @@ import {
   takingRgb,
 } from "../../../cli/pack/normalisation.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
+import { findBetterNormalisation } from "../../../cli/pack/verify.ts";
 import { node } from "../../support/export-forms.ts";
 import { nativeLogits, noiseTensor } from "../../support/logits.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";

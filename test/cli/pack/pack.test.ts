@@ -10,14 +10,13 @@ import {
   zooGraph,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../../bench/stand-in/zoo-onnx.ts";
-import { floatGraph } from "../../../cli/pack/float-graph.ts";
+} from "../../../bench/stand-in/stand-in.ts";
+import { floatGraph } from "../../../cli/pack/emit.ts";
 import { maxHeapBytes, measureHeap } from "../../../cli/pack/heap.ts";
 import { readLabels } from "../../../cli/pack/labels.ts";
 import { unmeasuredScores } from "../../../cli/pack/measure-scores.ts";
 import { defaultShardBytes, type PackOptions, packModel } from "../../../cli/pack/pack.ts";
-import { rangeAfterRelu } from "../../../cli/pack/quantise.ts";
-import { inputKey, quantisedGraph, rangeKeys } from "../../../cli/pack/quantised-graph.ts";
+import { inputKey, quantisedGraph, rangeAfterRelu, rangeKeys } from "../../../cli/pack/quantised-graph.ts";
 import { readPack } from "../../../cli/pack/read-pack.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
 import type { ConvLayer, ResNet } from "../../../cli/pack/resnet.ts";

@@ -1,8 +1,12 @@
 import { describe, expect, test } from "vitest";
-import { Histogram } from "../../../cli/pack/histogram.ts";
-import { pixelRange, quantiseBias, quantiseWeights, rangeAfterRelu } from "../../../cli/pack/quantise.ts";
+import { Histogram, searchRange, squaredError } from "../../../cli/pack/calibrate.ts";
+import {
+  pixelRange,
+  quantiseBias,
+  quantiseWeights,
+  rangeAfterRelu,
+} from "../../../cli/pack/quantised-graph.ts";
 import { Random } from "../../../cli/pack/random.ts";
-import { searchRange, squaredError } from "../../../cli/pack/range-search.ts";
 import type { ConvLayer } from "../../../cli/pack/resnet.ts";
 
 const layer = (dims: ConvLayer["dims"], weight: Float32Array): ConvLayer => ({

@@ -7,9 +7,9 @@ import {
   zooBytes,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../../bench/stand-in/zoo-onnx.ts";
+} from "../../../bench/stand-in/stand-in.ts";
+import { readOnnx } from "../../../cli/onnx/file.ts";
 import { type Attribute, type Graph, type GraphNode, int, ints } from "../../../cli/onnx/graph.ts";
-import { readOnnx } from "../../../cli/onnx/read.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
 import { architecture, type Block, convolutions } from "../../../cli/pack/resnet.ts";
 import { node, withAveragePool, withSigmoid } from "../../support/export-forms.ts";

@@ -5,13 +5,11 @@ import {
   zooGraph,
   zooGraphUnmeasured,
   zooSpecs,
-} from "../../../bench/stand-in/zoo-onnx.ts";
+} from "../../../bench/stand-in/stand-in.ts";
 import { calibrate } from "../../../cli/pack/calibrate.ts";
-import type { CuttableGraph } from "../../../cli/pack/emit.ts";
-import { floatGraph } from "../../../cli/pack/float-graph.ts";
+import { type CuttableGraph, floatGraph } from "../../../cli/pack/emit.ts";
 import { syntheticImages } from "../../../cli/pack/images.ts";
-import { rangeAfterRelu } from "../../../cli/pack/quantise.ts";
-import { inputKey, quantisedGraph, rangeKeys } from "../../../cli/pack/quantised-graph.ts";
+import { inputKey, quantisedGraph, rangeAfterRelu, rangeKeys } from "../../../cli/pack/quantised-graph.ts";
 import { readResNet } from "../../../cli/pack/read-resnet.ts";
 import type { ResNet } from "../../../cli/pack/resnet.ts";
 import { chooseShards, layerBytesLimit, writeShard } from "../../../cli/pack/shard.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import sharp from "sharp";
 import { beforeAll, describe, expect, test } from "vitest";
-import { tinySpec, zooBytes, zooGraph } from "../../../bench/stand-in/zoo-onnx.ts";
+import { tinySpec, zooBytes, zooGraph } from "../../../bench/stand-in/stand-in.ts";
 import { packModel } from "../../../cli/pack/pack.ts";
 import { syntheticPixels } from "../../../cli/pack/synthetic.ts";
 import { type VerifyOptions, verifyPack } from "../../../cli/pack/verify.ts";

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { assemblePack, type PackFacts, writePack } from "../../../cli/pack/write-pack.ts";
-import { sha256Hex } from "../../../src/bytes/sha256.ts";
+import { sha256Hex } from "../../../src/bytes/byte-arrays.ts";
 import { manifestSchema, manifestVersion } from "../../../src/model/manifest.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
 

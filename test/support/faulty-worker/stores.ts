@@ -1,6 +1,6 @@
 /** Stand-ins for what keeps bytes: the bucket, the Cache API, KV. Each is well until it is told otherwise. */
 import type { ResultNamespace } from "../../../src/cache/byte-stores.ts";
-import { encodeResult } from "../../../src/cache/result.ts";
+import { encodeResult } from "../../../src/cache/result-cache.ts";
 import type { ListableBucket } from "../../../src/head/head-store.ts";
 import type { ObjectBucket } from "../../../src/storage/bucket-source.ts";
 import type { Faults, StoreFault } from "./faults.ts";
