@@ -1,6 +1,6 @@
 /** `head evaluate`: measures a head on labelled photographs. */
 import type { Command } from "@commander-js/extra-typings";
-import { headInput, headLogits } from "../../src/head/head.ts";
+import { headLogits } from "../../src/head/head.ts";
 import { listed, readDataset, refuseOrSkip } from "../head/dataset.ts";
 import { embed } from "../head/embed.ts";
 import { metricsOf } from "../head/metrics.ts";
@@ -61,7 +61,7 @@ async function evaluate(
   if (samples.length === 0) throw new CommandError(`${folder} has no usable image; expected JPEG files`);
 
   // headLogits already divides by the head's temperature, as when serving: hence a temperature of 1 here.
-  const logits = samples.map((sample) => Float64Array.from(headLogits(head, headInput(plainView(sample)))));
+  const logits = samples.map((sample) => Float64Array.from(headLogits(head, plainView(sample))));
   const classes = samples.map(({ classIndex }) => names.indexOf(dataset.classes[classIndex]!));
   const metrics = metricsOf({ logits, classes }, names.length, 1);
   const reasons = skipped.map((problem) => `${problem.file}: ${problem.reason}`);

@@ -1,16 +1,19 @@
 /** `model info` and `head info`: show what a local pack or head file contains. */
 import type { Command } from "@commander-js/extra-typings";
 import { defaultModelName } from "../../src/default-model.ts";
+import type { HeadFile } from "../../src/head/head.ts";
 import { backboneText } from "../../src/head/live-heads.ts";
 import { type LocalHead, readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { type PackInfo, packInfo } from "../store/pack-info.ts";
 import { kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
-import { scoreRows } from "../terminal/score-rows.ts";
+import { confidentText, scoreRows } from "../terminal/score-rows.ts";
 import { addCommand } from "./shared.ts";
 
 /** Number of labels that `head info` lists. */
 const shownLabels = 20;
+/** What `head info` says of heads of format 1. */
+const notMeasured = "not measured: train the head again";
 
 /** Adds `model info <pack>`. */
 export function addInfo(program: Command): void {
@@ -31,8 +34,8 @@ export function addHeadInfo(program: Command): void {
     .action(async (file, options) => {
       const local = await readLocalHead(file);
       const { weights: _weights, bias: _bias, unknown, ...rest } = local.head.file;
-      const threshold = unknown && { threshold: unknown.threshold };
-      const document = { ...rest, unknown: threshold, bytes: local.content.length };
+      const { centroids: _centroids, ...detection } = unknown ?? {};
+      const document = { ...rest, unknown: unknown && detection, bytes: local.content.length };
       printResult(options, document, () => describeHead(local));
     });
 }
@@ -72,10 +75,17 @@ function describeHead({ head: { file }, content }: LocalHead): string {
     ["classes", `${file.labels.length}: ${shown.join(", ")}${more}`],
     ["method", `${file.method}, ${file.feature_size} features, normalize ${file.normalize}`],
     ["temperature", String(file.temperature)],
-    ["unknown images", file.unknown ? `cosine under ${file.unknown.threshold}` : "not detected"],
+    ["confident answers", file.confident === undefined ? notMeasured : confidentText(file.confident)],
+    ["unknown images", unknownText(file)],
     ["size", kilobytes(content.length)],
     ...reportRows("training", file.training),
   ]);
+}
+
+function unknownText({ format, unknown }: HeadFile): string {
+  if (!unknown) return "not detected";
+  const advice = format === 1 ? "; by features, which detect few: train the head again" : "";
+  return `cosine under ${unknown.threshold}${advice}`;
 }
 
 /** Table rows for a report of any shape: one per value, with its path. The first row has the title. */

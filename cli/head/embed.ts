@@ -42,10 +42,13 @@ export async function embed(
       const bytes = await readImage(dataset, image);
       try {
         const views: Float32Array[] = [];
+        const logits: Float32Array[] = [];
         for (const tensor of viewsOf(bytes, pack.manifest.preprocessing, augmentation)) {
-          views.push((await session.run(tensor)).features.slice());
+          const outputs = await session.run(tensor);
+          views.push(outputs.features.slice());
+          logits.push(outputs.logits.slice());
         }
-        samples.push({ ...image, views });
+        samples.push({ ...image, views, logits });
       } catch (error) {
         if (!(error instanceof ClassifierError)) throw error;
         problems.push({ file: image.file, reason: error.message, canSkip: true });

@@ -1,4 +1,5 @@
 /** Measures and calibrates predictions. Pure. */
+import { calibrationError, type Outcome } from "../pack/confidence.ts";
 
 /** Logits [classes] of images, with the true class of each. */
 export interface Scored {
@@ -15,7 +16,7 @@ export interface Metrics {
   readonly interval: readonly [number, number];
   /** Mean negative log-likelihood, in nats. */
   readonly log_loss: number;
-  /** Expected calibration error over 10 bins of equal width (Guo et al., 2017, section 2). */
+  /** Expected calibration error. */
   readonly ece: number;
   /** confusion[true][predicted] */
   readonly confusion: readonly (readonly number[])[];
@@ -24,20 +25,16 @@ export interface Metrics {
   readonly recall: readonly number[];
 }
 
-const bins = 10;
-
 /** Computes all metrics of logits divided by `temperature`. */
 export function metricsOf({ logits, classes }: Scored, classCount: number, temperature: number): Metrics {
   const confusion = Array.from({ length: classCount }, () => new Array<number>(classCount).fill(0));
-  const binned = Array.from({ length: bins }, () => ({ confidence: 0, correct: 0 }));
+  const outcomes: Outcome[] = [];
   for (const [i, row] of logits.entries()) {
     const probabilities = softmax(row, temperature);
     const confidence = Math.max(...probabilities);
     const predicted = probabilities.indexOf(confidence);
     confusion[classes[i]!]![predicted]! += 1;
-    const bin = binned[Math.min(bins - 1, Math.floor(confidence * bins))]!;
-    bin.confidence += confidence;
-    bin.correct += predicted === classes[i] ? 1 : 0;
+    outcomes.push({ confidence, isRight: predicted === classes[i] });
   }
   const count = logits.length;
   const correct = confusion.reduce((sum, row, c) => sum + row[c]!, 0);
@@ -49,7 +46,7 @@ export function metricsOf({ logits, classes }: Scored, classCount: number, tempe
     accuracy: correct / count,
     interval: wilson(correct, count),
     log_loss: logLoss({ logits, classes }, temperature),
-    ece: binned.reduce((sum, bin) => sum + Math.abs(bin.confidence - bin.correct), 0) / count,
+    ece: calibrationError(outcomes),
     confusion,
     precision: confusion.map((row, c) => (columnSums[c]! > 0 ? row[c]! / columnSums[c]! : null)),
     recall: confusion.map((row, c) => (rowSums[c]! > 0 ? row[c]! / rowSums[c]! : 0)),

@@ -3,7 +3,7 @@ import type { Backbone } from "../../src/head/live-heads.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { l2Normalised } from "../../src/model/scores.ts";
 import { Random } from "../pack/random.ts";
-import { headFile, type WrittenHead } from "./write-head.ts";
+import { headFile, type UnknownParameters, type WrittenHead } from "./write-head.ts";
 
 /** What a random head looks like. */
 export interface RandomHeadOptions {
@@ -12,8 +12,10 @@ export interface RandomHeadOptions {
   readonly seed: number;
   readonly classes?: number;
   readonly featureSize?: number;
-  /** Cosine under which an image is unknown; without it the head cannot reject images. */
-  readonly threshold?: number;
+  /** Without it the head cannot reject images. */
+  readonly unknown?: Pick<UnknownParameters, "backboneClasses" | "threshold">;
+  /** Probability from which an answer is confident; without it answers do not tell. */
+  readonly confidentFrom?: number;
 }
 
 /** A head file, parsed and as bytes. */
@@ -21,18 +23,23 @@ export type RandomHead = WrittenHead;
 
 /** Makes a head; the same for the same options. Each label names the head, its seed and the class. */
 export function randomHead(options: RandomHeadOptions): Promise<RandomHead> {
-  const { name, backbone, seed, classes = 3, featureSize = 512, threshold } = options;
+  const { name, backbone, seed, classes = 3, featureSize = 512, unknown, confidentFrom } = options;
   const random = new Random(seed);
   const normals = (length: number) => Float64Array.from({ length }, () => random.normal());
-  const unit = () => [...l2Normalised(Float32Array.from(normals(featureSize)))];
-  const centroids = () => Float64Array.from(Array.from({ length: classes }, unit).flat());
+  const unit = (length: number) => [...l2Normalised(normals(length))];
+  const centroids = (size: number) =>
+    Float64Array.from(Array.from({ length: classes }, () => unit(size)).flat());
   return headFile(
     {
       weights: normals(classes * featureSize),
       bias: normals(classes),
       normalize: "l2",
       temperature: 0.7,
-      unknown: threshold === undefined ? undefined : { centroids: centroids(), threshold },
+      unknown: unknown && { ...unknown, centroids: centroids(unknown.backboneClasses) },
+      confident:
+        confidentFrom === undefined
+          ? null
+          : { threshold: confidentFrom, target: 0.8, precision: 0.8, coverage: 0.5, foreign: null },
     },
     Array.from({ length: classes }, (_, i) => `${name} ${seed} ${i}`),
     {
@@ -51,12 +58,12 @@ export const benchHeadName = "bench";
 export const benchHeadClasses = 10;
 
 /** Makes the benchmark's head for a pack. */
-export function benchHead({ name, version, feature_size }: Manifest): Promise<RandomHead> {
+export function benchHead({ name, version, feature_size, classes }: Manifest): Promise<RandomHead> {
   return randomHead({
     name: benchHeadName,
     backbone: { name, version },
     seed: 1,
-    threshold: 0.5,
+    unknown: { backboneClasses: classes, threshold: 0.5 },
     classes: benchHeadClasses,
     featureSize: feature_size,
   });

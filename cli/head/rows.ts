@@ -1,4 +1,5 @@
 /** Training data: images as features, and features as weighted rows. */
+import { resemblance } from "../../src/head/head.ts";
 import type { LabelledImage } from "./dataset.ts";
 
 /** Features with a class and a weight per row. */
@@ -16,6 +17,8 @@ export interface Rows {
 export interface Sample extends LabelledImage {
   /** [feature_size] each: first the plain image as the Worker sees it, then its augmentations. */
   readonly views: readonly Float32Array[];
+  /** [backbone_classes] each: the backbone's logits of the same views. */
+  readonly logits: readonly Float32Array[];
 }
 
 /** Makes one row per view; an image's weight is divided equally among its views. */
@@ -28,6 +31,11 @@ export function rowsOf(samples: readonly Sample[]): Rows {
   for (const [i, { view }] of rows.entries()) features.set(view, i * size);
   const classes = rows.map(({ classIndex }) => classIndex);
   return { features, classes, weights: rows.map(({ weight }) => weight), size };
+}
+
+/** The same images, described by resemblance in place of features. */
+export function resemblances(samples: readonly Sample[]): Sample[] {
+  return samples.map((sample) => ({ ...sample, views: sample.logits.map(resemblance) }));
 }
 
 /** Returns the features of the plain image. */

@@ -1,6 +1,7 @@
 /** Describes a training: the record in the head file, and text for the terminal. Pure. */
 import { numberText, shareText } from "../plot/format.ts";
 import { kilobytes, shorten, table } from "../terminal/output.ts";
+import { confidentText } from "../terminal/score-rows.ts";
 import { type Dataset, listed, type Problem } from "./dataset.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Sample } from "./rows.ts";
@@ -30,8 +31,8 @@ export function trainingRecord(
   samples: readonly Sample[],
   { augment, seed }: { readonly seed: number; readonly augment: string },
 ): Record<string, unknown> {
-  const { metrics, uncalibrated, unknown, strength, folds } = trained;
-  const { threshold: _threshold, centroids: _centroids, ...rejected } = unknown ?? {};
+  const { metrics, confidence, unknown, strength, folds } = trained;
+  const { threshold: _, centroids: _centroids, backboneClasses: _classes, ...rejected } = unknown ?? {};
   const countOf = (c: number) => samples.filter(({ classIndex }) => classIndex === c).length;
   return {
     images: Object.fromEntries(dataset.classes.map((name, c) => [name, countOf(c)])),
@@ -40,7 +41,10 @@ export function trainingRecord(
     seed,
     folds,
     ...(strength === undefined ? {} : { l2_strength: strength }),
-    held_out: metrics ? { ...metrics, ece_uncalibrated: uncalibrated?.ece } : null,
+    held_out:
+      metrics && confidence
+        ? { ...metrics, ece: confidence.error, ece_uncalibrated: confidence.errorBefore }
+        : null,
     ...(baseline ? { colour_histogram_accuracy: baseline.accuracy } : {}),
     ...(unknown ? { unknown: rejected } : {}),
   };
@@ -60,8 +64,8 @@ export function trainingText(outcome: Outcome, written: Written, requestedFolds:
 }
 
 function quality({ trained, baseline, dataset }: Outcome, requestedFolds: number): string[] {
-  const { metrics, uncalibrated, folds, strength, temperature, unknown } = trained;
-  if (!metrics || !uncalibrated) {
+  const { metrics, confidence, folds, strength, unknown } = trained;
+  if (!metrics || !confidence) {
     return ["a class has one image only, so no image could be held out: the head's accuracy is unknown"];
   }
   const fewer = folds < requestedFolds ? " (the smallest class has no more images)" : "";
@@ -74,16 +78,20 @@ function quality({ trained, baseline, dataset }: Outcome, requestedFolds: number
     `accuracy       ${accuracyText(metrics)}`,
     ...(baseline ? [`colours alone  ${accuracyText(baseline)}`] : []),
     `log-loss       ${numberText(metrics.log_loss)} nats; equal guesses: ${chance}`,
-    `calibration    error ${shareText(uncalibrated.ece)} before, ${shareText(metrics.ece)} at temperature ${numberText(temperature)}`,
+    `calibration    error ${shareText(confidence.errorBefore)} before, ${shareText(confidence.error)} at temperature ${numberText(confidence.temperature)}`,
+    `confident      ${confidentText(confidence.confident)}`,
     ...(strength === undefined ? [] : [`penalty        ${strength}, by the lowest held-out log-loss`]),
     ...(unknown ? [`unknown        ${unknownText(unknown)}`] : []),
     "",
   ];
 }
 
-function unknownText({ threshold, ...shares }: NonNullable<Trained["unknown"]>): string {
-  const { own_called_unknown: own, foreign_called_unknown: foreign } = shares;
-  const found = foreign === null ? "" : `, ${shareText(foreign)} of images of a class left out`;
+function unknownText({ threshold, ...measured }: NonNullable<Trained["unknown"]>): string {
+  const { own_called_unknown: own, foreign_called_unknown: foreign, auroc } = measured;
+  const found =
+    foreign === null || auroc === null
+      ? ""
+      : `, ${shareText(foreign)} of images of a class left out (AUROC ${numberText(auroc)})`;
   return `cosine under ${numberText(threshold)} rejects ${shareText(own)} of your own images${found}`;
 }
 

@@ -11,8 +11,17 @@ import type { Linear } from "./logistic.ts";
 export interface HeadParameters extends Linear {
   readonly normalize: HeadFile["normalize"];
   readonly temperature: number;
-  /** Normalised class means [classes, size], and the cosine under which an image is unknown. */
-  readonly unknown: { readonly centroids: Float64Array; readonly threshold: number } | undefined;
+  readonly confident: NonNullable<HeadFile["confident"]> | null;
+  readonly unknown: UnknownParameters | undefined;
+}
+
+/** How the head detects unknown images. */
+export interface UnknownParameters {
+  /** Normalised class means of the backbone's logits, [classes, backboneClasses]. */
+  readonly centroids: Float64Array;
+  readonly backboneClasses: number;
+  /** Cosine under which an image is unknown. */
+  readonly threshold: number;
 }
 
 /** Fields of the head file that training does not compute. */
@@ -29,7 +38,7 @@ export interface WrittenHead {
  * @throws CommandError when the Worker would not accept the file
  */
 export async function headFile(
-  { weights, bias, normalize, temperature, unknown }: HeadParameters,
+  { weights, bias, normalize, temperature, confident, unknown }: HeadParameters,
   classes: readonly string[],
   facts: HeadFacts,
 ): Promise<WrittenHead> {
@@ -41,7 +50,14 @@ export async function headFile(
     weights: float32Base64(weights),
     bias: Array.from(bias),
     temperature,
-    unknown: unknown ? { centroids: float32Base64(unknown.centroids), threshold: unknown.threshold } : null,
+    confident,
+    unknown: unknown
+      ? {
+          backbone_classes: unknown.backboneClasses,
+          centroids: float32Base64(unknown.centroids),
+          threshold: unknown.threshold,
+        }
+      : null,
   };
   const version = await headVersion(content);
   const bytes = new TextEncoder().encode(`${canonicalJson({ ...content, version })}\n`);

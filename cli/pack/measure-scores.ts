@@ -1,4 +1,4 @@
-/** Measures how to read the logits of a pack: temperature, confidence, and images of none of its classes. Pure. */
+/** Measures how to read the logits of a pack or of a head: temperature, confidence, and images of none of its classes. Pure. */
 import type { Scores } from "../../src/model/manifest.ts";
 import { entropy, softmax } from "../../src/model/scores.ts";
 import { fitTemperature } from "../head/metrics.ts";
@@ -11,7 +11,7 @@ import {
   shareAbove,
 } from "./confidence.ts";
 
-/** Raw logits of labelled photographs, with the class of each. */
+/** Raw logits of labelled photographs, with the class of each.. */
 export interface Labelled {
   readonly logits: readonly Float32Array[];
   readonly classes: readonly number[];
@@ -25,9 +25,16 @@ const rejectedShare = 0.1;
 /** The scores of a pack without labelled photographs. */
 export const unmeasuredScores: Scores = { temperature: 1, confident: null, unknown: null, evaluation: null };
 
+/** How far probabilities can be trusted. */
+export interface Confidence extends Pick<Scores, "temperature" | "confident"> {
+  /** Expected calibration error without the temperature. */
+  readonly errorBefore: number;
+  /** Expected calibration error at the temperature. */
+  readonly error: number;
+}
+
 /**
- * Fits the temperature and chooses the thresholds on all photographs. Everything that is reported is cross-fitted: each half
- * of the photographs is measured with what was chosen on the other half.
+ * Chooses how to read the logits of a pack.
  * @param precision share of confident answers that should be right
  * @param foreign logits of photographs of other things, if there are any
  */
@@ -37,6 +44,29 @@ export function measureScores(
   foreign: readonly Float32Array[] = [],
 ): Scores {
   if (labelled.classes.length < minLabelled) return unmeasuredScores;
+  const { temperature, confident, error, errorBefore } = measureConfidence(labelled, precision, foreign);
+  return {
+    temperature,
+    confident,
+    unknown: unknownOf(labelled, outcomesOf(labelled, temperature), foreign, temperature),
+    evaluation: {
+      photographs: labelled.classes.length,
+      foreign_photographs: foreign.length,
+      calibration_error_before: errorBefore,
+      calibration_error: error,
+    },
+  };
+}
+
+/**
+ * Fits the temperature and chooses the threshold on all photographs. Everything that is reported is cross-fitted: each half
+ * of the photographs is measured with what was chosen on the other half.
+ */
+export function measureConfidence(
+  labelled: Labelled,
+  precision: number,
+  foreign: readonly Float32Array[] = [],
+): Confidence {
   const halves = [half(labelled, 0), half(labelled, 1)] as const;
   const crossFitted = [
     { chosenOn: halves[0], measuredOn: halves[1] },
@@ -51,13 +81,8 @@ export function measureScores(
   return {
     temperature,
     confident: confidentOf(outcomes, crossOutcomes, precision, foreign, temperature),
-    unknown: unknownOf(labelled, outcomes, foreign, temperature),
-    evaluation: {
-      photographs: labelled.classes.length,
-      foreign_photographs: foreign.length,
-      calibration_error_before: rounded(calibrationError(outcomesOf(labelled, 1))),
-      calibration_error: rounded(calibrationError(crossOutcomes.flatMap(({ measured }) => measured))),
-    },
+    errorBefore: rounded(calibrationError(outcomesOf(labelled, 1))),
+    error: rounded(calibrationError(crossOutcomes.flatMap(({ measured }) => measured))),
   };
 }
 

@@ -1,4 +1,4 @@
-/** Prints how to read the scores of a pack. */
+/** Prints how to read the scores of a pack or of a head. */
 import type { Scores } from "../../src/model/manifest.ts";
 
 /** Returns table rows: temperature, confident answers, unknown images. */
@@ -10,12 +10,7 @@ export function scoreRows(scores: Scores | undefined): string[][] {
   return [
     ["temperature", `${temperature}, from ${photographs} labelled photographs`],
     ["calibration error", `${after} (${before} without temperature): mean gap of probability and accuracy`],
-    [
-      "confident answers",
-      confident
-        ? `from probability ${confident.threshold}: ${percent(confident.precision)} right, on ${percent(confident.coverage)} of the photographs${foreignText(confident.foreign)}`
-        : "not known: no threshold reaches the target precision",
-    ],
+    ["confident answers", confidentText(confident)],
     [
       "unknown images",
       unknown
@@ -26,6 +21,13 @@ export function scoreRows(scores: Scores | undefined): string[][] {
       ? [["", `AUROC ${unknown.auroc.right} against right answers, ${unknown.auroc.all} against all`]]
       : []),
   ];
+}
+
+/** Describes the threshold of confident answers. */
+export function confidentText(confident: Scores["confident"]): string {
+  if (!confident) return "not known: no threshold reaches the target precision";
+  const { threshold, precision, coverage, foreign } = confident;
+  return `from probability ${threshold}: ${percent(precision)} right, on ${percent(coverage)} of the photographs${foreignText(foreign)}`;
 }
 
 function foreignText(share: number | null): string {

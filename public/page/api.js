@@ -14,7 +14,7 @@
  * @property {{name: string, version: string}} [head]
  * @property {{sha256: string, width: number, height: number}} image width and height in pixels
  * @property {{label: string, score: number, index: number, id: string}[]} predictions
- * @property {boolean} [confident] whether the highest probability reaches the threshold of the model
+ * @property {boolean} [confident] whether the highest probability reaches the threshold of the head, or of the model
  */
 
 /**

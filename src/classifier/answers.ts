@@ -1,5 +1,5 @@
 /** From scores to the answers of HTTP and RPC. */
-import { type Head, type HeadInput, headInput, headLogits, nearestCosine } from "../head/head.ts";
+import { type BackboneOutput, type Head, headLogits, nearestCosine } from "../head/head.ts";
 import { headUnavailable } from "../head/head-store.ts";
 import { headKey } from "../head/live-heads.ts";
 import type { Manifest } from "../model/manifest.ts";
@@ -20,7 +20,7 @@ export interface ClassifyAnswer extends ImageAnswer {
   readonly head?: Named;
   /** Best first. */
   readonly predictions: readonly Prediction[];
-  /** Whether the highest probability reaches the threshold of the model. Absent for heads, and without a threshold. */
+  /** Whether the highest probability reaches the threshold of the head, or of the model. Absent without a threshold. */
   readonly confident?: boolean;
   /** Whether the image belongs to none of the classes, if requested. */
   readonly unknown?: {
@@ -38,25 +38,23 @@ export interface ClassifyAnswer extends ImageAnswer {
 export function classificationOf(scored: Scored): ClassifyAnswer {
   const { result, options, head } = scored;
   const { manifest, labels } = options.pack;
-  const input = head && headInput(result.features);
-  const logits = head && input ? finiteLogits(head, input) : result.logits;
+  const logits = head ? finiteLogits(head, result) : result.logits;
   const temperature = head ? 1 : (manifest.scores?.temperature ?? 1);
   const scores = applyFunction(logits, options.functionToApply, temperature);
   const probabilities = softmax(logits, temperature);
-  const confident = head ? undefined : manifest.scores?.confident;
+  const confident = head ? head.file.confident : manifest.scores?.confident;
   return {
     model: modelOf(options.pack),
     ...(head && { head: headOf(head) }),
     image: imageOf(scored),
     predictions: topK(scores, head ? head.file.labels : labels, options.k),
     ...(confident && { confident: probabilities.some((probability) => probability >= confident.threshold) }),
-    ...(options.unknown &&
-      (head && input ? unknownByHead(head, input) : unknownByModel(manifest, probabilities))),
+    ...(options.unknown && (head ? unknownByHead(head, result) : unknownByModel(manifest, probabilities))),
   };
 }
 
-function finiteLogits(head: Head, input: HeadInput): Float32Array {
-  const logits = headLogits(head, input);
+function finiteLogits(head: Head, { features }: BackboneOutput): Float32Array {
+  const logits = headLogits(head, features);
   if (logits.every(Number.isFinite)) return logits;
   const { name, version } = head.file;
   const detail = `${headKey(name, version)} gives a score that is not finite; train the head again, or roll it back`;
@@ -64,8 +62,8 @@ function finiteLogits(head: Head, input: HeadInput): Float32Array {
 }
 
 /** Empty if the head cannot tell: another version of it may have gone live while the image waited. */
-function unknownByHead(head: Head, input: HeadInput): Pick<ClassifyAnswer, "unknown"> {
-  const cosine = nearestCosine(head, input);
+function unknownByHead(head: Head, output: BackboneOutput): Pick<ClassifyAnswer, "unknown"> {
+  const cosine = nearestCosine(head, output);
   if (cosine === undefined || !head.file.unknown) return {};
   const { threshold } = head.file.unknown;
   return { unknown: { is_unknown: cosine < threshold, cosine, threshold } };

@@ -273,6 +273,10 @@ function checkIsEntry(key: string, { file }: Head, name: string, entry: HeadEntr
       `it takes ${file.feature_size} features; the model gives ${manifest.feature_size}; train it again`,
     );
   }
+  const logits = file.unknown?.backbone_classes ?? manifest.classes;
+  if (logits !== manifest.classes) {
+    throw invalidFile(key, `it takes ${logits} logits; the model gives ${manifest.classes}; train it again`);
+  }
 }
 
 /** Drops the base64 text of the matrices, which is larger than the matrices, and the record of the training. */

@@ -6,11 +6,20 @@ import { z } from "zod";
 import type { JsonLimits } from "../bytes/bounded-json.ts";
 import { base64ToBytes, freeBytes } from "../bytes/byte-arrays.ts";
 import { formatNumber, invalidFile, parseFile } from "../model/json-file.ts";
-import { labelsSchema, manifestVersion, packNameSchema, packVersionSchema } from "../model/manifest.ts";
+import {
+  confidentSchema,
+  labelsSchema,
+  manifestVersion,
+  packNameSchema,
+  packVersionSchema,
+} from "../model/manifest.ts";
 import { l2Normalised } from "../model/scores.ts";
 
-/** The head format that this code reads and writes. */
-export const headFormat = 1;
+/**
+ * The head format that the trainer writes. The Worker also reads format 1, which detects unknown images by their features
+ * and has no `confident`.
+ */
+export const headFormat = 2;
 
 /** Temperatures of a head. The trainer fits 0.01 to 100. Sharper or flatter than 1000 times, every answer is the same. */
 export const headTemperatureRange = { min: 1e-3, max: 1e3 } as const;
@@ -30,9 +39,17 @@ function boundedNumber(min: number, max: number) {
   return z.number().min(min, expected).max(max, expected);
 }
 
-/** Schema of a head file. */
-export const headSchema = z.strictObject({
-  format: formatNumber(headFormat),
+const unknownSchema = z.strictObject({
+  /** Number of the backbone's logits. Format 1 has none: its centroids are of features. */
+  backbone_classes: z.int().min(1).max(100_000).optional(),
+  /** [classes, backbone_classes], each of length 1: the class means of resemblance(). Format 1: [classes, feature_size]. */
+  centroids: matrix,
+  /** Cosine to the nearest centroid below which an image counts as unknown. */
+  threshold: z.number().min(-1).max(1),
+});
+
+const headShape = z.strictObject({
+  format: formatNumber(1, headFormat),
   name: packNameSchema,
   /** First 16 hex digits of the SHA-256 over the canonical JSON without `version`. */
   version: packVersionSchema,
@@ -51,17 +68,21 @@ export const headSchema = z.strictObject({
   /** Divides the logits, so that the softmax is calibrated (Guo et al., 2017, section 4.2). */
   temperature: boundedNumber(headTemperatureRange.min, headTemperatureRange.max),
   /** How to detect an image that is far from every class. Null if the head was trained without it. */
-  unknown: z
-    .strictObject({
-      /** [classes, feature_size], each of length 1: the class means of the normalised features. */
-      centroids: matrix,
-      /** Cosine to the nearest centroid below which an image counts as unknown. */
-      threshold: z.number().min(-1).max(1),
-    })
-    .nullable(),
+  unknown: unknownSchema.nullable(),
+  /** When an answer is confident, measured on held-out images. Null if no threshold reaches the target. */
+  confident: confidentSchema.nullable().optional(),
   /** Metrics, seed and counts, for people. The Worker does not read them. */
   training: z.record(z.string(), z.unknown()),
 });
+
+/** Schema of a head file. */
+export const headSchema = headShape
+  .refine(({ format, confident }) => (format === 1) === (confident === undefined), {
+    message: "expected confident in format 2, and none in format 1",
+  })
+  .refine(({ format, unknown }) => !unknown || (format === 1) === (unknown.backbone_classes === undefined), {
+    message: "expected unknown.backbone_classes in format 2, and none in format 1",
+  });
 
 /** The content of a head file. */
 export type HeadFile = z.infer<typeof headSchema>;
@@ -71,7 +92,7 @@ export interface Head {
   readonly file: HeadFile;
   /** [classes, feature_size], row-major. */
   readonly weights: Float32Array;
-  /** [classes, feature_size], row-major. Undefined if the head cannot detect unknown images. */
+  /** [classes, backbone_classes], row-major; [classes, feature_size] in format 1. Undefined without `unknown`. */
   readonly centroids: Float32Array | undefined;
 }
 
@@ -93,7 +114,7 @@ export async function parseHead(bytes: Uint8Array, name = "the head"): Promise<H
   if (file.bias.length !== labels.length) {
     throw invalidFile(name, `bias has ${file.bias.length} numbers; expected ${labels.length}, one per label`);
   }
-  const decode = (field: string, text: string): Float32Array => {
+  const decode = (field: string, text: string, size: number): Float32Array => {
     const bytes = base64ToBytes(text);
     const expected = labels.length * size * 4;
     if (bytes?.length !== expected) {
@@ -105,16 +126,19 @@ export async function parseHead(bytes: Uint8Array, name = "the head"): Promise<H
     if (!values.every(Number.isFinite)) throw invalidFile(name, `${field} has a value that is not finite`);
     return values;
   };
-  const weights = decode("weights", file.weights);
+  const weights = decode("weights", file.weights, size);
   if (weights.some((weight) => Math.abs(weight) > maxHeadValue)) {
     throw invalidFile(name, `weights has a value out of range; expected ${-maxHeadValue} to ${maxHeadValue}`);
   }
-  const centroids = file.unknown ? decode("unknown.centroids", file.unknown.centroids) : undefined;
-  if (centroids) checkUnitRows(name, centroids, size);
+  const centroidSize = file.unknown?.backbone_classes ?? size;
+  const centroids = file.unknown
+    ? decode("unknown.centroids", file.unknown.centroids, centroidSize)
+    : undefined;
+  if (centroids) checkUnitRows(name, centroids, centroidSize);
   return { file, weights, centroids };
 }
 
-/** Checks that each row has length 1, or 0 as the mean of features that cancel out. Longer rows give cosines above 1. */
+/** Checks that each row has length 1, or 0 as the mean of vectors that cancel out. Longer rows give cosines above 1. */
 function checkUnitRows(name: string, centroids: Float32Array, size: number): void {
   for (let row = 0; row * size < centroids.length; row++) {
     const length = Math.sqrt(dotRow(centroids, row, centroids.subarray(row * size), size));
@@ -125,30 +149,36 @@ function checkUnitRows(name: string, centroids: Float32Array, size: number): voi
   }
 }
 
-/** The features of one image, as heads take them. */
-export interface HeadInput {
+/** What the backbone computes for one image. */
+export interface BackboneOutput {
   /** [feature_size], as the backbone pools them. */
   readonly features: Float32Array;
-  /** The same with length 1. */
-  readonly unit: Float32Array;
-}
-
-/** Prepares features for headLogits and nearestCosine. */
-export function headInput(features: Float32Array): HeadInput {
-  return { features, unit: l2Normalised(features) };
+  /** [backbone_classes], raw. */
+  readonly logits: Float32Array;
 }
 
 /** Returns the logits of a head, [classes], divided by its temperature. */
-export function headLogits({ file, weights }: Head, { features, unit }: HeadInput): Float32Array {
+export function headLogits({ file, weights }: Head, features: Float32Array): Float32Array {
   const { feature_size: size, normalize, bias, temperature } = file;
-  const input = normalize === "l2" ? unit : features;
+  const input = normalize === "l2" ? l2Normalised(features) : features;
   return Float32Array.from(bias, (offset, row) => (dotRow(weights, row, input, size) + offset) / temperature);
 }
 
 /** Returns the cosine to the nearest class mean, -1 to 1. Undefined if the head cannot detect unknown images. */
-export function nearestCosine({ file, centroids }: Head, { unit }: HeadInput): number | undefined {
+export function nearestCosine({ file, centroids }: Head, output: BackboneOutput): number | undefined {
   if (!centroids) return undefined;
-  return Math.max(...file.labels.map((_, row) => dotRow(centroids, row, unit, file.feature_size)));
+  const image = file.format === 1 ? l2Normalised(output.features) : resemblance(output.logits);
+  return Math.max(...file.labels.map((_, row) => dotRow(centroids, row, image, image.length)));
+}
+
+/**
+ * Returns which of the backbone's classes an image resembles: the logits above their mean, less that mean, scaled to
+ * length 1. Class means of this tell foreign images better than class means of features, which also hold what matters to
+ * no class.
+ */
+export function resemblance(logits: Float32Array): Float32Array {
+  const mean = logits.reduce((sum, logit) => sum + logit, 0) / logits.length;
+  return l2Normalised(Float64Array.from(logits, (logit) => Math.max(0, logit - mean)));
 }
 
 /** Row `row` of a [rows, size] matrix times a vector, in float64. */

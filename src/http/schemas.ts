@@ -34,7 +34,7 @@ export const classificationSchema = z.strictObject({
   confident: z
     .boolean()
     .optional()
-    .describe("Whether the highest probability reaches the threshold of the model. Absent for heads."),
+    .describe("Whether the highest probability reaches the threshold of the head, or of the model."),
   unknown: z
     .strictObject({
       is_unknown: z.boolean().describe("Whether the image probably belongs to none of the classes."),

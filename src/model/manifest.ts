@@ -54,17 +54,17 @@ const shardSchema = z.strictObject({
 
 const share = z.number().min(0).max(1);
 
-/** Measured on labelled photographs that chose nothing else. */
-const confidentSchema = z.strictObject({
+/** When an answer is confident. Measured on labelled images that chose nothing else. */
+export const confidentSchema = z.strictObject({
   /** An answer is confident if its highest probability is at least this. */
   threshold: share,
   /** Share of confident answers that should be right. */
   target: share,
   /** Share of confident answers that were right. */
   precision: share,
-  /** Share of the photographs with a confident answer. */
+  /** Share of the images with a confident answer. */
   coverage: share,
-  /** Share of photographs of other things with a confident answer. Null if not measured. */
+  /** Share of images of other things with a confident answer. Null if not measured. */
   foreign: share.nullable(),
 });
 

@@ -58,11 +58,11 @@ export function applyFunction(
 }
 
 /** Returns a copy of length 1 in the Euclidean norm. A vector of zeros stays zero. */
-export function l2Normalised(vector: Float32Array): Float32Array {
+export function l2Normalised(vector: Float32Array | Float64Array): Float32Array {
   let squares = 0;
   for (const value of vector) squares += value * value;
   const norm = Math.sqrt(squares);
-  return vector.map((value) => (norm > 0 ? value / norm : 0));
+  return Float32Array.from(vector, (value) => (norm > 0 ? value / norm : 0));
 }
 
 /** Returns the `k` highest scores, best first. Equal scores keep the order of their class index. */

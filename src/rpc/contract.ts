@@ -72,7 +72,7 @@ export interface Classification extends Answer {
   readonly head?: { readonly name: string; readonly version: string };
   /** Best first. */
   readonly predictions: readonly Prediction[];
-  /** Whether the highest probability reaches the threshold of the model. Absent for heads, and without a threshold. */
+  /** Whether the highest probability reaches the threshold of the head, or of the model. Absent without a threshold. */
   readonly confident?: boolean;
   /** With `unknown`: whether the image belongs to none of the classes. */
   readonly unknown?: UnknownAnswer;

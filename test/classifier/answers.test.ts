@@ -25,7 +25,7 @@ const manifest = await tinyManifest();
 async function changedHead(changes: Partial<HeadFile>): Promise<RandomHead> {
   const { file } = await randomHead({
     ...{ name: "pets", seed: 1, backbone: manifest },
-    ...{ classes: 2, featureSize: 3, threshold: 0.5 },
+    ...{ classes: 2, featureSize: 3, unknown: { backboneClasses: 2, threshold: 0.5 } },
   });
   const changed = { ...file, ...changes };
   const whole = { ...changed, version: await headVersion(changed) };
@@ -71,15 +71,16 @@ test("whatever a head and the features hold, a score is a finite number, or the 
       fc.array(value, { minLength: 2, maxLength: 2 }),
       fc.double({ min, max, noNaN: true }),
       fc.array(feature, { minLength: 3, maxLength: 3 }),
+      fc.array(feature, { minLength: 2, maxLength: 2 }),
       fc.constantFrom("none" as const, "l2" as const),
       fc.constantFrom(...functionsToApply),
-      async (matrix, bias, temperature, features, normalize, functionToApply) => {
+      async (matrix, bias, temperature, features, backboneLogits, normalize, functionToApply) => {
         const { bytes } = await changedHead({ weights: weights(matrix), bias, temperature, normalize });
         const pack = { manifest, labels: [] };
         const result = {
           width: 1,
           height: 1,
-          logits: new Float32Array(2),
+          logits: Float32Array.from(backboneLogits),
           features: Float32Array.from(features),
         };
         const head = await parseHead(bytes);
@@ -99,10 +100,50 @@ test("whatever a head and the features hold, a score is a finite number, or the 
     ),
     {
       numRuns: 1000,
-      examples: [[Array(6).fill(maxHeadValue), [0, 0], min, [3e38, 3e38, 3e38], "none", "none"]],
+      examples: [
+        [Array(6).fill(maxHeadValue), [0, 0], min, [3e38, 3e38, 3e38], [-3e38, 3e38], "none", "none"],
+      ],
     },
   );
   expect(refused).toBeGreaterThan(0);
+});
+
+describe("a head with a threshold of confidence", () => {
+  const confidentFrom = (threshold: number) => {
+    return { threshold, target: 0.8, precision: 0.85, coverage: 0.5, foreign: null };
+  };
+
+  test.each([
+    [0.7, true],
+    [0.8, false],
+  ])("of %d tells whether the highest probability reaches it: %s", async (threshold, isConfident) => {
+    const confident = confidentFrom(threshold);
+    // Logits 1 and 0: the softmax gives 0.731 and 0.269.
+    const changes = { bias: [1, 0], temperature: 1, weights: weights(Array(6).fill(0)), confident };
+    const head = await parseHead((await changedHead(changes)).bytes);
+    for (const functionToApply of functionsToApply) {
+      const answer = classificationOf({
+        imageSha256: "ab",
+        result: { width: 1, height: 1, logits: Float32Array.of(9, 0), features: new Float32Array(3) },
+        ...{ cache: "MISS", etag: "", head },
+        options: { pack: { manifest, labels: [] }, head: head.file, unknown: false, k: 2, functionToApply },
+      });
+      expect(answer.confident).toBe(isConfident);
+    }
+  });
+
+  test("does not inherit the model's", async () => {
+    const scores = { temperature: 1, confident: confidentFrom(0), unknown: null, evaluation: null };
+    const pack = { manifest: await tinyManifest({ format: 2, scores }), labels: [] };
+    const head = await parseHead((await changedHead({})).bytes);
+    const answer = classificationOf({
+      imageSha256: "ab",
+      result: { width: 1, height: 1, logits: Float32Array.of(9, 0), features: new Float32Array(3) },
+      ...{ cache: "MISS", etag: "", head },
+      options: { pack, head: head.file, unknown: false, k: 2, functionToApply: "softmax" },
+    });
+    expect(answer).not.toHaveProperty("confident");
+  });
 });
 
 describe("a model with calibrated scores", () => {

@@ -66,16 +66,26 @@ describe("a head", () => {
   });
 
   test("keeps its numbers and drops their base64", async () => {
-    const made = await head(1, "pets", 0, { threshold: 0.5 });
+    const made = await head(1, "pets", 0, { unknown: { backboneClasses: 2, threshold: 0.5 } });
     await seedHeads(bucket, made);
     const { file, weights, centroids } = await store.head("pets", pack());
     expect([weights.length, centroids?.length, file.weights, file.unknown?.centroids]).toEqual([
       9,
-      9,
+      6,
       "",
       "",
     ]);
     expect(file.unknown?.threshold).toBe(0.5);
+  });
+
+  test("with class means for another number of logits than the model gives is unavailable", async () => {
+    await seedHeads(bucket, await head(1, "pets", 0, { unknown: { backboneClasses: 5, threshold: 0.5 } }));
+    await expect(store.head("pets", pack())).rejects.toMatchObject({
+      reason: {
+        code: "head_unavailable",
+        detail: expect.stringMatching(/takes 5 logits; the model gives 2/),
+      },
+    });
   });
 
   test("frees the bytes that it was read from", async () => {
@@ -322,7 +332,7 @@ describe("a fault gives head_unavailable with the reason, and the next request t
     const made = await head(1);
     await seedHeads(bucket, { ...made, bytes: new TextEncoder().encode('{"format":7}') });
     await expectFailureThenRecovery(
-      /[0-9a-f]{16}\.json is not valid: format: it has format 7; this version reads format 1/,
+      /[0-9a-f]{16}\.json is not valid: format: it has format 7; this version reads formats 1 and 2/,
     );
   });
 

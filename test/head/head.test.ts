@@ -2,22 +2,18 @@ import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { bytesToBase64 } from "../../src/bytes/byte-arrays.ts";
 import { defaultModelName } from "../../src/default-model.ts";
-import {
-  type HeadFile,
-  headInput,
-  headLogits,
-  headVersion,
-  nearestCosine,
-  parseHead,
-} from "../../src/head/head.ts";
+import { type HeadFile, headLogits, headVersion, nearestCosine, parseHead } from "../../src/head/head.ts";
 
 const encode = (value: unknown) => new TextEncoder().encode(JSON.stringify(value));
 const matrix = (values: number[]) => bytesToBase64(new Uint8Array(Float32Array.from(values).buffer));
 
+/** Class means for a backbone of four classes. */
+const unknown = { backbone_classes: 4, centroids: matrix([1, 0, 0, 0, 0, 1, 0, 0]), threshold: 0.5 };
+
 /** Two classes on three features. */
 async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
-  const content = {
-    format: 1 as const,
+  const content: HeadFile = {
+    format: 2 as const,
     name: "pets",
     version: "0".repeat(16),
     backbone: { name: defaultModelName, version: "5dfc6e06f1ecec7c" },
@@ -32,6 +28,7 @@ async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
     bias: [0.5, -0.25],
     temperature: 2,
     unknown: null,
+    confident: null,
     training: {},
     ...changes,
   };
@@ -41,27 +38,44 @@ async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
 describe("a head", () => {
   test("scores features with its linear layer and its temperature", async () => {
     const head = await parseHead(encode(await headFile()));
-    expect(Array.from(headLogits(head, headInput(Float32Array.of(1, 2, -1))))).toEqual([1.25, -0.875]);
+    expect(Array.from(headLogits(head, Float32Array.of(1, 2, -1)))).toEqual([1.25, -0.875]);
   });
 
   test("scales the features to length 1 first with normalize l2", async () => {
     const head = await parseHead(encode(await headFile({ normalize: "l2", temperature: 1 })));
-    expect(Array.from(headLogits(head, headInput(Float32Array.of(0, 3, 4))))).toEqual([
+    expect(Array.from(headLogits(head, Float32Array.of(0, 3, 4)))).toEqual([
       expect.closeTo(2 * 0.6 + 3 * 0.8 + 0.5, 5),
       expect.closeTo(0.5 * 0.8 - 0.25, 5),
     ]);
   });
 
-  test("measures the cosine to the nearest class, whatever the length of the features", async () => {
-    const unknown = { centroids: matrix([1, 0, 0, 0, 1, 0]), threshold: 0.5 };
+  test("measures the cosine of the logits above their mean to the nearest class", async () => {
     const head = await parseHead(encode(await headFile({ unknown })));
-    const input = headInput(Float32Array.of(0, 6, 8));
-    expect(nearestCosine(head, input)).toBeCloseTo(0.6, 6);
-    expect(nearestCosine(await parseHead(encode(await headFile())), input)).toBeUndefined();
+    // The mean is 2: 8 and 6 remain of 10 and 8.
+    for (const [scale, offset] of [
+      [1, 0],
+      [10, -500],
+    ] as const) {
+      const logits = Float32Array.of(8, 10, -3, -7).map((logit) => scale * logit + offset);
+      expect(nearestCosine(head, { features: new Float32Array(3), logits })).toBeCloseTo(0.8, 6);
+    }
+    const features = Float32Array.of(1, 2, 3);
+    expect(nearestCosine(head, { features, logits: Float32Array.of(5, 5, 5, 5) })).toBe(0);
+    const without = await parseHead(encode(await headFile()));
+    expect(nearestCosine(without, { features, logits: Float32Array.of(1, 2, 3, 4) })).toBeUndefined();
+  });
+
+  test("of format 1 loads, compares features, and says nothing of confidence", async () => {
+    const { confident: _, ...old } = await headFile();
+    const content = { ...old, format: 1, unknown: { centroids: matrix([1, 0, 0, 0, 1, 0]), threshold: 0.5 } };
+    const head = await parseHead(encode({ ...content, version: await headVersion(content) }));
+    const logits = Float32Array.of(1, 0, 0, 0);
+    expect(nearestCosine(head, { features: Float32Array.of(0, 6, 8), logits })).toBeCloseTo(0.6, 6);
+    expect(head.file.confident).toBeUndefined();
   });
 
   test.each<[string, unknown, RegExp]>([
-    ["a later format", { format: 2 }, /it has format 2; this version reads format 1/],
+    ["a later format", { format: 3 }, /it has format 3; this version reads formats 1 and 2/],
     ["weights of another size", { weights: matrix([1, 2, 3]) }, /weights has 12 bytes; expected 24/],
     ["weights that are not base64", { weights: "***" }, /not valid: weights: /],
     ["weights that are not finite", { weights: matrix([1, 2, 3, 4, Infinity, 6]) }, /weights .* not finite/],
@@ -74,8 +88,29 @@ describe("a head", () => {
     ["a weight that overflows", { weights: matrix([1, 2, 3, 4, 1e30, 6]) }, /weights .* -1000000 to 1000000/],
     [
       "a class mean whose length is not 1",
-      { unknown: { centroids: matrix([1, 0, 0, 1e20, 0, 0]), threshold: 0.5 } },
+      { unknown: { ...unknown, centroids: matrix([1, 0, 0, 0, 1e20, 0, 0, 0]) } },
       /unknown.centroids: row 1 has length 100000000000000000000; expected 1/,
+    ],
+    [
+      "class means of another size than it says",
+      { unknown: { ...unknown, backbone_classes: 5 } },
+      /unknown.centroids has 32 bytes; expected 40/,
+    ],
+    [
+      "class means of features in format 2",
+      { unknown: { centroids: matrix([1, 0, 0, 0, 1, 0]), threshold: 0.5 } },
+      /expected unknown.backbone_classes in format 2, and none in format 1/,
+    ],
+    [
+      "class means of logits in format 1",
+      { format: 1, confident: undefined, unknown },
+      /expected unknown.backbone_classes in format 2, and none in format 1/,
+    ],
+    ["no word on confidence in format 2", { confident: undefined }, /expected confident in format 2/],
+    [
+      "a confidence over 1",
+      { confident: { threshold: 2, target: 0.8, precision: 0.8, coverage: 0.5, foreign: null } },
+      /not valid: confident.threshold: /,
     ],
   ])("is refused with %s", async (_, changes, expected) => {
     const file = await headFile(changes as Partial<HeadFile>);

@@ -1,7 +1,7 @@
 /** POST /v1/embed, and function_to_apply of /v1/classify: other outputs of the same run. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defaultModelName } from "../../src/default-model.ts";
-import { exampleImage, TestWorker } from "../support/worker.ts";
+import { embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let teapot: Uint8Array;
@@ -89,15 +89,18 @@ describe("function_to_apply of /v1/classify", () => {
     return new Map((json.predictions as { label: string; score: number }[]).map((p) => [p.label, p.score]));
   };
 
-  test("softmax is the default; sigmoid and none use the same logits", async () => {
+  test("softmax is the default and divides by the temperature; sigmoid and none do not", async () => {
     const logits = await scores("none");
     const sigmoids = await scores("sigmoid");
     const { json } = await worker.classify(teapot, "?top_k=200");
-    const total = [...logits.values()].reduce((sum, logit) => sum + Math.exp(logit), 0);
+    const { temperature } = (await embeddedPack()).manifest.scores!;
+    const powers = new Map([...logits].map(([label, logit]) => [label, Math.exp(logit / temperature)]));
+    const total = [...powers.values()].reduce((sum, power) => sum + power, 0);
+    expect(temperature).not.toBe(1);
     expect(json.predictions).toHaveLength(200);
     for (const { label, score } of json.predictions as { label: string; score: number }[]) {
       const logit = logits.get(label)!;
-      expect(score).toBeCloseTo(Math.exp(logit) / total, 6);
+      expect(score).toBeCloseTo(powers.get(label)! / total, 6);
       expect(sigmoids.get(label)).toBeCloseTo(1 / (1 + Math.exp(-logit)), 6);
     }
   });

@@ -2,10 +2,10 @@
 import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
-import { headInput, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
+import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { headKey } from "../../src/head/live-heads.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
-import { applyFunction } from "../../src/model/scores.ts";
+import { applyFunction, softmax } from "../../src/model/scores.ts";
 import { seedHeads } from "../support/head.ts";
 import { Origin } from "../support/origin.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
@@ -24,6 +24,7 @@ let teapot: Uint8Array;
 let ladybug: Uint8Array;
 let backbone: { name: string; version: string };
 let featureSize: number;
+let unknown: { backboneClasses: number; threshold: number };
 let pets: RandomHead;
 let cars: RandomHead;
 
@@ -56,7 +57,8 @@ beforeAll(async () => {
       ...{ ALLOWED_IMAGE_HOSTS: origin.host, IMAGE_ORIGIN: origin.url("/") },
     },
   });
-  pets = await make("pets", 1, { threshold: 0.02 });
+  unknown = { backboneClasses: manifest.classes, threshold: 0.02 };
+  pets = await make("pets", 1, { unknown, confidentFrom: 0.5 });
   cars = await make("cars", 2, { classes: 7 });
   await seedHeads(worker.bucket, pets);
   await seedHeads(worker.bucket, cars);
@@ -69,18 +71,23 @@ afterAll(async () => {
 });
 
 describe("?head=", () => {
-  test("gives the scores that the head computes in Node from the features of /v1/embed, bit for bit", async () => {
+  test("gives the scores that the head computes in Node from features and logits, bit for bit", async () => {
     const embed = await worker.get("/v1/embed", { method: "POST", body: teapot as BodyInit });
-    const input = headInput(Float32Array.from(embed.json.embedding as number[]));
+    const features = Float32Array.from(embed.json.embedding as number[]);
+    const own = await worker.classify(teapot, `?function_to_apply=none&top_k=${unknown.backboneClasses}`);
+    const logits = new Float32Array(unknown.backboneClasses);
+    for (const { index, score } of predictions(own)) logits[index] = score;
     const head = await parseHead(pets.bytes);
     for (const fn of ["softmax", "sigmoid", "none"] as const) {
       const answer = await worker.classify(teapot, `?head=pets&unknown=true&function_to_apply=${fn}`);
-      const scores = applyFunction(headLogits(head, input), fn);
-      const cosine = nearestCosine(head, input)!;
-      expect(Object.keys(answer.json)).toEqual(["model", "head", "image", "predictions", "unknown"]);
+      const scores = applyFunction(headLogits(head, features), fn);
+      const cosine = nearestCosine(head, { features, logits })!;
+      const members = ["model", "head", "image", "predictions", "confident", "unknown"];
+      expect(Object.keys(answer.json)).toEqual(members);
       expect(answer.json).toMatchObject({
         model: backbone,
         head: { name: "pets", version: pets.file.version },
+        confident: Math.max(...softmax(headLogits(head, features))) >= 0.5,
         unknown: { cosine, threshold: 0.02, is_unknown: cosine < 0.02 },
       });
       const got = predictions(answer);
@@ -224,7 +231,7 @@ describe("an invalid request", () => {
 
 describe("changes without a failed request", () => {
   test("another version of the head goes live, and a rollback restores the first", async () => {
-    const next = await make("pets", 11, { threshold: 0.5 });
+    const next = await make("pets", 11, { unknown });
     await seedHeads(worker.bucket, next);
     const answer = await until((got) => versionOf(got) === next.file.version);
     expect(predictions(answer)[0]?.label).toMatch(/^pets 11 /);

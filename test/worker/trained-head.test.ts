@@ -13,7 +13,7 @@ import { readLocalHead } from "../../cli/store/local-head.ts";
 import { pushHead } from "../../cli/store/push.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { drawSigns } from "../../examples/transfer-learning/draw.ts";
-import { type Head, headInput, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
+import { type Head, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { applyFunction, topK } from "../../src/model/scores.ts";
 import { servedPack, TestWorker } from "../support/worker.ts";
 
@@ -57,10 +57,10 @@ test("the Worker's logits of a trained head equal the trainer's", async () => {
     const bytes = new Uint8Array(await readFile(path.join(folder, sample.file)));
     const { status, json } = await worker.classify(bytes, "?head=signs&unknown=true&function_to_apply=none");
     expect(status).toBe(200);
-    const input = headInput(plainView(sample));
-    const logits = applyFunction(headLogits(head, input), "none");
+    const features = plainView(sample);
+    const logits = applyFunction(headLogits(head, features), "none");
     expect(json.predictions).toEqual(topK(logits, head.file.labels, 3));
-    const cosine = nearestCosine(head, input)!;
+    const cosine = nearestCosine(head, { features, logits: sample.logits[0]! })!;
     expect(json.unknown).toEqual({ is_unknown: cosine < threshold, cosine, threshold });
     unknown += cosine < threshold ? 1 : 0;
   }

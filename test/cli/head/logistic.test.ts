@@ -16,7 +16,8 @@ function samples(count: number, views = 1): Sample[] {
         random.normal(),
         5,
       );
-    return { file: `${i}.jpg`, sha256: String(i), classIndex, views: Array.from({ length: views }, view) };
+    const image = { file: `${i}.jpg`, sha256: String(i), classIndex, logits: [] };
+    return { ...image, views: Array.from({ length: views }, view) };
   });
 }
 

@@ -2,8 +2,12 @@ import { describe, expect, test } from "vitest";
 import { stratifiedFolds } from "../../../cli/head/cross-validate.ts";
 import { fitTemperature, logLoss, metricsOf, wilson } from "../../../cli/head/metrics.ts";
 import { classMeans, prototypes } from "../../../cli/head/prototype.ts";
-import { learnUnknown, smallestClass } from "../../../cli/head/train.ts";
+import { learnUnknown, smallestClass, trainHead } from "../../../cli/head/train.ts";
+import { headFile } from "../../../cli/head/write-head.ts";
 import { Random } from "../../../cli/pack/random.ts";
+import { silentProgress } from "../../../cli/terminal/progress.ts";
+import { defaultModelName } from "../../../src/default-model.ts";
+import { nearestCosine, parseHead } from "../../../src/head/head.ts";
 
 const logOf = (...shares: number[]) => Float64Array.from(shares, Math.log);
 
@@ -99,6 +103,7 @@ describe("class means", () => {
     sha256: "",
     classIndex,
     views: views.map((view) => Float32Array.from(view)),
+    logits: [],
   });
 
   test("have length 1 and the direction of the class's images", () => {
@@ -128,6 +133,67 @@ describe("class means", () => {
     const rule = learnUnknown(samples, 3, foldOf, 0.1);
     expect(rule.own_called_unknown).toBeCloseTo(0.1, 5);
     expect(rule.foreign_called_unknown).toBe(1);
+    expect(rule.auroc).toBe(1);
     expect(learnUnknown(samples, 3, foldOf, 0).own_called_unknown).toBe(0);
+  });
+
+  test("measure nothing about foreign images when only two classes are known", () => {
+    const samples = Array.from({ length: 8 }, (_, i) => sample(i % 2, [1 - (i % 2), i % 2]));
+    const foldOf = samples.map((_, i) => Math.floor(i / 2) % 2);
+    expect(learnUnknown(samples, 2, foldOf, 0)).toMatchObject({ foreign_called_unknown: null, auroc: null });
+  });
+});
+
+describe("training", () => {
+  const random = new Random(3);
+  const classCount = 5;
+  /** Every class lights up two of the backbone's logits. The features also hold strong noise that no class depends on. */
+  const image = (classIndex: number) => {
+    const signal = Float32Array.from({ length: 12 }, (_, i) =>
+      Math.max(0, (i >> 1 === classIndex ? 4 : 0) + random.normal()),
+    );
+    const noise = Array.from({ length: 20 }, () => 10 * Math.abs(random.normal()));
+    const features = Float32Array.of(...signal, ...noise);
+    return { file: "x.jpg", sha256: "", classIndex, views: [features], logits: [signal.map((z) => z - 30)] };
+  };
+  const samples = Array.from({ length: 100 }, (_, i) => image(i % classCount));
+  const options = { classCount, folds: 5, seed: 1, unknownRate: 0.05, method: "logistic" } as const;
+  const trained = trainHead(samples, options, silentProgress);
+
+  test("detects images of another class by the backbone's logits, where features do not", async () => {
+    const { bytes } = await headFile(trained, ["a", "b", "c", "d", "e"], {
+      name: "synthetic",
+      backbone: { name: defaultModelName, version: "0".repeat(16) },
+      method: "logistic",
+      feature_size: 32,
+      training: {},
+    });
+    const head = await parseHead(bytes);
+    const shareUnknown = (images: readonly (typeof samples)[number][]) =>
+      images.filter(({ views: [features], logits: [logits] }) => {
+        const cosine = nearestCosine(head, { features: features!, logits: logits! })!;
+        return cosine < head.file.unknown!.threshold;
+      }).length / images.length;
+    expect(shareUnknown(Array.from({ length: 200 }, () => image(classCount)))).toBeGreaterThan(0.9);
+    expect(shareUnknown(Array.from({ length: 200 }, (_, i) => image(i % classCount)))).toBeLessThan(0.15);
+
+    expect(trained.unknown!.auroc).toBeGreaterThan(0.95);
+    const foldOf = stratifiedFolds(
+      samples.map(({ classIndex }) => classIndex),
+      5,
+      1,
+    );
+    expect(learnUnknown(samples, classCount, foldOf, 0.05).auroc).toBeLessThan(0.7);
+  });
+
+  test("chooses a threshold above which at least 80% of the held-out images are right", () => {
+    const { confident, metrics } = trained;
+    expect(confident!.target).toBe(0.8);
+    expect(confident!.precision).toBeGreaterThanOrEqual(0.8);
+    expect(confident!.coverage * metrics!.count).toBeGreaterThanOrEqual(20);
+  });
+
+  test("promises nothing about confidence when too few images can show it", () => {
+    expect(trainHead(samples.slice(0, 15), options, silentProgress).confident).toBeNull();
   });
 });
