@@ -44,7 +44,7 @@ function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][n
     decoding,
     toJpeg: async (bytes) => bytes,
     waitUntil: () => {},
-    coalesceWaitMs: 100,
+    coalesceWaitMs: 2000,
   });
 }
 

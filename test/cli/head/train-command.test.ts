@@ -1,4 +1,4 @@
-/** `npm run head -- train` on drawn pictures, with the embedded model. */
+/** `npm run head -- train` on drawn pictures, with the embedded model where accuracy matters, else with a small one. */
 import { execFile } from "node:child_process";
 import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -7,12 +7,15 @@ import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { drawSigns } from "../../../examples/transfer-learning/draw.ts";
 import { headLogits, parseHead } from "../../../src/head/head.ts";
+import { smallPack } from "../../support/small-pack.ts";
 
 const run = promisify(execFile);
 const script = path.join(import.meta.dirname, "..", "..", "..", "cli", "head.ts");
 
 let folder: string;
+let small: string[];
 beforeAll(async () => {
+  small = ["--model", (await smallPack()).folder];
   folder = await mkdtemp(path.join(tmpdir(), "train-"));
   await drawSigns(path.join(folder, "signs"), 8);
 });
@@ -70,7 +73,7 @@ describe("training a head", () => {
 
   test("writes the same bytes for the same seed, and others for another", async () => {
     const train = async (out: string, seed: string) => {
-      await head("train", "signs", "--augment", "none", "--seed", seed, "--out", out);
+      await head("train", "signs", ...small, "--augment", "none", "--seed", seed, "--out", out);
       return readFile(path.join(folder, out));
     };
     const first = await train("a.json", "1");
@@ -84,10 +87,10 @@ describe("training a head", () => {
       const [file] = await readdir(path.join(folder, "signs", name));
       await cp(path.join(folder, "signs", name, file!), path.join(few, name, file!));
     }
-    const refused = await head("train", "few");
+    const refused = await head("train", "few", ...small);
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/one image only.*--method prototype/);
-    const { stdout, code } = await head("train", "few", "--method", "prototype");
+    const { stdout, code } = await head("train", "few", ...small, "--method", "prototype");
     expect(code).toBe(0);
     expect(stdout).toContain("the head's accuracy is unknown");
     const { file } = await parseHead(new Uint8Array(await readFile(path.join(folder, "few.head.json"))));
@@ -100,7 +103,7 @@ describe("training a head", () => {
     const whole = await readFile(path.join(bad, "disc", "disc-00.jpg"));
     await writeFile(path.join(bad, "disc", "cut.jpg"), whole.subarray(0, whole.length / 2));
     await writeFile(path.join(bad, "cross", "readme.txt"), "not an image");
-    const refused = await head("train", "bad", "--augment", "none");
+    const refused = await head("train", "bad", ...small, "--augment", "none");
     expect(refused.code).toBe(1);
     expect(refused.stderr).toMatch(/2 of the folder's entries cannot be used; nothing was written/);
     expect(refused.stderr).toMatch(/cross\/readme.txt: .*expected a JPEG/);
@@ -108,10 +111,10 @@ describe("training a head", () => {
     await expect(readFile(path.join(folder, "bad.head.json"))).rejects.toThrow(/ENOENT/);
     // With an entry that cannot be skipped, it fails before computing features.
     await mkdir(path.join(bad, "owl"));
-    const empty = await head("train", "bad", "--augment", "none");
+    const empty = await head("train", "bad", ...small, "--augment", "none");
     expect(empty.stderr).toMatch(/owl\/: has no image/);
     await rm(path.join(bad, "owl"), { recursive: true });
-    const skipped = await head("train", "bad", "--augment", "none", "--skip-unreadable", "--json");
+    const skipped = await head("train", "bad", ...small, "--augment", "none", "--skip-unreadable", "--json");
     expect((JSON.parse(skipped.stdout) as Report).training.skipped).toHaveLength(2);
   });
 
