@@ -1,27 +1,37 @@
 /** Calls the Worker's API, and builds the equivalent curl command. */
 
 /**
+ * What a picture is: a file, or its address for the Worker to fetch.
+ * @typedef {{file: File, sample?: string} | {url: string}} Source `sample` is the path of a file of this page
+ */
+
+/**
  * Options of a classification.
  * @typedef {object} Options
- * @property {number} topK
+ * @property {number | undefined} topK number of classes. Undefined: the Worker chooses.
  * @property {string} head name of a head, or "" for the model's own classes
  */
 
 /**
- * The Worker's answer for one image.
+ * The Worker's answer for one picture.
  * @typedef {object} Answer
- * @property {{name: string, version: string}} model
- * @property {{name: string, version: string}} [head]
+ * @property {Name} model
+ * @property {Name} [head]
  * @property {{sha256: string, width: number, height: number}} image width and height in pixels
  * @property {{label: string, score: number, index: number, id: string}[]} predictions
  * @property {boolean} [confident] whether the highest probability reaches the threshold of the head, or of the model
  */
+
+/** @typedef {{name: string, version: string}} Name name and version of a model or of a head */
+/** @typedef {{index: number, id: string, label: string, group?: string}} Class */
+/** @typedef {{resize: "shortest-edge" | "stretch", size: number, crop: number}} Preprocessing */
 
 /**
  * The Worker's RFC 9457 problem details.
  * @typedef {object} Problem
  * @property {string} code
  * @property {string} [detail]
+ * @property {string} [host]
  * @property {number} [retryAfterSeconds]
  */
 
@@ -47,11 +57,16 @@ export function useKey(newKey) {
   key = newKey;
 }
 
-/** @param {Options} options */
-function pathOf({ topK, head }) {
-  const query = new URLSearchParams({ top_k: String(topK) });
+/**
+ * @param {Options} options
+ * @param {string} [url] of the picture
+ */
+function pathOf({ topK, head }, url) {
+  const query = new URLSearchParams();
+  if (topK !== undefined) query.set("top_k", String(topK));
   if (head !== "") query.set("head", head);
-  return `/v1/classify?${query}`;
+  if (url !== undefined) query.set("url", url);
+  return query.size === 0 ? "/v1/classify" : `/v1/classify?${query}`;
 }
 
 /** @returns {Record<string, string>} */
@@ -60,16 +75,21 @@ function authorization() {
 }
 
 /**
- * Classifies an image. Reports failures as a problem and does not throw.
- * @param {Blob} image
+ * Classifies a picture. Reports failures as a problem and does not throw.
+ * @param {Blob | string} image the bytes of a JPEG, or the URL of a picture
  * @param {Options} options
  * @returns {Promise<Outcome>}
  */
 export async function classify(image, options) {
   const startedMs = performance.now();
   try {
-    const headers = { ...authorization(), "Content-Type": "image/jpeg" };
-    const response = await fetch(pathOf(options), { method: "POST", body: image, headers });
+    const response = await (typeof image === "string"
+      ? fetch(pathOf(options, image), { headers: authorization() })
+      : fetch(pathOf(options), {
+          method: "POST",
+          body: image,
+          headers: { ...authorization(), "Content-Type": "image/jpeg" },
+        }));
     // A proxy may answer in HTML. Its status is still useful.
     const body = await response.json().catch(() => ({ code: "no_json", detail: response.statusText }));
     const shared = {
@@ -88,26 +108,57 @@ export async function classify(image, options) {
 }
 
 /**
- * Asks which model is served. `model` is undefined if the server does not answer.
- * @returns {Promise<{status: number, model?: {name: string, version: string, classes: number}}>}
+ * Gets a description. `body` is undefined if the server does not answer with one.
+ * @template T
+ * @param {string} path
+ * @returns {Promise<{status: number, body?: T}>}
  */
-export async function servedModel() {
+async function describe(path) {
   try {
-    const response = await fetch("/v1/model", { headers: authorization() });
-    return response.ok ? { status: 200, model: await response.json() } : { status: response.status };
+    const response = await fetch(path, { headers: authorization() });
+    return response.ok ? { status: 200, body: await response.json() } : { status: response.status };
   } catch {
     return { status: 0 };
   }
 }
 
 /**
+ * Describes the live model.
+ * @returns {Promise<{status: number, body?: Name & {classes: number, preprocessing: Preprocessing}}>}
+ */
+export function getModel() {
+  return describe("/v1/model");
+}
+
+/**
+ * Lists the classes of the model, or of a head.
+ * @param {string} head
+ * @returns {Promise<{status: number, body?: {labels: Class[]}}>}
+ */
+export function getClasses(head) {
+  return describe(head === "" ? "/v1/labels" : `/v1/labels?head=${encodeURIComponent(head)}`);
+}
+
+/**
+ * Lists the heads.
+ * @returns {Promise<{status: number, body?: {model: Name, heads: (Name & {backbone: Name})[]}}>}
+ */
+export function getHeads() {
+  return describe("/v1/heads");
+}
+
+/**
  * Returns the curl command of the same request. It does not contain the key.
- * @param {string} file name of the file
+ * @param {Source} source
  * @param {Options} options
  */
-export function curlLine(file, options) {
-  const authHeader = key === "" ? "" : ' -H "Authorization: Bearer $KEY"';
-  return `curl${authHeader} --data-binary @${quoted(file)} ${quoted(location.origin + pathOf(options))}`;
+export function curlLine(source, options) {
+  const curl = `curl${key === "" ? "" : ' -H "Authorization: Bearer $KEY"'}`;
+  const { origin } = location;
+  if ("url" in source) return `${curl} ${quoted(origin + pathOf(options, source.url))}`;
+  const to = quoted(origin + pathOf(options));
+  if (!source.sample) return `${curl} --data-binary @${quoted(source.file.name)} ${to}`;
+  return `curl -s ${quoted(origin + source.sample)} | ${curl} --data-binary @- ${to}`;
 }
 
 /**

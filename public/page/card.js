@@ -1,19 +1,23 @@
-/** The card of one image: its preview, and its result. */
+/** The card of one picture: its preview, and its result. */
 import { curlLine } from "./api.js";
-import { bar, element, percent, sizeText } from "./elements.js";
-import { problemText } from "./problems.js";
+import { bar, button, element, percent, sizeText } from "./elements.js";
+import { mayRetry, problemText } from "./problems.js";
 import { waterfall } from "./stages.js";
 
 /** @typedef {import("./api.js").Outcome} Outcome */
 /** @typedef {import("./api.js").Answer} Answer */
 /** @typedef {import("./api.js").Options} Options */
+/** @typedef {import("./api.js").Preprocessing} Preprocessing */
+/** @typedef {import("./api.js").Source} Source */
 
 /**
- * What was sent for an image.
- * @typedef {object} Sent
- * @property {File} file the file that the user chose
- * @property {Blob} blob what was sent: the file, or a smaller JPEG
- * @property {Options} options
+ * What a card shows of an outcome.
+ * @typedef {object} Shown
+ * @property {Outcome} outcome
+ * @property {Options} options of the request
+ * @property {Blob | string} sent a file or a smaller JPEG, or a URL
+ * @property {number} top classes to show
+ * @property {Preprocessing | undefined} preprocessing of the model, if it is known
  */
 
 /** @type {Record<string, string>} */
@@ -24,101 +28,187 @@ const cacheWords = {
 };
 
 /**
- * Creates the card of a file, in its waiting state.
- * @param {File} file
+ * Returns the name of a picture: of its file, or the end of its address.
+ * @param {Source} source
  */
-export function newCard(file) {
-  const preview = element("img", "");
-  preview.alt = "";
-  preview.src = URL.createObjectURL(file);
-  // No preview if the browser cannot show the image. The server may still be able to read it.
-  preview.addEventListener("error", () => preview.remove());
-  const caption = element("figcaption", "", file.name, " ", element("span", "quiet", sizeText(file.size)));
+export function nameOf(source) {
+  if ("file" in source) return source.file.name;
+  const { hostname, pathname } = new URL(source.url);
+  return pathname.split("/").findLast((part) => part !== "") ?? hostname;
+}
+
+/**
+ * Returns the centre part of a picture that the model sees, as shares of the picture's width and height.
+ * @param {Preprocessing} preprocessing
+ * @param {{width: number, height: number}} image
+ */
+export function seenPart({ resize, size, crop }, { width, height }) {
+  const share = crop / size;
+  if (resize === "stretch") return { width: share, height: share };
+  const short = Math.min(width, height);
+  return { width: (share * short) / width, height: (share * short) / height };
+}
+
+/**
+ * Creates the card of a picture, in its waiting state.
+ * @param {Source} source
+ * @param {() => void} again sends the picture again
+ */
+export function newCard(source, again) {
+  const name = nameOf(source);
+  const { frame, dispose } = preview(source, name);
+  const size = "file" in source ? [element("span", "size", sizeText(source.file.size))] : [];
+  const title = element("span", "title", name);
+  title.title = "url" in source ? source.url : name;
   const answer = element("div", "answer");
   answer.tabIndex = -1;
-  const wait = () => answer.replaceChildren(element("p", "working", "Waiting for the answer…"));
-  wait();
-  const card = element("li", "card", element("figure", "", preview, caption), answer);
+  const text = element("div", "text", element("p", "file", title, ...size), answer);
+  const card = element("li", "card", element("figure", "", frame), text);
+  const details = element("details", "");
+  const retry = () => {
+    // Move the focus before the focused button is removed.
+    answer.focus();
+    again();
+  };
   return {
     card,
-    wait,
-    /**
-     * @param {Outcome} outcome
-     * @param {Sent} sent
-     * @param {() => void} again sends the image again
-     */
-    show(outcome, sent, again) {
-      const retry = () => {
-        // Move the focus before the focused button is removed.
-        answer.focus();
-        again();
-      };
-      answer.replaceChildren(
-        ...(outcome.answer ? answered(outcome, outcome.answer, sent) : failed(outcome, sent, retry)),
-      );
+    wait() {
+      card.classList.add("waiting");
+      details.remove();
+      answer.replaceChildren(element("p", "working", "Looking at it…"));
+    },
+    /** @param {Shown} shown */
+    show(shown) {
+      const { outcome, preprocessing } = shown;
+      card.classList.remove("waiting");
+      frame.querySelector(".seen")?.remove();
+      if (!outcome.answer) {
+        details.remove();
+        answer.replaceChildren(failed(outcome, name, retry));
+        return;
+      }
+      if (preprocessing && frame.querySelector("img")) mark(frame, preprocessing, outcome.answer.image);
+      answer.replaceChildren(...answered(outcome.answer, shown.top));
+      details.replaceChildren(element("summary", "", "Details"), ...facts(outcome.answer, source, shown));
+      text.append(details);
     },
     dispose() {
-      URL.revokeObjectURL(preview.src);
+      dispose();
       card.remove();
     },
   };
 }
 
 /**
- * @param {Outcome} outcome
- * @param {Answer} answer
- * @param {Sent} sent
+ * @param {Source} source
+ * @param {string} name
  */
-function answered(outcome, answer, sent) {
-  const [best] = answer.predictions;
-  const rows = answer.predictions.map(({ label, score }) => {
+function preview(source, name) {
+  const frame = element("div", "frame");
+  // The page's policy lets it load pictures of this Worker only.
+  if ("url" in source) return { frame, dispose: () => {} };
+  const url = URL.createObjectURL(source.file);
+  const image = element("img", "");
+  image.alt = name;
+  image.addEventListener("load", () => {
+    frame.style.setProperty("--ratio", String(image.naturalWidth / image.naturalHeight));
+  });
+  // No preview if the browser cannot show the picture. The server may still be able to read it.
+  image.addEventListener("error", () => image.remove());
+  image.src = url;
+  frame.append(image);
+  return { frame, dispose: () => URL.revokeObjectURL(url) };
+}
+
+/**
+ * Marks the part of the picture that the model sees.
+ * @param {HTMLElement} frame
+ * @param {Preprocessing} preprocessing
+ * @param {{width: number, height: number}} image
+ */
+function mark(frame, preprocessing, image) {
+  const { width, height } = seenPart(preprocessing, image);
+  if (Math.min(width, height) > 0.999) return;
+  const seen = element("div", "seen");
+  Object.assign(seen.style, {
+    width: `${100 * width}%`,
+    height: `${100 * height}%`,
+    left: `${50 * (1 - width)}%`,
+    top: `${50 * (1 - height)}%`,
+  });
+  frame.append(seen);
+}
+
+/**
+ * @param {Answer} answer
+ * @param {number} top
+ */
+function answered({ predictions, confident }, top) {
+  const [best] = predictions;
+  const rows = predictions.slice(0, top).map(({ label, score }) => {
     const name = element("span", "label", label);
     name.title = label;
-    return element("li", "", name, bar(0, score), element("span", "score", percent(score)));
+    return element("li", "", name, element("span", "score", percent(score)), bar(0, score));
   });
-  const stages = waterfall(outcome.serverTiming ?? "");
-  const isUnsure = answer.confident === false;
+  const isUnsure = confident === false;
+  const share = element("span", "share", percent(best?.score ?? 0));
   return [
-    element("h3", isUnsure ? "best unsure" : "best", isUnsure ? "not sure: perhaps " : "", best?.label ?? ""),
-    element("ol", "classes", ...rows),
-    facts(outcome, answer, sent),
-    ...(stages ? [stages] : []),
-    curl(sent),
+    element(
+      "h3",
+      isUnsure ? "best unsure" : "best",
+      isUnsure ? "not sure: perhaps " : "",
+      element("span", "", best?.label ?? ""),
+      " ",
+      share,
+    ),
+    element("ol", "bars", ...rows),
   ];
 }
 
 /**
- * @param {Outcome} outcome
  * @param {Answer} answer
- * @param {Sent} sent
+ * @param {Source} source
+ * @param {Shown} shown
  */
-function facts(outcome, { model, head, image }, { file, blob }) {
-  const cache = element("span", outcome.cache === "HIT" ? "hit" : "", outcome.cache ?? "");
-  const sent = blob === file ? "unchanged" : `as a JPEG of ${sizeText(blob.size)}`;
-  const named = head ? `${head.name} ${head.version} on ${model.name}` : model.name;
+function facts({ model, head, image }, source, { outcome, options, sent, top }) {
+  const isUnchanged = "url" in source || sent === source.file;
+  const how =
+    "url" in source ? "fetched by the Worker" : isUnchanged ? "sent unchanged" : convertedText(sent);
+  /** @param {import("./api.js").Name} named */
+  const named = ({ name, version }) => [`${name} `, element("code", "", version)];
   /** @type {[string, (Node | string)[]][]} */
   const entries = [
-    ["Answer", [cache, `, ${cacheWords[outcome.cache ?? ""] ?? ""}, after ${Math.round(outcome.ms)} ms`]],
-    ["Image", [`${image.width} × ${image.height} pixels, sent ${sent}`]],
+    [
+      "Answer",
+      [`${outcome.cache}, ${cacheWords[outcome.cache ?? ""] ?? ""}, after ${Math.round(outcome.ms)} ms`],
+    ],
+    ["Picture", [`${image.width} × ${image.height} pixels, ${how}`]],
+    ["Model", named(model)],
+    ...(head ? [/** @type {[string, (Node | string)[]]} */ (["Head", named(head)])] : []),
     ["SHA-256", [element("code", "", image.sha256)]],
-    ["Model", [named, " ", element("code", "", model.version)]],
   ];
-  return element(
-    "dl",
-    "facts",
-    ...entries.flatMap(([term, parts]) => [element("dt", "", term), element("dd", "", ...parts)]),
-  );
+  const list = entries.flatMap(([term, parts]) => [element("dt", "", term), element("dd", "", ...parts)]);
+  const stages = waterfall(outcome.serverTiming ?? "");
+  const topK = Math.min(top, options.topK ?? top);
+  return [
+    element("dl", "facts", ...list),
+    ...(stages ? [element("h4", "", "Stages"), stages] : []),
+    // The command sends the file as it is, which the Worker reads only if the browser did not have to convert it.
+    ...(isUnchanged ? curl(curlLine(source, { ...options, topK })) : []),
+  ];
 }
 
-/** @param {Sent} sent */
-function curl({ file, blob, options }) {
-  const line = curlLine(file.name, options);
+/** @param {Blob | string} sent */
+function convertedText(sent) {
+  return `sent as a JPEG of ${sizeText(typeof sent === "string" ? 0 : sent.size)}`;
+}
+
+/** @param {string} line */
+function curl(line) {
   const code = element("pre", "", element("code", "", line));
   // A long line scrolls, so the keyboard must be able to reach it.
   code.tabIndex = 0;
-  const copy = element("button", "", "Copy");
-  copy.type = "button";
-  copy.addEventListener("click", async () => {
+  const copy = button("small", "Copy", async () => {
     try {
       await navigator.clipboard.writeText(line);
       copy.textContent = "Copied";
@@ -128,30 +218,24 @@ function curl({ file, blob, options }) {
       copy.textContent = "Selected: press Ctrl C";
     }
   });
-  const note = blob === file ? [] : [element("p", "quiet", "This command sends the original file.")];
-  return element("details", "", element("summary", "", "curl command"), code, copy, ...note);
+  return [element("div", "curl", element("h4", "", "The same with curl"), copy), code];
 }
 
 /**
  * @param {Outcome} outcome
- * @param {Sent} sent
+ * @param {string} name
  * @param {() => void} again
  */
-function failed(outcome, { file, blob }, again) {
+function failed(outcome, name, again) {
   const { status, problem } = outcome;
   const detail = [problem?.detail, status === 0 ? undefined : `${status} ${problem?.code}`].filter(Boolean);
-  const retry = element("button", "", "Try again");
-  retry.type = "button";
-  retry.setAttribute("aria-label", `Try again: ${file.name}`);
-  retry.addEventListener("click", again);
-  return [
-    element(
-      "div",
-      "problem",
-      element("strong", "", problemText(outcome, blob)),
-      element("p", "detail", detail.join(" · ")),
-      // A missing key has its own form.
-      ...(status === 401 ? [] : [retry]),
-    ),
-  ];
+  const retry = button("retry", "Try again", again);
+  retry.setAttribute("aria-label", `Try again: ${name}`);
+  return element(
+    "div",
+    "problem",
+    element("strong", "", problemText(outcome)),
+    element("p", "detail", detail.join(" · ")),
+    ...(mayRetry(outcome) ? [retry] : []),
+  );
 }

@@ -16,6 +16,19 @@ export function element(tag, className, ...children) {
 }
 
 /**
+ * Creates a button.
+ * @param {string} className
+ * @param {string} text
+ * @param {(button: HTMLButtonElement) => void} onClick
+ */
+export function button(className, text, onClick) {
+  const made = element("button", className, text);
+  made.type = "button";
+  made.addEventListener("click", () => onClick(made));
+  return made;
+}
+
+/**
  * Creates a bar. Its value must also be next to it as text, because the bar is hidden from screen readers.
  * @param {number} from share of the track, 0 to 1
  * @param {number} length share of the track, 0 to 1
@@ -30,19 +43,21 @@ export function bar(from, length) {
 }
 
 /**
- * Formats a share as a percentage.
+ * Formats a share as a percentage: 99.7%, 61%, 4.2%, <0.1%.
  * @param {number} share 0 to 1
  */
 export function percent(share) {
-  return `${(100 * share).toFixed(1)}%`;
+  if (share > 0 && share < 0.0005) return "<0.1%";
+  return `${(100 * share).toFixed(share < 0.0995 || share >= 0.9895 ? 1 : 0)}%`;
 }
 
 /**
- * Formats a size in kB or MB.
+ * Formats a size in bytes, kB or MB.
  * @param {number} bytes
  */
 export function sizeText(bytes) {
-  return bytes < 1e6 ? `${Math.max(1, Math.round(bytes / 1e3))} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
+  if (bytes < 1e3) return `${bytes} bytes`;
+  return bytes < 999_500 ? `${Math.round(bytes / 1e3)} kB` : `${(bytes / 1e6).toFixed(1)} MB`;
 }
 
 /**

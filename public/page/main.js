@@ -1,26 +1,32 @@
-/** The page: sends each image to the Worker, one after the other, and shows a card for each. */
-import { classify, servedModel, useKey } from "./api.js";
-import { newCard } from "./card.js";
-import { byId, percent } from "./elements.js";
+/** The page: sends each picture to the Worker, one after the other, and shows a card for each. */
+import { classify, getClasses, getHeads, getModel, useKey } from "./api.js";
+import { nameOf, newCard } from "./card.js";
+import { showClasses } from "./classes.js";
+import { isJpeg, smallJpeg } from "./convert.js";
+import { byId, element, percent } from "./elements.js";
 import { problemText } from "./problems.js";
-import { shrink } from "./shrink.js";
+
+/** @typedef {import("./api.js").Source} Source */
 
 /**
- * An image on the page.
+ * A picture on the page.
  * @typedef {object} Job
- * @property {File} file
+ * @property {Source} source
  * @property {ReturnType<typeof newCard>} view
- * @property {"answered" | "cached" | "refused" | undefined} [end] its latest result
+ * @property {Omit<import("./card.js").Shown, "top" | "preprocessing"> | undefined} result the latest one
  */
+
+/** Classes to ask for: the most that the page can show, so that another choice needs no other request. */
+const mostClasses = 10;
 
 const results = byId("results", HTMLElement);
 const cards = byId("cards", HTMLOListElement);
 const live = byId("live", HTMLElement);
 const keyForm = byId("key-form", HTMLFormElement);
 const drop = byId("drop", HTMLElement);
-const topK = byId("top-k", HTMLSelectElement);
-const head = byId("head", HTMLInputElement);
-const shrinkFirst = byId("shrink", HTMLInputElement);
+const topSelect = byId("top", HTMLSelectElement);
+const headSelect = byId("head", HTMLSelectElement);
+const paste = byId("paste", HTMLButtonElement);
 
 /** @type {Job[]} */
 const waiting = [];
@@ -31,18 +37,38 @@ let shown = [];
 let working = false;
 /** Number of keys entered so far. A refusal of a replaced key is ignored. */
 let keysGiven = 0;
+/** The live model. @type {Awaited<ReturnType<typeof getModel>>["body"]} */
+let model;
+/** Classes of the chosen head, or of the model. @type {number | undefined} */
+let classCount;
+let described = describe();
 
-/** @param {Iterable<File>} files */
-function add(files) {
-  for (const file of files) {
+/** @param {readonly Source[]} sources */
+function add(sources) {
+  if (sources.length === 0) return;
+  for (const source of sources) {
     /** @type {Job} */
-    const job = { file, view: newCard(file) };
+    const job = { source, result: undefined, view: newCard(source, () => again(job)) };
+    job.view.wait();
     cards.prepend(job.view.card);
     shown.push(job);
     waiting.push(job);
   }
   showWhetherAnswered();
+  // The newest card is the first one, near the top of the page.
+  scrollTo(0, 0);
   void work();
+}
+
+/** @param {Iterable<File>} files */
+function addFiles(files) {
+  add([...files].map((file) => ({ file })));
+}
+
+/** @param {string} text */
+function addUrl(text) {
+  const url = text.trim();
+  if (/^https?:\/\/\S+$/i.test(url) && URL.canParse(url)) add([{ url }]);
 }
 
 function showWhetherAnswered() {
@@ -59,35 +85,66 @@ async function work() {
 
 /** @param {Job} job */
 async function ask(job) {
-  const { file, view } = job;
-  const options = { topK: Number(topK.value), head: head.value.trim() };
-  const blob = shrinkFirst.checked ? await shrink(file) : file;
+  const { source } = job;
   const keysThen = keysGiven;
-  const outcome = await classify(blob, options);
+  const { sent, options, outcome } = await send(source);
   if (!shown.includes(job)) return; // The user has cleared the page.
-  if (outcome.status === 401 && keysThen < keysGiven) {
+  if (options.head !== headSelect.value || (outcome.status === 401 && keysThen < keysGiven)) {
     waiting.push(job);
     return;
   }
-  view.show(outcome, { file, blob, options }, () => again(job));
+  if (outcome.answer && outcome.answer.model.version !== model?.version) {
+    described = describe();
+    await described;
+  }
+  job.result = { outcome, sent, options };
+  render(job);
+  const name = nameOf(source);
   if (outcome.answer) {
-    const [best] = outcome.answer.predictions;
-    job.end = outcome.cache === "HIT" ? "cached" : "answered";
-    say(`${file.name}: ${best?.label}, ${percent(best?.score ?? 0)}`);
-    nameModel(outcome.answer.model);
+    const { predictions, confident } = outcome.answer;
+    const [best] = predictions;
+    say(
+      `${name}: ${confident === false ? "not sure, perhaps " : ""}${best?.label}, ${percent(best?.score ?? 0)}`,
+    );
   } else if (outcome.status === 401) {
     locked.push(job);
     askForKey();
   } else {
-    job.end = "refused";
-    say(`${file.name}: ${problemText(outcome, blob)}`);
+    say(`${name}: ${problemText(outcome)}`);
   }
   summarise();
 }
 
-/** Sends an image again, with the current options. @param {Job} job */
+/**
+ * Sends a picture in a form that the Worker reads.
+ * @param {Source} source
+ */
+async function send(source) {
+  await described;
+  const options = {
+    topK: classCount === undefined ? undefined : Math.min(mostClasses, classCount),
+    head: headSelect.value,
+  };
+  if ("url" in source) return { sent: source.url, options, outcome: await classify(source.url, options) };
+  const { file } = source;
+  // A file that has been moved or is a folder cannot be read. Sending it then reports the problem.
+  const isReady = await isJpeg(file).catch(() => false);
+  const sent = isReady ? file : ((await smallJpeg(file)) ?? file);
+  const outcome = await classify(sent, options);
+  const small = outcome.problem?.code === "image_too_large" && sent === file && (await smallJpeg(file));
+  return small
+    ? { sent: small, options, outcome: await classify(small, options) }
+    : { sent, options, outcome };
+}
+
+/** @param {Job} job */
+function render({ view, result }) {
+  if (result) view.show({ ...result, top: Number(topSelect.value), preprocessing: model?.preprocessing });
+}
+
+/** Sends a picture again. @param {Job} job */
 function again(job) {
-  job.end = undefined;
+  job.result = undefined;
   job.view.wait();
   summarise();
   waiting.push(job);
@@ -95,16 +152,21 @@ function again(job) {
 }
 
 function summarise() {
-  /** @param {Job["end"]} end */
-  const count = (end) => shown.filter((job) => job.end === end).length;
-  const [cached, refused] = [count("cached"), count("refused")];
+  const ended = shown.flatMap(({ result }) => (result ? [result.outcome] : []));
+  const answered = ended.filter(({ answer }) => answer).length;
+  const refused = ended.filter(({ answer, status }) => !answer && status !== 401).length;
   byId("summary", HTMLElement).textContent =
-    `${count("answered") + cached} answered, ${cached} from the cache${refused > 0 ? `; ${refused} refused` : ""}`;
+    `${answered} answered${refused > 0 ? `, ${refused} refused` : ""}`;
 }
 
 /** @param {string} text */
 function say(text) {
   live.textContent = text;
+}
+
+/** Tells what the user asked for and did not get. @param {string} text */
+function notify(text) {
+  byId("notice", HTMLElement).textContent = text;
 }
 
 function askForKey() {
@@ -113,20 +175,47 @@ function askForKey() {
   say("The server requires an API key.");
 }
 
-/** @param {{name: string, version: string, classes?: number}} model */
-function nameModel({ name, version, classes }) {
-  const place = byId("model", HTMLElement);
-  if (classes !== undefined || place.textContent === "") {
-    place.textContent = `${name} ${version}${classes === undefined ? "" : ` · ${classes} classes`}`;
-  }
+/** Shows the model, its classes and its heads. */
+async function describe() {
+  const { status, body } = await getModel();
+  if (status === 401) askForKey();
+  model = body;
+  if (!model) return;
+  await Promise.all([describeClasses(), describeHeads()]);
+  const version = element("code", "", model.version);
+  byId("model", HTMLElement).replaceChildren("Model ", model.name, " ", version);
 }
 
-async function showModel() {
-  const keysThen = keysGiven;
-  const { status, model } = await servedModel();
-  if (model) nameModel(model);
-  else if (status === 401 && keysThen === keysGiven) askForKey();
+async function describeClasses() {
+  const asked = headSelect.value;
+  const { body } = await getClasses(asked);
+  if (asked !== headSelect.value) return;
+  classCount = body?.labels.length;
+  if (body) showClasses(body.labels);
 }
+
+/** Offers the heads that fit the live model. */
+async function describeHeads() {
+  const { body } = await getHeads();
+  if (!body) return;
+  const fitting = body.heads.filter(({ backbone }) => backbone.version === body.model.version);
+  const chosen = headSelect.value;
+  headSelect.replaceChildren(
+    new Option("none", ""),
+    ...fitting.map(({ name }) => new Option(name, name, false, name === chosen)),
+  );
+  for (const id of ["head-option", "head-help"]) byId(id, HTMLElement).hidden = fitting.length === 0;
+}
+
+topSelect.addEventListener("change", () => {
+  for (const job of shown) render(job);
+});
+
+headSelect.addEventListener("change", () => {
+  classCount = undefined;
+  described = describeClasses();
+  for (const job of shown) if (job.result) again(job);
+});
 
 keyForm.addEventListener("submit", (event) => {
   event.preventDefault();
@@ -135,22 +224,35 @@ keyForm.addEventListener("submit", (event) => {
   keysGiven++;
   input.value = "";
   keyForm.hidden = true;
+  described = describe();
   waiting.push(...locked);
   locked = [];
   void work();
-  void showModel();
 });
 
 for (const id of ["pick", "camera"]) {
   const input = byId(id, HTMLInputElement);
   input.addEventListener("change", () => {
-    add(input.files ?? []);
+    addFiles(input.files ?? []);
     // Without this, choosing the same file again would not be a change.
     input.value = "";
   });
 }
 
-// Accept drops anywhere. Otherwise an image dropped outside the drop area would replace the page.
+for (const sample of document.querySelectorAll("[data-sample]")) {
+  const path = sample.getAttribute("data-sample") ?? "";
+  sample.addEventListener("click", async () => {
+    try {
+      const blob = await (await fetch(path)).blob();
+      const file = new File([blob], path.split("/").at(-1) ?? "", { type: blob.type });
+      add([{ file, sample: path }]);
+    } catch {
+      notify("The sample cannot be loaded. Check your connection.");
+    }
+  });
+}
+
+// Accept drops anywhere. Otherwise a picture dropped outside the drop area would replace the page.
 window.addEventListener("dragover", (event) => {
   event.preventDefault();
   drop.classList.add("over");
@@ -159,12 +261,33 @@ window.addEventListener("dragleave", () => drop.classList.remove("over"));
 window.addEventListener("drop", (event) => {
   event.preventDefault();
   drop.classList.remove("over");
-  add(event.dataTransfer?.files ?? []);
+  const { files } = event.dataTransfer ?? {};
+  if (files && files.length > 0) addFiles(files);
+  else addUrl(event.dataTransfer?.getData("text/uri-list") ?? "");
 });
 
 window.addEventListener("paste", (event) => {
-  const files = event.clipboardData?.files;
-  if (files && files.length > 0) add(files);
+  if (event.target instanceof HTMLInputElement) return;
+  const { files } = event.clipboardData ?? {};
+  if (files && files.length > 0) addFiles(files);
+  else addUrl(event.clipboardData?.getData("text/plain") ?? "");
+});
+
+// Browsers let pages read the clipboard over HTTPS only.
+paste.hidden = navigator.clipboard?.read === undefined;
+paste.addEventListener("click", async () => {
+  notify("");
+  const before = shown.length;
+  try {
+    for (const item of await navigator.clipboard.read()) {
+      const type = item.types.find((each) => each.startsWith("image/"));
+      if (type) addFiles([new File([await item.getType(type)], "pasted picture", { type })]);
+      else if (item.types.includes("text/plain")) addUrl(await (await item.getType("text/plain")).text());
+    }
+    if (shown.length === before) notify("The clipboard has no picture and no address of one.");
+  } catch {
+    notify("The browser did not allow the page to read the clipboard.");
+  }
 });
 
 byId("clear", HTMLButtonElement).addEventListener("click", () => {
@@ -172,9 +295,6 @@ byId("clear", HTMLButtonElement).addEventListener("click", () => {
   waiting.length = 0;
   locked = [];
   shown = [];
-  summarise();
   showWhetherAnswered();
   byId("pick", HTMLInputElement).focus();
 });
-
-void showModel();

@@ -5,31 +5,32 @@
 /**
  * Returns a message that says what happened and what to do.
  * @param {Outcome} outcome
- * @param {Blob} file what was sent
  * @returns {string}
  */
-export function problemText({ status, problem }, file) {
+export function problemText({ status, problem }) {
   const after = problem?.retryAfterSeconds;
   const wait = after ? `in ${after} s` : "in a moment";
   switch (problem?.code) {
     case "no_answer":
-      return "The server did not respond. Check your connection and that the server is running.";
+      return "The server did not respond. Check your connection.";
     case "unauthorized":
       return "The server requires an API key. Enter it above.";
     case "unsupported_image":
-      return file.type.startsWith("image/")
-        ? "The server reads only JPEG. Turn on “Shrink first” to convert the image in the browser."
-        : "This file is not an image that the server can read.";
+      return "This is not a picture that the server or your browser can read.";
     case "image_undecodable":
       return "This JPEG is damaged or incomplete.";
     case "image_too_large":
-      return "This image is too large for the server. Turn on “Shrink first”.";
+      return "This picture is too large.";
     case "empty_body":
       return "This file is empty.";
+    case "host_not_allowed":
+      return "This server does not fetch pictures from that address. Save the picture, then choose the file.";
+    case "image_unreachable":
+    case "upstream_unavailable":
+      return "The server could not fetch the picture from that address.";
     case "unknown_head":
-      return "There is no head with this name.";
-    case "invalid_parameter":
-      return "The server does not accept one of the options.";
+    case "head_mismatch":
+      return "This head does not fit the live model. Choose another one.";
     case "rate_limited":
       return `Too many requests. Try again ${wait}.`;
     case "overloaded":
@@ -37,6 +38,14 @@ export function problemText({ status, problem }, file) {
     default:
       return status >= 500
         ? `The server cannot respond right now. Try again ${wait}.`
-        : "The server does not accept this image.";
+        : "The server does not accept this picture.";
   }
+}
+
+/**
+ * Whether the same request may succeed later.
+ * @param {Outcome} outcome
+ */
+export function mayRetry({ status }) {
+  return status === 0 || status === 429 || status >= 500;
 }

@@ -38,11 +38,5 @@ export function waterfall(serverTiming) {
     startMs += ms;
     return row;
   });
-  const list = element("ol", "stages", ...rows);
-  return element(
-    "details",
-    "",
-    element("summary", "", `Stages: ${totalMs.toFixed(0)} ms in the Worker`),
-    list,
-  );
+  return element("ol", "stages", ...rows);
 }

@@ -13,6 +13,7 @@ import { ClassifierError } from "../errors.ts";
 import { maxHeadMemoryBytes, maxModelJsonBytes, modelLoadStallMs, retryAfterSeconds } from "../limits.ts";
 import { FileError, invalidFile, parseFile } from "../model/json-file.ts";
 import { headsFolder, type Manifest } from "../model/manifest.ts";
+import { stallsAreUnavailable } from "../model/model-host.ts";
 import type { Pack } from "../model/pack.ts";
 import { modelUnavailable } from "../model/unavailable.ts";
 import type { PackSource } from "../storage/bucket-source.ts";
@@ -32,6 +33,10 @@ import {
 const defaultMaxKnown = 256;
 /** Names of heads that an isolate keeps: one page of an R2 list, at most 64 characters each. */
 const maxListedNames = 1000;
+/** Heads that a listing describes. Each costs a read of its current.json, and a request may make 1,000 of them. */
+export const maxDescribedHeads = 100;
+/** Reads of a listing at a time: the connections that a request may have open. */
+const readsAtOnce = 6;
 /** Retry-After for a head without a version for the live model, and how often such requests read current.json. */
 const mismatchRetrySeconds = 2;
 /** The entries of current.json, at their maximum numbers, have about 15 brackets, commas and colons each. */
@@ -80,6 +85,19 @@ interface Listed {
   readonly atMs: number;
 }
 
+/** A head that is live on one version of a model. */
+export interface LiveHead {
+  readonly name: string;
+  readonly version: string;
+  readonly backbone: Backbone;
+}
+
+/** The live heads of the bucket, by name. `truncated`: there are more heads than these. */
+export interface HeadListing {
+  readonly heads: readonly LiveHead[];
+  readonly truncated: boolean;
+}
+
 /** Finds heads and keeps them. One per isolate. */
 export class HeadStore {
   readonly #options: HeadStoreOptions;
@@ -88,9 +106,11 @@ export class HeadStore {
   readonly #decoded: Lru<Head>;
   #listed: Listed | undefined;
   #lists = 0;
+  #described: (HeadListing & { readonly atMs: number }) | undefined;
   readonly #currentFlight: SingleFlight<Known>;
   readonly #headFlight: SingleFlight<Head>;
   readonly #listFlight: SingleFlight<Listed>;
+  readonly #describeFlight: SingleFlight<HeadListing>;
   /** Heads are read one at a time, because reading one takes several times its size. */
   readonly #queue: RunQueue;
 
@@ -104,6 +124,7 @@ export class HeadStore {
     this.#currentFlight = new SingleFlight(flights);
     this.#headFlight = new SingleFlight(flights);
     this.#listFlight = new SingleFlight(flights);
+    this.#describeFlight = new SingleFlight(flights);
     // Half of it: a read behind an abandoned one must get its turn before it counts as abandoned itself.
     this.#queue = new RunQueue(stallMs / 2, this.#now);
   }
@@ -124,6 +145,42 @@ export class HeadStore {
       return await this.#find(name, manifest);
     } catch (error) {
       throw asHeadError(name, error);
+    }
+  }
+
+  /**
+   * Returns the live heads, one for each head and version of a model. They are at most `refreshMs` old. Leaves out a head
+   * whose current.json is damaged, and logs it.
+   * @throws ClassifierError model_unavailable, when the bucket fails
+   */
+  async live(): Promise<HeadListing> {
+    if (this.#described && this.#isFresh(this.#described)) return this.#described;
+    const described = this.#describeFlight.run("live", ({ progress }) => this.#describe(progress));
+    return (await stallsAreUnavailable("listing the heads", described)).value;
+  }
+
+  async #describe(progress: () => void): Promise<HeadListing> {
+    const atMs = this.#now();
+    const listed = await this.#names();
+    const names = [...listed.names].slice(0, maxDescribedHeads);
+    const heads: LiveHead[] = [];
+    for (let i = 0; i < names.length; i += readsAtOnce) {
+      progress();
+      const read = await Promise.all(names.slice(i, i + readsAtOnce).map((name) => this.#liveOf(name)));
+      heads.push(...read.flat());
+    }
+    this.#described = { heads, truncated: listed.truncated || listed.names.size > names.length, atMs };
+    return this.#described;
+  }
+
+  async #liveOf(name: string): Promise<LiveHead[]> {
+    try {
+      const { live = [] } = (await this.#readLive(name)) ?? {};
+      return live.map(({ version, backbone }) => ({ name, version, backbone }));
+    } catch (error) {
+      if (!(error instanceof FileError)) throw error;
+      this.#options.log({ event: "head_unreadable", head: name, reason: error.message });
+      return [];
     }
   }
 
@@ -173,9 +230,17 @@ export class HeadStore {
    * neither a read nor memory each. If there are more heads than a list returns, only a read can tell.
    */
   async #mayExist(name: string): Promise<boolean> {
-    const isFresh = this.#listed && this.#now() - this.#listed.atMs < this.#options.refreshMs;
-    const listed = isFresh ? this.#listed! : (await this.#listFlight.run("list", () => this.#list())).value;
+    const listed = await this.#names();
     return listed.truncated || listed.names.has(name);
+  }
+
+  async #names(): Promise<Listed> {
+    if (this.#listed && this.#isFresh(this.#listed)) return this.#listed;
+    return (await this.#listFlight.run("list", () => this.#list())).value;
+  }
+
+  #isFresh({ atMs }: { readonly atMs: number }): boolean {
+    return this.#now() - atMs < this.#options.refreshMs;
   }
 
   async #list(): Promise<Listed> {

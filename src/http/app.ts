@@ -15,6 +15,7 @@ import { analytics, requestLog } from "./request-log.ts";
 import { addCdn } from "./routes/cdn.ts";
 import { addClassify } from "./routes/classify.ts";
 import { addEmbed } from "./routes/embed.ts";
+import { addHeads } from "./routes/heads.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHuggingFace } from "./routes/huggingface.ts";
 import { addModel } from "./routes/model.ts";
@@ -52,7 +53,7 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
   app.all(`${cachePath}*`, (c) => c.notFound());
-  const routes = [addHealth, addModel, addClassify, addEmbed, addHuggingFace, addCdn, addOpenApi];
+  const routes = [addHealth, addModel, addHeads, addClassify, addEmbed, addHuggingFace, addCdn, addOpenApi];
   for (const add of routes) add(app, services);
   return app;
 }

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test, vi } from "vitest";
 import { randomHead } from "../../cli/head/random-head.ts";
 import type { ClassifierError } from "../../src/errors.ts";
-import { HeadStore, type HeadStoreOptions } from "../../src/head/head-store.ts";
+import { HeadStore, type HeadStoreOptions, maxDescribedHeads } from "../../src/head/head-store.ts";
 import { headCurrentKey, headKey } from "../../src/head/live-heads.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
 import type { Pack } from "../../src/model/pack.ts";
@@ -122,6 +122,45 @@ describe("a head", () => {
     bucket.beforeGet = async () => {};
     expect(await Promise.all([labelOf(), other])).toEqual(["pets 1 0", "cars 2 0"]);
     expect(await left).toMatchObject({ code: "head_unavailable" });
+  });
+});
+
+describe("the live heads", () => {
+  test("have name, version and backbone, and are read once per period", async () => {
+    const [onFirst, onSecond, cars] = [await head(1), await head(2, "pets", 1), await head(3, "cars")];
+    await seedHeads(bucket, onFirst, onSecond);
+    await seedHeads(bucket, cars);
+    const listings = await Promise.all([store.live(), store.live()]);
+    const rows = [cars, onFirst, onSecond].map(({ file: { name, version, backbone } }) => ({
+      ...{ name, version, backbone },
+    }));
+    expect(listings.map(({ heads }) => heads)).toEqual([rows, rows]);
+    expect([bucket.lists, bucket.gets.length]).toEqual([1, 2]);
+    bucket.objects.delete(headCurrentKey("cars"));
+    expect((await store.live()).heads).toEqual(rows);
+    nowMs += refreshMs;
+    expect((await store.live()).heads).toEqual(rows.slice(1));
+  });
+
+  test("are at most as many as may be read", async () => {
+    const names = Array.from({ length: maxDescribedHeads + 1 }, (_, i) => `h${String(i).padStart(3, "0")}`);
+    for (const [i, name] of names.entries()) await seedHeads(bucket, await head(i, name));
+    const { heads, truncated } = await store.live();
+    expect([heads.map(({ name }) => name), truncated]).toEqual([names.slice(0, -1), true]);
+    expect(bucket.gets).toHaveLength(maxDescribedHeads);
+  });
+
+  test("leave out one whose current.json is damaged, and fail while the bucket fails", async () => {
+    await seedHeads(bucket, await head(1));
+    bucket.json(headCurrentKey("bad"), { format: 1 });
+    bucket.beforeGet = async () => {
+      throw new Error("R2 is down");
+    };
+    await expect(store.live()).rejects.toMatchObject({ reason: { code: "model_unavailable" } });
+    bucket.beforeGet = async () => {};
+    const { heads, truncated } = await store.live();
+    expect([heads.map(({ name }) => name), truncated]).toEqual([["pets"], false]);
+    expect(log).toMatchObject([{ event: "head_unreadable", head: "bad" }]);
   });
 });
 

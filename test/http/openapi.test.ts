@@ -1,12 +1,14 @@
 import { readFileSync } from "node:fs";
 import { Validator } from "@seriousme/openapi-schema-validator";
+import { Ajv2020 } from "ajv/dist/2020.js";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { createApp } from "../../src/http/app.ts";
 import { apiDocument } from "../../src/http/openapi/api.ts";
 import type { RouteDoc } from "../../src/http/openapi/document.ts";
 import { openApiDocument } from "../../src/http/openapi/document.ts";
-import { documentPage } from "../../src/http/openapi/page.ts";
+import { examples } from "../../src/http/openapi/examples.ts";
+import { documentPage, pageStyle } from "../../src/http/openapi/page.ts";
 import { problemSchema } from "../../src/http/schemas.ts";
 
 const unused = () => {
@@ -42,6 +44,23 @@ describe("the API's document", () => {
       Object.keys(methods).map((method) => `${method.toUpperCase()} ${path}`),
     );
     expect(described.sort()).toEqual([...new Set(served)].sort());
+  });
+
+  test("every operation has a curl command, and example answers fit the schemas", () => {
+    const ajv = new Ajv2020({ strict: false, validateFormats: false }).addSchema(apiDocument(), "openapi");
+    let answers = 0;
+    for (const operation of Object.values(apiDocument().paths).flatMap((methods) => Object.values(methods))) {
+      expect(operation["x-codeSamples"]?.[0]?.source, operation.operationId).toMatch(/^curl .*https:/);
+      for (const { schema, example } of Object.values(operation.responses[200]!.content ?? {})) {
+        if (example === undefined) continue;
+        answers++;
+        const text = JSON.stringify(schema).replaceAll('"#/', '"openapi#/');
+        const validate = ajv.compile(JSON.parse(text));
+        validate(example);
+        expect(validate.errors ?? [], operation.operationId).toEqual([]);
+      }
+    }
+    expect(answers).toBe(Object.keys(examples).length - 3);
   });
 
   test("top_k is an integer from 1 that may be left out; the body is required", () => {
@@ -98,8 +117,17 @@ describe("openApiDocument", () => {
 
   test("the page escapes its text", () => {
     const hostile = { ...route, summary: '<img src="x">' };
-    const page = String(documentPage(openApiDocument([hostile], { Problem: problemSchema })));
+    const page = String(
+      documentPage(openApiDocument([hostile], { Problem: problemSchema }), "http://localhost"),
+    );
     expect(page).toContain("&lt;img src=&quot;x&quot;&gt;");
     expect(page).not.toContain("<img");
+  });
+
+  test("the page has the colours of the page at /", () => {
+    const colours = (style: string) => [...style.matchAll(/--[\w-]+: #\w+;/g)].map(([rule]) => rule);
+    const theirs = colours(readFileSync("public/style.css", "utf8"));
+    expect(colours(pageStyle).length).toBeGreaterThan(10);
+    expect(theirs).toEqual(expect.arrayContaining(colours(pageStyle)));
   });
 });

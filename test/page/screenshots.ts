@@ -1,7 +1,8 @@
-/** `npm run screenshots`: takes pictures of the page for the README, audits it with axe-core, and prints its size. */
+/** `npm run screenshots`: takes the pictures of the page for README and docs, audits it with axe-core, and prints its size. */
 import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { gzipSync } from "node:zlib";
+import { Command } from "@commander-js/extra-typings";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
@@ -19,14 +20,18 @@ const notAnImage = { name: "notes.txt", mimeType: "text/plain", buffer: Buffer.f
 interface Shot {
   readonly name: string;
   readonly context: BrowserContextOptions;
+  /** Picked one after the other. The card of the last one is the first on the page. */
   readonly files: readonly (string | typeof notAnImage)[];
 }
 
 const desktop = {
-  viewport: { width: 1000, height: 1060 },
-  deviceScaleFactor: 1.5,
+  viewport: { width: 1120, height: 760 },
+  deviceScaleFactor: 1.25,
   colorScheme: "light",
+  // Pictures of a movement would differ from run to run.
+  reducedMotion: "reduce",
 } as const;
+const dark = { ...desktop, colorScheme: "dark" } as const;
 const phone = {
   ...desktop,
   viewport: { width: 390, height: 844 },
@@ -34,19 +39,21 @@ const phone = {
   hasTouch: true,
   isMobile: true,
 } as const;
-const two = [example("ladybug"), example("teapot")];
+const three = ["espresso", "ladybug", "teapot"].map(example);
 const shots: readonly Shot[] = [
-  { name: "page-light", context: desktop, files: two },
-  { name: "page-dark", context: { ...desktop, colorScheme: "dark" }, files: two },
-  { name: "page-phone", context: phone, files: [example("jellyfish")] },
-  {
-    name: "page-error",
-    context: { ...desktop, viewport: { width: 1000, height: 760 } },
-    files: [notAnImage],
-  },
+  { name: "page-start", context: desktop, files: [] },
+  { name: "page-light", context: desktop, files: three },
+  { name: "page-dark", context: dark, files: three },
+  { name: "page-phone", context: phone, files: three.slice(1) },
+  { name: "page-error", context: dark, files: [example("teapot"), notAnImage] },
 ];
 
 await runCommand(async () => {
+  new Command("npm run screenshots --")
+    .description(
+      "Take the pictures of the page in docs/images, audit the page with axe-core, and print its size. Installs Chromium if there is none.",
+    )
+    .parse();
   const browser = await launchChromium();
   try {
     await mkdir(folder, { recursive: true });
@@ -62,15 +69,13 @@ await runCommand(async () => {
 async function take(browser: Browser, url: URL, { name, context, files }: Shot): Promise<void> {
   const page = await (await browser.newContext(context)).newPage();
   await page.goto(url.href);
+  await page.locator("#model:not(:empty)").waitFor();
   for (const [i, file] of files.entries()) {
     await page.locator("#pick").setInputFiles(file);
     await page.locator(".best, .problem").nth(i).waitFor();
   }
-  const stages = page.locator(".card").first().locator("summary", { hasText: "Stages" });
-  if ((await stages.count()) > 0 && !name.endsWith("phone")) await stages.click();
-  if (name.endsWith("phone")) await page.locator("#results").evaluate((results) => results.scrollIntoView());
   const png = await sharp(await page.screenshot())
-    .png({ palette: true, colours: 128, effort: 10 })
+    .png({ palette: true, colours: 160, effort: 10 })
     .toBuffer();
   const file = path.join(folder, `${name}.png`);
   await writeFile(file, png);

@@ -175,6 +175,12 @@ const provocations: Record<string, readonly Provocation[]> = {
     at(404, () => get("/v1/labels?head=none")),
     at(503, () => broken.get("/v1/labels")),
   ],
+  "get /v1/heads": [
+    ...commonOf("/v1/heads"),
+    at(200, () => get("/v1/heads")),
+    at(304, () => unchanged((headers) => get("/v1/heads", headers))),
+    at(503, () => broken.get("/v1/heads")),
+  ],
   "get /healthz": [at(200, () => get("/healthz"))],
   "get /readyz": [
     ...commonOf("/readyz"),

@@ -6,11 +6,13 @@ import type { AppEnv } from "../context.ts";
 import { cdnDocs } from "../routes/cdn.ts";
 import { batchSchema, classifyDocs } from "../routes/classify.ts";
 import { embedDocs, embeddingSchema } from "../routes/embed.ts";
+import { headsAnswerSchema, headsDocs } from "../routes/heads.ts";
 import { healthDocs, healthSchema, readinessSchema } from "../routes/health.ts";
 import { huggingFaceDocs } from "../routes/huggingface.ts";
 import { labelsAnswerSchema, modelDocs, modelSchema } from "../routes/model.ts";
 import { classificationSchema, modelNameSchema, predictionSchema, problemSchema } from "../schemas.ts";
 import { type OpenApiDocument, openApiDocument, type RouteDoc } from "./document.ts";
+import { examples } from "./examples.ts";
 import { documentPage, pageStyle } from "./page.ts";
 
 /** Adds both routes. */
@@ -23,7 +25,7 @@ export function addOpenApi(app: Hono<AppEnv>): void {
   app.get("/docs", etag(), async (c) => {
     c.header("Cache-Control", "no-cache");
     c.header("Content-Security-Policy", await pagePolicy());
-    return c.html(documentPage(apiDocument()));
+    return c.html(documentPage(apiDocument(), new URL(c.req.url).origin));
   });
 }
 
@@ -64,17 +66,27 @@ const namedSchemas = {
   ModelName: modelNameSchema,
   Model: modelSchema,
   Labels: labelsAnswerSchema,
+  Heads: headsAnswerSchema,
   Health: healthSchema,
   Readiness: readinessSchema,
   Problem: problemSchema,
 };
 
-const routes = [classifyDocs, embedDocs, huggingFaceDocs, cdnDocs, modelDocs, healthDocs, documentDocs];
+const routes = [
+  classifyDocs,
+  embedDocs,
+  huggingFaceDocs,
+  cdnDocs,
+  modelDocs,
+  headsDocs,
+  healthDocs,
+  documentDocs,
+];
 
 let document: OpenApiDocument | undefined;
 
 /** Returns the document. Builds it at the first call, because nothing runs in global scope. */
 export function apiDocument(): OpenApiDocument {
-  document ??= openApiDocument(routes.flat(), namedSchemas);
+  document ??= openApiDocument(routes.flat(), namedSchemas, examples);
   return document;
 }

@@ -2,6 +2,7 @@
 import { z } from "zod";
 import type { ReasonCode } from "../../errors.ts";
 import { statusOfCode } from "../problem.ts";
+import type { Example } from "./examples.ts";
 
 /** Documentation of a route: the schemas that validate its input, and its responses. */
 export interface RouteDoc {
@@ -36,7 +37,7 @@ export interface RouteDoc {
 /** A JSON schema (2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
 interface Content {
-  readonly [mediaType: string]: { readonly schema?: JsonSchema };
+  readonly [mediaType: string]: { readonly schema?: JsonSchema; readonly example?: unknown };
 }
 /** A parameter of an operation. */
 export interface Parameter {
@@ -61,6 +62,8 @@ export interface Operation {
   readonly parameters?: readonly Parameter[];
   readonly requestBody?: { readonly required: true; readonly content: Content };
   readonly responses: Readonly<Record<string, ResponseObject>>;
+  /** Commands that call it. An extension that documentation tools show. */
+  readonly "x-codeSamples"?: readonly { readonly lang: "Shell"; readonly source: string }[];
 }
 /** The parts of an OpenAPI 3.1 document that the Worker uses. */
 export interface OpenApiDocument {
@@ -82,10 +85,12 @@ const dialect = "$schema";
 /**
  * Builds the document.
  * @param schemas by name. They become components, and routes and other schemas refer to them. One must be named Problem.
+ * @param examples by operationId
  */
 export function openApiDocument(
   routes: readonly RouteDoc[],
   schemas: Readonly<Record<string, z.ZodType>>,
+  examples: Readonly<Record<string, Example>> = {},
 ): OpenApiDocument {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
@@ -98,7 +103,7 @@ export function openApiDocument(
   const paths: Record<string, Record<string, Operation>> = {};
   for (const route of routes) {
     const path = paths[route.path] ?? {};
-    path[route.method] = operationOf(route, refer);
+    path[route.method] = operationOf(route, refer, examples[route.operationId]);
     paths[route.path] = path;
   }
   return {
@@ -121,14 +126,23 @@ export function openApiDocument(
   };
 }
 
-function operationOf(route: RouteDoc, refer: (schema: z.ZodType) => JsonSchema): Operation {
+function operationOf(
+  route: RouteDoc,
+  refer: (schema: z.ZodType) => JsonSchema,
+  example: Example | undefined,
+): Operation {
   const { operationId, summary, description, answer, open = false, uncounted = false } = route;
   const parameters = [...parametersOf(route.params, "path"), ...parametersOf(route.query, "query")];
   const mediaType = answer.mediaType ?? "application/json";
   const found: ResponseObject = {
     description: answer.description,
     ...(answer.headers && { headers: headersOf(answer.headers) }),
-    content: { [mediaType]: answer.schema ? { schema: refer(answer.schema) } : {} },
+    content: {
+      [mediaType]: {
+        ...(answer.schema && { schema: refer(answer.schema) }),
+        ...(example?.answer !== undefined && { example: example.answer }),
+      },
+    },
   };
   const errors: ReasonCode[] = [
     ...(route.errors ?? []),
@@ -148,6 +162,7 @@ function operationOf(route: RouteDoc, refer: (schema: z.ZodType) => JsonSchema):
       ...(route.conditional && { 304: { description: "The answer that If-None-Match names is current." } }),
       ...problemsOf(errors),
     },
+    ...(example && { "x-codeSamples": [{ lang: "Shell" as const, source: example.curl }] }),
   };
 }
 
