@@ -91,11 +91,11 @@ describe("info", () => {
     expect(code).toBe(0);
     for (const line of [
       /^name +resnet34-tiny-imagenet$/m,
-      /^source +resnet34-tiny-imagenet\.onnx, 85\.3 MB$/m,
+      /^source +resnet34-tiny-imagenet\.onnx, 85\.7 MB$/m,
       /^licence +Apache-2\.0$/m,
       /^layers +36 convolutions, 1 dense$/m,
       /^precision +int8$/m,
-      /^classes +10, from 512 features$/m,
+      /^classes +200, from 512 features$/m,
       /^quantisation +method: /m,
       /^shard-00\.onnx +\d\.\d MB +\d+ +\d+$/m,
     ]) {
@@ -113,7 +113,7 @@ describe("info", () => {
     expect(info).toMatchObject({
       name: pack,
       precision: "int8",
-      classes: 10,
+      classes: 200,
       conv_layers: 36,
       dense_layers: 1,
     });

@@ -20,7 +20,7 @@ describe("bars", () => {
       { label: "a very long label that nobody would want to read whole", score: 0.02, index: 1, id: "x" },
     ];
     const lines = stripVTControlCharacters(renderPredictions(predictions, 10)).split("\n");
-    expect(lines[0]).toMatch(/^ {2}teapot {29}██/);
+    expect(lines[0]).toMatch(/^ {2}teapot {27}██/);
     expect(lines[0]).toMatch(/ 98\.0%$/);
     expect(lines[1]).toContain("…");
     expect(lines[0]?.length).toBe(lines[1]?.length);

@@ -9,7 +9,7 @@ import { ShardedSession } from "../../src/model/sharded-session.ts";
 import { compileOrtWasm } from "../support/ort-wasm.ts";
 
 const { Instance } = WebAssembly;
-const input = new Float32Array(3 * 64 * 64).map((_, i) => Math.sin(i));
+const input = new Float32Array(3 * 96 * 96).map((_, i) => Math.sin(i));
 const memories: WebAssembly.Memory[] = [];
 let runtime: Runtime;
 let pack: LocalPack;
