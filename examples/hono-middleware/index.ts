@@ -1,4 +1,4 @@
-/** A photo site on Hono that labels each photograph and blocks trucks. */
+/** A photo site on Hono that labels each photograph and blocks those that show espresso. */
 import { blockLabels } from "edge-resnet/block-labels";
 import type { ImageClassifier } from "edge-resnet/contract";
 import { classifyImages } from "edge-resnet/hono";
@@ -15,7 +15,7 @@ app.use(
   "/photos/*",
   classifyImages({
     classifier: (env: Bindings) => env.CLASSIFIER,
-    policy: blockLabels({ labels: ["syringe"], minScore: 0.8 }),
+    policy: blockLabels({ labels: ["espresso"], minScore: 0.8 }),
     onError: "closed",
   }),
 );

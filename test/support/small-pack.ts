@@ -25,7 +25,7 @@ const spec: ZooSpec = { ...tinySpec, blocks: [1, 1, 1], channels: [16, 16, 32, 6
 const shardBytes = 30_000;
 
 /** Logits by which the class of a picture is ahead of every other class. */
-const margin = 6;
+const margin = 10;
 
 /** Makes the pack at the first use, in a few seconds. */
 export async function smallPack(): Promise<LocalPack> {

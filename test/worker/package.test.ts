@@ -42,7 +42,7 @@ beforeAll(async () => {
   await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
   await setOrigin(`http://127.0.0.1:${(origin.address() as AddressInfo).port}`);
   const configs = [".", ...examples].map((name) => path.join(folder, name, "wrangler.toml"));
-  worker = await TestWorker.start({ others: configs });
+  worker = await TestWorker.start({ pack: "embedded", others: configs });
 });
 
 afterAll(async () => {
@@ -136,7 +136,7 @@ describe("examples/hono-middleware", () => {
     expect(new Uint8Array(await response.arrayBuffer())).toEqual(teapot);
   });
 
-  test("blocks trucks", async () => {
+  test("blocks a label", async () => {
     const { status, json } = await worker.ask("photos", "/photos/espresso.jpg");
     expect([status, json.code]).toEqual([403, "image_blocked"]);
   });

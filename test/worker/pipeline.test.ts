@@ -168,7 +168,7 @@ describe.each(forms)("a small model $form", ({ classes, bytes }) => {
       "--min-agreement",
       "0",
     );
-    expect(report).toMatchObject({ images: 8, same_source: true });
+    expect(report).toMatchObject({ images: 4, same_source: true });
     expect(report.mean_cosine).toBeGreaterThan(0.98);
     const worker = await MeasuredWorker.start(out);
     try {
