@@ -18,7 +18,10 @@ beforeAll(async () => {
   });
   await new Promise<void>((resolve) => origin.listen(0, "127.0.0.1", resolve));
   const { port } = origin.address() as { port: number };
-  worker = await TestWorker.start({ vars: { IMAGE_ORIGIN: `http://127.0.0.1:${port}/photos` } });
+  worker = await TestWorker.start({
+    pack: "embedded",
+    vars: { IMAGE_ORIGIN: `http://127.0.0.1:${port}/photos` },
+  });
 });
 
 afterAll(async () => {

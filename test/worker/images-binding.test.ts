@@ -29,7 +29,7 @@ describe("with the Images binding", () => {
     const { status, json } = await worker.classify(image, "?top_k=1");
     expect(status).toBe(200);
     expect(json.predictions).toMatchObject([{ label: "teapot" }]);
-    expect(json.image).toMatchObject({ width: 1500, height: 900 });
+    expect(json.image).toMatchObject({ width: 1200, height: 900 });
     expect((await worker.classify(image)).headers.get("X-Cache")).toBe("HIT");
   });
 

@@ -15,7 +15,7 @@ import { silentProgress } from "../../cli/terminal/progress.ts";
 import { drawSigns } from "../../examples/transfer-learning/draw.ts";
 import { type Head, headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
 import { applyFunction, topK } from "../../src/model/scores.ts";
-import { servedPack, TestWorker } from "../support/worker.ts";
+import { embeddedPack, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let folder: string;
@@ -25,7 +25,7 @@ let head: Head;
 beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "trained-head-"));
   await drawSigns(folder, 6);
-  const pack = await servedPack();
+  const pack = await embeddedPack();
   const dataset = await readDataset(folder);
   ({ samples } = await embed(dataset, pack, "flip", silentProgress));
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
@@ -39,7 +39,7 @@ beforeAll(async () => {
   });
   head = await parseHead(bytes);
   await writeFile(path.join(folder, "signs.head.json"), bytes);
-  worker = await TestWorker.start();
+  worker = await TestWorker.start({ pack: "embedded" });
   const bucket = await worker.binding<StoreBucket>("MODELS");
   await pushHead(bucket, await readLocalHead(path.join(folder, "signs.head.json")), silentProgress);
 });
