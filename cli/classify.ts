@@ -1,59 +1,61 @@
-/** `npm run classify -- photo.jpg`: sends files to the Worker, which runs inside this command. */
-import { styleText } from "node:util";
-import { Command } from "commander";
+/** `npm run classify -- photo.jpg`: sends images to the Worker, which runs inside this command or in your account. */
+import { Command, Option } from "@commander-js/extra-typings";
 import { defaultModelName } from "../src/default-model.ts";
-import type { Prediction } from "../src/model/scores.ts";
+import { ask, type Post, postTo } from "./classify/ask.ts";
+import { formats, printer } from "./classify/formats.ts";
+import { findInputs } from "./classify/inputs.ts";
+import { examples } from "./commands/shared.ts";
 import { runCommand } from "./terminal/fail.ts";
 import { parseCount } from "./terminal/options.ts";
-import { renderPredictions } from "./terminal/output.ts";
-import { readRequired } from "./terminal/paths.ts";
 import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
-
-/** The Worker's answer for one file. */
-interface Answer {
-  readonly file: string;
-  readonly status: number;
-  readonly body: {
-    readonly model?: { readonly name: string; readonly version: string };
-    readonly image?: { readonly width: number; readonly height: number };
-    readonly predictions?: readonly Prediction[];
-    readonly detail?: string;
-  };
-}
 
 await runCommand(async () => {
   const program = new Command("npm run classify --")
-    .description("Classify JPEG files with the Worker, on this machine.")
-    .argument("<files...>", "JPEG files")
-    .option("--top-k <count>", "predictions per file", parseCount)
+    .description(
+      "Classify JPEG images with the Worker, on this machine or in your account. Exits with 1 if an image has no answer.",
+    )
+    .argument(
+      "<images...>",
+      "JPEG files; folders, whose JPEG files are found recursively; http(s) URLs; - for standard input",
+    )
+    .option("--top-k <count>", "predictions per image", parseCount)
     .option("--model <name>", "pack to use: a name in model-shards, or a folder", defaultModelName)
-    .option("--json", "print the Worker's answers as one JSON array")
+    .addOption(
+      new Option(
+        "--worker <url>",
+        "ask this deployed Worker; an API key is read from the environment variable EDGE_RESNET_KEY",
+      ).conflicts("model"),
+    )
+    .addOption(
+      new Option("--format <format>", "json: the Worker's answers in one array; ndjson: one per line")
+        .choices(formats)
+        .default("text" as const),
+    )
+    .addOption(new Option("--json", "the same as --format json").conflicts("format"))
+    .addHelpText(
+      "after",
+      examples(
+        "npm run classify -- photo.jpg --top-k 3",
+        "npm run --silent classify -- photos --format csv > photos.csv",
+        "npm run classify -- photos --worker https://classify.example.com",
+      ),
+    )
     .parse();
-  const options = program.opts<{ topK?: number; model: string; json?: boolean }>();
-  const images = await Promise.all(
-    program.args.map(async (file) => ({ file, bytes: await readRequired(file, "expected a JPEG file") })),
-  );
-  const query = options.topK === undefined ? "" : `?top_k=${options.topK}`;
-  const answers = await withEmbeddedWorker(options.model, async (harness) => {
-    const answers: Answer[] = [];
-    for (const { file, bytes } of images) {
-      const response = await harness.fetch(`/v1/classify${query}`, { method: "POST", body: bytes });
-      answers.push({ file, status: response.status, body: (await response.json()) as Answer["body"] });
+  const { topK, model, worker, format, json } = program.opts();
+  const inputs = await findInputs(program.args, process.stdin);
+  const query = topK === undefined ? "" : `?top_k=${topK}`;
+  const print = printer(json ? "json" : format, (text) => process.stdout.write(text));
+  const classify = async (post: Post) => {
+    for (const input of inputs) {
+      const answer = await ask(input, post);
+      print.answer(answer);
+      if (answer.status !== 200) process.exitCode = 1;
     }
-    return answers;
-  });
-  if (options.json) console.log(JSON.stringify(answers, null, 2));
-  else for (const answer of answers) print(answer);
-  if (answers.some(({ status }) => status !== 200)) process.exitCode = 1;
+  };
+  if (worker === undefined) {
+    await withEmbeddedWorker(model, (harness) =>
+      classify((body) => harness.fetch(`/v1/classify${query}`, { method: "POST", body })),
+    );
+  } else await classify(postTo(worker, query, process.env.EDGE_RESNET_KEY));
+  print.end();
 });
-
-function print({ file, status, body }: Answer): void {
-  console.log(styleText("bold", file));
-  if (status !== 200 || !body.predictions) {
-    console.log(styleText("red", `  ${status} ${body.detail ?? ""}`));
-    return;
-  }
-  console.log(renderPredictions(body.predictions));
-  const { model, image } = body;
-  console.log(styleText("dim", `  ${image?.width}x${image?.height}, ${model?.name} ${model?.version}`));
-}

@@ -1,7 +1,14 @@
 /** The commands that work on a bucket: push, list, rollback and prune, of models and heads. */
+import path from "node:path";
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
+import { defaultModelName } from "../../src/default-model.ts";
+import { defaultModelRefreshMs } from "../../src/limits.ts";
 import type { StoreBucket } from "../store/bucket.ts";
 import {
+  type DeleteReport,
+  deleteHead,
+  deleteModel,
+  deleteModelVersion,
   type HeadListing,
   listHeads,
   listModels,
@@ -13,13 +20,13 @@ import {
   rollbackHead,
 } from "../store/history.ts";
 import { readLocalHead } from "../store/local-head.ts";
-import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
+import { findPackFolder, packArgument, packsFolder, readLocalPack } from "../store/local-pack.ts";
 import { type HeadPushReport, type PushReport, pushHead, pushPack } from "../store/push.ts";
 import { parseCount } from "../terminal/options.ts";
 import { kilobytes, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
-import { addCommand } from "./shared.ts";
+import { addCommand, npmRun } from "./shared.ts";
 
 /** Adds `model push <pack>`. */
 export function addPush(program: Command): void {
@@ -33,7 +40,7 @@ export function addPush(program: Command): void {
       const pack = await readLocalPack(await findPackFolder(name));
       const { stage = false } = options;
       const push = (bucket: StoreBucket) => pushPack(bucket, pack, createProgress(), { stage });
-      await runOnBucket(options, push, describePush);
+      await runOnBucket(options, push, (report, place) => describePush(report, place, pack.folder));
     });
 }
 
@@ -123,33 +130,125 @@ export function addPrune(program: Command): void {
     });
 }
 
-/** Says what a push did, and how to undo it. `place` names the bucket. */
-export function describePush(report: PushReport, place: string): string {
+/** The bucket that a command works on, and the Worker that reads it. */
+export interface Place {
+  readonly name: string;
+  readonly remote: boolean;
+  /** Options that choose this bucket, for the commands that are printed. */
+  readonly flags: readonly string[];
+  /** What the Worker of wrangler.toml or `npm start` does, which reads the bucket. Undefined for other buckets. */
+  readonly worker: WorkerModel | undefined;
+}
+
+/** The model that a Worker serves. */
+export interface WorkerModel {
+  readonly model: string;
+  /** Seconds within which a running Worker uses what is pushed. */
+  readonly refreshSeconds: number;
+}
+
+/** Adds `model delete <name> [version]`. */
+export function addDelete(program: Command): void {
+  bucketCommand(program, "delete", "delete a model, or one version of it", "my-resnet --remote")
+    .description(
+      "Delete a model with all its versions, or one version that is not live. Do not use it while the model is pushed.",
+    )
+    .argument("<name>", "model")
+    .argument("[version]", "version, as `list` shows it (default: all, with the live one)")
+    .option("--force", "delete the whole model although a Worker may serve it")
+    .action((name, version, options) => {
+      const { force = false } = options;
+      const work = (bucket: StoreBucket, { worker }: Place) =>
+        version === undefined
+          ? deleteModel(
+              bucket,
+              name,
+              { mayBeServed: !worker || worker.model === name, force },
+              createProgress(),
+            )
+          : deleteModelVersion(bucket, name, version, createProgress());
+      return runOnBucket(options, work, describeDelete);
+    });
+}
+
+/** Adds `head delete <name>`. */
+export function addHeadDelete(program: Command): void {
+  bucketCommand(program, "delete", "delete a head", "pets --remote")
+    .description(
+      "Delete a head with all its versions. Requests for it then answer 404. Do not use it while the head is pushed.",
+    )
+    .argument("<name>", "head")
+    .action((name, options) => runOnBucket(options, (bucket) => deleteHead(bucket, name), describeDelete));
+}
+
+function describeDelete(report: DeleteReport, place: Place): string {
+  const { name, deleted, deleted_objects, deleted_bytes } = report;
+  const size = `${deleted_objects} objects, ${megabytes(deleted_bytes)}`;
+  return `${name}: ${deleted.join(", ")} deleted from ${nameOf(place)}: ${size}`;
+}
+
+/** Says what a push did, what the Worker serves, and how to undo it. @param folder of the pack */
+export function describePush(report: PushReport, place: Place, folder: string): string {
   const { name, version, uploaded, uploaded_bytes, skipped, replaced, live } = report;
   const sent =
     uploaded === 0 ? "nothing to upload" : `${uploaded} files, ${megabytes(uploaded_bytes)} uploaded`;
   const done = `${sent}${skipped === 0 ? "" : `, ${skipped} already there`}`;
-  return live
-    ? `${name} ${version} is live in ${place}: ${done}${undo("model", name, replaced)}`
-    : `${name} ${version} is in ${place} but not live: ${done}\nto make it live, push it again without --stage`;
+  if (!live) {
+    return `${name} ${version} is in ${nameOf(place)} but not live: ${done}\nto make it live, push it again without --stage`;
+  }
+  return `${name} ${version} is live in ${nameOf(place)}: ${done}${served(name, place, folder)}${undo("model", name, replaced, place)}`;
 }
 
-function describeHeadPush(report: HeadPushReport, place: string): string {
+/** Says which model the Worker serves, and how to serve this one if it is another. */
+function served(name: string, { remote, worker }: Place, folder: string): string {
+  if (!worker) return "";
+  if (worker.model === name) return `\n${refreshText(worker)}`;
+  const inPacks = folder === path.join(packsFolder, name);
+  const move = inPacks ? "" : `copy its folder to model-shards/${name}, then `;
+  const serve = remote
+    ? `${move}${npmRun("deploy", "--model", name)}`
+    : npmRun("start", "--model", packArgument(folder));
+  return `\n${otherModel(worker, remote)}\nto serve ${name}: ${serve}`;
+}
+
+function otherModel({ model }: WorkerModel, remote: boolean): string {
+  return remote
+    ? `the Worker serves another model: wrangler.toml names ${model} (MODEL_NAME)`
+    : `npm start serves another model, ${model}, unless you name one`;
+}
+
+function refreshText({ refreshSeconds }: WorkerModel): string {
+  return `a running Worker uses it within ${refreshSeconds} seconds (MODEL_REFRESH_SECONDS)`;
+}
+
+function nameOf({ name, remote }: Place): string {
+  return `the ${remote ? "remote" : "local"} bucket ${name}`;
+}
+
+/** Says what a push of a head did, and from when the Worker answers with it. */
+export function describeHeadPush(report: HeadPushReport, place: Place): string {
   const { name, version, backbone, backbone_is_live, uploaded, bytes, replaced } = report;
   const sent = uploaded ? `${kilobytes(bytes)} uploaded` : "already there";
   const waits = backbone_is_live
     ? ""
     : "\nthat model version is not live: the Worker uses the head once it is";
-  return `${name} ${version} is live on ${backbone} in ${place}: ${sent}${waits}${undo("head", name, replaced)}`;
+  const { worker } = place;
+  const model = backbone.split("/")[0];
+  const when = !worker
+    ? ""
+    : worker.model === model
+      ? `\n${refreshText(worker)}; until then ?head=${name} may answer 404 or with the version before`
+      : `\n${otherModel(worker, place.remote)}; the head answers only when it serves ${model}`;
+  return `${name} ${version} is live on ${backbone} in ${nameOf(place)}: ${sent}${waits}${when}${undo("head", name, replaced, place)}`;
 }
 
-function undo(script: "model" | "head", name: string, replaced: string | null): string {
-  return replaced === null ? "" : `\nto undo: npm run ${script} -- rollback ${name} ${replaced}`;
+function undo(script: "model" | "head", name: string, replaced: string | null, { flags }: Place): string {
+  return replaced === null ? "" : `\nto undo: ${npmRun(script, "rollback", name, replaced, ...flags)}`;
 }
 
-function describeModels({ models }: { models: readonly ModelListing[] }, place: string): string {
+function describeModels({ models }: { models: readonly ModelListing[] }, place: Place): string {
   if (models.length === 0)
-    return `${place} is empty; push a pack to it: npm run model -- push resnet34-tiny-imagenet`;
+    return `${nameOf(place)} is empty; push a pack to it: ${npmRun("model", "push", defaultModelName, ...place.flags)}`;
   const rows = models.flatMap(({ name, versions }) =>
     versions.map(({ version, live, pushed_at, objects, bytes }) => {
       const pushed =
@@ -160,8 +259,9 @@ function describeModels({ models }: { models: readonly ModelListing[] }, place: 
   return table([["", "model", "version", "pushed", "objects", "size"], ...rows], [4, 5]);
 }
 
-function describeHeads({ heads }: { heads: readonly HeadListing[] }, place: string): string {
-  if (heads.length === 0) return `${place} has no heads; push one to it: npm run head -- push FILE`;
+function describeHeads({ heads }: { heads: readonly HeadListing[] }, place: Place): string {
+  if (heads.length === 0)
+    return `${nameOf(place)} has no heads; push one to it: ${npmRun("head", "push", "FILE", ...place.flags)}`;
   const rows = heads.flatMap(({ name, versions }) =>
     versions.map(({ version, backbone, live, pushed_at, bytes, there }) => {
       const pushed = there ? pushed_at : "its file is missing";
@@ -171,20 +271,21 @@ function describeHeads({ heads }: { heads: readonly HeadListing[] }, place: stri
   return table([["", "head", "version", "model", "pushed", "size"], ...rows], [5]);
 }
 
-function describeRollback(report: RollbackReport, place: string): string {
+function describeRollback(report: RollbackReport, place: Place): string {
   const { name, version, backbone, replaced, changed } = report;
-  const where = backbone === undefined ? `in ${place}` : `on ${backbone} in ${place}`;
+  const where = backbone === undefined ? `in ${nameOf(place)}` : `on ${backbone} in ${nameOf(place)}`;
   if (!changed) return `${name} ${version} is already live ${where}; nothing was changed`;
-  return `${name} ${version} is live again ${where}${replaced === null ? "" : `; it replaces ${replaced}`}`;
+  const when = place.worker ? `\n${refreshText(place.worker)}` : "";
+  return `${name} ${version} is live again ${where}${replaced === null ? "" : `; it replaces ${replaced}`}${when}`;
 }
 
-function describePrune(report: PruneReport, place: string): string {
+function describePrune(report: PruneReport, place: Place): string {
   const { name, live, kept, deleted, deleted_objects, deleted_bytes, orphans, dry_run } = report;
   const size = `${deleted_objects} objects, ${megabytes(deleted_bytes)}`;
   const lines = [
     deleted.length === 0
-      ? `${name}: nothing to delete from ${place}`
-      : `${name}: ${deleted.join(", ")} ${dry_run ? "would be " : ""}deleted from ${place}: ${size}`,
+      ? `${name}: nothing to delete from ${nameOf(place)}`
+      : `${name}: ${deleted.join(", ")} ${dry_run ? "would be " : ""}deleted from ${nameOf(place)}: ${size}`,
     `kept: ${kept.map((version) => (version === live ? `${version} (live)` : version)).join(", ")}`,
   ];
   if (orphans.length > 0) {
@@ -207,16 +308,28 @@ function bucketCommand(program: Command, name: string, summary: string, ...calls
 /** Runs `work` on the bucket that the options name, and prints its report: as JSON with --json, otherwise as `toText`. */
 async function runOnBucket<T>(
   options: ReturnType<ReturnType<typeof bucketCommand>["opts"]>,
-  work: (bucket: StoreBucket) => Promise<T>,
-  toText: (report: T, place: string) => string,
+  work: (bucket: StoreBucket, place: Place) => Promise<T>,
+  toText: (report: T, place: Place) => string,
 ): Promise<void> {
   const { bucket: chosen, persistTo, remote } = options;
   // Imported here because loading wrangler takes most of a second, which help does not need.
   const { bucketNameOf, readProjectConfig } = await import("../store/platform-config.ts");
-  const name = chosen ?? bucketNameOf(readProjectConfig());
+  const project = readProjectConfig();
+  const bound = bucketNameOf(project);
+  const name = chosen ?? bound;
+  const place: Place = {
+    name,
+    remote: remote === true,
+    flags: [
+      ...(remote ? ["--remote"] : []),
+      ...(chosen === undefined ? [] : ["--bucket", chosen]),
+      ...(persistTo === undefined ? [] : ["--persist-to", persistTo]),
+    ],
+    worker:
+      name === bound && persistTo === undefined ? workerModel(project.vars, remote === true) : undefined,
+  };
   const run = async (bucket: StoreBucket) => {
-    const report = await work(bucket);
-    const place = `the ${remote ? "remote" : "local"} bucket ${name}`;
+    const report = await work(bucket, place);
     printResult(options, report, () => toText(report, place));
   };
   if (remote) {
@@ -226,6 +339,14 @@ async function runOnBucket<T>(
   }
   const { withLocalBucket } = await import("../store/local-bucket.ts");
   return withLocalBucket(run, { bucket: name, persistTo: persistTo && userPath(persistTo) });
+}
+
+/** Reads which model the variables of wrangler.toml name. `npm start` names the model itself. */
+export function workerModel(vars: Readonly<Record<string, unknown>>, remote: boolean): WorkerModel {
+  return {
+    model: remote ? String(vars.MODEL_NAME ?? defaultModelName) : defaultModelName,
+    refreshSeconds: Number(vars.MODEL_REFRESH_SECONDS ?? defaultModelRefreshMs / 1000),
+  };
 }
 
 /** Accepts what R2 allows as a bucket name. */

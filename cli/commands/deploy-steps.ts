@@ -16,7 +16,7 @@ import { cloudflareFailure, type WranglerResult } from "../store/wrangler-cli.ts
 import { setVariable } from "../store/wrangler-toml.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
-import { describePush } from "./bucket.ts";
+import { describePush, workerModel } from "./bucket.ts";
 import { type AccessChoice, type AccessPlan, planAccess } from "./deploy-access.ts";
 
 /** What a deployment does outside this process. */
@@ -94,7 +94,9 @@ export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
       `This needs a workers.dev subdomain, which a new account does not have: it then fails after ${connectTimeoutMs / 1000} s. Register one at ${onboardingUrl}`,
     );
   }
-  if (!dryRun) indented(describePush(await io.push(pack, bucket), `the remote bucket ${bucket}`));
+  const { refreshSeconds } = workerModel(project.vars, true);
+  const place = { name: bucket, remote: true, flags: ["--remote"], worker: { model, refreshSeconds } };
+  if (!dryRun) indented(describePush(await io.push(pack, bucket), place, folder));
 
   const isNewModel = project.vars.MODEL_NAME !== model;
   const { cacheHost } = servingOf(project);

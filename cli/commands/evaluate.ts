@@ -1,8 +1,8 @@
 /** `head evaluate`: measures a head on labelled photographs. */
 import type { Command } from "@commander-js/extra-typings";
 import { headLogits } from "../../src/head/head.ts";
-import { listed, readDataset, refuseOrSkip } from "../head/dataset.ts";
-import { embed } from "../head/embed.ts";
+import { listed, readDataset, refuseOrSkip, withoutProblems } from "../head/dataset.ts";
+import { embed, findUndecodable } from "../head/embed.ts";
 import { metricsOf } from "../head/metrics.ts";
 import { plainView } from "../head/rows.ts";
 import { accuracyText, confusionText } from "../head/training-report.ts";
@@ -53,10 +53,10 @@ async function evaluate(
       `${folder} has folders that are no class of the head: ${unknown.join(", ")}; expected some of ${names.join(", ")}`,
     );
   }
-  refuseOrSkip(dataset.problems, true);
-  const { samples, problems } = await embed(dataset, pack, "none", progress);
-  const skipped = [...dataset.problems, ...problems];
+  const { preprocessing } = pack.manifest;
+  const skipped = [...dataset.problems, ...(await findUndecodable(dataset, preprocessing, progress))];
   refuseOrSkip(skipped, options.skipUnreadable ?? false);
+  const samples = await embed(withoutProblems(dataset, skipped), pack, "none", progress);
   progress.stop();
   if (samples.length === 0) throw new CommandError(`${folder} has no usable image; expected JPEG files`);
 

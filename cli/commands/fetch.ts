@@ -7,7 +7,7 @@ import { parseAmount } from "../terminal/options.ts";
 import { megabytes, printResult } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
-import { addCommand } from "./shared.ts";
+import { addCommand, npmRun } from "./shared.ts";
 
 /** Adds `fetch <model>`. The hidden options replace parts of the catalogue's entry, for tests and mirrors. */
 export function addFetch(program: Command): void {
@@ -46,7 +46,7 @@ function describe({ name, file, bytes, sha256, cached, moved_aside }: FetchRepor
     `${name}: ${megabytes(bytes)}, ${cached ? "already here" : "downloaded"}, SHA-256 ${sha256} verified`,
     ...(moved_aside === null ? [] : [`a different file with that name was moved to ${moved_aside}`]),
     file,
-    `next: npm run model -- pack ${next}`,
+    `next: ${npmRun("model", "pack", next)}`,
   ].join("\n");
 }
 

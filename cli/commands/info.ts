@@ -1,8 +1,10 @@
 /** `model info` and `head info`: show what a local pack or head file contains. */
 import type { Command } from "@commander-js/extra-typings";
+import { z } from "zod";
 import { defaultModelName } from "../../src/default-model.ts";
 import type { HeadFile } from "../../src/head/head.ts";
 import { backboneText } from "../../src/head/live-heads.ts";
+import { confusionText } from "../head/training-report.ts";
 import { type LocalHead, readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { type PackInfo, packInfo } from "../store/pack-info.ts";
@@ -65,10 +67,12 @@ function describePack(info: PackInfo): string {
   return `${table(facts)}\n\n${table([["shard", "size", "convolutions", "nodes"], ...shards], [1, 2, 3])}`;
 }
 
-function describeHead({ head: { file }, content }: LocalHead): string {
+/** Describes a head file. Exported for tests. */
+export function describeHead({ head: { file }, content }: LocalHead): string {
   const shown = file.labels.slice(0, shownLabels).map(({ label }) => label);
   const more = file.labels.length > shown.length ? `, and ${file.labels.length - shown.length} more` : "";
-  return table([
+  const { data: heldOut } = heldOutSchema.safeParse(file.training.held_out);
+  const facts = table([
     ["name", file.name],
     ["version", file.version],
     ["model", backboneText(file.backbone)],
@@ -78,8 +82,23 @@ function describeHead({ head: { file }, content }: LocalHead): string {
     ["confident answers", file.confident === undefined ? notMeasured : confidentText(file.confident)],
     ["unknown images", unknownText(file)],
     ["size", kilobytes(content.length)],
-    ...reportRows("training", file.training),
+    ...reportRows("training", heldOut ? withoutMatrix(file.training, heldOut) : file.training),
   ]);
+  if (!heldOut) return facts;
+  const labels = file.labels.map(({ label }) => label);
+  return `${facts}\n\nheld-out images:\n${confusionText(labels, heldOut)}`;
+}
+
+/** What training recorded of each class, which is printed as a table. */
+const heldOutSchema = z.looseObject({
+  confusion: z.array(z.array(z.number())),
+  recall: z.array(z.number()),
+  precision: z.array(z.number().nullable()),
+});
+
+function withoutMatrix(training: HeadFile["training"], heldOut: z.infer<typeof heldOutSchema>) {
+  const { confusion: _confusion, recall: _recall, precision: _precision, ...rest } = heldOut;
+  return { ...training, held_out: rest };
 }
 
 function unknownText({ format, unknown }: HeadFile): string {

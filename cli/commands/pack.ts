@@ -6,14 +6,14 @@ import { cacheFolder, findInCatalogue } from "../fetch/catalogue.ts";
 import { maxHeapBytes, mebibytes } from "../pack/heap.ts";
 import { defaultShardBytes, type PackReport, packModel } from "../pack/pack.ts";
 import type { Triple } from "../pack/resnet.ts";
-import { packsFolder } from "../store/local-pack.ts";
+import { packArgument, packsFolder } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { parseCount, parseMebibytes, parseName, parseShare } from "../terminal/options.ts";
 import { describeAgreement, jsonOption, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { scoreRows } from "../terminal/score-rows.ts";
-import { examples } from "./shared.ts";
+import { examples, npmRun } from "./shared.ts";
 
 /** The --min-agreement option of `pack` and `verify`. */
 export const minAgreementOption = [
@@ -33,7 +33,10 @@ export function addPack(program: Command): void {
     )
     .argument("<file.onnx>", "the float32 model, or the name of a fetched one such as resnet34-v1-7")
     .option("--name <name>", "name of the pack (default: the file's name)", parseName)
-    .option("--out <folder>", "folder of the pack (default: model-shards/<name>)")
+    .option(
+      "--out <folder>",
+      "folder of the pack (default: model-shards/<name>); it must be new, empty or a pack",
+    )
     .option("--labels <file>", "one label per line, or JSON (default for 1000 classes: ImageNet's)")
     .addOption(
       new Option("--precision <precision>", "of weights and activations")
@@ -80,6 +83,7 @@ export function addPack(program: Command): void {
     .option("--shard-mib <mib>", "largest shard, at most 8 (default: 5 MB)", parseMebibytes)
     .option(...minAgreementOption)
     .option("--allow-large", "write a pack that does not fit the Worker's memory")
+    .option("--force", "replace a pack that was made from another file")
     .option("--licence <id>", "licence of the weights, for the manifest")
     .option("--url <url>", "source of the weights, for the manifest")
     .option(...jsonOption)
@@ -122,11 +126,12 @@ export function addPack(program: Command): void {
       const { version } = manifest;
       const document = { name, version, ...rest, heap_bytes: heapBytes };
       for (const text of report.warnings) process.stderr.write(`warning: ${text}\n`);
-      printResult(options, document, () => describe(report));
+      printResult(options, document, () => describePack(report));
     });
 }
 
-function describe({ manifest, architecture, folder, heapBytes, seconds, agreement }: PackReport) {
+/** Describes a new pack. Exported for tests. */
+export function describePack({ manifest, architecture, folder, heapBytes, seconds, agreement }: PackReport) {
   const { name, version, precision, shards } = manifest;
   const facts = table([
     ["pack", `${name} ${version}, ${architecture}, ${precision}`],
@@ -135,8 +140,9 @@ function describe({ manifest, architecture, folder, heapBytes, seconds, agreemen
     ["WASM heap", `${mebibytes(heapBytes)} of ${mebibytes(maxHeapBytes)}`],
     ["took", `${seconds.toFixed(1)} s`],
   ]);
-  const next = `serve it:  npm start -- --model ${name}\npush it:   npm run model -- push ${name} --remote`;
-  return `${facts}\n${describeAgreement(agreement)}\n${table(scoreRows(manifest.scores))}\n\n${next}`;
+  const pack = packArgument(folder);
+  const next = `serve it:  ${npmRun("start", "--model", pack)}\npush it:   ${npmRun("model", "push", pack, "--remote")}`;
+  return `${facts}\n${describeAgreement(agreement, ", held out: no activation range was chosen on them")}\n${table(scoreRows(manifest.scores))}\n\n${next}`;
 }
 
 /** Parses one number for all channels, or one for each: `0.5`, `0.485,0.456,0.406`. */

@@ -1,22 +1,20 @@
 /** The frame of a program with several commands. */
 import { Command } from "@commander-js/extra-typings";
-import { runAndExit } from "../terminal/fail.ts";
+import { quote } from "shell-quote";
 import { jsonOption } from "../terminal/output.ts";
 
-/** Runs the program `npm run <script> --` with these commands, and sets the exit code. */
-export function runProgram(
+/** Makes the program `npm run <script> --` with these commands. */
+export function makeProgram(
   script: string,
   description: string,
   commands: readonly ((program: Command) => void)[],
-): Promise<void> {
-  return runAndExit(async () => {
-    const program = new Command(`npm run ${script} --`)
-      .description(description)
-      .configureHelp({ sortOptions: true })
-      .addHelpText("after", `\nHelp for one command:\n  npm run ${script} -- push --help`);
-    for (const add of commands) add(program);
-    await program.parseAsync();
-  });
+): Command {
+  const program = new Command(`npm run ${script} --`)
+    .description(description)
+    .configureHelp({ sortOptions: true })
+    .addHelpText("after", `\nHelp for one command:\n  npm run ${script} -- push --help`);
+  for (const add of commands) add(program);
+  return program;
 }
 
 /** Adds a command with a summary, the --json option, and an example in its help for each of `calls`, its arguments. */
@@ -26,6 +24,11 @@ export function addCommand(program: Command, name: string, summary: string, ...c
     .summary(summary)
     .option(...jsonOption)
     .addHelpText("after", examples(...calls.map((call) => `${program.name()} ${name} ${call}`)));
+}
+
+/** Returns a command for the user to copy. Arguments are quoted where a shell needs it. */
+export function npmRun(script: string, ...args: readonly string[]): string {
+  return `npm ${script === "start" ? script : `run ${script}`} -- ${quote([...args])}`;
 }
 
 /** Returns text for `addHelpText("after", ...)` that shows how to call a command. */

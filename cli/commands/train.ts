@@ -5,10 +5,9 @@ import { type Command, Option } from "@commander-js/extra-typings";
 import { defaultModelName } from "../../src/default-model.ts";
 import { packNameSchema } from "../../src/model/manifest.ts";
 import { confusionPlot } from "../head/confusion-plot.ts";
-import { type Dataset, readDataset, refuseOrSkip } from "../head/dataset.ts";
-import { augmentations, embed, histogramSamples } from "../head/embed.ts";
+import { type Dataset, readDataset, refuseOrSkip, withoutProblems } from "../head/dataset.ts";
+import { type Augmentation, augmentations, embed, findUndecodable, histogramSamples } from "../head/embed.ts";
 import type { Metrics } from "../head/metrics.ts";
-import type { Sample } from "../head/rows.ts";
 import { smallestClass, trainHead } from "../head/train.ts";
 import { trainingRecord, trainingText } from "../head/training-report.ts";
 import { headFile } from "../head/write-head.ts";
@@ -68,14 +67,15 @@ async function train(
   const name = options.name ?? nameOf(folder);
   const pack = await readLocalPack(await findPackFolder(options.model));
   const { manifest } = pack;
-  const dataset = await readDataset(folder);
-  // Fail now if skipping files cannot help. Otherwise compute the features first, to report all problems at once.
-  const fatal = dataset.problems.some(({ canSkip }) => !canSkip);
-  refuseOrSkip(dataset.problems, !fatal || skipUnreadable);
-  const { samples, problems } = await embed(dataset, pack, options.augment, progress);
-  const skipped = [...dataset.problems, ...problems];
+  const found = await readDataset(folder);
+  const skipped = [...found.problems, ...(await findUndecodable(found, manifest.preprocessing, progress))];
   refuseOrSkip(skipped, skipUnreadable);
-  requireEveryClass(dataset, samples, method);
+  const dataset = withoutProblems(found, skipped);
+  requireEveryClass(dataset, method);
+  const samples = await embed(dataset, pack, options.augment, progress, (secondsPerImage) => {
+    progress.stop();
+    process.stderr.write(`${expectedTime(dataset.images.length, secondsPerImage, options.augment)}\n`);
+  });
 
   const trainOptions = {
     method,
@@ -108,6 +108,15 @@ async function train(
   printResult(options, { ...written, training }, () => trainingText(outcome, written, options.folds));
 }
 
+/** Says how long the features of all images take. Exported for tests. */
+export function expectedTime(images: number, secondsPerImage: number, augment: Augmentation): string {
+  const seconds = images * secondsPerImage;
+  const time =
+    seconds < 90 ? `${Math.max(1, Math.round(seconds))} seconds` : `${Math.round(seconds / 60)} minutes`;
+  const faster = augment === "full" ? "; --augment flip takes a third of that" : "";
+  return `the features of ${images} images take about ${time}, ${secondsPerImage.toFixed(2)} s each${faster}; cross-validation follows`;
+}
+
 /** The head's name, taken from its folder. */
 function nameOf(folder: string): string {
   const name = path.basename(folder).toLowerCase();
@@ -117,14 +126,14 @@ function nameOf(folder: string): string {
   });
 }
 
-function requireEveryClass({ classes }: Dataset, samples: readonly Sample[], method: string): void {
-  const missing = classes.filter((_, c) => !samples.some(({ classIndex }) => classIndex === c));
+function requireEveryClass({ classes, images }: Dataset, method: string): void {
+  const missing = classes.filter((_, c) => !images.some(({ classIndex }) => classIndex === c));
   if (missing.length > 0) {
     throw new CommandError(`no usable image is left in ${missing.join(", ")}; expected at least one`, {
       fix: "add JPEG files, or remove the folder",
     });
   }
-  if (method === "logistic" && smallestClass(samples.map(({ classIndex }) => classIndex)) < 2) {
+  if (method === "logistic" && smallestClass(images.map(({ classIndex }) => classIndex)) < 2) {
     throw new CommandError(
       "a class has one image only, and the regression requires two per class for validation",
       { fix: "add images, or use --method prototype" },

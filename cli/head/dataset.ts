@@ -80,6 +80,12 @@ export async function readDataset(folder: string): Promise<Dataset> {
   return { folder, classes, images: [...images.values()], problems, ignored };
 }
 
+/** Returns the dataset without the images that have a problem. */
+export function withoutProblems(dataset: Dataset, problems: readonly Problem[]): Dataset {
+  const bad = new Set(problems.map(({ file }) => file));
+  return { ...dataset, images: dataset.images.filter(({ file }) => !bad.has(file)) };
+}
+
 /** Reads one image of a dataset. */
 export function readImage({ folder }: { folder: string }, { file }: { file: string }): Promise<Uint8Array> {
   return readFile(path.join(folder, file));

@@ -24,40 +24,65 @@ export type Augmentation = (typeof augmentations)[number];
 /** Share of each side that a crop keeps. Less may lose the object; more hardly changes the image. */
 const cropShare = 0.8;
 
+/** Images on which the time is measured. */
+const timedImages = 4;
+
 /** Levels of each channel: 8 x 8 x 8 bins, as many numbers as ResNet34 has features. */
 const levels = 8;
 
-/** Computes the features of every image. Files that are not JPEG or cannot be decoded become problems, not errors. */
+/** Finds the images that are not JPEG or cannot be decoded, before the slow work begins. */
+export async function findUndecodable(
+  dataset: Dataset,
+  preprocessing: Preprocessing,
+  progress: Progress,
+): Promise<Problem[]> {
+  const problems: Problem[] = [];
+  for (const image of tracked(progress, "check", dataset.images)) {
+    const bytes = await readImage(dataset, image);
+    try {
+      decode(bytes, preprocessing);
+    } catch (error) {
+      if (!(error instanceof ClassifierError)) throw error;
+      problems.push({ file: image.file, reason: error.message, canSkip: true });
+    }
+  }
+  return problems;
+}
+
+/**
+ * Computes the features of every image.
+ * @param onPace receives the seconds that one image takes, measured on the second to the fifth
+ * @throws ClassifierError for a file that {@link findUndecodable} reports
+ */
 export async function embed(
   dataset: Dataset,
   pack: LocalPack,
   augmentation: Augmentation,
   progress: Progress,
-): Promise<{ samples: Sample[]; problems: Problem[] }> {
+  onPace: (secondsPerImage: number) => void = () => {},
+): Promise<Sample[]> {
   const session = await loadSession(pack.manifest, (file) => readFile(path.join(pack.folder, file)));
   const samples: Sample[] = [];
-  const problems: Problem[] = [];
+  let startedMs = 0;
   try {
     for (const image of tracked(progress, "features", dataset.images)) {
       const bytes = await readImage(dataset, image);
-      try {
-        const views: Float32Array[] = [];
-        const logits: Float32Array[] = [];
-        for (const tensor of viewsOf(bytes, pack.manifest.preprocessing, augmentation)) {
-          const outputs = await session.run(tensor);
-          views.push(outputs.features.slice());
-          logits.push(outputs.logits.slice());
-        }
-        samples.push({ ...image, views, logits });
-      } catch (error) {
-        if (!(error instanceof ClassifierError)) throw error;
-        problems.push({ file: image.file, reason: error.message, canSkip: true });
+      const views: Float32Array[] = [];
+      const logits: Float32Array[] = [];
+      for (const tensor of viewsOf(bytes, pack.manifest.preprocessing, augmentation)) {
+        const outputs = await session.run(tensor);
+        views.push(outputs.features.slice());
+        logits.push(outputs.logits.slice());
       }
+      samples.push({ ...image, views, logits });
+      // The first image also compiles the code.
+      if (samples.length === 1) startedMs = performance.now();
+      if (samples.length === 1 + timedImages) onPace((performance.now() - startedMs) / 1000 / timedImages);
     }
   } finally {
     await session.release();
   }
-  return { samples, problems };
+  return samples;
 }
 
 /**

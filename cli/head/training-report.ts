@@ -1,4 +1,5 @@
 /** Describes a training: the record in the head file, and text for the terminal. Pure. */
+import { npmRun } from "../commands/shared.ts";
 import { numberText, shareText } from "../plot/format.ts";
 import { kilobytes, shorten, table } from "../terminal/output.ts";
 import { confidentText } from "../terminal/score-rows.ts";
@@ -59,7 +60,7 @@ export function trainingText(outcome: Outcome, written: Written, requestedFolds:
     ...quality(outcome, requestedFolds),
     `${written.file}: ${written.name} ${written.version}, ${kilobytes(written.bytes)}`,
     ...(written.confusion ? [`${written.confusion}: the table as a picture`] : []),
-    `next: npm run head -- push ${written.file}`,
+    `next: ${npmRun("head", "push", written.file)}`,
   ].join("\n");
 }
 
@@ -71,13 +72,13 @@ function quality({ trained, baseline, dataset }: Outcome, requestedFolds: number
   const fewer = folds < requestedFolds ? " (the smallest class has no more images)" : "";
   const chance = numberText(Math.log(dataset.classes.length));
   return [
-    `${folds} folds${fewer}; each image was scored by a head that was not trained on it`,
+    `${folds} folds${fewer}; each image was held out once: scored by a head that was not trained on it`,
     "",
     confusionText(dataset.classes, metrics),
     "",
     `accuracy       ${accuracyText(metrics)}`,
     ...(baseline ? [`colours alone  ${accuracyText(baseline)}`] : []),
-    `log-loss       ${numberText(metrics.log_loss)} nats; equal guesses: ${chance}`,
+    `log-loss       ${numberText(metrics.log_loss)} nats: -ln(probability of the right class), on average; 0 is perfect, equal guesses give ${chance}`,
     `calibration    error ${shareText(confidence.errorBefore)} before, ${shareText(confidence.error)} at temperature ${numberText(confidence.temperature)}`,
     `confident      ${confidentText(confidence.confident)}`,
     ...(strength === undefined ? [] : [`penalty        ${strength}, by the lowest held-out log-loss`]),
@@ -91,8 +92,8 @@ function unknownText({ threshold, ...measured }: NonNullable<Trained["unknown"]>
   const found =
     foreign === null || auroc === null
       ? ""
-      : `, ${shareText(foreign)} of images of a class left out (AUROC ${numberText(auroc)})`;
-  return `cosine under ${numberText(threshold)} rejects ${shareText(own)} of your own images${found}`;
+      : `, ${shareText(foreign)} of images of a class left out (AUROC ${numberText(auroc)}; 0.5 is chance, 1 perfect)`;
+  return `cosine (likeness to the nearest class, at most 1) under ${numberText(threshold)} rejects ${shareText(own)} of your own images${found}`;
 }
 
 /** Formats the accuracy with its count and confidence interval. */
@@ -102,7 +103,10 @@ export function accuracyText({ accuracy, interval, correct, count }: Metrics): s
 }
 
 /** Formats the confusion matrix as a table: true classes in rows, predicted classes in columns. */
-export function confusionText(classes: readonly string[], { confusion, recall, precision }: Metrics): string {
+export function confusionText(
+  classes: readonly string[],
+  { confusion, recall, precision }: Pick<Metrics, "confusion" | "recall" | "precision">,
+): string {
   const names = classes.map((name) => shorten(name, 12));
   const head = ["true \\ predicted", ...names, "recall", "precision"];
   const rows = confusion.map((row, c) => [

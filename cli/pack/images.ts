@@ -1,6 +1,6 @@
 /** Sets of images as tensors, and the choice of those that calibrate a pack and those that it is compared on. */
 
-import { readdir, readFile } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
 import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
@@ -9,6 +9,7 @@ import { imageToTensor, plainView, preprocess, toTensor } from "../../src/image/
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
+import { jpegFiles } from "../terminal/paths.ts";
 import { syntheticPixels } from "./synthetic.ts";
 
 /** Images, read one at a time. Tensors are float32 [3, crop, crop], made by the Worker's own code. */
@@ -27,16 +28,7 @@ export interface ImageSet {
  * @throws CommandError when the folder cannot be read or has no JPEG file.
  */
 export async function imagesFromFolder(folder: string, preprocessing: Preprocessing): Promise<ImageSet> {
-  const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
-    const message = `The folder ${folder} cannot be read; expected a folder of JPEG photographs.`;
-    throw new CommandError(message, { cause });
-  });
-  const files = entries.filter((file) => /\.jpe?g$/i.test(file)).sort();
-  if (files.length === 0) {
-    throw new CommandError(
-      `The folder ${folder} has no .jpg or .jpeg file; expected photographs like those to classify.`,
-    );
-  }
+  const files = await jpegFiles(folder);
   const name = (index: number) => files[index]!;
   return {
     kind: "photographs",

@@ -17,7 +17,10 @@ const imageNetClasses = 1000;
  */
 export async function readLabels(file: string | null, classes: number): Promise<Label[]> {
   if (file === null && classes !== imageNetClasses) {
-    return Array.from({ length: classes }, (_, index) => ({ id: `class-${index}`, label: `class ${index}` }));
+    return Array.from({ length: classes }, (_, index) => ({
+      id: `class-${index}`,
+      label: numberedLabel(index),
+    }));
   }
   const path = file ?? imageNetFile;
   const text = await readFile(path, "utf8").catch((cause: unknown) => {
@@ -39,12 +42,17 @@ export async function readLabels(file: string | null, classes: number): Promise<
   );
 }
 
+/** Label of a class without a name. */
+export function numberedLabel(index: number): string {
+  return `class ${index}`;
+}
+
 function parseLines(text: string): Label[] {
   const lines = text.split(/\r?\n/).map((line) => line.trim());
   while (lines.at(-1) === "") lines.pop();
   return lines.map((line, index) => {
     const wordNet = /^(n\d{8})\s+(.+)$/.exec(line);
-    const name = line === "" ? `class ${index}` : line;
+    const name = line === "" ? numberedLabel(index) : line;
     return wordNet ? { id: wordNet[1]!, label: wordNet[2]! } : { id: name, label: name };
   });
 }

@@ -2,6 +2,7 @@
 import { basename } from "node:path";
 import { maxShardBytes } from "../../src/limits.ts";
 import {
+  type Label,
   type Manifest,
   manifestFormat,
   maxShards,
@@ -22,7 +23,7 @@ import {
   type ImageFolders,
   imagesFromFolder,
 } from "./images.ts";
-import { classesOf, readLabels } from "./labels.ts";
+import { classesOf, numberedLabel, readLabels } from "./labels.ts";
 import { measureScores, minLabelled, unmeasuredScores } from "./measure-scores.ts";
 import { choosePixelStatistics, type NormalisationOptions, takingRgb } from "./normalisation.ts";
 import {
@@ -35,7 +36,7 @@ import {
 import { readResNet } from "./read-resnet.ts";
 import { architecture, type ResNet } from "./resnet.ts";
 import { chooseShards, layerBytesLimit, type ShardModel, writeShard } from "./shard.ts";
-import { assemblePack, type PackFacts, writePack } from "./write-pack.ts";
+import { assemblePack, type PackFacts, requireReplaceable, writePack } from "./write-pack.ts";
 
 /** `done` of `total` steps of `stage`. */
 export type ProgressCallback = (stage: string, done: number, total: number) => void;
@@ -44,7 +45,7 @@ export type ProgressCallback = (stage: string, done: number, total: number) => v
 export interface PackOptions extends ImageFolders, NormalisationOptions {
   /** The .onnx file. */
   file: string;
-  /** The pack's folder. Its content is replaced. */
+  /** The pack's folder. A pack that was made from the same file is replaced. */
   out: string;
   name: string;
   precision: Manifest["precision"];
@@ -65,6 +66,8 @@ export interface PackOptions extends ImageFolders, NormalisationOptions {
   foreignDir?: string | undefined;
   /** Writes the pack even if it does not fit the Worker. */
   allowLarge?: boolean | undefined;
+  /** Replaces a pack that was made from another file. */
+  force?: boolean | undefined;
   licence?: string | undefined;
   url?: string | undefined;
 }
@@ -107,6 +110,7 @@ export async function packModel(
   const { name, precision, shardBytes = defaultShardBytes } = options;
   progress("read", 0, 1);
   const { graph, bytes, sha256 } = await readOnnxFile(options.file);
+  await requireReplaceable(options.out, sha256, options.force ?? false);
   const read = readResNet(graph);
   const net = options.channels === "bgr" ? takingRgb(read) : read;
   progress("read", 1, 1);
@@ -184,7 +188,7 @@ export async function packModel(
     architecture: architecture(net),
     agreement,
     heapBytes,
-    warnings: [...warningsAbout(images), ...warningsAboutScores(scores)],
+    warnings: [...warningsAboutLabels(labels), ...warningsAbout(images), ...warningsAboutScores(scores)],
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -251,6 +255,14 @@ function quantisationReport(
     calibration: isInt8 ? composition : null,
     agreement: { held_out: true, ...(rounded(agreement) as object) },
   };
+}
+
+function warningsAboutLabels(labels: readonly Label[]): string[] {
+  const unnamed = labels.filter(({ label }, index) => label === numberedLabel(index)).length;
+  if (unnamed === 0) return [];
+  return [
+    `${unnamed} of ${labels.length} classes have no name, so answers call them "${numberedLabel(0)}" and so on; pack again with --labels, a file with one label per line in the model's order`,
+  ];
 }
 
 function warningsAbout({ composition: { images, synthetic } }: ChosenImages): string[] {

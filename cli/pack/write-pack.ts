@@ -1,6 +1,6 @@
 /** Makes a pack's files of its parts, and writes them: all or nothing. */
 import { randomUUID } from "node:crypto";
-import { mkdir, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { maxModelJsonBytes } from "../../src/limits.ts";
@@ -60,6 +60,35 @@ export async function assemblePack(
   }
   files.set("manifest.json", new TextEncoder().encode(`${JSON.stringify(parsed.data, null, 2)}\n`));
   return { manifest: parsed.data, files };
+}
+
+/**
+ * Checks that a new pack may replace what is at `folder`: nothing, or a pack that was made from the same file.
+ * @param sha256 of the model file
+ * @param force whether a pack of another file may be replaced too. Other folders never are.
+ * @throws CommandError
+ */
+export async function requireReplaceable(folder: string, sha256: string, force: boolean): Promise<void> {
+  const entries = await readdir(folder).catch((error: NodeJS.ErrnoException) => {
+    if (error.code === "ENOENT") return [];
+    throw new CommandError(`${folder} cannot be read (${error.code}); expected a folder for the pack`, {
+      fix: "choose another with --out",
+    });
+  });
+  if (entries.length === 0) return;
+  const manifest = await readFile(join(folder, "manifest.json"), "utf8")
+    .then((text) => manifestSchema.safeParse(JSON.parse(text)).data)
+    .catch(() => undefined);
+  if (!manifest) {
+    throw new CommandError(`${folder} is not empty and holds no pack, so it is not replaced`, {
+      fix: "choose a new folder with --out",
+    });
+  }
+  if (force || manifest.source.sha256 === sha256) return;
+  throw new CommandError(
+    `${folder} holds the pack ${manifest.name} ${manifest.version}, made from another file (${manifest.source.file}, SHA-256 ${manifest.source.sha256})`,
+    { fix: "choose another --name or --out, or replace it with --force" },
+  );
 }
 
 /**

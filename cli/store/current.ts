@@ -94,6 +94,11 @@ export function makeLive(bucket: PackBucket, name: string, version: string): Pro
   });
 }
 
+/** Deletes a current.json, so that nothing of `name` is live. R2 cannot delete on a condition. */
+export async function deleteCurrent(bucket: StoreBucket, kind: AnyKind, name: string): Promise<void> {
+  await bucket.delete(currentKey(kind, name));
+}
+
 /** Returns the names of the models or of the heads in the bucket. */
 export async function namesOf(bucket: StoreBucket, { folder }: AnyKind): Promise<string[]> {
   return (await listFolders(bucket, folder)).filter((name) => name !== headsFolder);

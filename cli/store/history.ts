@@ -15,7 +15,16 @@ import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { type Progress, tracked } from "../terminal/progress.ts";
 import { listObjects, type StoreBucket } from "./bucket.ts";
-import { type AnyKind, heads, models, namesOf, readCurrent, unknownName, updateCurrent } from "./current.ts";
+import {
+  type AnyKind,
+  deleteCurrent,
+  heads,
+  models,
+  namesOf,
+  readCurrent,
+  unknownName,
+  updateCurrent,
+} from "./current.ts";
 import type { PackFile } from "./local-pack.ts";
 import { isStored } from "./push.ts";
 
@@ -156,7 +165,7 @@ async function deleteVersions(
   progress: Progress,
 ): Promise<VersionListing[]> {
   const deleted: VersionListing[] = [];
-  for (const listing of tracked(progress, `prune ${name}`, obsolete)) {
+  for (const listing of tracked(progress, `delete from ${name}`, obsolete)) {
     if ((await readCurrent(bucket, models, name))?.version === listing.version) continue;
     await deleteVersion(bucket, `${name}/${listing.version}/`);
     deleted.push(listing);
@@ -166,10 +175,102 @@ async function deleteVersions(
 
 async function deleteVersion(bucket: StoreBucket, folder: string): Promise<void> {
   await bucket.delete(`${folder}manifest.json`);
-  const keys = (await listObjects(bucket, folder)).map(({ key }) => key);
+  await deleteKeys(
+    bucket,
+    (await listObjects(bucket, folder)).map(({ key }) => key),
+  );
+}
+
+async function deleteKeys(bucket: StoreBucket, keys: readonly string[]): Promise<void> {
   for (let i = 0; i < keys.length; i += maxKeysPerDelete) {
     await bucket.delete(keys.slice(i, i + maxKeysPerDelete));
   }
+}
+
+/** What a deletion did. */
+export type DeleteReport = ReturnType<typeof deletion>;
+
+/**
+ * Deletes one version of a model that is not live.
+ * @throws CommandError when the bucket does not have it, or when it is live
+ */
+export async function deleteModelVersion(
+  bucket: StoreBucket,
+  name: string,
+  version: string,
+  progress: Progress,
+) {
+  const found = await updateCurrent(bucket, models, name, async (current) => {
+    const { versions } = await listModel(bucket, name);
+    if (versions.length === 0) throw unknownName(models, name, await namesOf(bucket, models));
+    const found = versions.filter((listing) => listing.version === version);
+    if (found.length === 0) {
+      const others = versions.map((listing) => listing.version);
+      throw unknownVersion("model", name, version, others);
+    }
+    if (current?.version === version) {
+      throw new CommandError(`version ${version} of ${name} is live; nothing was changed`, {
+        fix: "roll back to another version first, or leave the version out to delete the whole model",
+      });
+    }
+    const history = current?.history.filter((entry) => entry.version !== version) ?? [];
+    const next = current && history.length < current.history.length ? { ...current, history } : undefined;
+    return { next, report: found };
+  });
+  return deletion(name, await deleteVersions(bucket, name, found, progress));
+}
+
+/**
+ * Deletes a model with all its versions: first what makes it live, so that an interrupted deletion leaves nothing that the
+ * Worker would load.
+ * @param force whether to delete a model that a Worker may serve
+ * @throws CommandError when the bucket does not have it, or when it may be in use
+ */
+export async function deleteModel(
+  bucket: StoreBucket,
+  name: string,
+  { mayBeServed, force }: { readonly mayBeServed: boolean; readonly force: boolean },
+  progress: Progress,
+) {
+  const { live, versions } = await listModel(bucket, name);
+  if (live === null && versions.length === 0) {
+    throw unknownName(models, name, await namesOf(bucket, models));
+  }
+  if (live !== null && mayBeServed && !force) {
+    throw new CommandError(`a Worker may serve the model ${name}; nothing was changed`, {
+      fix: "serve another model first, or delete it anyway with --force",
+    });
+  }
+  await deleteCurrent(bucket, models, name);
+  return deletion(name, await deleteVersions(bucket, name, versions, progress));
+}
+
+/**
+ * Deletes a head with all its versions: first what makes it live.
+ * @throws CommandError when the bucket does not have it
+ */
+export async function deleteHead(bucket: StoreBucket, name: string): Promise<DeleteReport> {
+  await chosenNames(bucket, heads, name);
+  await deleteCurrent(bucket, heads, name);
+  const prefix = `${heads.folder}${name}/`;
+  const objects = await listObjects(bucket, prefix);
+  await deleteKeys(
+    bucket,
+    objects.map(({ key }) => key),
+  );
+  const versions = objects.map(({ key, size }) => {
+    return { version: key.slice(prefix.length).replace(/\.json$/, ""), objects: 1, bytes: size };
+  });
+  return deletion(name, versions);
+}
+
+function deletion(name: string, deleted: readonly Pick<VersionListing, "version" | "objects" | "bytes">[]) {
+  return {
+    name,
+    deleted: deleted.map(({ version }) => version),
+    deleted_objects: deleted.reduce((sum, { objects }) => sum + objects, 0),
+    deleted_bytes: deleted.reduce((sum, { bytes }) => sum + bytes, 0),
+  };
 }
 
 /** What a rollback did. */

@@ -14,7 +14,7 @@ import {
 } from "../../src/model/manifest.ts";
 import { findInCatalogue } from "../fetch/catalogue.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { readRequired, userPath } from "../terminal/paths.ts";
+import { readRequired, typedPath, userPath } from "../terminal/paths.ts";
 
 /** Folder of the packs, one folder each. */
 export const packsFolder = path.join(import.meta.dirname, "..", "..", "model-shards");
@@ -88,6 +88,11 @@ export async function findPackFolder(pack: string, packs = packsFolder): Promise
     `there is no pack ${pack}: expected a folder with a manifest.json, or a name in model-shards (available: ${names.join(", ")})`,
     { fix: "make one: npm run model -- pack path/to/file.onnx" },
   );
+}
+
+/** Returns what a user types for the pack in `folder`, so that findPackFolder finds it: a name in model-shards, or a path. */
+export function packArgument(folder: string): string {
+  return path.dirname(folder) === packsFolder ? path.basename(folder) : typedPath(folder);
 }
 
 async function checkFile(folder: string, { name, bytes, sha256 }: PackFile): Promise<Uint8Array> {

@@ -12,7 +12,7 @@ export interface OutputOptions {
 /** The --json option, which every command shares. */
 export const jsonOption = [
   "--json",
-  "print one JSON document on stdout (with npm: npm run --silent model -- ...)",
+  "print one JSON document on stdout (with npm: npm run --silent ...)",
 ] as const;
 
 /** Prints `document` with --json, and `text` otherwise. */
@@ -48,15 +48,21 @@ export function table(rows: readonly (readonly string[])[], right: readonly numb
     .join("\n");
 }
 
-/** Formats an agreement as a table of two columns. */
-export function describeAgreement(agreement: Agreement): string {
+/** Formats an agreement as a table of two columns. @param note on the images */
+export function describeAgreement(agreement: Agreement, note = ""): string {
   const { images, on, accuracy, changes } = agreement;
   const rows = [
-    ["compared on", `${images} ${on === "synthetic" ? "synthetic pictures" : "photographs"}`],
+    ["compared on", `${images} ${on === "synthetic" ? "synthetic pictures" : "photographs"}${note}`],
     ["same first class", percent(agreement.top1)],
     ["first class among five", percent(agreement.top5)],
-    ["mean KL", `${agreement.mean_kl.toExponential(2)} nats`],
-    ["mean cosine of logits", agreement.mean_cosine.toFixed(5)],
+    [
+      "mean KL",
+      `${agreement.mean_kl.toExponential(2)} nats: how far the probabilities differ, 0 if they are equal`,
+    ],
+    [
+      "mean cosine of logits",
+      `${agreement.mean_cosine.toFixed(5)}: likeness of the raw outputs, 1 if they are proportional`,
+    ],
     ["worst cosine", `${agreement.worst_cosine.toFixed(5)} (${agreement.worst_image})`],
   ];
   if (accuracy) {

@@ -14,11 +14,16 @@ export function scoreRows(scores: Scores | undefined): string[][] {
     [
       "unknown images",
       unknown
-        ? `above an entropy of ${unknown.threshold} nats: ${percent(unknown.rejected)} of the right answers${foreignText(unknown.foreign)}`
+        ? `above an entropy of ${unknown.threshold} nats (0: certain of one class): ${percent(unknown.rejected)} of the right answers${foreignText(unknown.foreign)}`
         : "not detected",
     ],
     ...(unknown?.auroc
-      ? [["", `AUROC ${unknown.auroc.right} against right answers, ${unknown.auroc.all} against all`]]
+      ? [
+          [
+            "",
+            `AUROC ${unknown.auroc.right} against right answers, ${unknown.auroc.all} against all (0.5: chance; 1: perfect)`,
+          ],
+        ]
       : []),
   ];
 }

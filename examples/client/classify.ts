@@ -1,7 +1,7 @@
 /**
  * A client of the HTTP API in TypeScript, without dependencies. Run it:
  *
- *     node examples/client/classify.ts http://localhost:8787 examples/images/teapot.jpg
+ *     npx node examples/client/classify.ts http://localhost:8787 examples/images/teapot.jpg
  */
 import { readFile } from "node:fs/promises";
 import { pathToFileURL } from "node:url";
@@ -44,7 +44,7 @@ export async function classify(
 
 if (import.meta.url === pathToFileURL(process.argv[1] ?? "").href) {
   const [endpoint, file] = process.argv.slice(2);
-  if (!endpoint || !file) throw new Error("usage: classify.ts ENDPOINT FILE");
+  if (!endpoint || !file) throw new Error("usage: npx node examples/client/classify.ts ENDPOINT FILE");
   for (const { label, score } of await classify(endpoint, Uint8Array.from(await readFile(file)))) {
     console.log(`${(100 * score).toFixed(1).padStart(5)} %  ${label}`);
   }

@@ -1,5 +1,5 @@
 /**
- * Renders the scenes of this folder to JPEG files beside it: node examples/images/render.ts [--draft] [name ...]
+ * Renders the scenes of this folder to JPEG files beside it: npx node examples/images/render.ts [--draft] [name ...]
  * A scene is a GLSL file that the path tracer in shader/ draws in headless Chromium, on the CPU.
  */
 import { readdir, readFile, writeFile } from "node:fs/promises";
@@ -19,7 +19,7 @@ const settings: Readonly<Record<string, typeof landscape>> = {
 };
 
 await runCommand(async () => {
-  const program = new Command("node examples/images/render.ts")
+  const program = new Command("npx node examples/images/render.ts")
     .description("Render the example pictures. A picture takes one to ten minutes.")
     .argument("[names...]", "scenes to render (default: all)")
     .option("--draft", "write small pictures NAME.draft.jpg in seconds")

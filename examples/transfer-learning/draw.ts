@@ -1,6 +1,6 @@
 /**
  * Draws a small set of images to train a head on: three kinds of sign, twelve each, with random colours, places and sizes.
- *   node examples/transfer-learning/draw.ts FOLDER
+ *   npx node examples/transfer-learning/draw.ts FOLDER
  */
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
@@ -47,7 +47,7 @@ export async function drawSigns(folder: string, count = 12, seed = 1): Promise<v
 if (process.argv[1] === import.meta.filename) {
   const [, , folder] = process.argv;
   if (!folder) {
-    console.error("expected a folder to draw into: node examples/transfer-learning/draw.ts signs");
+    console.error("expected a folder to draw into: npx node examples/transfer-learning/draw.ts signs");
     process.exitCode = 1;
   } else {
     await drawSigns(folder);

@@ -36,23 +36,6 @@ function program(tool: string, ...args: string[]) {
   );
 }
 
-const commandsOf = (help: string) =>
-  [...help.matchAll(/^ {2}([a-z]+) (?:\[options\] )?</gm)].map(([, name]) => name);
-
-describe("help", () => {
-  test("lists the commands, each with its own help and an example", async () => {
-    const { code, stdout } = await model("--help");
-    expect(code).toBe(0);
-    const names = commandsOf(stdout);
-    expect(names).toEqual(expect.arrayContaining(["fetch", "info", "push", "rollback", "prune"]));
-    for (const name of [...names, "list"] as string[]) {
-      const help = await model(name, "--help");
-      expect(help.code, name).toBe(0);
-      expect(help.stdout, name).toMatch(new RegExp(`Examples?:\n  npm run model -- ${name} `));
-    }
-  });
-});
-
 describe("a command that cannot run says why in one line, with exit code 1", () => {
   test.each([
     [["nix"], /^error: unknown command 'nix'/],

@@ -5,7 +5,7 @@ import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { randomHead } from "../../cli/head/random-head.ts";
 import { heads, readCurrent } from "../../cli/store/current.ts";
-import { listHeads, listModels, prune, rollbackHead } from "../../cli/store/history.ts";
+import { deleteHead, listHeads, listModels, prune, rollbackHead } from "../../cli/store/history.ts";
 import { type LocalHead, readLocalHead } from "../../cli/store/local-head.ts";
 import { pushHead } from "../../cli/store/push.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
@@ -204,5 +204,35 @@ describe("the folder of heads", () => {
     expect(await live()).toHaveLength(1);
     const parsed = manifestSchema.safeParse(await tinyManifest({ name: "heads" }));
     expect(parsed.error?.issues[0]?.message).toMatch(/another name: heads is the bucket's folder of heads/);
+  });
+});
+
+describe("head delete", () => {
+  test("removes first what makes the head live, then every version; models stay", async () => {
+    const { version: first } = await push(1);
+    const { version: second } = await push(2);
+    const others = [...bucket.objects.keys()].filter((key) => !key.startsWith("heads/"));
+    const report = await deleteHead(bucket, "pets");
+    expect(report).toMatchObject({ name: "pets", deleted_objects: 2 });
+    expect(new Set(report.deleted)).toEqual(new Set([first, second]));
+    expect(bucket.deletes[0]).toBe(headCurrentKey("pets"));
+    expect([...bucket.objects.keys()]).toEqual(others);
+  });
+
+  test("continues after an interruption", async () => {
+    const { version } = await push(1);
+    let writes = 0;
+    bucket.beforeWrite = () => {
+      if (++writes === 2) throw new Error("interrupted");
+    };
+    await expect(deleteHead(bucket, "pets")).rejects.toThrow("interrupted");
+    expect(await current()).toBeUndefined();
+    bucket.beforeWrite = () => {};
+    expect((await deleteHead(bucket, "pets")).deleted).toEqual([version]);
+    expect([...bucket.objects.keys()].filter((key) => key.startsWith("heads/"))).toEqual([]);
+  });
+
+  test("refuses a head that is not there", async () => {
+    expect(await failure(deleteHead(bucket, "nix"))).toMatch(/has no head nix; available: none/);
   });
 });

@@ -1,7 +1,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
 import { models, readCurrent } from "../../cli/store/current.ts";
-import { listModels, prune, rollback } from "../../cli/store/history.ts";
+import { deleteModel, deleteModelVersion, listModels, prune, rollback } from "../../cli/store/history.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
@@ -224,5 +224,44 @@ describe("prune", () => {
         `${tinyName}/current.json`,
       ]);
     }
+  });
+});
+
+describe("delete", () => {
+  const free = { mayBeServed: false, force: false };
+
+  test("of a version removes it from the history and its objects; the others stay whole", async () => {
+    const report = await deleteModelVersion(bucket, tinyName, v(1), silentProgress);
+    expect(report).toMatchObject({ deleted: [v(1)], deleted_objects: 5 });
+    expect(keysOf(v(1))).toEqual([]);
+    expect((await current())?.history.map(({ version }) => version)).toEqual([v(2), v(0)]);
+    expect(await serve()).toBe(v(2));
+    await serve(v(0));
+  });
+
+  test("of the live version, of another model or version is refused, and changes nothing", async () => {
+    const before = new Map(bucket.objects);
+    const messages = [
+      await failure(deleteModelVersion(bucket, tinyName, v(2), silentProgress)),
+      await failure(deleteModelVersion(bucket, tinyName, "f".repeat(16), silentProgress)),
+      await failure(deleteModelVersion(bucket, "nix", v(2), silentProgress)),
+      await failure(deleteModel(bucket, "nix", free, silentProgress)),
+      await failure(deleteModel(bucket, tinyName, { ...free, mayBeServed: true }, silentProgress)),
+    ];
+    expect(messages).toEqual([
+      expect.stringMatching(/is live; nothing was changed; roll back to another version first/),
+      expect.stringMatching(/has no version f+ in the bucket/),
+      expect.stringMatching(/has no model nix/),
+      expect.stringMatching(/has no model nix/),
+      expect.stringMatching(/a Worker may serve the model tiny; nothing was changed; .* --force$/),
+    ]);
+    expect(bucket.objects).toEqual(before);
+  });
+
+  test("of a whole model leaves nothing, and removes first what makes it live", async () => {
+    const report = await deleteModel(bucket, tinyName, { mayBeServed: true, force: true }, silentProgress);
+    expect(new Set(report.deleted)).toEqual(new Set(versions));
+    expect(bucket.deletes[0]).toBe(`${tinyName}/current.json`);
+    expect([...bucket.objects.keys()]).toEqual([]);
   });
 });

@@ -2,7 +2,7 @@ import { PassThrough } from "node:stream";
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { parseCount, parsePort } from "../../cli/terminal/options.ts";
-import { bar, renderPredictions } from "../../cli/terminal/output.ts";
+import { bar, describeAgreement, renderPredictions } from "../../cli/terminal/output.ts";
 import { createProgress } from "../../cli/terminal/progress.ts";
 
 describe("bars", () => {
@@ -25,6 +25,22 @@ describe("bars", () => {
     expect(lines[1]).toContain("…");
     expect(lines[0]?.length).toBe(lines[1]?.length);
   });
+});
+
+test("an agreement says what its figures mean, and which images were held out", () => {
+  const agreement = {
+    images: 9,
+    on: "photographs",
+    top1: 1,
+    top5: 1,
+    mean_kl: 0.0016,
+    median_kl: 0,
+  } as const;
+  const rest = { max_kl: 0, mean_cosine: 0.999, worst_cosine: 0.99, worst_image: "a.jpg" };
+  const text = describeAgreement({ ...agreement, ...rest }, ", held out");
+  expect(text).toMatch(/^compared on +9 photographs, held out$/m);
+  expect(text).toMatch(/^mean KL +1\.60e-3 nats: how far the probabilities differ, 0 if they are equal$/m);
+  expect(text).toMatch(/^mean cosine of logits +0\.99900: likeness of the raw outputs, 1 if/m);
 });
 
 describe("progress without a terminal", () => {

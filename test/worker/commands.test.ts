@@ -1,5 +1,6 @@
 /** The README's commands, run like a user runs them. */
 import { type ChildProcess, spawn } from "node:child_process";
+import { createReadStream } from "node:fs";
 import { createServer, type Server } from "node:net";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
@@ -82,7 +83,7 @@ describe("classify", () => {
     const missing = await run("classify.ts", ["nothing.jpg"]).finished;
     expect(missing).toEqual({
       code: 1,
-      output: "error: nothing.jpg is missing; expected a JPEG file\n",
+      output: "error: nothing.jpg is missing; expected a JPEG file, a folder, a URL or -\n",
     });
     const text = await run("classify.ts", ["package.json"]).finished;
     expect(text.output).toMatch(/415 The body is .*expected a JPEG/);
@@ -105,6 +106,13 @@ describe("start", () => {
     const { predictions } = JSON.parse(answer) as { predictions: { label: string }[] };
     expect(predictions.map(({ label }) => label)[0]).toBe("teapot");
     expect(predictions).toHaveLength(3);
+
+    const asked = run("classify.ts", ["-", "--worker", `http://localhost:${port}`, "--format", "csv"]);
+    createReadStream(path.join(projectFolder, "examples/images/espresso.jpg")).pipe(asked.child.stdin);
+    const { code, output: csv } = await asked.finished;
+    expect(csv).toMatch(/^file,status,rank,id,label,score,error\r\n-,200,1,[^,]+,espresso,0\.\d+,\r\n/);
+    expect(code).toBe(0);
+
     first.child.kill("SIGINT");
     await first.finished;
     const second = run("start.ts", ["--port", String(port)]);

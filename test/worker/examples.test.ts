@@ -1,9 +1,11 @@
-/** Runs the example shell scripts as their first lines say. */
+/** Runs the examples as their first lines say. */
 import { spawn } from "node:child_process";
+import { readFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
+import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
-import { exampleImage, TestWorker } from "../support/worker.ts";
+import { exampleImage, servedPack, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let origin: Server;
@@ -29,8 +31,19 @@ afterAll(async () => {
   origin?.close();
 });
 
-function run(script: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
-  const child = spawn("sh", [`examples/${script}`, worker.url.origin, ...args], { cwd: projectFolder });
+/** The PATH of a user's shell: npm and vitest put the project's own programs first. */
+const userPath = process.env
+  .PATH!.split(path.delimiter)
+  .filter((folder) => !folder.includes("node_modules"))
+  .join(path.delimiter);
+
+function run(script: string, ...args: string[]) {
+  return execute("sh", `examples/${script}`, worker.url.origin, ...args);
+}
+
+function execute(program: string, ...args: string[]): Promise<{ code: number | null; output: string }> {
+  const env = { ...process.env, PATH: userPath };
+  const child = spawn(program, args, { cwd: projectFolder, env });
   let output = "";
   for (const stream of [child.stdout, child.stderr]) {
     stream.on("data", (data: Buffer) => {
@@ -52,7 +65,9 @@ test("examples/curl classifies one image, then two at once, and embeds one", asy
     "ladybug",
     "espresso",
   ]);
-  expect(Buffer.from(features.embedding, "base64")).toHaveLength(4 * 512);
+  expect(Buffer.from(features.embedding, "base64")).toHaveLength(
+    4 * (await servedPack()).manifest.feature_size,
+  );
 });
 
 test("examples/image-cdn fetches an image through the Worker, with labels in its headers", async () => {
@@ -61,4 +76,12 @@ test("examples/image-cdn fetches an image through the Worker, with labels in its
   expect(output).toContain(`teapot.jpg: ${teapot.length} bytes`);
   expect(output).toMatch(/x-image-label: teapot/i);
   expect(output).toMatch(/"predictions":\[\{"label":"teapot"/);
+});
+
+test("examples/client classifies an image, with the command of its first lines", async () => {
+  const source = await readFile(path.join(projectFolder, "examples/client/classify.ts"), "utf8");
+  const [, command, rest] = /^ \* +(\S.*)http:\/\/localhost:8787(.*)$/m.exec(source) ?? [];
+  const { code, output } = await execute("sh", "-c", `${command}${worker.url.origin}${rest}`);
+  expect(code, output).toBe(0);
+  expect(output).toMatch(/^ *\d\d\.\d % {2}teapot\n/);
 });

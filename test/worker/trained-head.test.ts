@@ -27,7 +27,7 @@ beforeAll(async () => {
   await drawSigns(folder, 6);
   const pack = await embeddedPack();
   const dataset = await readDataset(folder);
-  ({ samples } = await embed(dataset, pack, "flip", silentProgress));
+  samples = await embed(dataset, pack, "flip", silentProgress);
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
   const { name, version } = pack.manifest;
   const { bytes } = await headFile(trainHead(samples, options, silentProgress), dataset.classes, {

@@ -5,6 +5,9 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { describeHead } from "../../../cli/commands/info.ts";
+import { expectedTime } from "../../../cli/commands/train.ts";
+import { readLocalHead } from "../../../cli/store/local-head.ts";
 import { drawSigns } from "../../../examples/transfer-learning/draw.ts";
 import { headLogits, parseHead } from "../../../src/head/head.ts";
 import { smallPack } from "../../support/small-pack.ts";
@@ -42,10 +45,27 @@ interface Report {
   };
 }
 
+test("the expected time is in minutes where seconds would be hard to read", () => {
+  expect(expectedTime(36, 0.25, "flip")).toBe(
+    "the features of 36 images take about 9 seconds, 0.25 s each; cross-validation follows",
+  );
+  expect(expectedTime(1000, 0.25, "full")).toMatch(
+    / 1000 images take about 4 minutes.*; --augment flip takes a third/,
+  );
+});
+
 describe("training a head", () => {
   test("is far better than colours alone on drawn signs, and writes a head and a picture", async () => {
-    const { stdout, code } = await head("train", "signs", "--json", "--augment", "flip", "--baseline");
+    const { stdout, stderr, code } = await head(
+      "train",
+      "signs",
+      "--json",
+      "--augment",
+      "flip",
+      "--baseline",
+    );
     expect(code).toBe(0);
+    expect(stderr).toMatch(/^the features of 24 images take about \d+ seconds, \d\.\d\d s each/m);
     const { training } = JSON.parse(stdout) as Report;
     expect(training).toMatchObject({ images: { cross: 8, disc: 8, stripes: 8 }, folds: 5, skipped: [] });
     expect(training.held_out).toMatchObject({ count: 24 });
@@ -56,6 +76,11 @@ describe("training a head", () => {
     const written = await parseHead(new Uint8Array(await readFile(path.join(folder, "signs.head.json"))));
     expect(written.file.labels.map(({ label }) => label)).toEqual(["cross", "disc", "stripes"]);
     expect(headLogits(written, new Float32Array(512)).every(Number.isFinite)).toBe(true);
+    const local = await readLocalHead(path.join(folder, "signs.head.json"));
+    const [facts, matrix] = describeHead(local).split("held-out images:\n");
+    expect(facts).not.toMatch(/confusion|recall|precision\./);
+    expect(matrix).toMatch(/^true \\ predicted +cross +disc +stripes +recall +precision\ncross +\d+ /);
+
     const picture = await readFile(path.join(folder, "signs.head.confusion.svg"), "utf8");
     expect(picture).toContain("disc classified as disc");
   });
@@ -103,19 +128,22 @@ describe("training a head", () => {
     const whole = await readFile(path.join(bad, "disc", "disc-00.jpg"));
     await writeFile(path.join(bad, "disc", "cut.jpg"), whole.subarray(0, whole.length / 2));
     await writeFile(path.join(bad, "cross", "readme.txt"), "not an image");
+    await writeFile(path.join(bad, "README.md"), "# Signs");
     const refused = await head("train", "bad", ...small, "--augment", "none");
     expect(refused.code).toBe(1);
-    expect(refused.stderr).toMatch(/2 of the folder's entries cannot be used; nothing was written/);
+    expect(refused.stderr).toMatch(/3 of the folder's entries cannot be used; nothing was written/);
+    expect(refused.stderr).toMatch(/README.md: is not in a class folder/);
+    // Before the features are computed, which takes minutes.
+    expect(refused.stderr).not.toMatch(/^features: /m);
     expect(refused.stderr).toMatch(/cross\/readme.txt: .*expected a JPEG/);
     expect(refused.stderr).toMatch(/disc\/cut.jpg: .*cannot be decoded/);
     await expect(readFile(path.join(folder, "bad.head.json"))).rejects.toThrow(/ENOENT/);
-    // With an entry that cannot be skipped, it fails before computing features.
     await mkdir(path.join(bad, "owl"));
     const empty = await head("train", "bad", ...small, "--augment", "none");
     expect(empty.stderr).toMatch(/owl\/: has no image/);
     await rm(path.join(bad, "owl"), { recursive: true });
     const skipped = await head("train", "bad", ...small, "--augment", "none", "--skip-unreadable", "--json");
-    expect((JSON.parse(skipped.stdout) as Report).training.skipped).toHaveLength(2);
+    expect((JSON.parse(skipped.stdout) as Report).training.skipped).toHaveLength(3);
   });
 
   test.each([

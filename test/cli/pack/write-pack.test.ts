@@ -1,8 +1,8 @@
-import { mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readdir, readFile, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { assemblePack, type PackFacts, writePack } from "../../../cli/pack/write-pack.ts";
+import { assemblePack, type PackFacts, requireReplaceable, writePack } from "../../../cli/pack/write-pack.ts";
 import { sha256Hex } from "../../../src/bytes/byte-arrays.ts";
 import { manifestSchema, manifestVersion } from "../../../src/model/manifest.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
@@ -119,5 +119,28 @@ describe("writing a pack", () => {
       writePack(await assemblePack(facts, labels, shards), path.join(parent, "tiny"), write),
     ).rejects.toThrow("disk gone");
     expect(await readdir(parent)).toEqual([]);
+  });
+});
+
+describe("a pack may replace", () => {
+  test("nothing, an empty folder and a pack of the same file; a pack of another file with --force only", async () => {
+    const folder = path.join(await emptyFolder(), "tiny");
+    await requireReplaceable(folder, "1".repeat(64), false);
+    await mkdir(folder);
+    await requireReplaceable(folder, "1".repeat(64), false);
+    await writePack(await assemblePack(facts, labels, shards), folder);
+    await requireReplaceable(folder, facts.source.sha256, false);
+    await expect(requireReplaceable(folder, "1".repeat(64), false)).rejects.toThrow(
+      /holds the pack tiny .*, made from another file \(tiny\.onnx, .*; choose another --name or --out, or .* --force$/,
+    );
+    await requireReplaceable(folder, "1".repeat(64), true);
+  });
+
+  test("no other folder, not even with --force", async () => {
+    const folder = await emptyFolder();
+    await writeFile(path.join(folder, "photo.jpg"), "");
+    const attempt = requireReplaceable(folder, "1".repeat(64), true);
+    await expect(attempt).rejects.toThrow("is not empty and holds no pack, so it is not replaced");
+    expect(await readdir(folder)).toEqual(["photo.jpg"]);
   });
 });
