@@ -43,11 +43,12 @@ export function bar(from, length) {
 }
 
 /**
- * Formats a share as a percentage: 99.7%, 61%, 4.2%, <0.1%.
+ * Formats a share as a percentage: >99.9%, 99.7%, 61%, 4.2%, <0.1%.
  * @param {number} share 0 to 1
  */
 export function percent(share) {
   if (share > 0 && share < 0.0005) return "<0.1%";
+  if (share < 1 && share >= 0.9995) return ">99.9%";
   return `${(100 * share).toFixed(share < 0.0995 || share >= 0.9895 ? 1 : 0)}%`;
 }
 
