@@ -5,7 +5,7 @@ import { createServer, type Server } from "node:http";
 import path from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
-import { exampleImage, servedPack, TestWorker } from "../support/worker.ts";
+import { embeddedPack, exampleImage, TestWorker } from "../support/worker.ts";
 
 let worker: TestWorker;
 let origin: Server;
@@ -66,7 +66,7 @@ test("examples/curl classifies one image, then two at once, and embeds one", asy
     "espresso",
   ]);
   expect(Buffer.from(features.embedding, "base64")).toHaveLength(
-    4 * (await servedPack()).manifest.feature_size,
+    4 * (await embeddedPack()).manifest.feature_size,
   );
 });
 
