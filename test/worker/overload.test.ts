@@ -9,11 +9,11 @@ import { exampleImage, TestWorker } from "../support/worker.ts";
 const MiB = 2 ** 20;
 let worker: TestWorker;
 let teapot: Uint8Array;
-let espresso: Uint8Array;
+let ladybug: Uint8Array;
 const sockets: Socket[] = [];
 
 beforeAll(async () => {
-  [teapot, espresso] = await Promise.all([exampleImage("teapot"), exampleImage("espresso")]);
+  [teapot, ladybug] = await Promise.all([exampleImage("teapot"), exampleImage("ladybug")]);
   worker = await TestWorker.start();
   expect((await worker.classify(teapot)).status).toBe(200);
 });
@@ -53,8 +53,8 @@ function drip(socket: Socket, bytes: number, bytesPerSecond: number): void {
 /** Returns a picture as a file of `bytes` that is in no cache. */
 function fresh(bytes: number): Uint8Array {
   const file = new Uint8Array(bytes);
-  file.set(espresso);
-  crypto.getRandomValues(file.subarray(espresso.length, espresso.length + 16));
+  file.set(ladybug);
+  crypto.getRandomValues(file.subarray(ladybug.length, ladybug.length + 16));
   return file;
 }
 
