@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { exampleImage, servedModel, TestWorker } from "../support/worker.ts";
 
 type Scores = { label: string; score: number }[];
-const maxImageBytes = 200_000;
+const maxImageBytes = 140_000;
 let worker: TestWorker;
 let teapot: Uint8Array<ArrayBuffer>;
 let base64: string;

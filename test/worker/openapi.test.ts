@@ -15,7 +15,7 @@ let broken: TestWorker;
 /** Answers one request per minute and caller. */
 let limited: TestWorker;
 let origin: Origin;
-const maxImageBytes = 300_000;
+const maxImageBytes = 140_000;
 const rateLimit = await configWith(
   "openapi-rate-limit",
   '[[ratelimits]]\nname = "RATE_LIMITER"\nnamespace_id = "1001"\nsimple = { limit = 1, period = 60 }',
