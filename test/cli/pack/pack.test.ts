@@ -321,7 +321,9 @@ describe("the WASM heap", () => {
     const large = { ...zooSpecs.resnet18, classes: 10, size: 32, blocks: [2, 2, 2, 4] };
     await writeFile(file, zooBytes(zooGraphUnmeasured(large)));
     const stages = new Set<string>();
-    const attempt = packModel({ ...base, file, precision: "fp32", force: true }, (stage) => stages.add(stage));
+    const attempt = packModel({ ...base, file, precision: "fp32", force: true }, (stage) =>
+      stages.add(stage),
+    );
     await expect(attempt).rejects.toThrow(
       /A pack of this resnet22 in fp32 takes \d+\.\d MiB of WASM heap; .* room for 56\.0 MiB\. Pack it with --precision int8, or add --allow-large to compare it locally/,
     );
