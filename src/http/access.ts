@@ -55,7 +55,7 @@ function originsOf(services: GetServices): readonly string[] {
 
 /** Liveness probes have no key and are not counted by the rate limit. */
 const livenessPath = "/healthz";
-/** Paths that need no key. The API description is the same for every Worker, and a browser has no key to send. */
+/** Paths that need no key. The API description holds no data of the deployment, and a browser has no key to send. */
 const openPaths: ReadonlySet<string> = new Set([livenessPath, "/openapi.json", "/docs"]);
 
 /**
@@ -113,12 +113,12 @@ function isLocal(hostname: string): boolean {
 
 /** Time for the binding, which is in the same location, to answer. */
 const rateLimitTimeoutMs = 500;
-/** Retry-After of a 429. The binding does not tell its period, and 60 s is the longest possible. */
+/** Retry-After of a 429. The binding does not report its period; 60 s is the longest possible. */
 const rateLimitRetrySeconds = 60;
 
 /**
- * Refuses requests over the limit of Cloudflare's rate-limit binding. Off without the binding. Counts by API key, or by address if the deployment has no keys. A binding that fails, or
- * does not answer within `timeoutMs`, lets the request pass.
+ * Refuses requests over the limit of Cloudflare's rate-limit binding. Counts by API key, or by address if the deployment has
+ * no keys. Off without the binding. If the binding fails or does not answer within `timeoutMs`, the request passes.
  * @throws ClassifierError rate_limited
  */
 export function rateLimit(

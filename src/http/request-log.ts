@@ -1,4 +1,4 @@
-/** What is recorded about each request: a structured log line, and a data point for Workers Analytics Engine. Never image content. */
+/** Records each request: a structured log line, and a data point for Workers Analytics Engine. Image content is never recorded. */
 import type { MiddlewareHandler } from "hono";
 import { routePath } from "hono/route";
 import { setMetric } from "hono/timing";

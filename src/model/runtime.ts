@@ -241,7 +241,7 @@ const firstCalls = 2;
  * A WebAssembly instance under Emscripten's glue code that can be replaced in the same memory. A trap leaves an instance in
  * an unknown state, but the glue stays bound to the exports that it received first. So it receives functions that forward
  * each call to the current instance. A second glue with its own memory would not fit into the isolate: WASM memories never
- * shrink, and the glue keeps the first one for ever.
+ * shrink, and the glue keeps the first one.
  */
 class ReplaceableInstance {
   /** Forwards to the current instance's exports: functions, and tables with `get` only. */

@@ -1,4 +1,4 @@
-/** GET /openapi.json and /docs: the OpenAPI document of the routes. It is the same for every Worker, so it needs no key. */
+/** GET /openapi.json and /docs: the OpenAPI document of the routes. It holds no data of the deployment, so it needs no key. */
 import type { Hono } from "hono";
 import { etag } from "hono/etag";
 import { sha256 } from "../../bytes/byte-arrays.ts";

@@ -198,7 +198,7 @@ export async function readImageParts(
       const [measured, limit] = [maxImagesPerRequest + 1, maxImagesPerRequest];
       throw new ClassifierError({ code: "too_many_images", measured, limit });
     }
-    // The second is what a part's headers give when they are not UTF-8.
+    // The parser throws a TypeError for headers of a part that are not UTF-8.
     if (error instanceof MultipartParseError || error instanceof TypeError) {
       throw malformedForm(error.message.replace(/\.$/, ""), error);
     }
@@ -208,7 +208,7 @@ export async function readImageParts(
   return images;
 }
 
-/** What follows the closing boundary is to be ignored (RFC 2046), but the parser calls it an error. */
+/** Ignores data after the closing boundary, as RFC 2046 requires. The parser reports it as an error. */
 function* partsOf(parser: MultipartParser, chunk: Uint8Array): Generator<MultipartPart> {
   try {
     yield* parser.write(chunk);
@@ -230,7 +230,7 @@ function imageOf(part: MultipartPart): Uint8Array {
   if (part.name !== "image") {
     throw malformedForm(`it has a part named ${JSON.stringify(part.name?.slice(0, 100) ?? "")}`);
   }
-  // A copy: parts lie side by side in the chunks that came, and each image's memory is given back on its own.
+  // A copy, because several parts can share a chunk, and each image is freed separately.
   return joinChunks(part.content);
 }
 

@@ -393,7 +393,7 @@ const standardTablesHex = [
 ].join("");
 const standardTables = Uint8Array.from(standardTablesHex.match(/../g)!, (hex) => Number.parseInt(hex, 16));
 
-/** Motion JPEG omits the Huffman tables from every frame and means these. libjpeg-turbo and AVI readers assume the same. */
+/** Motion JPEG frames omit the Huffman tables. libjpeg-turbo and AVI readers then use these standard tables. */
 const standardHuffmanTables = readHuffmanTables(standardTables, {
   ...{ marker: Marker.DHT, start: 0, body: 0 },
   end: standardTables.length,
