@@ -92,12 +92,26 @@ function helpOf(folder: string, command: readonly string[]): Promise<string> {
 }
 
 /** Returns what a help command prints. Some exit with an error. @throws Error when the output is not a help text */
-async function help(folder: string, [program = "", ...args]: readonly string[]): Promise<string> {
-  const env = { ...process.env, ...offlineEnv, NO_COLOR: "1" };
+async function help(folder: string, command: readonly string[]): Promise<string> {
+  const binaries = path.join(folder, "node_modules", ".bin");
+  const PATH = [binaries, process.env.PATH].join(path.delimiter);
+  const env = { ...process.env, ...offlineEnv, NO_COLOR: "1", PATH };
+  const [program = "", ...args] = await withoutNpm(folder, command);
   const run = promisify(execFile)(program, args, { cwd: folder, env, timeout: 60_000 });
   const { stdout, stderr } = await run.catch((error: { stdout: string; stderr: string }) => {
     if (/usage/i.test(`${error.stdout}${error.stderr}`)) return error;
     throw error;
   });
   return stripVTControlCharacters(`${stdout}\n${stderr}`);
+}
+
+/** The program that a help command of npm or npx runs. npm itself would add half a second to each. */
+async function withoutNpm(folder: string, command: readonly string[]): Promise<readonly string[]> {
+  if (command[0] === "npx") return command.slice(1);
+  const [script, args] = [command[3] ?? "", command.slice(5)];
+  if (command[0] !== "npm") return command;
+  const manifest = await readFile(path.join(folder, "package.json"), "utf8");
+  const { scripts } = JSON.parse(manifest) as { scripts: Record<string, string> };
+  const [program = "", ...fixed] = scripts[script]?.split(" ") ?? [];
+  return program === "node" ? [program, ...fixed, ...args] : command;
 }

@@ -6,6 +6,7 @@ import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { breaches } from "../support/fuzz/contract.ts";
 import { requests } from "../support/fuzz/requests.ts";
+import { corpus, corpusFile } from "../support/hostile-corpus.ts";
 import { exampleImage, servedPack, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
@@ -274,4 +275,18 @@ test("other requests are answered between two images of a request", async () => 
   await Promise.all(health);
   // One may be answered before the first image.
   expect(answered.indexOf("batch")).toBeGreaterThanOrEqual(4);
+});
+
+test("each file of the hostile corpus gets its status and its reason", async () => {
+  const statuses: Record<string, number> = {
+    decoded: 200,
+    image_too_large: 413,
+    unsupported_image: 415,
+    image_undecodable: 422,
+  };
+  for (const { file, outcome } of corpus) {
+    const { status, json } = await worker.classify(corpusFile(file));
+    const code = outcome === "decoded" ? undefined : outcome;
+    expect([file, status, json.code]).toEqual([file, statuses[outcome], code]);
+  }
 });

@@ -7,6 +7,9 @@ import path from "node:path";
 import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
+import { readLocalPack } from "../../cli/store/local-pack.ts";
+import { pushPack } from "../../cli/store/push.ts";
+import { silentProgress } from "../../cli/terminal/progress.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
@@ -88,7 +91,12 @@ beforeAll(async () => {
   for (let i = 0; i < 3; i++) packs.push(await makePack(i));
   seeded = path.join(folder, "seeded");
   persistTo = seeded;
-  for (const i of [0, 1]) expect((await model("push", packFolder(i))).code).toBe(0);
+  await withLocalBucket(
+    async (bucket) => {
+      for (const i of [0, 1]) await pushPack(bucket, await readLocalPack(packFolder(i)), silentProgress);
+    },
+    { persistTo },
+  );
 });
 afterAll(() => rm(folder, { recursive: true }));
 
@@ -201,8 +209,8 @@ describe("a push that is killed", () => {
   };
   const puts = 6;
 
-  // Before the first write, after it, and before the last one, which makes the push live. Each case is slow.
-  test.each([0, 1, puts - 1])(
+  // After the first write, and before the last one, which makes the push live. Each case is slow.
+  test.each([1, puts - 1])(
     "after %i uploads: the live version still serves, and the next push uploads only the rest",
     async (cut) => {
       expect(await pushUntil(cut)).toMatchObject({ signal: "SIGKILL" });
@@ -219,7 +227,7 @@ describe("a push that is killed", () => {
   });
 
   test("at any moment of an upload: the live version is complete", async () => {
-    for (const delayMs of [0, 5, 20]) {
+    for (const delayMs of [0, 20]) {
       const killed = await node(
         ["cli/model.ts", "push", packFolder(2), "--persist-to", persistTo],
         (stderr, kill) => {
