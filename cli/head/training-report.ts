@@ -44,7 +44,12 @@ export function trainingRecord(
     ...(strength === undefined ? {} : { l2_strength: strength }),
     held_out:
       metrics && confidence
-        ? { ...metrics, ece: confidence.error, ece_uncalibrated: confidence.errorBefore }
+        ? {
+            ...metrics,
+            ece: confidence.error,
+            ece_by_chance: confidence.chanceError,
+            ece_uncalibrated: confidence.errorBefore,
+          }
         : null,
     ...(baseline ? { colour_histogram_accuracy: baseline.accuracy } : {}),
     ...(unknown ? { unknown: rejected } : {}),
@@ -79,7 +84,7 @@ function quality({ trained, baseline, dataset }: Outcome, requestedFolds: number
     `accuracy       ${accuracyText(metrics)}`,
     ...(baseline ? [`colours alone  ${accuracyText(baseline)}`] : []),
     `log-loss       ${numberText(metrics.log_loss)} nats: -ln(probability of the right class), on average; 0 is perfect, equal guesses give ${chance}`,
-    `calibration    error ${shareText(confidence.errorBefore)} before, ${shareText(confidence.error)} at temperature ${numberText(confidence.temperature)}`,
+    `calibration    error ${shareText(confidence.errorBefore)} before, ${shareText(confidence.error)} at temperature ${numberText(confidence.temperature)} (${shareText(confidence.chanceError)} is chance with as many images)`,
     `confident      ${confidentText(confidence.confident)}`,
     ...(strength === undefined ? [] : [`penalty        ${strength}, by the lowest held-out log-loss`]),
     ...(unknown ? [`unknown        ${unknownText(unknown)}`] : []),

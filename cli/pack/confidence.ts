@@ -22,12 +22,30 @@ const minImages = 20;
 
 /** Expected calibration error over 15 bins of equal width (Guo et al., 2017, section 2). */
 export function calibrationError(outcomes: readonly Outcome[]): number {
-  const binned = Map.groupBy(outcomes, ({ confidence }) => Math.min(bins - 1, Math.floor(confidence * bins)));
   let sum = 0;
-  for (const group of binned.values()) {
+  for (const group of binned(outcomes)) {
     sum += Math.abs(group.reduce((gap, { confidence, isRight }) => gap + confidence - Number(isRight), 0));
   }
   return sum / outcomes.length;
+}
+
+/**
+ * The calibration error that chance alone causes: what to expect of as many images with these confidences if each
+ * confidence is the true probability. The gap of a bin is then nearly normal with mean 0 and variance sum p (1 - p), so its
+ * mean size is sqrt(2 / pi) standard deviations.
+ */
+export function chanceCalibrationError(outcomes: readonly Outcome[]): number {
+  let sum = 0;
+  for (const group of binned(outcomes)) {
+    const variance = group.reduce((total, { confidence }) => total + confidence * (1 - confidence), 0);
+    sum += Math.sqrt((2 / Math.PI) * variance);
+  }
+  return sum / outcomes.length;
+}
+
+function binned(outcomes: readonly Outcome[]): Iterable<Outcome[]> {
+  const binOf = ({ confidence }: Outcome) => Math.min(bins - 1, Math.floor(confidence * bins));
+  return Map.groupBy(outcomes, binOf).values();
 }
 
 /**

@@ -5,13 +5,14 @@ import { fitTemperature } from "../head/metrics.ts";
 import {
   areaUnderCurve,
   calibrationError,
+  chanceCalibrationError,
   confidenceThreshold,
   type Outcome,
   quantile,
   shareAbove,
 } from "./confidence.ts";
 
-/** Raw logits of labelled photographs, with the class of each.. */
+/** Raw logits of labelled photographs, with the class of each. */
 export interface Labelled {
   readonly logits: readonly Float32Array[];
   readonly classes: readonly number[];
@@ -31,6 +32,8 @@ export interface Confidence extends Pick<Scores, "temperature" | "confident"> {
   readonly errorBefore: number;
   /** Expected calibration error at the temperature. */
   readonly error: number;
+  /** The part of `error` to expect from chance, even of exact probabilities. */
+  readonly chanceError: number;
 }
 
 /**
@@ -44,7 +47,7 @@ export function measureScores(
   foreign: readonly Float32Array[] = [],
 ): Scores {
   if (labelled.classes.length < minLabelled) return unmeasuredScores;
-  const { temperature, confident, error, errorBefore } = measureConfidence(labelled, precision, foreign);
+  const { temperature, confident, ...errors } = measureConfidence(labelled, precision, foreign);
   return {
     temperature,
     confident,
@@ -52,8 +55,9 @@ export function measureScores(
     evaluation: {
       photographs: labelled.classes.length,
       foreign_photographs: foreign.length,
-      calibration_error_before: errorBefore,
-      calibration_error: error,
+      calibration_error_before: errors.errorBefore,
+      calibration_error: errors.error,
+      calibration_error_by_chance: errors.chanceError,
     },
   };
 }
@@ -78,11 +82,13 @@ export function measureConfidence(
     const fitted = temperatureOf(chosenOn);
     return { chosen: outcomesOf(chosenOn, fitted), measured: outcomesOf(measuredOn, fitted) };
   });
+  const measured = crossOutcomes.flatMap((half) => half.measured);
   return {
     temperature,
     confident: confidentOf(outcomes, crossOutcomes, precision, foreign, temperature),
     errorBefore: rounded(calibrationError(outcomesOf(labelled, 1))),
-    error: rounded(calibrationError(crossOutcomes.flatMap(({ measured }) => measured))),
+    error: rounded(calibrationError(measured)),
+    chanceError: rounded(chanceCalibrationError(measured)),
   };
 }
 

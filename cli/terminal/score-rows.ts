@@ -7,9 +7,14 @@ export function scoreRows(scores: Scores | undefined): string[][] {
     return [["scores", "not calibrated: packed without labelled photographs (--evaluate)"]];
   const { temperature, evaluation, confident, unknown } = scores;
   const { photographs, calibration_error_before: before, calibration_error: after } = evaluation;
+  const chance = evaluation.calibration_error_by_chance;
+  const byChance = chance === undefined ? "" : `; ${chance} is chance with as many photographs`;
   return [
     ["temperature", `${temperature}, from ${photographs} labelled photographs`],
-    ["calibration error", `${after} (${before} without temperature): mean gap of probability and accuracy`],
+    [
+      "calibration error",
+      `${after} (${before} without temperature): mean gap of probability and accuracy${byChance}`,
+    ],
     ["confident answers", confidentText(confident)],
     [
       "unknown images",

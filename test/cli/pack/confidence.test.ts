@@ -3,11 +3,13 @@ import { describe, expect, test } from "vitest";
 import {
   areaUnderCurve,
   calibrationError,
+  chanceCalibrationError,
   confidenceThreshold,
   type Outcome,
   quantile,
   shareAbove,
 } from "../../../cli/pack/confidence.ts";
+import { Random } from "../../../cli/pack/random.ts";
 
 /** `count` images with the same confidence, of which `right` are right. */
 const images = (count: number, confidence: number, right: number): Outcome[] =>
@@ -22,6 +24,24 @@ describe("calibrationError", () => {
 
   test("counts a confidence of 1 in the last bin", () => {
     expect(calibrationError(images(4, 1, 3))).toBeCloseTo(0.25, 12);
+  });
+});
+
+describe("chanceCalibrationError", () => {
+  test("is the mean error of images that are right as often as their confidences say", () => {
+    const random = new Random(1);
+    const confidences = Array.from({ length: 300 }, () => random.between(0.2, 1));
+    const draw = () =>
+      confidences.map((confidence) => ({ confidence, isRight: random.uniform() < confidence }));
+    const errors = Array.from({ length: 200 }, () => calibrationError(draw()));
+    const mean = errors.reduce((sum, error) => sum + error, 0) / errors.length;
+    expect(mean).toBeGreaterThan(0.04);
+    expect(Math.abs(chanceCalibrationError(draw()) - mean)).toBeLessThan(0.05 * mean);
+  });
+
+  test("halves with four times the images", () => {
+    const ratio = chanceCalibrationError(images(400, 0.7, 0)) / chanceCalibrationError(images(100, 0.7, 0));
+    expect(ratio).toBeCloseTo(0.5, 12);
   });
 });
 

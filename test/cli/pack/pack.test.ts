@@ -139,6 +139,7 @@ describe("packing", () => {
       foreign_photographs: 6,
       calibration_error_before: expect.any(Number),
       calibration_error: expect.any(Number),
+      calibration_error_by_chance: expect.any(Number),
     });
     // An untrained network is right by chance, so no answer can be confident.
     expect(manifest.scores).toMatchObject({ confident: null, unknown: null });
