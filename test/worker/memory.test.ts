@@ -36,7 +36,8 @@ beforeAll(async () => {
   attackPictures = await readAttackPictures();
   images = await startImageServer(await makePhoto({ width: 500, height: 375, seed: 1 }));
   const vars = { IMAGE_ORIGIN: images.url };
-  worker = await MeasuredWorker.start(path.join(packsFolder, defaultModelName), vars);
+  const pack = process.env.MEMORY_TEST_PACK ?? path.join(packsFolder, defaultModelName);
+  worker = await MeasuredWorker.start(pack, vars);
 }, 300_000);
 
 afterAll(async () => {

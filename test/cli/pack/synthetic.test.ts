@@ -8,6 +8,26 @@ describe("synthetic pictures", () => {
     expect(new Set(pictures.map((pixels) => pixels.join())).size).toBe(20);
   });
 
+  test("are boards of bulbs on one dark ground twice in 128, which excite some networks far more than leaves", () => {
+    const size = 96;
+    const isBoard = (seed: number) => {
+      const pixels = syntheticPixels(size, seed);
+      const colours = Map.groupBy(
+        Array.from({ length: size * size }, (_, i) => pixels.subarray(3 * i, 3 * i + 3).join()),
+        (colour) => colour,
+      );
+      const ground = [...colours.values()].reduce((most, other) =>
+        other.length > most.length ? other : most,
+      );
+      const isDark = ground[0]!.split(",").every((level) => Number(level) >= 30 && Number(level) < 90);
+      let edges = 0;
+      for (let at = 0; at + 3 < pixels.length; at += 3) if (pixels[at + 3]! - pixels[at]! > 15) edges++;
+      return isDark && ground.length > (size * size) / 4 && edges > 4 * size;
+    };
+    const boards = Array.from({ length: 128 }, (_, seed) => seed).filter(isBoard);
+    expect(boards).toEqual([63, 127]);
+  });
+
   test("have size * size RGB pixels, dark and bright, grey and coloured, smooth and sharp", () => {
     const size = 32;
     let [dark, bright, coloured, edges, flat] = [0, 0, 0, 0, 0];
