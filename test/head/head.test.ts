@@ -16,7 +16,7 @@ async function headFile(changes: Partial<HeadFile> = {}): Promise<HeadFile> {
     format: 2 as const,
     name: "pets",
     version: "0".repeat(16),
-    backbone: { name: defaultModelName, version: "5dfc6e06f1ecec7c" },
+    backbone: { name: defaultModelName, version: "d3cce382c30bf347" },
     method: "logistic" as const,
     labels: [
       { id: "cat", label: "cat" },

@@ -11,7 +11,7 @@ export interface Example {
   readonly answer?: unknown;
 }
 
-const model = { name: "resnet34-tiny-imagenet", version: "5dfc6e06f1ecec7c" };
+const model = { name: "resnet34-tiny-imagenet", version: "d3cce382c30bf347" };
 const classification = {
   model,
   image: {
