@@ -2,7 +2,7 @@
 import type { Command } from "@commander-js/extra-typings";
 import { headLogits } from "../../src/head/head.ts";
 import { listed, readDataset, refuseOrSkip, withoutProblems } from "../head/dataset.ts";
-import { embed, findUndecodable } from "../head/embed.ts";
+import { embed, findUndecodable, slowText } from "../head/embed.ts";
 import { metricsOf } from "../head/metrics.ts";
 import { plainView } from "../head/rows.ts";
 import { accuracyText, confusionText } from "../head/training-report.ts";
@@ -56,8 +56,14 @@ async function evaluate(
   const { preprocessing } = pack.manifest;
   const skipped = [...dataset.problems, ...(await findUndecodable(dataset, preprocessing, progress))];
   refuseOrSkip(skipped, options.skipUnreadable ?? false);
-  const samples = await embed(withoutProblems(dataset, skipped), pack, "none", progress);
-  progress.stop();
+  const { samples } = await embed(withoutProblems(dataset, skipped), pack, {
+    augmentation: "none",
+    progress,
+    onPace: ({ runtime, difference }) => {
+      progress.stop();
+      if (runtime === "onnxruntime-web") process.stderr.write(`${slowText(difference)}\n`);
+    },
+  });
   if (samples.length === 0) throw new CommandError(`${folder} has no usable image; expected JPEG files`);
 
   // headLogits already divides by the head's temperature, as when serving: hence a temperature of 1 here.

@@ -6,7 +6,14 @@ import { defaultModelName } from "../../src/default-model.ts";
 import { packNameSchema } from "../../src/model/manifest.ts";
 import { confusionPlot } from "../head/confusion-plot.ts";
 import { type Dataset, readDataset, refuseOrSkip, withoutProblems } from "../head/dataset.ts";
-import { type Augmentation, augmentations, embed, findUndecodable, histogramSamples } from "../head/embed.ts";
+import {
+  augmentations,
+  embed,
+  findUndecodable,
+  histogramSamples,
+  type Pace,
+  slowText,
+} from "../head/embed.ts";
 import type { Metrics } from "../head/metrics.ts";
 import { smallestClass, trainHead } from "../head/train.ts";
 import { trainingRecord, trainingText } from "../head/training-report.ts";
@@ -47,7 +54,7 @@ function trainCommand(program: Command) {
     .addOption(
       new Option("--augment <views>", "views of each photo; flip adds its mirror image, full also four crops")
         .choices(augmentations)
-        .default("full" as const),
+        .default("flip" as const),
     )
     .option("--folds <count>", "cross-validation folds; small classes get fewer", parseFolds, 5)
     .option("--seed <number>", "seed of the folds", parseCount, 1)
@@ -72,9 +79,13 @@ async function train(
   refuseOrSkip(skipped, skipUnreadable);
   const dataset = withoutProblems(found, skipped);
   requireEveryClass(dataset, method);
-  const samples = await embed(dataset, pack, options.augment, progress, (secondsPerImage) => {
-    progress.stop();
-    process.stderr.write(`${expectedTime(dataset.images.length, secondsPerImage, options.augment)}\n`);
+  const { samples, runtime } = await embed(dataset, pack, {
+    augmentation: options.augment,
+    progress,
+    onPace: (pace) => {
+      progress.stop();
+      process.stderr.write(`${paceText(dataset.images.length, pace)}\n`);
+    },
   });
 
   const trainOptions = {
@@ -92,7 +103,7 @@ async function train(
     baseline = trainHead(histograms, baselineOptions, progress).metrics;
   }
 
-  const outcome = { trained, skipped, baseline, dataset };
+  const outcome = { trained, skipped, baseline, dataset, runtime };
   const training = trainingRecord(outcome, samples, options);
   const backbone = { name: manifest.name, version: manifest.version };
   const facts = { name, backbone, method, feature_size: manifest.feature_size, training };
@@ -108,13 +119,13 @@ async function train(
   printResult(options, { ...written, training }, () => trainingText(outcome, written, options.folds));
 }
 
-/** Says how long the features of all images take. Exported for tests. */
-export function expectedTime(images: number, secondsPerImage: number, augment: Augmentation): string {
+/** Says how long the features of all images take, and why if it is long. Exported for tests. */
+export function paceText(images: number, { runtime, difference, secondsPerImage }: Pace): string {
   const seconds = images * secondsPerImage;
   const time =
     seconds < 90 ? `${Math.max(1, Math.round(seconds))} seconds` : `${Math.round(seconds / 60)} minutes`;
-  const faster = augment === "full" ? "; --augment flip takes a third of that" : "";
-  return `the features of ${images} images take about ${time}, ${secondsPerImage.toFixed(2)} s each${faster}; cross-validation follows`;
+  const expected = `the features of ${images} images take about ${time}, ${secondsPerImage.toFixed(2)} s each; cross-validation follows`;
+  return runtime === "onnxruntime-node" ? expected : `${slowText(difference)}\n${expected}`;
 }
 
 /** The head's name, taken from its folder. */

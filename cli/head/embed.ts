@@ -1,6 +1,6 @@
 /**
- * Computes image features with the Worker's own pack, preprocessing and runtime, so that training matches serving, and
- * colour histograms to compare them with.
+ * Computes image features with the Worker's own pack and preprocessing, so that training matches serving, and colour
+ * histograms to compare them with.
  */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
@@ -10,10 +10,14 @@ import { preprocess, resizeAndCrop, resizedSize } from "../../src/image/preproce
 import { collectRows, type RgbImage } from "../../src/image/rgb-image.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
+import type { Runtime } from "../../src/model/runtime.ts";
+import type { ModelOutput, ShardedSession } from "../../src/model/sharded-session.ts";
 import { loadSession } from "../pack/evaluate.ts";
+import { spreadIndices } from "../pack/images.ts";
+import { nativeRuntime } from "../pack/native.ts";
 import type { LocalPack } from "../store/local-pack.ts";
 import { type Progress, tracked } from "../terminal/progress.ts";
-import { type Dataset, type Problem, readImage } from "./dataset.ts";
+import { type Dataset, type LabelledImage, type Problem, readImage } from "./dataset.ts";
 import type { Sample } from "./rows.ts";
 
 /** What is added to the plain view of an image: nothing, its mirror image, or that and four crops. */
@@ -24,8 +28,11 @@ export type Augmentation = (typeof augmentations)[number];
 /** Share of each side that a crop keeps. Less may lose the object; more hardly changes the image. */
 const cropShare = 0.8;
 
-/** Images on which the time is measured. */
-const timedImages = 4;
+/** Images on which the runtimes are compared, and on which the time is measured. */
+const firstImages = 5;
+
+/** Largest relative difference of features and logits with which onnxruntime-node replaces the Worker's runtime. */
+const maxDifference = 1e-4;
 
 /** Levels of each channel: 8 x 8 x 8 bins, as many numbers as ResNet34 has features. */
 const levels = 8;
@@ -49,40 +56,107 @@ export async function findUndecodable(
   return problems;
 }
 
+/** How to compute features. */
+export interface EmbedOptions {
+  readonly augmentation: Augmentation;
+  readonly progress: Progress;
+  /** Called once, after the first images. */
+  readonly onPace: (pace: Pace) => void;
+  /** Tests replace it. Default: onnxruntime-node. */
+  readonly native?: Runtime;
+}
+
+/** Which ONNX Runtime computes the features, and how fast. */
+export interface Pace {
+  /** onnxruntime-web is the Worker's. */
+  readonly runtime: "onnxruntime-node" | "onnxruntime-web";
+  /** {@link relativeDifference} of the two runtimes' features and logits: the largest one. */
+  readonly difference: number;
+  /** Decoding included. The first image, which also compiles the code, is not counted. */
+  readonly secondsPerImage: number;
+}
+
+/** Says why the Worker's runtime computes the features. */
+export function slowText(difference: number): string {
+  return `onnxruntime-node differs by ${difference.toExponential(1)} from the Worker's runtime on this processor (at most ${maxDifference} is accepted): the Worker's, which is slower, computes the features`;
+}
+
 /**
- * Computes the features of every image.
- * @param onPace receives the seconds that one image takes, measured on the second to the fifth
+ * Computes the features of every image: with onnxruntime-node if it agrees with the Worker's runtime on some of the images,
+ * otherwise with the Worker's.
  * @throws ClassifierError for a file that {@link findUndecodable} reports
  */
 export async function embed(
   dataset: Dataset,
   pack: LocalPack,
-  augmentation: Augmentation,
-  progress: Progress,
-  onPace: (secondsPerImage: number) => void = () => {},
-): Promise<Sample[]> {
-  const session = await loadSession(pack.manifest, (file) => readFile(path.join(pack.folder, file)));
-  const samples: Sample[] = [];
-  let startedMs = 0;
-  try {
-    for (const image of tracked(progress, "features", dataset.images)) {
-      const bytes = await readImage(dataset, image);
-      const views: Float32Array[] = [];
-      const logits: Float32Array[] = [];
-      for (const tensor of viewsOf(bytes, pack.manifest.preprocessing, augmentation)) {
-        const outputs = await session.run(tensor);
-        views.push(outputs.features.slice());
-        logits.push(outputs.logits.slice());
-      }
+  { augmentation, progress, onPace, native = nativeRuntime }: EmbedOptions,
+): Promise<{ readonly samples: Sample[]; readonly runtime: Pace["runtime"] }> {
+  const { images } = dataset;
+  const viewsIn = async (image: LabelledImage) =>
+    viewsOf(await readImage(dataset, image), pack.manifest.preprocessing, augmentation);
+  const compared = spreadIndices(images.length, firstImages).map((i) => viewsIn(images[i]!));
+  const difference = await compareRuntimes(pack, native, (await Promise.all(compared)).flat());
+  const isNative = difference <= maxDifference;
+  const runtime = isNative ? "onnxruntime-node" : "onnxruntime-web";
+  const samples = await withSession(pack, isNative ? native : undefined, async (session) => {
+    const samples: Sample[] = [];
+    let startedMs = performance.now();
+    for (const image of tracked(progress, "features", images)) {
+      const outputs = await runAll(session, await viewsIn(image));
+      const [views, logits] = [
+        outputs.map((output) => output.features),
+        outputs.map((output) => output.logits),
+      ];
       samples.push({ ...image, views, logits });
-      // The first image also compiles the code.
+      if (samples.length === Math.min(firstImages, images.length)) {
+        const timed = Math.max(1, samples.length - 1);
+        onPace({ runtime, difference, secondsPerImage: (performance.now() - startedMs) / 1000 / timed });
+      }
       if (samples.length === 1) startedMs = performance.now();
-      if (samples.length === 1 + timedImages) onPace((performance.now() - startedMs) / 1000 / timedImages);
     }
-  } finally {
-    await session.release();
+    return samples;
+  });
+  return { samples, runtime };
+}
+
+/** Largest {@link relativeDifference} of the features and logits of any input between `native` and the Worker's runtime. */
+function compareRuntimes(pack: LocalPack, native: Runtime, inputs: readonly Float32Array[]): Promise<number> {
+  return withSession(pack, undefined, (worker) =>
+    withSession(pack, native, async (fast) => {
+      const [expected, actual] = [await runAll(worker, inputs), await runAll(fast, inputs)];
+      const differences = expected.flatMap(({ features, logits }, i) => [
+        relativeDifference(features, actual[i]!.features),
+        relativeDifference(logits, actual[i]!.logits),
+      ]);
+      return Math.max(...differences);
+    }),
+  );
+}
+
+/** Loads a pack while `work` runs. @param runtime undefined: the Worker's */
+async function withSession<T>(
+  { manifest, folder }: LocalPack,
+  runtime: Runtime | undefined,
+  work: (session: ShardedSession) => Promise<T>,
+): Promise<T> {
+  const session = await loadSession(manifest, (file) => readFile(path.join(folder, file)), runtime);
+  return work(session).finally(() => session.release());
+}
+
+/** Runs a model on each input. Copies the outputs, which may be views of the runtime's memory. */
+async function runAll(session: ShardedSession, inputs: readonly Float32Array[]): Promise<ModelOutput[]> {
+  const outputs: ModelOutput[] = [];
+  for (const input of inputs) {
+    const { features, logits } = await session.run(input);
+    outputs.push({ features: features.slice(), logits: logits.slice() });
   }
-  return samples;
+  return outputs;
+}
+
+/** Euclidean length of the difference of two vectors, as a share of the length of `expected`. */
+function relativeDifference(expected: Float32Array, actual: Float32Array): number {
+  const difference = Math.hypot(...expected.map((value, i) => value - actual[i]!));
+  return difference === 0 ? 0 : difference / Math.hypot(...expected);
 }
 
 /**

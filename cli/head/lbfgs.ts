@@ -28,8 +28,6 @@ interface Pair {
   readonly rho: number;
 }
 
-/** Converged once no component of the gradient is larger than this. */
-const tolerance = 1e-6;
 /** Number of steps and gradient changes to remember. */
 const memory = 10;
 /** Wolfe conditions: Nocedal and Wright's values for quasi-Newton methods. */
@@ -37,8 +35,16 @@ const decrease = 1e-4;
 const curvature = 0.9;
 const maxTrials = 60;
 
-/** Minimises `objective` from `start`. Check `converged`: the search also ends when no step improves the value. */
-export function minimise(objective: Objective, start: Float64Array, maxIterations = 500): Minimum {
+/**
+ * Minimises `objective` from `start`. Check `converged`: the search also ends when no step improves the value.
+ * @param tolerance largest component of the gradient at which it has converged
+ */
+export function minimise(
+  objective: Objective,
+  start: Float64Array,
+  tolerance = 1e-6,
+  maxIterations = 500,
+): Minimum {
   let at = evaluate(objective, start.slice());
   const pairs: Pair[] = [];
   let iterations = 0;

@@ -18,17 +18,22 @@ export interface Linear {
 export type LogisticFit = Linear & { readonly minimum: Minimum };
 
 /**
- * Sets up a regression once, to solve it for several penalty strengths, each starting from the previous solution.
+ * Sets up a regression once, to solve it for several penalty strengths, each starting from the previous solution. The
+ * tolerance is that of {@link minimise}.
  * @returns a function that fits the layer. The objective is strictly convex, so the solver should always converge; the
  *   function throws an Error when it does not.
  */
-export function logisticSolver(rows: Rows, classCount: number): (strength: number) => LogisticFit {
+export function logisticSolver(
+  rows: Rows,
+  classCount: number,
+): (strength: number, tolerance?: number) => LogisticFit {
   const { size } = rows;
   const { mean, scale } = moments(rows);
   const features = rows.features.map((value, i) => (value - mean[i % size]!) / scale[i % size]!);
   let start: Float64Array = new Float64Array(classCount * (size + 1));
-  return (strength) => {
-    const minimum = minimise(crossEntropy({ ...rows, features }, classCount, strength), start);
+  return (strength, tolerance) => {
+    const objective = crossEntropy({ ...rows, features }, classCount, strength);
+    const minimum = minimise(objective, start, tolerance);
     const { x, converged, gradientNorm, iterations } = minimum;
     if (!converged) {
       throw new Error(

@@ -4,6 +4,7 @@ import { numberText, shareText } from "../plot/format.ts";
 import { kilobytes, shorten, table } from "../terminal/output.ts";
 import { confidentText } from "../terminal/score-rows.ts";
 import { type Dataset, listed, type Problem } from "./dataset.ts";
+import type { Pace } from "./embed.ts";
 import type { Metrics } from "./metrics.ts";
 import type { Sample } from "./rows.ts";
 import type { Trained } from "./train.ts";
@@ -15,6 +16,8 @@ export interface Outcome {
   /** Metrics of colour histograms, with --baseline. */
   readonly baseline: Metrics | undefined;
   readonly dataset: Dataset;
+  /** What computed the features. */
+  readonly runtime: Pace["runtime"];
 }
 
 /** What was written; `confusion` is the path of the picture. */
@@ -26,9 +29,9 @@ export interface Written {
   readonly confusion: string | null;
 }
 
-/** Returns the head file's `training` field. It says nothing about this machine, so equal images give an equal file. */
+/** Returns the head file's `training` field. It has no paths and no times, so equal images give an equal file. */
 export function trainingRecord(
-  { trained, skipped, baseline, dataset }: Outcome,
+  { trained, skipped, baseline, dataset, runtime }: Outcome,
   samples: readonly Sample[],
   { augment, seed }: { readonly seed: number; readonly augment: string },
 ): Record<string, unknown> {
@@ -38,6 +41,7 @@ export function trainingRecord(
   return {
     images: Object.fromEntries(dataset.classes.map((name, c) => [name, countOf(c)])),
     skipped: skipped.map(({ file, reason }) => `${file}: ${reason}`),
+    runtime,
     augmentation: augment,
     seed,
     folds,

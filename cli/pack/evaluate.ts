@@ -258,13 +258,18 @@ export async function packClassifier(
   };
 }
 
-/** Loads a pack as the Worker does. `read` returns a file of the pack. */
+/**
+ * Loads a pack as the Worker does.
+ * @param read returns a file of the pack
+ * @param runtime default: the Worker's
+ */
 export async function loadSession(
   manifest: Manifest,
   read: (file: string) => Promise<Uint8Array>,
+  runtime?: Runtime,
 ): Promise<ShardedSession> {
   return ShardedSession.load(manifest, {
-    runtime: await nodeRuntime(),
+    runtime: runtime ?? (await nodeRuntime()),
     // Copied, because the session may free the buffer.
     readShard: async ({ file }) => Uint8Array.from(await read(file)),
   });

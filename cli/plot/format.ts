@@ -7,9 +7,13 @@ const threeDigits = new Intl.NumberFormat("en-US", {
 });
 const dollarAmount = new Intl.NumberFormat("en-US", { style: "currency", currency: "USD" });
 
-/** Formats a number with three significant digits, or with all digits before its decimal point. NaN is a dash. */
+/**
+ * Formats a number with three significant digits, or with all digits before its decimal point: below a millionth as in
+ * 6.17e-18. NaN is a dash.
+ */
 export function numberText(value: number): string {
-  return Number.isFinite(value) ? threeDigits.format(value) : "–";
+  if (!Number.isFinite(value)) return "–";
+  return value !== 0 && Math.abs(value) < 1e-6 ? value.toExponential(2) : threeDigits.format(value);
 }
 
 /** Formats bytes as a number of MiB. */

@@ -8,6 +8,7 @@ import { embed } from "../../cli/head/embed.ts";
 import { plainView, type Sample } from "../../cli/head/rows.ts";
 import { trainHead } from "../../cli/head/train.ts";
 import { headFile } from "../../cli/head/write-head.ts";
+import { nodeRuntime } from "../../cli/pack/evaluate.ts";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
 import { readLocalHead } from "../../cli/store/local-head.ts";
 import { pushHead } from "../../cli/store/push.ts";
@@ -27,7 +28,10 @@ beforeAll(async () => {
   await drawSigns(folder, 6);
   const pack = await embeddedPack();
   const dataset = await readDataset(folder);
-  samples = await embed(dataset, pack, "flip", silentProgress);
+  // The Worker's runtime in place of onnxruntime-node, whose last bits differ.
+  const native = await nodeRuntime();
+  const embedding = { augmentation: "flip", progress: silentProgress, onPace() {}, native } as const;
+  ({ samples } = await embed(dataset, pack, embedding));
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
   const { name, version } = pack.manifest;
   const { bytes } = await headFile(trainHead(samples, options, silentProgress), dataset.classes, {

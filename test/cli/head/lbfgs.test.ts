@@ -40,7 +40,7 @@ describe("L-BFGS", () => {
   });
 
   test("reports that it ran out of iterations", () => {
-    const { converged, iterations } = minimise(rosenbrock, Float64Array.of(-1.2, 1), 3);
+    const { converged, iterations } = minimise(rosenbrock, Float64Array.of(-1.2, 1), undefined, 3);
     expect({ converged, iterations }).toEqual({ converged: false, iterations: 3 });
   });
 });

@@ -6,7 +6,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeHead } from "../../../cli/commands/info.ts";
-import { expectedTime } from "../../../cli/commands/train.ts";
+import { paceText } from "../../../cli/commands/train.ts";
 import { readLocalHead } from "../../../cli/store/local-head.ts";
 import { drawSigns } from "../../../examples/transfer-learning/draw.ts";
 import { headLogits, parseHead } from "../../../src/head/head.ts";
@@ -35,6 +35,7 @@ async function head(...args: string[]): Promise<{ stdout: string; stderr: string
 interface Report {
   version: string;
   training: {
+    runtime: string;
     images: Record<string, number>;
     skipped: string[];
     folds: number;
@@ -46,12 +47,11 @@ interface Report {
 }
 
 test("the expected time is in minutes where seconds would be hard to read", () => {
-  expect(expectedTime(36, 0.25, "flip")).toBe(
+  const pace = { runtime: "onnxruntime-node", difference: 0, secondsPerImage: 0.25 } as const;
+  expect(paceText(36, pace)).toBe(
     "the features of 36 images take about 9 seconds, 0.25 s each; cross-validation follows",
   );
-  expect(expectedTime(1000, 0.25, "full")).toMatch(
-    / 1000 images take about 4 minutes.*; --augment flip takes a third/,
-  );
+  expect(paceText(1000, pace)).toMatch(/ 1000 images take about 4 minutes, 0.25 s each/);
 });
 
 describe("training a head", () => {
@@ -68,6 +68,7 @@ describe("training a head", () => {
     expect(stderr).toMatch(/^the features of 24 images take about \d+ seconds, \d\.\d\d s each/m);
     const { training } = JSON.parse(stdout) as Report;
     expect(training).toMatchObject({ images: { cross: 8, disc: 8, stripes: 8 }, folds: 5, skipped: [] });
+    expect(training.runtime).toMatch(/^onnxruntime-(node|web)$/);
     expect(training.held_out).toMatchObject({ count: 24 });
     expect(training.held_out!.accuracy).toBeGreaterThanOrEqual(0.75);
     expect(training.colour_histogram_accuracy!).toBeLessThan(training.held_out!.accuracy - 0.2);
