@@ -23,7 +23,10 @@ export function addHeadEvaluate(program: Command): void {
       "Score every photograph of a folder as the Worker would, and compare each result with the name of its class folder. Use photographs that the head was not trained on; on training photos the score is optimistic.",
     )
     .argument("<file>", "head file")
-    .argument("<folder>", "folder with one folder of JPEG files per class, named like the head's classes")
+    .argument(
+      "<folder>",
+      "folder with one folder of JPEG files per class, named like the head's classes or their ids",
+    )
     .option("--model <name>", "pack with the features that the head was trained on (default: the head's)")
     .option("--skip-unreadable", "skip unusable files instead of failing")
     .option(...jsonOption)
@@ -47,10 +50,13 @@ async function evaluate(
   }
   const dataset = await readDataset(userPath(folder));
   const names = labels.map(({ label }) => label);
-  const unknown = dataset.classes.filter((label) => !names.includes(label));
+  const ids = labels.map(({ id }) => id);
+  const indexOf = (name: string) => (ids.includes(name) ? ids : names).indexOf(name);
+  const unknown = dataset.classes.filter((name) => indexOf(name) === -1);
   if (unknown.length > 0) {
+    const expected = labels.map(({ id, label }) => (id === label ? id : `${id} (${label})`));
     throw new CommandError(
-      `${folder} has folders that are no class of the head: ${unknown.join(", ")}; expected some of ${names.join(", ")}`,
+      `${folder} has folders that are no class of the head: ${unknown.join(", ")}; expected some of ${expected.join(", ")}`,
     );
   }
   const { preprocessing } = pack.manifest;
@@ -68,7 +74,7 @@ async function evaluate(
 
   // headLogits already divides by the head's temperature, as when serving: hence a temperature of 1 here.
   const logits = samples.map((sample) => Float64Array.from(headLogits(head, plainView(sample))));
-  const classes = samples.map(({ classIndex }) => names.indexOf(dataset.classes[classIndex]!));
+  const classes = samples.map(({ classIndex }) => indexOf(dataset.classes[classIndex]!));
   const metrics = metricsOf({ logits, classes }, names.length, 1);
   const reasons = skipped.map((problem) => `${problem.file}: ${problem.reason}`);
   printResult(options, { name, version, skipped: reasons, metrics }, () =>

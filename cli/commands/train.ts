@@ -18,6 +18,7 @@ import type { Metrics } from "../head/metrics.ts";
 import { smallestClass, trainHead } from "../head/train.ts";
 import { trainingRecord, trainingText } from "../head/training-report.ts";
 import { headFile } from "../head/write-head.ts";
+import { plainLabels, readClassLabels } from "../pack/labels.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { parseCount, parseFolds, parseName, parseShare } from "../terminal/options.ts";
@@ -46,6 +47,10 @@ function trainCommand(program: Command) {
     .option("--model <name>", "pack whose features are used", defaultModelName)
     .option("--name <name>", "name of the head (default: the folder's name)", parseName)
     .option("--out <file>", "head file to write (default: NAME.head.json)")
+    .option(
+      "--labels <file>",
+      "display names: a folder and its name on each line, or JSON (default: the folders)",
+    )
     .addOption(
       new Option("--method <method>", "logistic: regression; prototype: class means, for a handful of photos")
         .choices(["logistic", "prototype"] as const)
@@ -79,6 +84,11 @@ async function train(
   refuseOrSkip(skipped, skipUnreadable);
   const dataset = withoutProblems(found, skipped);
   requireEveryClass(dataset, method);
+  const { classes } = dataset;
+  const labels =
+    options.labels === undefined
+      ? plainLabels(classes)
+      : await readClassLabels(userPath(options.labels), classes);
   const { samples, runtime } = await embed(dataset, pack, {
     augmentation: options.augment,
     progress,
@@ -90,7 +100,7 @@ async function train(
 
   const trainOptions = {
     method,
-    classCount: dataset.classes.length,
+    classCount: classes.length,
     folds: options.folds,
     seed: options.seed,
     unknownRate: options.unknown ? options.unknownRate : undefined,
@@ -103,16 +113,17 @@ async function train(
     baseline = trainHead(histograms, baselineOptions, progress).metrics;
   }
 
-  const outcome = { trained, skipped, baseline, dataset, runtime };
+  const outcome = { trained, skipped, baseline, dataset, labels, runtime };
   const training = trainingRecord(outcome, samples, options);
   const backbone = { name: manifest.name, version: manifest.version };
   const facts = { name, backbone, method, feature_size: manifest.feature_size, training };
-  const { file, bytes } = await headFile(trained, dataset.classes, facts);
+  const { file, bytes } = await headFile(trained, labels, facts);
   const out = userPath(options.out ?? `${name}.head.json`);
   await writeAtomically(out, bytes);
   const confusion = trained.metrics ? `${out.replace(/\.json$/, "")}.confusion.svg` : null;
   if (confusion && trained.metrics) {
-    const svg = confusionPlot(`${name}: held-out images`, dataset.classes, trained.metrics);
+    const names = labels.map(({ label }) => label);
+    const svg = confusionPlot(`${name}: held-out images`, names, trained.metrics);
     await writeAtomically(confusion, svg);
   }
   const written = { name, version: file.version, file: out, bytes: bytes.length, confusion };

@@ -2,6 +2,7 @@
 import type { Backbone } from "../../src/head/live-heads.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { l2Normalised } from "../../src/model/scores.ts";
+import { plainLabels } from "../pack/labels.ts";
 import { Random } from "../pack/random.ts";
 import { headFile, type UnknownParameters, type WrittenHead } from "./write-head.ts";
 
@@ -41,7 +42,7 @@ export function randomHead(options: RandomHeadOptions): Promise<RandomHead> {
           ? null
           : { threshold: confidentFrom, target: 0.8, precision: 0.8, coverage: 0.5, foreign: null },
     },
-    Array.from({ length: classes }, (_, i) => `${name} ${seed} ${i}`),
+    plainLabels(Array.from({ length: classes }, (_, i) => `${name} ${seed} ${i}`)),
     {
       name,
       backbone: { name: backbone.name, version: backbone.version },

@@ -1,4 +1,5 @@
 /** Describes a training: the record in the head file, and text for the terminal. Pure. */
+import type { Label } from "../../src/model/manifest.ts";
 import { npmRun } from "../commands/shared.ts";
 import { numberText, shareText } from "../plot/format.ts";
 import { kilobytes, shorten, table } from "../terminal/output.ts";
@@ -16,6 +17,7 @@ export interface Outcome {
   /** Metrics of colour histograms, with --baseline. */
   readonly baseline: Metrics | undefined;
   readonly dataset: Dataset;
+  readonly labels: readonly Label[];
   /** What computed the features. */
   readonly runtime: Pace["runtime"];
 }
@@ -73,17 +75,20 @@ export function trainingText(outcome: Outcome, written: Written, requestedFolds:
   ].join("\n");
 }
 
-function quality({ trained, baseline, dataset }: Outcome, requestedFolds: number): string[] {
+function quality({ trained, baseline, labels }: Outcome, requestedFolds: number): string[] {
   const { metrics, confidence, folds, strength, unknown } = trained;
   if (!metrics || !confidence) {
     return ["a class has one image only, so no image could be held out: the head's accuracy is unknown"];
   }
   const fewer = folds < requestedFolds ? " (the smallest class has no more images)" : "";
-  const chance = numberText(Math.log(dataset.classes.length));
+  const chance = numberText(Math.log(labels.length));
   return [
     `${folds} folds${fewer}; each image was held out once: scored by a head that was not trained on it`,
     "",
-    confusionText(dataset.classes, metrics),
+    confusionText(
+      labels.map(({ label }) => label),
+      metrics,
+    ),
     "",
     `accuracy       ${accuracyText(metrics)}`,
     ...(baseline ? [`colours alone  ${accuracyText(baseline)}`] : []),

@@ -3,7 +3,7 @@ import { bytesToBase64 } from "../../src/bytes/byte-arrays.ts";
 import { type HeadFile, headFormat, headVersion, parseHead } from "../../src/head/head.ts";
 import { maxHeadBytes } from "../../src/limits.ts";
 import { FileError } from "../../src/model/json-file.ts";
-import { canonicalJson } from "../../src/model/manifest.ts";
+import { canonicalJson, type Label } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { Linear } from "./logistic.ts";
 
@@ -39,13 +39,13 @@ export interface WrittenHead {
  */
 export async function headFile(
   { weights, bias, normalize, temperature, confident, unknown }: HeadParameters,
-  classes: readonly string[],
+  labels: readonly Label[],
   facts: HeadFacts,
 ): Promise<WrittenHead> {
   const content = {
     ...facts,
     format: headFormat,
-    labels: classes.map((label) => ({ id: label, label })),
+    labels,
     normalize,
     weights: float32Base64(weights),
     bias: Array.from(bias),

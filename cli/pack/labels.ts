@@ -1,4 +1,4 @@
-/** Labels of a pack: from a file, ImageNet's for 1000 classes, or numbers. */
+/** Labels of a pack: from a file, ImageNet's for 1000 classes, or numbers. Labels of a head: from a file. */
 import { readFile } from "node:fs/promises";
 import { basename, join, parse } from "node:path";
 import { type Label, labelsSchema } from "../../src/model/manifest.ts";
@@ -23,17 +23,62 @@ export async function readLabels(file: string | null, classes: number): Promise<
     }));
   }
   const path = file ?? imageNetFile;
-  const text = await readFile(path, "utf8").catch((cause: unknown) => {
-    const message = `The labels file ${path} cannot be read; expected text with one label per line, or JSON.`;
-    throw new CommandError(message, { cause });
-  });
-  const isJson = text.trimStart().startsWith("[");
-  const labels: readonly unknown[] = isJson ? parseJson(text, path) : parseLines(text);
+  const labels = await readEntries(path, toLabel);
   if (labels.length !== classes) {
     throw new CommandError(
       `${path} has ${labels.length} labels; expected ${classes}, one for each class of the model, in its order.`,
     );
   }
+  return checkLabels(path, labels);
+}
+
+/**
+ * Reads the display names of a head's classes.
+ * @param file JSON (an array of {id, label, group?}), or text with a folder and its display name on each line, in any order
+ * @param folders of the classes, which become the ids
+ * @returns one label per folder, in the order of `folders`
+ * @throws CommandError when the file cannot be read, has a label that the Worker refuses, names another folder, or does not
+ *   name each folder once
+ */
+export async function readClassLabels(file: string, folders: readonly string[]): Promise<Label[]> {
+  const longestFirst = folders.toSorted((a, b) => b.length - a.length);
+  const entries = await readEntries(file, (line) => {
+    // A folder may have spaces in its name.
+    const id = longestFirst.find(
+      (folder) => line.startsWith(folder) && /^(\s|$)/.test(line.slice(folder.length)),
+    );
+    return { id: id ?? line, label: line.slice(id?.length).trim() || line };
+  });
+  const labels = checkLabels(file, entries);
+  const ids = labels.map(({ id }) => id);
+  const faults = [
+    ["has no line for", folders.filter((folder) => !ids.includes(folder))],
+    ["names what is no class folder:", ids.filter((id) => !folders.includes(id))],
+    ["names more than once:", [...new Set(ids.filter((id, i) => ids.indexOf(id) !== i))]],
+  ] as const;
+  const found = faults.flatMap(([what, names]) => (names.length > 0 ? [`${what} ${names.join(", ")}`] : []));
+  if (found.length === 0) return folders.map((folder) => labels[ids.indexOf(folder)]!);
+  throw new CommandError(`${file} ${found.join("; ")}`, {
+    fix: `expected each class folder and its display name once, as in "${folders[0]} My name", or JSON with {"id", "label"}`,
+  });
+}
+
+/** Reads the entries of a labels file. @param parseLine reads a line of text, without white space around it */
+async function readEntries(
+  path: string,
+  parseLine: (line: string, index: number) => Label,
+): Promise<unknown[]> {
+  const text = await readFile(path, "utf8").catch((cause: unknown) => {
+    const message = `The labels file ${path} cannot be read; expected text with one label per line, or JSON.`;
+    throw new CommandError(message, { cause });
+  });
+  if (text.trimStart().startsWith("[")) return parseJson(text, path);
+  const lines = text.split(/\r?\n/).map((line) => line.trim());
+  while (lines.at(-1) === "") lines.pop();
+  return lines.map(parseLine);
+}
+
+function checkLabels(path: string, labels: readonly unknown[]): Label[] {
   const parsed = labelsSchema.safeParse(labels);
   if (parsed.success) return parsed.data;
   const issue = parsed.error.issues[0];
@@ -42,19 +87,21 @@ export async function readLabels(file: string | null, classes: number): Promise<
   );
 }
 
+/** Labels of classes whose ids are their names. */
+export function plainLabels(names: readonly string[]): Label[] {
+  return names.map((name) => ({ id: name, label: name }));
+}
+
 /** Label of a class without a name. */
 export function numberedLabel(index: number): string {
   return `class ${index}`;
 }
 
-function parseLines(text: string): Label[] {
-  const lines = text.split(/\r?\n/).map((line) => line.trim());
-  while (lines.at(-1) === "") lines.pop();
-  return lines.map((line, index) => {
-    const wordNet = /^(n\d{8})\s+(.+)$/.exec(line);
-    const name = line === "" ? numberedLabel(index) : line;
-    return wordNet ? { id: wordNet[1]!, label: wordNet[2]! } : { id: name, label: name };
-  });
+/** Reads a line: a label, or a WNID and a label. An empty line has a class without a name. */
+function toLabel(line: string, index: number): Label {
+  const wordNet = /^(n\d{8})\s+(.+)$/.exec(line);
+  const name = line === "" ? numberedLabel(index) : line;
+  return wordNet ? { id: wordNet[1]!, label: wordNet[2]! } : { id: name, label: name };
 }
 
 function parseJson(text: string, path: string): unknown[] {

@@ -9,6 +9,7 @@ import { plainView, type Sample } from "../../cli/head/rows.ts";
 import { trainHead } from "../../cli/head/train.ts";
 import { headFile } from "../../cli/head/write-head.ts";
 import { nodeRuntime } from "../../cli/pack/evaluate.ts";
+import { plainLabels } from "../../cli/pack/labels.ts";
 import type { StoreBucket } from "../../cli/store/bucket.ts";
 import { readLocalHead } from "../../cli/store/local-head.ts";
 import { pushHead } from "../../cli/store/push.ts";
@@ -34,13 +35,17 @@ beforeAll(async () => {
   ({ samples } = await embed(dataset, pack, embedding));
   const options = { method: "logistic", classCount: 3, folds: 3, seed: 1, unknownRate: 0.2 } as const;
   const { name, version } = pack.manifest;
-  const { bytes } = await headFile(trainHead(samples, options, silentProgress), dataset.classes, {
-    name: "signs",
-    backbone: { name, version },
-    method: "logistic",
-    feature_size: pack.manifest.feature_size,
-    training: {},
-  });
+  const { bytes } = await headFile(
+    trainHead(samples, options, silentProgress),
+    plainLabels(dataset.classes),
+    {
+      name: "signs",
+      backbone: { name, version },
+      method: "logistic",
+      feature_size: pack.manifest.feature_size,
+      training: {},
+    },
+  );
   head = await parseHead(bytes);
   await writeFile(path.join(folder, "signs.head.json"), bytes);
   worker = await TestWorker.start({ pack: "embedded" });

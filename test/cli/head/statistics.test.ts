@@ -4,6 +4,7 @@ import { fitTemperature, logLoss, metricsOf, wilson } from "../../../cli/head/me
 import { classMeans, prototypes } from "../../../cli/head/prototype.ts";
 import { learnUnknown, smallestClass, trainHead } from "../../../cli/head/train.ts";
 import { headFile } from "../../../cli/head/write-head.ts";
+import { plainLabels } from "../../../cli/pack/labels.ts";
 import { Random } from "../../../cli/pack/random.ts";
 import { silentProgress } from "../../../cli/terminal/progress.ts";
 import { defaultModelName } from "../../../src/default-model.ts";
@@ -161,7 +162,7 @@ describe("training", () => {
   const trained = trainHead(samples, options, silentProgress);
 
   test("detects images of another class by the backbone's logits, where features do not", async () => {
-    const { bytes } = await headFile(trained, ["a", "b", "c", "d", "e"], {
+    const { bytes } = await headFile(trained, plainLabels(["a", "b", "c", "d", "e"]), {
       name: "synthetic",
       backbone: { name: defaultModelName, version: "0".repeat(16) },
       method: "logistic",

@@ -97,6 +97,32 @@ describe("training a head", () => {
     expect(strange.stderr).toMatch(/no class of the head: .*expected some of cross, disc, stripes/);
   });
 
+  test("gives classes display names on request, and evaluates folders named like either", async () => {
+    const file = path.join(folder, "names.txt");
+    await writeFile(file, "stripes Zebra crossing\ncross Red cross\ndisc\n");
+    const train = ["train", "signs", ...small, "--augment", "none", "--name", "named"];
+    const { stdout, code } = await head(...train, "--labels", "names.txt");
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^true \\ predicted +Red cross +disc +Zebra cross…/m);
+    const written = await parseHead(new Uint8Array(await readFile(path.join(folder, "named.head.json"))));
+    expect(written.file.labels).toEqual([
+      { id: "cross", label: "Red cross" },
+      { id: "disc", label: "disc" },
+      { id: "stripes", label: "Zebra crossing" },
+    ]);
+    const others = path.join(folder, "by-either");
+    await cp(path.join(folder, "signs", "cross"), path.join(others, "cross"), { recursive: true });
+    await cp(path.join(folder, "signs", "stripes"), path.join(others, "Zebra crossing"), { recursive: true });
+    const evaluated = await head("evaluate", "named.head.json", "by-either", ...small, "--json");
+    const { metrics } = JSON.parse(evaluated.stdout) as { metrics: { confusion: number[][] } };
+    expect(metrics.confusion.map((row) => row.reduce((a, b) => a + b))).toEqual([8, 0, 8]);
+
+    await writeFile(file, "stripes Zebra crossing\ncross Red cross\nsquare\n");
+    const refused = await head(...train, "--labels", "names.txt");
+    expect([refused.code, refused.stderr]).toEqual([1, expect.stringMatching(/no line for disc.*square/)]);
+    expect(refused.stderr).not.toMatch(/^features: /m);
+  });
+
   test("writes the same bytes for the same seed, and others for another", async () => {
     const train = async (out: string, seed: string) => {
       await head("train", "signs", ...small, "--augment", "none", "--seed", seed, "--out", out);

@@ -2,13 +2,43 @@ import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { classesOf, classFromPath, readLabels } from "../../../cli/pack/labels.ts";
+import { classesOf, classFromPath, readClassLabels, readLabels } from "../../../cli/pack/labels.ts";
 
 async function labelsFile(text: string): Promise<string> {
   const file = path.join(await mkdtemp(path.join(tmpdir(), "labels-")), "labels.txt");
   await writeFile(file, text);
   return file;
 }
+
+describe("display names of class folders", () => {
+  const folders = ["cat", "cat tabby", "n02123045"];
+  const expected = [
+    { id: "cat", label: "Cat, any" },
+    { id: "cat tabby", label: "Tabby" },
+    { id: "n02123045", label: "n02123045" },
+  ];
+
+  test.each([
+    ["lines in any order", "n02123045\ncat tabby\tTabby\ncat  Cat, any\n"],
+    ["JSON in any order", JSON.stringify(expected.toReversed())],
+  ])("are read from %s", async (_, text) => {
+    expect(await readClassLabels(await labelsFile(text), folders)).toEqual(expected);
+  });
+
+  test.each([
+    [
+      "a folder without a line",
+      "cat Cat\nn02123045 Tabby",
+      /has no line for cat tabby; expected each class folder/,
+    ],
+    ["another name", "cat\ncat tabby\nn02123045\ncats Cats", /names what is no class folder: cats Cats/],
+    ["a folder named twice", "cat\ncat tabby\nn02123045\ncat Two", /names more than once: cat;/],
+    ["JSON with another id", '[{"id":"dog","label":"Dog"}]', /no line for cat, .* no class folder: dog/],
+    ["JSON without ids", '[{"label":"Dog"}]', /entry 0\.id/],
+  ])("are refused: %s", async (_, text, message) => {
+    await expect(readClassLabels(await labelsFile(text), folders)).rejects.toThrow(message);
+  });
+});
 
 describe("labels", () => {
   test.each([
