@@ -11,6 +11,8 @@ export interface ObjectHead {
 export interface PutOptions {
   /** SHA-256 of the value in hex. R2 verifies it on arrival and stores it. */
   readonly sha256?: string;
+  /** Metadata that listings show. */
+  readonly customMetadata?: Readonly<Record<string, string>>;
   /** Write only if the object still has this ETag, or does not exist. */
   readonly onlyIf?: { readonly etagMatches: string } | { readonly etagDoesNotMatch: "*" };
 }

@@ -3,7 +3,7 @@
  * a version live.
  */
 import type { z } from "zod";
-import { type HeadCurrent, headCurrentSchema } from "../../src/head/live-heads.ts";
+import { type HeadCurrent, headCurrentSchema, headMetadata } from "../../src/head/live-heads.ts";
 import { type Current, currentSchema, headsFolder } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { listFolders, type PackBucket, type StoreBucket } from "./bucket.ts";
@@ -18,16 +18,24 @@ export interface AnyKind {
 /** A kind with the content of its current.json. */
 export interface Kind<T extends { readonly name: string }> extends AnyKind {
   readonly schema: z.ZodType<T>;
+  /** R2 metadata of its current.json. */
+  readonly metadata: (current: T) => Readonly<Record<string, string>>;
 }
 
 /** Models: `<name>/current.json`. */
-export const models: Kind<Current> = { noun: "model", folder: "", schema: currentSchema };
+export const models: Kind<Current> = {
+  noun: "model",
+  folder: "",
+  schema: currentSchema,
+  metadata: () => ({}),
+};
 
 /** Heads: `heads/<name>/current.json`. */
 export const heads: Kind<HeadCurrent> = {
   noun: "head",
   folder: `${headsFolder}/`,
   schema: headCurrentSchema,
+  metadata: headMetadata,
 };
 
 /** What a change makes of a current.json. */
@@ -73,7 +81,8 @@ export async function updateCurrent<T extends { name: string }, R>(
     const { next, report } = await change(object ? parseCurrent(kind, name, await object.text()) : undefined);
     if (next === undefined) return report;
     const onlyIf = object ? { etagMatches: object.etag } : ({ etagDoesNotMatch: "*" } as const);
-    const written = await bucket.put(key, `${JSON.stringify(next, null, 2)}\n`, { onlyIf });
+    const customMetadata = kind.metadata(next);
+    const written = await bucket.put(key, `${JSON.stringify(next, null, 2)}\n`, { onlyIf, customMetadata });
     if (written !== null) return report;
   }
   throw new CommandError(

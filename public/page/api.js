@@ -141,7 +141,7 @@ export function getClasses(head) {
 
 /**
  * Lists the heads.
- * @returns {Promise<{status: number, body?: {model: Name, heads: (Name & {backbone: Name})[]}}>}
+ * @returns {Promise<{status: number, body?: {model: Name, heads: (Name & {backbone: Name})[], truncated: boolean}}>}
  */
 export function getHeads() {
   return describe("/v1/heads");

@@ -105,8 +105,16 @@ export function newCard(source, again) {
  */
 function preview(source, name) {
   const frame = element("div", "frame");
-  // The page's policy lets it load pictures of this Worker only.
-  if ("url" in source) return { frame, dispose: () => {} };
+  if ("url" in source) {
+    // The page loads nothing from other hosts, so they do not learn who looks at it. A click opens the picture.
+    const link = element("a", "address", new URL(source.url).host);
+    link.href = source.url;
+    link.target = "_blank";
+    link.rel = "noreferrer";
+    link.title = "Open the picture in a new tab";
+    frame.append(link);
+    return { frame, dispose: () => {} };
+  }
   const url = URL.createObjectURL(source.file);
   const image = element("img", "");
   image.alt = name;

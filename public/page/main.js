@@ -205,6 +205,7 @@ async function describeHeads() {
     ...fitting.map(({ name }) => new Option(name, name, false, name === chosen)),
   );
   for (const id of ["head-option", "head-help"]) byId(id, HTMLElement).hidden = fitting.length === 0;
+  byId("more-heads", HTMLElement).hidden = !body.truncated;
 }
 
 topSelect.addEventListener("change", () => {

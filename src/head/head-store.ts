@@ -26,15 +26,22 @@ import {
   headCurrentKey,
   headCurrentSchema,
   headKey,
+  headOfCurrentKey,
+  type LiveMetadata,
   liveOn,
+  readHeadMetadata,
 } from "./live-heads.ts";
 
 /** Heads whose current.json an isolate keeps, at most about 4 KB each. */
 const defaultMaxKnown = 256;
 /** Names of heads that an isolate keeps: one page of an R2 list, at most 64 characters each. */
 const maxListedNames = 1000;
-/** Heads that a listing describes. Each costs a read of its current.json, and a request may make 1,000 of them. */
-export const maxDescribedHeads = 100;
+/** Heads that a listing describes. */
+export const maxDescribedHeads = 1000;
+/** Heads of a listing whose current.json is read, because it has no metadata. */
+const maxReadHeads = 100;
+/** Pages of up to 1,000 objects that a listing reads. Each version of a head is an object. */
+const maxListedPages = 20;
 /** Reads of a listing at a time: the connections that a request may have open. */
 const readsAtOnce = 6;
 /** Retry-After for a head without a version for the live model, and how often such requests read current.json. */
@@ -48,10 +55,24 @@ const labelOverheadBytes = 100;
 
 /** The method of an R2 bucket binding that lists the heads. */
 export interface ListableBucket {
-  list(options: { prefix: string; delimiter: string; limit: number }): Promise<{
-    readonly truncated: boolean;
-    readonly delimitedPrefixes: readonly string[];
-  }>;
+  list(options: ListOptions & { prefix: string }): Promise<ListedPage>;
+}
+
+interface ListOptions {
+  delimiter?: string;
+  limit?: number;
+  cursor?: string;
+  include?: "customMetadata"[];
+}
+
+interface ListedPage {
+  readonly objects: readonly {
+    readonly key: string;
+    readonly customMetadata?: Readonly<Record<string, string>>;
+  }[];
+  readonly truncated: boolean;
+  readonly cursor?: string;
+  readonly delimitedPrefixes: readonly string[];
 }
 
 /** Where heads come from, and how many are kept. */
@@ -161,22 +182,51 @@ export class HeadStore {
 
   async #describe(progress: () => void): Promise<HeadListing> {
     const atMs = this.#now();
-    const listed = await this.#names();
-    const names = [...listed.names].slice(0, maxDescribedHeads);
-    const heads: LiveHead[] = [];
-    for (let i = 0; i < names.length; i += readsAtOnce) {
+    const { found, truncated } = await this.#listMetadata(progress);
+    const unread = [...found].flatMap(([name, live]) => (live ? [] : [name]));
+    for (let i = 0; i < Math.min(unread.length, maxReadHeads); i += readsAtOnce) {
       progress();
-      const read = await Promise.all(names.slice(i, i + readsAtOnce).map((name) => this.#liveOf(name)));
-      heads.push(...read.flat());
+      const names = unread.slice(i, Math.min(i + readsAtOnce, maxReadHeads));
+      await Promise.all(names.map(async (name) => found.set(name, await this.#liveOf(name))));
     }
-    this.#described = { heads, truncated: listed.truncated || listed.names.size > names.length, atMs };
+    const heads = [...found].flatMap(([name, live = []]) =>
+      live.map(({ version, backbone }) => ({ name, version, backbone })),
+    );
+    this.#described = { heads, truncated: truncated || unread.length > maxReadHeads, atMs };
     return this.#described;
   }
 
-  async #liveOf(name: string): Promise<LiveHead[]> {
+  /** Lists the first heads with what is live of each. Undefined: the metadata of its current.json does not tell. */
+  async #listMetadata(progress: () => void) {
+    const found = new Map<string, LiveMetadata | undefined>();
+    const options: ListOptions = { include: ["customMetadata"] };
+    for (let page = 0; page < maxListedPages; page++) {
+      progress();
+      const { objects, truncated, cursor } = await this.#listPage(options);
+      for (const { key, customMetadata } of objects) {
+        const name = headOfCurrentKey(key);
+        if (name === undefined) continue;
+        if (found.size === maxDescribedHeads) return { found, truncated: true };
+        found.set(name, readHeadMetadata(customMetadata));
+      }
+      if (!truncated || cursor === undefined) return { found, truncated };
+      options.cursor = cursor;
+    }
+    return { found, truncated: true };
+  }
+
+  async #listPage(options: ListOptions): Promise<ListedPage> {
+    this.#lists++;
     try {
-      const { live = [] } = (await this.#readLive(name)) ?? {};
-      return live.map(({ version, backbone }) => ({ name, version, backbone }));
+      return await this.#options.bucket.list({ prefix: `${headsFolder}/`, ...options });
+    } catch (cause) {
+      throw modelUnavailable("listing the heads in the bucket failed", cause);
+    }
+  }
+
+  async #liveOf(name: string): Promise<LiveMetadata> {
+    try {
+      return [...((await this.#readLive(name))?.live ?? [])];
     } catch (error) {
       if (!(error instanceof FileError)) throw error;
       this.#options.log({ event: "head_unreadable", head: name, reason: error.message });
@@ -244,18 +294,11 @@ export class HeadStore {
   }
 
   async #list(): Promise<Listed> {
-    this.#lists++;
     const atMs = this.#now();
-    const prefix = `${headsFolder}/`;
-    try {
-      const options = { prefix, delimiter: "/", limit: maxListedNames };
-      const { delimitedPrefixes, truncated } = await this.#options.bucket.list(options);
-      const names = new Set(delimitedPrefixes.map((folder) => folder.slice(prefix.length, -1)));
-      this.#listed = { names, truncated, atMs };
-      return this.#listed;
-    } catch (cause) {
-      throw modelUnavailable("listing the heads in the bucket failed", cause);
-    }
+    const { delimitedPrefixes, truncated } = await this.#listPage({ delimiter: "/", limit: maxListedNames });
+    const names = new Set(delimitedPrefixes.map((folder) => folder.slice(headsFolder.length + 1, -1)));
+    this.#listed = { names, truncated, atMs };
+    return this.#listed;
   }
 
   /** Reads current.json, or returns undefined if it does not exist. */

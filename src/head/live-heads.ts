@@ -40,6 +40,12 @@ export function headCurrentKey(name: string): string {
   return `${headsFolder}/${name}/current.json`;
 }
 
+/** Returns the name of the head whose current.json has this key. Undefined for other keys. */
+export function headOfCurrentKey(key: string): string | undefined {
+  const [folder, name, file, ...rest] = key.split("/");
+  return folder === headsFolder && file === "current.json" && rest.length === 0 ? name : undefined;
+}
+
 /** Key of a head's file in the bucket. */
 export function headKey(name: string, version: string): string {
   return `${headsFolder}/${name}/${version}.json`;
@@ -48,6 +54,25 @@ export function headKey(name: string, version: string): string {
 /** A backbone as name/version. */
 export function backboneText({ name, version }: Backbone): string {
   return `${name}/${version}`;
+}
+
+const metadataSchema = z.array(entrySchema.pick({ version: true, backbone: true })).max(maxHeadBackbones);
+
+/** What {@link headMetadata} tells of the heads that are live. */
+export type LiveMetadata = z.infer<typeof metadataSchema>;
+
+/** Returns the R2 metadata of a current.json: which heads are live, so that a listing of the bucket tells without reading it. */
+export function headMetadata({ live }: Pick<HeadCurrent, "live">): Record<string, string> {
+  return { live: JSON.stringify(live.map(({ version, backbone }) => ({ version, backbone }))) };
+}
+
+/** Reads {@link headMetadata}. Undefined without it, or if it is not valid: earlier versions of `head push` wrote none. */
+export function readHeadMetadata(metadata: Readonly<Record<string, string>> = {}): LiveMetadata | undefined {
+  try {
+    return metadataSchema.safeParse(JSON.parse(metadata.live ?? "")).data;
+  } catch {
+    return undefined;
+  }
 }
 
 /** Returns the head that is live on `backbone`. */

@@ -10,7 +10,7 @@ import { type LocalHead, readLocalHead } from "../../cli/store/local-head.ts";
 import { pushHead } from "../../cli/store/push.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
-import { type Backbone, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
+import { type Backbone, headCurrentKey, headKey, readHeadMetadata } from "../../src/head/live-heads.ts";
 import { maxHeadBackbones, maxHeadBytes, maxHeadHistory } from "../../src/limits.ts";
 import { manifestSchema } from "../../src/model/manifest.ts";
 import { StoreMemoryBucket } from "../support/store-memory-bucket.ts";
@@ -52,6 +52,8 @@ describe("head push", () => {
     });
     expect(bucket.puts).toEqual([headKey("pets", report.version), headCurrentKey("pets")]);
     expect(await live()).toEqual([report.version]);
+    const metadata = bucket.metadata.get(headCurrentKey("pets"));
+    expect(readHeadMetadata(metadata)).toEqual([{ version: report.version, backbone }]);
   });
 
   test("writes nothing the second time; reports which version another one replaces", async () => {

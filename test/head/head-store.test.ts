@@ -126,7 +126,9 @@ describe("a head", () => {
 });
 
 describe("the live heads", () => {
-  test("have name, version and backbone, and are read once per period", async () => {
+  const namesOf = async () => (await store.live()).heads.map(({ name }) => name);
+
+  test("have name, version and backbone, and are listed once per period without a read", async () => {
     const [onFirst, onSecond, cars] = [await head(1), await head(2, "pets", 1), await head(3, "cars")];
     await seedHeads(bucket, onFirst, onSecond);
     await seedHeads(bucket, cars);
@@ -135,19 +137,48 @@ describe("the live heads", () => {
       ...{ name, version, backbone },
     }));
     expect(listings.map(({ heads }) => heads)).toEqual([rows, rows]);
-    expect([bucket.lists, bucket.gets.length]).toEqual([1, 2]);
+    expect([bucket.lists, bucket.gets.length]).toEqual([1, 0]);
     bucket.objects.delete(headCurrentKey("cars"));
     expect((await store.live()).heads).toEqual(rows);
     nowMs += refreshMs;
     expect((await store.live()).heads).toEqual(rows.slice(1));
   });
 
-  test("are at most as many as may be read", async () => {
-    const names = Array.from({ length: maxDescribedHeads + 1 }, (_, i) => `h${String(i).padStart(3, "0")}`);
-    for (const [i, name] of names.entries()) await seedHeads(bucket, await head(i, name));
+  test("are a thousand at most, from as many pages as their versions fill", async () => {
+    const names = Array.from({ length: maxDescribedHeads + 1 }, (_, i) => `h${String(i).padStart(4, "0")}`);
+    const made = await head(1);
+    for (const name of names) {
+      await seedHeads(bucket, { ...made, file: { ...made.file, name } });
+      await bucket.put(headKey(name, "0".repeat(16)), new Uint8Array(1));
+    }
     const { heads, truncated } = await store.live();
     expect([heads.map(({ name }) => name), truncated]).toEqual([names.slice(0, -1), true]);
-    expect(bucket.gets).toHaveLength(maxDescribedHeads);
+    expect([bucket.lists, bucket.gets.length]).toEqual([4, 0]);
+    bucket.objects.delete(headCurrentKey(names.at(-1)!));
+    nowMs += refreshMs;
+    expect(await store.live()).toMatchObject({ heads: { length: 1000 }, truncated: false });
+  });
+
+  test("of earlier versions of head push have no metadata: a hundred of them are read", async () => {
+    const names = Array.from({ length: 101 }, (_, i) => `h${String(i).padStart(3, "0")}`);
+    const made = await head(1);
+    for (const name of names) await seedHeads(bucket, { ...made, file: { ...made.file, name } });
+    bucket.metadata.clear();
+    bucket.metadata.set(headCurrentKey("h000"), { live: "[{}]" });
+    expect(await namesOf()).toEqual(names.slice(0, 100));
+    expect([bucket.gets.length, (await store.live()).truncated]).toEqual([100, true]);
+    await seedHeads(bucket, { ...made, file: { ...made.file, name: "h050" } });
+    nowMs += refreshMs;
+    expect([await namesOf(), (await store.live()).truncated]).toEqual([names, false]);
+  });
+
+  test("end after twenty pages of objects", async () => {
+    await seedHeads(bucket, await head(1));
+    const list = bucket.list.bind(bucket);
+    store = make({
+      bucket: { list: async (options) => ({ ...(await list(options)), truncated: true, cursor: "h" }) },
+    });
+    expect([await namesOf(), bucket.lists, (await store.live()).truncated]).toEqual([["pets"], 20, true]);
   });
 
   test("leave out one whose current.json is damaged, and fail while the bucket fails", async () => {

@@ -239,6 +239,7 @@ describe("a visitor", () => {
     await best(1).waitFor();
     expect(await page.locator("#head option").allTextContents()).toEqual(["none", "pets"]);
     expect(await page.locator("#head-help").textContent()).toContain("A head is");
+    expect(await page.getByText("This list shows the first of them").isVisible()).toBe(false);
     await page.getByLabel("Head").selectOption("pets");
     await page.locator(".best", { hasText: "pets 1" }).nth(1).waitFor();
     expect(await labels()).toHaveLength(3);
@@ -246,6 +247,18 @@ describe("a visitor", () => {
     await page.getByLabel("Head").selectOption("");
     await page.locator(".best", { hasText: "teapot" }).waitFor();
     expect(complaints).toEqual([]);
+  });
+
+  test("is told when there are more heads than the list shows", async () => {
+    await open();
+    await page.route("**/v1/heads", async (route) => {
+      const response = await route.fetch();
+      await route.fulfill({ response, json: { ...(await response.json()), truncated: true } });
+    });
+    await page.reload();
+    await give("drop", [await jpeg("teapot")]);
+    await best().waitFor();
+    expect(await page.getByText("This list shows the first of them").isVisible()).toBe(true);
   });
 
   test("with only a keyboard can classify a picture and clear the page", async () => {
@@ -411,6 +424,13 @@ describe("a picture", () => {
     await give("paste", url);
     expect(await label().textContent()).toBe("teapot");
     expect(await card().locator(".title").textContent()).toBe("teapot.jpg");
+    // The page names the host and loads nothing from it.
+    const address = card().getByRole("link", { name: origin.host });
+    expect(await address.getAttribute("href")).toBe(url);
+    expect(await address.getAttribute("rel")).toBe("noreferrer");
+    expect(requests.filter((each) => each.startsWith(url))).toEqual([]);
+    expect((await audit(page)).findings).toEqual([]);
+    expect(complaints).toEqual([]);
     await give("paste", "https://elsewhere.example/a.jpg");
     expect(await problem()).toMatch(
       /^This server does not fetch pictures from that address\..* ALLOWED_IMAGE_HOSTS .*403 host_not_allowed$/,

@@ -1,10 +1,17 @@
 /** Head files in a bucket. */
 import { createHash } from "node:crypto";
 import type { RandomHead } from "../../cli/head/random-head.ts";
-import { type HeadCurrent, type HeadEntry, headCurrentKey, headKey } from "../../src/head/live-heads.ts";
+import type { PutOptions } from "../../cli/store/bucket.ts";
+import {
+  type HeadCurrent,
+  type HeadEntry,
+  headCurrentKey,
+  headKey,
+  headMetadata,
+} from "../../src/head/live-heads.ts";
 
 interface Puts {
-  put(key: string, value: Uint8Array | string): Promise<unknown>;
+  put(key: string, value: Uint8Array | string, options?: PutOptions): Promise<unknown>;
 }
 
 export function entryOf({ file, bytes }: RandomHead): HeadEntry {
@@ -19,5 +26,6 @@ export async function seedHeads(bucket: Puts, ...heads: RandomHead[]): Promise<v
   for (const { file, bytes } of heads) await bucket.put(headKey(name, file.version), bytes);
   const live = heads.map(entryOf);
   const current: HeadCurrent = { format: 1, name, live, history: live };
-  await bucket.put(headCurrentKey(name), JSON.stringify(current));
+  const customMetadata = headMetadata(current);
+  await bucket.put(headCurrentKey(name), JSON.stringify(current), { customMetadata });
 }

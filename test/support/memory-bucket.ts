@@ -5,6 +5,8 @@ import type { ObjectBucket } from "../../src/storage/bucket-source.ts";
 
 export class MemoryBucket implements ObjectBucket, PackBucket {
   readonly objects = new Map<string, Uint8Array>();
+  /** By key, as of the last put. */
+  readonly metadata = new Map<string, Readonly<Record<string, string>> | undefined>();
   /** Keys in the order in which they were put. */
   readonly puts: string[] = [];
   readonly gets: string[] = [];
@@ -34,21 +36,32 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
     };
   }
 
-  /** Lists the folders under `prefix`, on one page unless there are more than `limit`. */
+  /** Lists the objects under `prefix`, or with a delimiter the folders, one page of `limit` at a time. */
   async list(options: {
     prefix?: string;
     delimiter?: string;
     limit?: number;
     cursor?: string;
+    include?: readonly string[];
   }): Promise<ListPage> {
-    const { prefix = "", delimiter = "/", limit = 1000 } = options;
+    const { prefix = "", delimiter, limit = 1000, cursor = "", include = [] } = options;
     this.lists++;
     await this.beforeGet(prefix);
-    const folders = [...this.objects.keys()]
-      .filter((key) => key.startsWith(prefix) && key.includes(delimiter, prefix.length))
-      .map((key) => key.slice(0, key.indexOf(delimiter, prefix.length) + 1));
-    const all = [...new Set(folders)].sort();
-    return { objects: [], truncated: all.length > limit, delimitedPrefixes: all.slice(0, limit) };
+    const keys = [...this.objects.keys()].filter((key) => key.startsWith(prefix));
+    const folderOf = (key: string) => key.slice(0, key.indexOf(delimiter!, prefix.length) + 1);
+    const all = [...new Set(delimiter === undefined ? keys : keys.map(folderOf))].sort();
+    const rest = all.filter((entry) => entry > cursor);
+    const page = rest.slice(0, limit);
+    const objects = page.map((key) => ({
+      ...{ key, size: this.objects.get(key)?.length ?? 0 },
+      ...(include.includes("customMetadata") ? { customMetadata: this.metadata.get(key) ?? {} } : {}),
+    }));
+    return {
+      ...(delimiter === undefined
+        ? { objects, delimitedPrefixes: [] }
+        : { objects: [], delimitedPrefixes: page }),
+      ...(rest.length > limit ? { truncated: true, cursor: page.at(-1)! } : { truncated: false }),
+    };
   }
 
   async put(key: string, value: Uint8Array | string, options?: PutOptions) {
@@ -59,6 +72,7 @@ export class MemoryBucket implements ObjectBucket, PackBucket {
       throw new Error("put: The SHA-256 checksum you specified did not match what we received.");
     }
     this.objects.set(key, bytes);
+    this.metadata.set(key, options?.customMetadata);
     this.puts.push(key);
     return { etag: etagOf(bytes) };
   }

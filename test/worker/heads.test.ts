@@ -3,10 +3,10 @@ import { readFile } from "node:fs/promises";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type RandomHead, randomHead } from "../../cli/head/random-head.ts";
 import { headLogits, nearestCosine, parseHead } from "../../src/head/head.ts";
-import { headKey } from "../../src/head/live-heads.ts";
+import { headCurrentKey, headKey, headMetadata } from "../../src/head/live-heads.ts";
 import { manifestVersion } from "../../src/model/manifest.ts";
 import { applyFunction, softmax } from "../../src/model/scores.ts";
-import { seedHeads } from "../support/head.ts";
+import { entryOf, seedHeads } from "../support/head.ts";
 import { Origin } from "../support/origin.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
 import { type Answer, exampleImage, servedModel, servedPack, TestWorker } from "../support/worker.ts";
@@ -171,6 +171,16 @@ describe("?head=", () => {
       error: { code: "unknown_head", status: 404 },
     });
     expect(await call({ unknown: true })).toMatchObject({ error: { parameter: "unknown", status: 400 } });
+  });
+
+  test("is in the list of /v1/heads, from the metadata in the bucket alone", async () => {
+    const customMetadata = headMetadata({ live: [entryOf(cars)] });
+    await worker.bucket.put(headCurrentKey("unread"), "not read", { customMetadata });
+    const named = (json: Answer["json"]) => (json.heads as { name: string }[]).map(({ name }) => name);
+    const { json } = await worker.get("/v1/heads");
+    expect(json).toMatchObject({ model: backbone, truncated: false });
+    expect(named(json)).toEqual(["cars", "pets", "unread"]);
+    expect(json.heads).toContainEqual({ name: "pets", version: pets.file.version, backbone });
   });
 
   test("lists the head's classes for /v1/labels", async () => {

@@ -33,7 +33,7 @@ export const headsAnswerSchema = z.strictObject({
       }),
     )
     .describe("By name. A head that is live on several versions of the model has an entry for each."),
-  truncated: z.boolean().describe(`Whether the bucket has more than ${maxDescribedHeads} heads.`),
+  truncated: z.boolean().describe("Whether the bucket may have more heads than these."),
 });
 
 /** The route, for the OpenAPI document. */
