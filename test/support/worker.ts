@@ -117,9 +117,12 @@ export class TestWorker {
       .filter((line) => line.event === event);
   }
 
-  /** Starts a new isolate of the same Worker. R2 and the Cache API keep their contents. */
-  async restart(): Promise<void> {
-    await this.#server.update((options) => ({ ...options }));
+  /** Starts a new isolate of the same Worker, with more variables. R2 and the Cache API keep their contents. */
+  async restart(vars: Record<string, string> = {}): Promise<void> {
+    await this.#server.update(({ workers: [worker, ...others], ...options }) => ({
+      ...options,
+      workers: [{ ...worker!, vars: { ...worker!.vars, ...vars } }, ...others],
+    }));
   }
 
   /** Returns what the requests of the isolate hold, as /readyz reports it. */

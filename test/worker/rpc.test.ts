@@ -1,7 +1,8 @@
 /** The classifier, called through a service binding by another Worker in the same workerd. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import type { Call, Outcome } from "../support/rpc-consumer/index.ts";
-import { exampleImage, servedModel, TestWorker } from "../support/worker.ts";
+import { exampleImage, servedModel, servedPack, TestWorker } from "../support/worker.ts";
 
 const consumer = "test/support/rpc-consumer/wrangler.toml";
 const resnet50 = "@cf/microsoft/resnet-50";
@@ -25,6 +26,34 @@ async function callAll(call: Call, image = teapot): Promise<Outcome[]> {
   return JSON.parse(text) as Outcome[];
 }
 const call = async (what: Call, image = teapot): Promise<Outcome> => (await callAll(what, image))[0]!;
+
+/** Whether the Cache API has the result of an image under a key on `host`. Writes end after the answer. */
+async function isCached(host: string, image: Uint8Array): Promise<boolean> {
+  const { version } = (await servedPack()).manifest;
+  const url = `https://${host}/v1/cache/${servedModel}/${version}/${await sha256Hex(image)}`;
+  const headers = { "X-Call": JSON.stringify({ method: "cached", url } satisfies Call) };
+  return (await worker.ask("rpc-consumer", "/", { headers })).text === "true";
+}
+
+// First, because the isolate has had no HTTP request yet.
+test("an isolate without a host answers without the Cache API; then it uses the host of its HTTP requests", async () => {
+  expect((await call({ method: "classify" })).value).toMatchObject({
+    ok: true,
+    predictions: [{ label: "teapot" }, {}, {}, {}, {}],
+  });
+  const headers = { "X-Call": JSON.stringify({ method: "fetch" } satisfies Call) };
+  expect((await worker.ask("rpc-consumer", "/", { headers })).status).toBe(200);
+  const ladybug = await exampleImage("ladybug");
+  expect((await call({ method: "classify" }, ladybug)).value).toMatchObject({ ok: true });
+  const jellyfish = await exampleImage("jellyfish");
+  expect((await worker.classify(jellyfish)).headers.get("X-Cache")).toBe("MISS");
+  await expect.poll(() => isCached(worker.url.hostname, jellyfish)).toBe(true);
+  const places = [worker.url.hostname, "classifier", "undefined"].flatMap((host) =>
+    [teapot, ladybug].map((image) => isCached(host, image)),
+  );
+  expect(await Promise.all(places)).not.toContain(true);
+  expect(await worker.logs("cache_failed")).toEqual([]);
+});
 
 describe("classify", () => {
   test.each(["bytes", "buffer"] as const)("of %s returns what the HTTP API returns", async (as) => {
@@ -167,4 +196,23 @@ test("fetch of the binding serves the whole HTTP API", async () => {
   const headers = { "X-Call": JSON.stringify({ method: "fetch" } satisfies Call) };
   const { status, json } = await worker.ask("rpc-consumer", "/", { headers });
   expect([status, json.name]).toEqual([200, servedModel]);
+});
+
+// Last, because it starts another isolate.
+test("with CACHE_HOST, calls and HTTP requests use the Cache API on that host, where its entries are 404", async () => {
+  const host = "classify.example.com";
+  await worker.restart({ CACHE_HOST: host });
+  expect((await call({ method: "classify" })).value).toMatchObject({
+    ok: true,
+    predictions: [{ label: "teapot" }, {}, {}, {}, {}],
+  });
+  await expect.poll(() => isCached(host, teapot)).toBe(true);
+  const ladybug = await exampleImage("ladybug");
+  expect((await worker.classify(ladybug)).headers.get("X-Cache")).toBe("MISS");
+  await expect.poll(() => isCached(host, ladybug)).toBe(true);
+  expect(await isCached(worker.url.hostname, ladybug)).toBe(false);
+  const { version } = (await servedPack()).manifest;
+  const entry = `/v1/cache/${servedModel}/${version}/${await sha256Hex(teapot)}`;
+  const { status, json, headers } = await worker.get(entry);
+  expect([status, json.code, headers.get("Cache-Control")]).toEqual([404, "not_found", "no-store"]);
 });
