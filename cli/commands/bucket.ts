@@ -3,7 +3,7 @@ import path from "node:path";
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { defaultModelName } from "../../src/default-model.ts";
 import { defaultModelRefreshMs } from "../../src/limits.ts";
-import type { StoreBucket } from "../store/bucket.ts";
+import { BucketFixError, type StoreBucket } from "../store/bucket.ts";
 import {
   type DeleteReport,
   deleteHead,
@@ -329,7 +329,9 @@ async function runOnBucket<T>(
       name === bound && persistTo === undefined ? workerModel(project.vars, remote === true) : undefined,
   };
   const run = async (bucket: StoreBucket) => {
-    const report = await work(bucket, place);
+    const report = await work(bucket, place).catch((error: unknown) => {
+      throw error instanceof BucketFixError ? error.onBucket(place.flags) : error;
+    });
     printResult(options, report, () => toText(report, place));
   };
   if (remote) {

@@ -3,6 +3,7 @@ import { randomBytes } from "node:crypto";
 import { variableFaults } from "../../src/config.ts";
 import type { Protection } from "../store/deployment.ts";
 import { CommandError } from "../terminal/fail.ts";
+import { npmRun } from "./shared.ts";
 
 /** What the user asks for. */
 export interface AccessChoice {
@@ -12,6 +13,8 @@ export interface AccessChoice {
     /** Whether a deployed Worker that is open gets keys. */
     readonly createKey: boolean;
   };
+  /** A named environment of wrangler.toml, such as staging. */
+  readonly environment?: string | undefined;
   /** API_KEYS of the environment. */
   readonly apiKeys: string | undefined;
   /** Whether a person reads the output, who may see a key. Logs of CI must not contain one. */
@@ -46,20 +49,26 @@ export function planAccess(protection: Protection | undefined, choice: AccessCho
       text: "not asked in a dry run. A new Worker gets an API key; existing keys are kept",
     };
   }
+  const deployWith = (option: string) => npmRun("deploy", ...environmentOf(choice), option);
   if (protection === "open" && !createKey) {
     throw new CommandError("the deployed Worker has no API keys: everyone who knows its address may call", {
-      fix: "protect it (callers then need the key): npm run deploy -- --create-key\nor leave it open: npm run deploy -- --open",
+      fix: `protect it (callers then need the key): ${deployWith("--create-key")}\nor leave it open: ${deployWith("--open")}`,
     });
   }
   return storeKeys(choice);
 }
 
-function keepKeys({ access }: AccessChoice): AccessPlan {
+function environmentOf({ environment }: AccessChoice): string[] {
+  return environment === undefined ? [] : ["--env", environment];
+}
+
+function keepKeys(choice: AccessChoice): AccessPlan {
+  const { access } = choice;
+  const secret = (what: string) =>
+    ["npx wrangler secret", what, "API_KEYS", ...environmentOf(choice)].join(" ");
   if (!access.open && !access.createKey) return { open: false, text: "API_KEYS is set: kept" };
   throw new CommandError("the Worker has API keys, which a deployment never changes", {
-    fix: access.open
-      ? "to open it: npx wrangler secret delete API_KEYS"
-      : "to change them: npx wrangler secret put API_KEYS",
+    fix: access.open ? `to open it: ${secret("delete")}` : `to change them: ${secret("put")}`,
   });
 }
 

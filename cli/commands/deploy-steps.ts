@@ -18,6 +18,7 @@ import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
 import { describePush, workerModel } from "./bucket.ts";
 import { type AccessChoice, type AccessPlan, planAccess } from "./deploy-access.ts";
+import { npmRun } from "./shared.ts";
 
 /** What a deployment does outside this process. */
 export interface DeployIo {
@@ -37,8 +38,6 @@ export interface DeployPlan extends AccessChoice {
   readonly project: ProjectConfig;
   /** Folder of wrangler.toml. */
   readonly projectFolder: string;
-  /** A named environment of wrangler.toml, such as staging. */
-  readonly environment?: string | undefined;
   readonly model: string;
   /** Folder of the pack. */
   readonly folder: string;
@@ -88,14 +87,15 @@ export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
   announce(`create the bucket ${bucket} if it does not exist`, `npx wrangler ${create.join(" ")}`);
   if (!dryRun) indented(await createBucket(create, io));
 
-  announce("push the pack, except for files that the bucket has", `npm run model -- push ${model} --remote`);
+  const flags = ["--remote", ...(plan.environment === undefined ? [] : ["--bucket", bucket])];
+  announce("push the pack, except for files that the bucket has", npmRun("model", "push", model, ...flags));
   if (protection === "not deployed") {
     indented(
       `This needs a workers.dev subdomain, which a new account does not have: it then fails after ${connectTimeoutMs / 1000} s. Register one at ${onboardingUrl}`,
     );
   }
   const { refreshSeconds } = workerModel(project.vars, true);
-  const place = { name: bucket, remote: true, flags: ["--remote"], worker: { model, refreshSeconds } };
+  const place = { name: bucket, remote: true, flags, worker: { model, refreshSeconds } };
   if (!dryRun) indented(describePush(await io.push(pack, bucket), place, folder));
 
   const isNewModel = project.vars.MODEL_NAME !== model;
@@ -120,7 +120,9 @@ export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
       fix: "see its message above, then run npm run deploy again",
     });
   }
-  io.say(dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(urls, access));
+  io.say(
+    dryRun ? "\ndry run: nothing was uploaded, created or deployed" : closing(urls, access, environment),
+  );
 }
 
 async function createBucket(args: readonly string[], io: DeployIo): Promise<string> {
@@ -146,7 +148,11 @@ async function persistModel({ model, projectFolder, environment, dryRun }: Deplo
   });
 }
 
-function closing(urls: readonly string[], { open, created }: AccessPlan): string {
+function closing(
+  urls: readonly string[],
+  { open, created }: AccessPlan,
+  environment: readonly string[],
+): string {
   const key = open ? "" : '-H "Authorization: Bearer $KEY" ';
   const url = urls[0] ?? "https://<your Worker>";
   const hint = open || created ? "" : ", with KEY set to one of your API keys";
@@ -156,12 +162,12 @@ deployed: ${urls.length === 0 ? "see wrangler's output above for its address" : 
 check that the model loads${hint}:
   curl ${key}${url}/readyz
 classify a picture:
-  curl ${key}--data-binary @examples/images/teapot.jpg "${url}/v1/classify?top_k=3"${open ? `\n\n${openWarning()}` : ""}`;
+  curl ${key}--data-binary @examples/images/teapot.jpg "${url}/v1/classify?top_k=3"${open ? `\n\n${openWarning(environment)}` : ""}`;
 }
 
 /** Loud, because an open endpoint spends its owner's money. */
-function openWarning(): string {
+function openWarning(environment: readonly string[]): string {
   return `${styleText(["bold", "red"], "WARNING: THE ENDPOINT IS OPEN. The Worker has no API keys: anyone who knows its address can spend your money.")}
 to protect it:
-  npm run deploy -- --create-key`;
+  ${npmRun("deploy", ...environment, "--create-key")}`;
 }

@@ -1,4 +1,6 @@
 /** The part of an R2 bucket binding, local or remote, that the commands use. */
+import { npmRun } from "../commands/shared.ts";
+import { CommandError } from "../terminal/fail.ts";
 
 /** Size and hash of a stored object. */
 export interface ObjectHead {
@@ -72,4 +74,31 @@ async function listAll(bucket: StoreBucket, options: { prefix: string; delimiter
     cursor = page.truncated ? page.cursor : undefined;
   } while (cursor !== undefined);
   return pages;
+}
+
+/** A failure that another command on the same bucket fixes. */
+export class BucketFixError extends CommandError {
+  readonly #command: readonly [script: string, ...args: string[]];
+  readonly #advice: string;
+
+  /**
+   * @param advice what the command does
+   * @param command script and arguments
+   * @param flags options that choose the bucket, which only the command that runs knows: see {@link onBucket}
+   */
+  constructor(
+    what: string,
+    advice: string,
+    command: readonly [script: string, ...args: string[]],
+    flags: readonly string[] = [],
+  ) {
+    super(what, { fix: `${advice}: ${npmRun(...command, ...flags)}` });
+    this.#command = command;
+    this.#advice = advice;
+  }
+
+  /** Returns the error with the options that choose the bucket. */
+  onBucket(flags: readonly string[]): BucketFixError {
+    return new BucketFixError(this.what, this.#advice, this.#command, flags);
+  }
 }

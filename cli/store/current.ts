@@ -6,7 +6,7 @@ import type { z } from "zod";
 import { type HeadCurrent, headCurrentSchema, headMetadata } from "../../src/head/live-heads.ts";
 import { type Current, currentSchema, headsFolder } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { listFolders, type PackBucket, type StoreBucket } from "./bucket.ts";
+import { BucketFixError, listFolders, type PackBucket, type StoreBucket } from "./bucket.ts";
 
 /** What has versions in the bucket: models or heads. */
 export interface AnyKind {
@@ -114,11 +114,9 @@ export async function namesOf(bucket: StoreBucket, { folder }: AnyKind): Promise
 }
 
 /** Builds the error for a name that is not in the bucket. */
-export function unknownName({ noun }: AnyKind, name: string, names: readonly string[]): CommandError {
-  const argument = noun === "model" ? name : "FILE";
-  return new CommandError(`the bucket has no ${noun} ${name}; available: ${names.join(", ") || "none"}`, {
-    fix: `push it first: npm run ${noun} -- push ${argument}`,
-  });
+export function unknownName({ noun }: AnyKind, name: string, names: readonly string[]): BucketFixError {
+  const what = `the bucket has no ${noun} ${name}; available: ${names.join(", ") || "none"}`;
+  return new BucketFixError(what, "push it first", [noun, "push", noun === "model" ? name : "FILE"]);
 }
 
 function currentKey({ folder }: AnyKind, name: string): string {

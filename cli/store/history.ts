@@ -14,7 +14,7 @@ import { readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { type Progress, tracked } from "../terminal/progress.ts";
-import { listObjects, type StoreBucket } from "./bucket.ts";
+import { BucketFixError, listObjects, type StoreBucket } from "./bucket.ts";
 import {
   type AnyKind,
   deleteCurrent,
@@ -338,7 +338,7 @@ export function rollbackHead(bucket: StoreBucket, name: string, version?: string
 
 async function readManifest(bucket: StoreBucket, name: string, version: string): Promise<Manifest> {
   try {
-    return (await readPack(new BucketSource(bucket), name, version)).manifest;
+    return (await readPack(new BucketSource(bucket, "it was deleted"), name, version)).manifest;
   } catch (cause) {
     if (!(cause instanceof ClassifierError) || cause.reason.code !== "model_unavailable") throw cause;
     throw damaged(name, version, cause.reason.detail);
@@ -374,9 +374,8 @@ function previous({ name, live, history }: HeadCurrent): HeadEntry {
   const [only] = live;
   if (!only || live.length > 1) {
     const places = live.map((entry) => `${entry.version} on ${backboneText(entry.backbone)}`);
-    throw new CommandError(`the head ${name} is live on several model versions (${places.join(", ")})`, {
-      fix: `name the version to go back to; npm run head -- list ${name} shows them`,
-    });
+    const what = `the head ${name} is live on several model versions (${places.join(", ")})`;
+    throw new BucketFixError(what, "name the version to go back to, from this list", ["head", "list", name]);
   }
   const backbone = backboneText(only.backbone);
   const same = history.filter((entry) => backboneText(entry.backbone) === backbone);

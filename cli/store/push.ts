@@ -16,7 +16,7 @@ import { maxHeadBackbones, maxHeadHistory } from "../../src/limits.ts";
 import { manifestSchema } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { type Progress, tracked } from "../terminal/progress.ts";
-import type { PackBucket, StoreBucket } from "./bucket.ts";
+import { BucketFixError, type PackBucket, type StoreBucket } from "./bucket.ts";
 import { heads, makeLive, models, namesOf, readCurrent, updateCurrent } from "./current.ts";
 import type { LocalHead } from "./local-head.ts";
 import type { LocalPack, PackFile } from "./local-pack.ts";
@@ -136,9 +136,10 @@ async function withEntry(
     if (await bucket.head(manifestKey(other.backbone))) live.push(other);
   }
   if (live.length > maxHeadBackbones) {
-    throw new CommandError(
+    throw new BucketFixError(
       `the head ${name} is live on ${live.length - 1} other model versions; at most ${maxHeadBackbones} are allowed`,
-      { fix: `delete old versions of the model: npm run model -- prune ${entry.backbone.name}` },
+      "delete old versions of the model",
+      ["model", "prune", entry.backbone.name],
     );
   }
   const history = (before?.history ?? []).filter(({ version }) => version !== entry.version);
@@ -157,17 +158,16 @@ async function checkBackbone(bucket: StoreBucket, backbone: Backbone, featureSiz
   }
 }
 
-async function missingBackbone(bucket: StoreBucket, backbone: Backbone): Promise<CommandError> {
+async function missingBackbone(bucket: StoreBucket, backbone: Backbone): Promise<BucketFixError> {
   const live: string[] = [];
   for (const name of await namesOf(bucket, models)) {
     const current = await readCurrent(bucket, models, name);
     if (current) live.push(backboneText(current));
   }
-  return new CommandError(
+  return new BucketFixError(
     `the head was trained on ${backboneText(backbone)}, which the bucket does not have (live: ${live.join(", ") || "no model"}); nothing was changed`,
-    {
-      fix: `push that version first (npm run model -- push ${backbone.name} --stage), or train the head on a live one`,
-    },
+    "train the head on a live version, or push that one first",
+    ["model", "push", backbone.name, "--stage"],
   );
 }
 

@@ -218,6 +218,7 @@ describe("deploy", () => {
         `push ${model} to staged`,
         "wrangler deploy --env staging --secrets-file",
       ]);
+      expect(io.said).toContain(`npm run model -- push ${model} --remote --bucket staged`);
       expect(readProjectConfig(folder, environment).vars.MODEL_NAME).toBe(model);
       expect(readProjectConfig(folder).vars.MODEL_NAME).toBe(project.vars.MODEL_NAME);
       expect(() => readProjectConfig(folder, "nix")).toThrow(CommandError);
@@ -243,6 +244,19 @@ describe("API keys", () => {
     expect(created).toMatch(/^[0-9a-f]{48}$/);
     expect(io.said.split(created)).toHaveLength(2);
     expect(saidBefore).toContain(`export KEY=${created}`);
+  });
+
+  test("the commands that are suggested for a named environment name it", () => {
+    const staging = { ...plan, environment: "staging" };
+    const fix = (protection: "open" | "keys", open: boolean) => {
+      try {
+        return planAccess(protection, { ...staging, ...choose(open, false) }).text;
+      } catch (error) {
+        return (error as CommandError).fix;
+      }
+    };
+    expect(fix("open", false)).toContain("npm run deploy -- --env staging --create-key\n");
+    expect(fix("keys", true)).toBe("to open it: npx wrangler secret delete API_KEYS --env staging");
   });
 
   test("existing keys are kept, with and without API_KEYS in the environment", async () => {

@@ -4,14 +4,24 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { parse } from "shell-quote";
-import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
+import { afterEach, beforeAll, beforeEach, describe, expect, test, vi } from "vitest";
 import { describeHeadPush, describePush, type Place, workerModel } from "../../cli/commands/bucket.ts";
 import { describePack } from "../../cli/commands/pack.ts";
 import { headProgram, modelProgram } from "../../cli/commands/programs.ts";
 import { npmRun } from "../../cli/commands/shared.ts";
+import { randomHead } from "../../cli/head/random-head.ts";
+import { BucketFixError } from "../../cli/store/bucket.ts";
+import { listHeads, listModels, prune, rollbackHead } from "../../cli/store/history.ts";
 import { findPackFolder, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { pushHead } from "../../cli/store/push.ts";
 import { userPath } from "../../cli/terminal/paths.ts";
+import { silentProgress } from "../../cli/terminal/progress.ts";
 import { defaultModelName } from "../../src/default-model.ts";
+import { parseHead } from "../../src/head/head.ts";
+import type { Backbone } from "../../src/head/live-heads.ts";
+import { seedHeads } from "../support/head.ts";
+import { StoreMemoryBucket } from "../support/store-memory-bucket.ts";
+import { seedTinyPack, tinyName } from "../support/tiny-pack.ts";
 
 /** Words of each command in a text that begins with `npm`. */
 function commandsIn(text: string): string[][] {
@@ -143,6 +153,45 @@ test("the command that undoes a push works on the same bucket", async () => {
     expect(args).toEqual(["tiny", replaced]);
     expect(options).toMatchObject({ remote: true, bucket: "weights" });
   }
+});
+
+describe("after an error of the bucket, the command that fixes it works on the same bucket:", () => {
+  const bucket = new StoreMemoryBucket();
+  const backbones = ["0", "1"].map((digit) => ({ name: tinyName, version: digit.repeat(16) }));
+  const made = (name: string, backbone: Backbone) => randomHead({ name, seed: 1, backbone, featureSize: 3 });
+
+  beforeAll(async () => {
+    await seedTinyPack(bucket);
+    await seedHeads(bucket, ...(await Promise.all(backbones.map((backbone) => made("pets", backbone)))));
+  });
+
+  test.each<[string, () => Promise<unknown>, string]>([
+    ["an unknown model", () => listModels(bucket, "nix"), "model push nix"],
+    ["an unknown head", () => listHeads(bucket, "nix"), "head push FILE"],
+    [
+      "a model to prune",
+      () => prune(bucket, "nix", { keep: 1, orphans: false, dryRun: false }, silentProgress),
+      "model push nix",
+    ],
+    ["a head on several models", () => rollbackHead(bucket, "pets"), "head list pets"],
+    [
+      "a head of a missing model",
+      async () => {
+        const { file, bytes } = await made("new", backbones[0]!);
+        const head = await parseHead(bytes);
+        return pushHead(bucket, { head, content: bytes, sha256: file.version }, silentProgress);
+      },
+      "model push tiny",
+    ],
+  ])("%s", async (_, work, expected) => {
+    const error = await work().catch((thrown: unknown) => thrown);
+    expect(error).toBeInstanceOf(BucketFixError);
+    const { message } = (error as BucketFixError).onBucket(["--remote", "--bucket", "weights"]);
+    const [words] = commandsIn(message);
+    const { args, options } = await accepted(words!);
+    expect([words![2], words![4], ...args].join(" ")).toBe(expected);
+    expect(options).toMatchObject({ remote: true, bucket: "weights" });
+  });
 });
 
 test("arguments are quoted for a shell", async () => {

@@ -97,7 +97,7 @@ describe("head push", () => {
     const message = await failure(push(1, { backbone: { name: "other", version: "0".repeat(16) } }));
     expect(message).toMatch(`trained on other/${"0".repeat(16)}, which the bucket does not have`);
     expect(message).toMatch(
-      `(live: ${tinyName}/${backbone.version}); nothing was changed; push that version first`,
+      `(live: ${tinyName}/${backbone.version}); nothing was changed; train the head on a live version`,
     );
     expect(bucket.puts).toEqual([]);
   });

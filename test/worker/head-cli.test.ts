@@ -95,6 +95,7 @@ test("a refused command prints one line, exits with 1 and changes nothing", asyn
   expect(other.stderr).toMatch(
     new RegExp(`^error: .*tiny/0{16}, which the bucket does not have \\(live: tiny/${manifest.version}\\)`),
   );
+  expect(other.stderr).toContain(`npm run model -- push tiny --stage --persist-to ${persistTo}\n`);
   const none = await head("push", path.join(folder, "nix.json"));
   expect([none.code, none.stderr]).toEqual([
     1,
