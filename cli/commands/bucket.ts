@@ -140,9 +140,11 @@ export interface Place {
   readonly worker: WorkerModel | undefined;
 }
 
-/** The model that a Worker serves. */
+/** The model and the head that the settings of a Worker name. */
 export interface WorkerModel {
   readonly model: string;
+  /** CDN_HEAD: the head of GET /cdn/. */
+  readonly cdnHead?: string | undefined;
   /** Seconds within which a running Worker uses what is pushed. */
   readonly refreshSeconds: number;
 }
@@ -178,7 +180,13 @@ export function addHeadDelete(program: Command): void {
       "Delete a head with all its versions. Requests for it then answer 404. Do not use it while the head is pushed.",
     )
     .argument("<name>", "head")
-    .action((name, options) => runOnBucket(options, (bucket) => deleteHead(bucket, name), describeDelete));
+    .option("--force", "delete it although CDN_HEAD in wrangler.toml names it")
+    .action((name, options) => {
+      const { force = false } = options;
+      const work = (bucket: StoreBucket, { worker }: Place) =>
+        deleteHead(bucket, name, { isCdnHead: worker?.cdnHead === name, force });
+      return runOnBucket(options, work, describeDelete);
+    });
 }
 
 function describeDelete(report: DeleteReport, place: Place): string {
@@ -343,10 +351,11 @@ async function runOnBucket<T>(
   return withLocalBucket(run, { bucket: name, persistTo: persistTo && userPath(persistTo) });
 }
 
-/** Reads which model the variables of wrangler.toml name. `npm start` names the model itself. */
+/** Reads which model and head the variables of wrangler.toml name. `npm start` names the model itself. */
 export function workerModel(vars: Readonly<Record<string, unknown>>, remote: boolean): WorkerModel {
   return {
     model: remote ? String(vars.MODEL_NAME ?? defaultModelName) : defaultModelName,
+    cdnHead: vars.CDN_HEAD === undefined ? undefined : String(vars.CDN_HEAD),
     refreshSeconds: Number(vars.MODEL_REFRESH_SECONDS ?? defaultModelRefreshMs / 1000),
   };
 }

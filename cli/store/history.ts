@@ -247,10 +247,22 @@ export async function deleteModel(
 
 /**
  * Deletes a head with all its versions: first what makes it live.
- * @throws CommandError when the bucket does not have it
+ * @param options.isCdnHead whether a Worker uses it for GET /cdn/
+ * @param options.force whether to delete it even then
+ * @throws CommandError when the bucket does not have it, or when it is in use
  */
-export async function deleteHead(bucket: StoreBucket, name: string): Promise<DeleteReport> {
+export async function deleteHead(
+  bucket: StoreBucket,
+  name: string,
+  { isCdnHead, force }: { readonly isCdnHead: boolean; readonly force: boolean },
+): Promise<DeleteReport> {
   await chosenNames(bucket, heads, name);
+  if (isCdnHead && !force) {
+    throw new CommandError(
+      `wrangler.toml names the head ${name} (CDN_HEAD), and GET /cdn/ would have no labels without it; nothing was changed`,
+      { fix: "set another CDN_HEAD and deploy first, or delete it anyway with --force" },
+    );
+  }
   await deleteCurrent(bucket, heads, name);
   const prefix = `${heads.folder}${name}/`;
   const objects = await listObjects(bucket, prefix);

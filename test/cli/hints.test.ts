@@ -199,9 +199,9 @@ test("arguments are quoted for a shell", async () => {
   expect((await accepted(words!)).args).toEqual(["/tmp/my photos/it's.json"]);
 });
 
-test("the settings of wrangler.toml say which model the deployed Worker serves; npm start names its own", () => {
-  const vars = { MODEL_NAME: "my-cifar", MODEL_REFRESH_SECONDS: 5 };
-  expect(workerModel(vars, true)).toEqual({ model: "my-cifar", refreshSeconds: 5 });
-  expect(workerModel(vars, false)).toEqual({ model: defaultModelName, refreshSeconds: 5 });
+test("the settings of wrangler.toml say which model and head the deployed Worker serves; npm start names its own model", () => {
+  const vars = { MODEL_NAME: "my-cifar", MODEL_REFRESH_SECONDS: 5, CDN_HEAD: "pets" };
+  expect(workerModel(vars, true)).toEqual({ model: "my-cifar", cdnHead: "pets", refreshSeconds: 5 });
+  expect(workerModel(vars, false)).toEqual({ model: defaultModelName, cdnHead: "pets", refreshSeconds: 5 });
   expect(workerModel({}, true)).toEqual({ model: defaultModelName, refreshSeconds: 60 });
 });

@@ -28,6 +28,7 @@ const local = async (seed: number, more = {}): Promise<LocalHead> => {
 };
 const push = async (seed: number, more = {}) => pushHead(bucket, await local(seed, more), silentProgress);
 const current = () => readCurrent(bucket, heads, "pets");
+const free = { isCdnHead: false, force: false };
 const live = async () => (await current())?.live.map(({ version }) => version);
 const failure = async (work: Promise<unknown>) => {
   const error = await work.catch((e: unknown) => e);
@@ -214,7 +215,7 @@ describe("head delete", () => {
     const { version: first } = await push(1);
     const { version: second } = await push(2);
     const others = [...bucket.objects.keys()].filter((key) => !key.startsWith("heads/"));
-    const report = await deleteHead(bucket, "pets");
+    const report = await deleteHead(bucket, "pets", free);
     expect(report).toMatchObject({ name: "pets", deleted_objects: 2 });
     expect(new Set(report.deleted)).toEqual(new Set([first, second]));
     expect(bucket.deletes[0]).toBe(headCurrentKey("pets"));
@@ -227,14 +228,24 @@ describe("head delete", () => {
     bucket.beforeWrite = () => {
       if (++writes === 2) throw new Error("interrupted");
     };
-    await expect(deleteHead(bucket, "pets")).rejects.toThrow("interrupted");
+    await expect(deleteHead(bucket, "pets", free)).rejects.toThrow("interrupted");
     expect(await current()).toBeUndefined();
     bucket.beforeWrite = () => {};
-    expect((await deleteHead(bucket, "pets")).deleted).toEqual([version]);
+    expect((await deleteHead(bucket, "pets", free)).deleted).toEqual([version]);
     expect([...bucket.objects.keys()].filter((key) => key.startsWith("heads/"))).toEqual([]);
   });
 
+  test("refuses the head of CDN_HEAD unless forced", async () => {
+    const { version } = await push(1);
+    expect(await failure(deleteHead(bucket, "pets", { isCdnHead: true, force: false }))).toMatch(
+      /wrangler\.toml names the head pets \(CDN_HEAD\).* nothing was changed; .*--force/,
+    );
+    expect(await live()).toEqual([version]);
+    await deleteHead(bucket, "pets", { isCdnHead: true, force: true });
+    expect(await live()).toBeUndefined();
+  });
+
   test("refuses a head that is not there", async () => {
-    expect(await failure(deleteHead(bucket, "nix"))).toMatch(/has no head nix; available: none/);
+    expect(await failure(deleteHead(bucket, "nix", free))).toMatch(/has no head nix; available: none/);
   });
 });
