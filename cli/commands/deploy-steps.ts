@@ -59,7 +59,7 @@ export async function deploy(plan: DeployPlan, io: DeployIo): Promise<void> {
   const indented = (text: string) => io.say(text.replaceAll(/^/gm, "    "));
 
   announce("check wrangler.toml", "npm run doctor");
-  const findings = await deploymentFindings(project, plan.projectFolder);
+  const findings = await deploymentFindings(project, plan.projectFolder, plan.environment);
   for (const finding of findings) {
     if (finding.level === "broken") throw new CommandError(finding.what, { fix: finding.fix });
     indented(finding.level === "ok" ? finding.what : `warning: ${finding.what}\nfix: ${finding.fix}`);

@@ -2,7 +2,7 @@
 import { readProtection, servingOf } from "../store/deployment.ts";
 import { type ProjectConfig, readProjectConfig } from "../store/platform-config.ts";
 import { loadProjectEnv, type RunWrangler, runWrangler } from "../store/wrangler-cli.ts";
-import { misplacedSettings } from "../store/wrangler-toml.ts";
+import { environmentsWithInheritedRoutes, misplacedSettings } from "../store/wrangler-toml.ts";
 import { broken, brokenBy, type Finding, ok, type Target, warning } from "./finding.ts";
 
 /**
@@ -20,8 +20,16 @@ export async function checkDeployment(
   return [...findings, access];
 }
 
-/** Returns the settings that wrangler would ignore, and where the Worker will answer. */
-export async function deploymentFindings(project: ProjectConfig, folder?: string): Promise<Finding[]> {
+/**
+ * Returns the settings that wrangler would ignore, the environments that would take production's domain, and where the
+ * Worker will answer.
+ * @param environment the one that is deployed
+ */
+export async function deploymentFindings(
+  project: ProjectConfig,
+  folder?: string,
+  environment?: string,
+): Promise<Finding[]> {
   const misplaced = (await misplacedSettings(folder)).map((setting) =>
     broken(
       `${setting} in wrangler.toml is not a setting that wrangler knows: it would ignore the line`,
@@ -30,7 +38,12 @@ export async function deploymentFindings(project: ProjectConfig, folder?: string
         : "correct its name, or remove it",
     ),
   );
-  return [...misplaced, ...servingFindings(project)];
+  const inheriting = environmentsWithInheritedRoutes(folder).map((name) => {
+    const what = `env.${name} in wrangler.toml has no routes, so it inherits those of production: deploying it would move production's domain to it`;
+    const fix = `add routes = [] below [env.${name}] for workers.dev, or routes with a domain of its own`;
+    return name === environment ? broken(what, fix) : warning(what, fix);
+  });
+  return [...misplaced, ...inheriting, ...servingFindings(project)];
 }
 
 function servingFindings(project: ProjectConfig): Finding[] {

@@ -41,6 +41,20 @@ export async function misplacedSettings(folder = projectFolder): Promise<string[
 }
 
 /**
+ * Returns the environments without routes of their own. They inherit those of production, so deploying one would take
+ * production's domain away (https://developers.cloudflare.com/workers/wrangler/configuration/#inheritable-keys).
+ */
+export function environmentsWithInheritedRoutes(folder = projectFolder): string[] {
+  const { rawConfig } = experimental_readRawConfig({ config: path.join(folder, "wrangler.toml") });
+  const hasRoutes = ({ route, routes }: { route?: unknown; routes?: unknown[] }) =>
+    route !== undefined || routes !== undefined;
+  if (!hasRoutes(rawConfig)) return [];
+  return Object.entries(rawConfig.env ?? {}).flatMap(([name, settings]) =>
+    hasRoutes(settings) ? [] : [name],
+  );
+}
+
+/**
  * Sets a variable of text in wrangler.toml, and changes nothing else.
  * @param environment a named environment, whose variables are in its own table
  * @throws CommandError when the file has no table of variables

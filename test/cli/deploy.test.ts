@@ -1,5 +1,5 @@
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import { tmpdir } from "node:os";
 import path from "node:path";
@@ -224,6 +224,64 @@ describe("deploy", () => {
       expect(() => readProjectConfig(folder, "nix")).toThrow(CommandError);
       expect(() => readProjectConfig(undefined, "nix")).toThrow(/no environment nix; add \[env\.nix\]/);
     });
+  });
+});
+
+describe("a staging environment", () => {
+  /** Runs `work` with routes of production in wrangler.toml, and the recipe of the docs at its end. */
+  async function withStaging(change: (recipe: string) => string, work: (folder: string) => Promise<void>) {
+    const docs = await readFile(path.join(projectFolder, "docs", "operations.md"), "utf8");
+    const recipe = /```toml\n(\[env\.staging\]\n.*?)```/s.exec(docs)![1]!;
+    await withToml(`# ${routesLine}\n`, `${routesLine}\n`, async ({ projectFolder: folder }) => {
+      await appendFile(path.join(folder!, "wrangler.toml"), `\n${change(recipe)}`);
+      await work(folder!);
+    });
+  }
+  const dryRunOf = (folder: string, environment?: string) => ({
+    ...{ projectFolder: folder, project: readProjectConfig(folder, environment), environment, dryRun: true },
+  });
+
+  test("made as the docs say has a domain, a bucket and a model of its own", async () => {
+    await withStaging(
+      (recipe) => recipe,
+      async (folder) => {
+        const io = new FakeIo();
+        await deploy({ ...plan, ...dryRunOf(folder, "staging") }, io);
+        expect(io.said).toContain("serves classify-staging.example.com; the Cache API works there");
+        expect(io.said).not.toContain("warning");
+        const staging = readProjectConfig(folder, "staging");
+        expect([bucketNameOf(staging), staging.vars.MODEL_NAME]).toEqual([
+          "edge-resnet-models-staging",
+          "resnet34-v1-7",
+        ]);
+      },
+    );
+  });
+
+  test("without routes stops before it takes production's domain; production itself only gets a warning", async () => {
+    await withStaging(
+      (recipe) => recipe.replace(/^routes.*\n/m, ""),
+      async (folder) => {
+        expect(readProjectConfig(folder, "staging").routes).toHaveLength(1);
+        expect(await failure(new FakeIo(), dryRunOf(folder, "staging"))).toMatch(
+          /^env\.staging in wrangler\.toml has no routes, .*; add routes = \[\] below \[env\.staging\]/,
+        );
+        const io = new FakeIo();
+        await deploy({ ...plan, ...dryRunOf(folder) }, io);
+        expect(io.said).toContain("warning: env.staging in wrangler.toml has no routes");
+      },
+    );
+  });
+
+  test("with routes = [] is on workers.dev", async () => {
+    await withStaging(
+      (recipe) => recipe.replace(/^routes.*$/m, "routes = []"),
+      async (folder) => {
+        const io = new FakeIo();
+        await deploy({ ...plan, ...dryRunOf(folder, "staging") }, io);
+        expect(io.said).toContain("serves edge-resnet-staging.<your subdomain>.workers.dev");
+      },
+    );
   });
 });
 
