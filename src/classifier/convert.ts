@@ -21,8 +21,11 @@ export interface ImageConverter {
 /** High enough not to change scores, and low enough to keep the JPEG of a large picture within its limit. */
 const quality = 92;
 
-/** Errors 94xx of the Images binding are the picture's fault (developers.cloudflare.com/images). */
-const isPicturesFault = (code: unknown) => typeof code === "number" && code >= 9400 && code < 9500;
+/**
+ * Errors 9400 to 9421 of the Images binding are the picture's fault. From 9422 on they are the account's: its free
+ * conversions are used up, or it may not use the binding (https://developers.cloudflare.com/images/reference/errors/).
+ */
+const isPicturesFault = (code: unknown) => typeof code === "number" && code >= 9400 && code < 9422;
 
 /**
  * Returns the image as JPEG. Returns JPEGs unchanged, and also formats that cannot be converted, which the decoder refuses.

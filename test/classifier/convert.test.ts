@@ -41,11 +41,16 @@ describe("toJpeg", () => {
     expect(await reasonOf(toJpeg(await png(), failing(refused), 1e6))).toMatchObject({
       code: "image_undecodable",
     });
-    const down = Object.assign(new Error("internal error"), { code: 9523 });
-    expect(await reasonOf(toJpeg(await png(), failing(down), 1e6))).toMatchObject({
-      code: "conversion_unavailable",
-      detail: expect.stringContaining("internal error"),
-    });
+    for (const [message, code] of [
+      ["internal error", 9523],
+      ["Free unique transformations by account has been exhausted", 9422],
+    ] as const) {
+      const down = Object.assign(new Error(message), { code });
+      expect(await reasonOf(toJpeg(await png(), failing(down), 1e6))).toMatchObject({
+        code: "conversion_unavailable",
+        detail: expect.stringContaining(message),
+      });
+    }
   });
 
   test.each<[string, () => ReadableStream<Uint8Array>, string]>([
