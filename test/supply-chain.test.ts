@@ -1,6 +1,10 @@
 /** Checks package.json and the lockfile: which packages are installed, and which may run scripts. */
+import { execFile } from "node:child_process";
 import { readFileSync } from "node:fs";
+import { copyFile, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { describe, expect, test } from "vitest";
 
 interface Locked {
@@ -11,8 +15,8 @@ interface Locked {
   readonly hasInstallScript?: boolean;
 }
 
-const read = <T>(file: string) =>
-  JSON.parse(readFileSync(path.join(import.meta.dirname, "..", file), "utf8")) as T;
+const project = path.join(import.meta.dirname, "..");
+const read = <T>(file: string) => JSON.parse(readFileSync(path.join(project, file), "utf8")) as T;
 const manifest = read<{
   dependencies: Record<string, string>;
   devDependencies: Record<string, string>;
@@ -51,4 +55,24 @@ test("allowScripts names exactly the packages with an install script", () => {
   const names = [...new Set(withScripts.map(([folder]) => nameOf(folder)))];
   expect(names.length).toBeGreaterThan(0);
   expect(Object.keys(manifest.allowScripts).sort()).toEqual(names.sort());
+});
+
+test("npm run and npm ci print no warning, also where a package asks for another Node", async () => {
+  const folder = await mkdtemp(path.join(tmpdir(), "npm-"));
+  try {
+    for (const file of ["package.json", ".npmrc"])
+      await copyFile(path.join(project, file), path.join(folder, file));
+    const lock = read<{ packages: Record<string, Locked & { engines?: object }> }>("package-lock.json");
+    lock.packages["node_modules/hono"]!.engines = { node: ">=999" };
+    await writeFile(path.join(folder, "package-lock.json"), JSON.stringify(lock));
+    // Settings that the npm of this test run passes on would replace those of .npmrc.
+    const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !/^npm_/i.test(name)));
+    for (const command of ["run", "ci --dry-run --ignore-scripts --offline"]) {
+      const { stdout, stderr } = await promisify(execFile)("npm", command.split(" "), { cwd: folder, env });
+      expect([command, stderr]).toEqual([command, ""]);
+      expect(stdout).toMatch(command === "run" ? /classify/ : /added \d+ packages/);
+    }
+  } finally {
+    await rm(folder, { recursive: true });
+  }
 });
