@@ -46,12 +46,13 @@ export async function misplacedSettings(folder = projectFolder): Promise<string[
  */
 export function environmentsWithInheritedRoutes(folder = projectFolder): string[] {
   const { rawConfig } = experimental_readRawConfig({ config: path.join(folder, "wrangler.toml") });
-  const hasRoutes = ({ route, routes }: { route?: unknown; routes?: unknown[] }) =>
+  const hasRoutes = ({ route, routes }: Pick<typeof rawConfig, "route" | "routes">) =>
     route !== undefined || routes !== undefined;
   if (!hasRoutes(rawConfig)) return [];
-  return Object.entries(rawConfig.env ?? {}).flatMap(([name, settings]) =>
-    hasRoutes(settings) ? [] : [name],
+  const environments: [string, Pick<typeof rawConfig, "route" | "routes">][] = Object.entries(
+    rawConfig.env ?? {},
   );
+  return environments.flatMap(([name, settings]) => (hasRoutes(settings) ? [] : [name]));
 }
 
 /**

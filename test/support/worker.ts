@@ -119,10 +119,10 @@ export class TestWorker {
 
   /** Starts a new isolate of the same Worker, with more variables. R2 and the Cache API keep their contents. */
   async restart(vars: Record<string, string> = {}): Promise<void> {
-    await this.#server.update(({ workers: [worker, ...others], ...options }) => ({
-      ...options,
-      workers: [{ ...worker!, vars: { ...worker!.vars, ...vars } }, ...others],
-    }));
+    await this.#server.update(({ workers: [worker, ...others], ...options }) => {
+      if (!worker || !("configPath" in worker)) throw new Error("expected the Worker's configuration file");
+      return { ...options, workers: [{ ...worker, vars: { ...worker.vars, ...vars } }, ...others] };
+    });
   }
 
   /** Returns what the requests of the isolate hold, as /readyz reports it. */
