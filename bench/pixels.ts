@@ -5,7 +5,7 @@ import { decode as decodeJpegJs } from "jpeg-js";
 import sharp from "sharp";
 import { projectFolder } from "../cli/store/platform-config.ts";
 import { decodeJpeg } from "../src/image/jpeg/decode.ts";
-import { collectRows, type RgbImage } from "../src/image/rgb-image.ts";
+import { type RgbImage, RowCollector, type Size } from "../src/image/rgb-image.ts";
 import { decodeLimits } from "../src/limits.ts";
 import { type Table, table } from "./common/report.ts";
 import { componentsOf, type Factors, writeJpeg } from "./pictures/jpeg-writer.ts";
@@ -32,7 +32,10 @@ const qualities = [30, 75, 95];
 
 const decoders: Readonly<Record<string, (jpeg: Uint8Array) => RgbImage>> = {
   "jpeg-js": (jpeg) => decodeJpegJs(jpeg, { useTArray: true, formatAsRGBA: false }),
-  ours: (jpeg) => decodeJpeg(jpeg, (fullSize) => fullSize, decodeLimits, collectRows),
+  ours(jpeg) {
+    const targetOf = (fullSize: Size) => fullSize;
+    return decodeJpeg(jpeg, targetOf, decodeLimits, ({ size }) => new RowCollector(size)).sink.image;
+  },
 };
 
 /** Compares every value of every pixel, in levels of 255: of photographs from the examples, and of random blocks. */

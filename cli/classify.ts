@@ -12,11 +12,11 @@ import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
 await runCommand(async () => {
   const program = new Command("npm run classify --")
     .description(
-      "Classify JPEG images with the Worker, on this machine or in your account. Exits with 1 if an image has no answer.",
+      "Classify images with the Worker, on this machine or in your account. Exits with 1 if an image has no answer.",
     )
     .argument(
       "<images...>",
-      "JPEG files; folders, whose JPEG files are found recursively; http(s) URLs; - for standard input",
+      "image files; folders, whose image files are found recursively; http(s) URLs; - for standard input",
     )
     .option("--top-k <count>", "predictions per image", parseCount)
     .option("--model <name>", "pack to use: a name in model-shards, or a folder", defaultModelName)

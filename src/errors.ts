@@ -42,7 +42,7 @@ export type Reason =
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
   | {
       code: "image_too_large";
-      unit: "bytes" | "pixels" | "decode_bytes" | "block_visits";
+      unit: keyof typeof sizes;
       measured: number;
       limit: number;
     }
@@ -74,9 +74,14 @@ export function toClassifierError(error: unknown): ClassifierError {
   return new ClassifierError({ code: "internal" }, { cause: error });
 }
 
-/** Builds the error for an image of too many bytes. */
-export function tooManyBytes(measured: number, limit: number): ClassifierError {
-  return new ClassifierError({ code: "image_too_large", unit: "bytes", measured, limit });
+/** Builds the error for an image that exceeds a limit. */
+export function imageTooLarge(unit: keyof typeof sizes, measured: number, limit: number): ClassifierError {
+  return new ClassifierError({ code: "image_too_large", unit, measured, limit });
+}
+
+/** Builds the error for a broken image. */
+export function undecodable(detail: string, cause?: unknown): ClassifierError {
+  return new ClassifierError({ code: "image_undecodable", detail }, { cause });
 }
 
 const sizes = {
@@ -98,7 +103,7 @@ const keyFaults = {
 function describe(reason: Reason): string {
   switch (reason.code) {
     case "empty_body":
-      return "The request body is empty; expected the bytes of a JPEG image. Send one, for example with curl --data-binary @photo.jpg.";
+      return "The request body is empty; expected the bytes of an image. Send one, for example with curl --data-binary @photo.jpg.";
     case "invalid_parameter":
       return `${reason.parameter} is ${JSON.stringify(reason.value.slice(0, 100))}; expected ${reason.expected}.`;
     case "malformed_body":
@@ -134,7 +139,7 @@ function describe(reason: Reason): string {
     case "unsupported_image":
       return `The body is ${reason.detected}; expected ${reason.expected}.`;
     case "image_undecodable":
-      return `The JPEG cannot be decoded: ${reason.detail}. Save the image again as a plain JPEG and send that.`;
+      return `The image cannot be decoded: ${reason.detail}. Save it again, for example as a plain JPEG, and send that.`;
     case "model_unavailable":
       return `The model is not available: ${reason.detail}. The next request tries again.`;
     case "conversion_unavailable":

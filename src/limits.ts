@@ -47,7 +47,7 @@ export const maxJsonBodyBytes = Math.floor(maxImageBytesCeiling / jsonBodyFactor
 
 /** Pixels of one image. Phones take photos of up to 50 megapixels without stitching. */
 export const maxImagePixels = 50_000_000;
-/** Bytes that decoding one image may allocate, as image/jpeg/decode.ts counts them. */
+/** Bytes that decoding one image may allocate. Each decoder computes its bytes before it allocates any. */
 export const maxDecodeBytes = memoryBudget.decodeBytes;
 /** What decoding one image may cost, in the Worker and in the tools that must decode like the Worker. */
 export const decodeLimits = { maxPixels: maxImagePixels, maxDecodeBytes } as const;

@@ -62,7 +62,7 @@ export async function decodeAgreement(argument: {
 const decoders: Readonly<Record<DecoderName, (preprocessing: Preprocessing) => Promise<Decoder>>> = {
   /** The Worker's code, with the Worker's limits. */
   async ours(preprocessing) {
-    return { tensor: async (jpeg) => imageToTensor(jpeg, preprocessing, decodeLimits).tensor };
+    return { tensor: async (jpeg) => (await imageToTensor(jpeg, preprocessing, decodeLimits)).tensor };
   },
 
   async "jpeg-js"(preprocessing) {

@@ -21,7 +21,7 @@ export interface Answer {
 }
 
 /** Sends one image to `/v1/classify`. */
-export type Post = (jpeg: Uint8Array<ArrayBuffer>) => Promise<{
+export type Post = (image: Uint8Array<ArrayBuffer>) => Promise<{
   readonly status: number;
   readonly headers: { get(name: string): string | null };
   json(): Promise<unknown>;
@@ -65,7 +65,7 @@ export function postTo(endpoint: string, query: string, key: string | undefined)
     throw new CommandError(`--worker is ${endpoint}; expected an address like https://classify.example.com`);
   }
   const url = new URL(`/v1/classify${query}`, base);
-  const headers = new Headers({ "Content-Type": "image/jpeg" });
+  const headers = new Headers({ "Content-Type": "application/octet-stream" });
   if (key) headers.set("Authorization", `Bearer ${key}`);
   return async (body) => {
     const response = await fetch(url, {

@@ -3,7 +3,7 @@ import { stat } from "node:fs/promises";
 import path from "node:path";
 import { defaultMaxImageBytes } from "../../src/limits.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { jpegFiles, readRequired, userPath } from "../terminal/paths.ts";
+import { imageFiles, readRequired, userPath } from "../terminal/paths.ts";
 
 /** One image that is read when its turn comes. */
 export interface Input {
@@ -17,9 +17,9 @@ export interface Input {
 const downloadMs = 30_000;
 
 /**
- * Finds the images. Folders are searched recursively for JPEG files. Nothing is downloaded yet.
+ * Finds the images. Folders are searched recursively for image files. Nothing is downloaded yet.
  * @param typed files, folders, http and https URLs, and "-" for `stdin`
- * @throws CommandError when a file is missing, or when a folder has no JPEG file
+ * @throws CommandError when a file is missing, or when a folder has no such file
  */
 export async function findInputs(
   typed: readonly string[],
@@ -33,7 +33,7 @@ export async function findInputs(
     if (name === "-") found.push({ name, read: () => readBounded(stdin, "standard input") });
     else if (/^https?:\/\//i.test(name)) found.push({ name, read: () => download(name) });
     else if (await isFolder(name)) found.push(...(await inFolder(name)));
-    else found.push({ name, read: () => readRequired(name, "expected a JPEG file") });
+    else found.push({ name, read: () => readRequired(name, "expected an image file") });
   }
   return found;
 }
@@ -41,13 +41,13 @@ export async function findInputs(
 async function isFolder(name: string): Promise<boolean> {
   const found = await stat(userPath(name)).catch(() => undefined);
   if (found) return found.isDirectory();
-  throw new CommandError(`${name} is missing`, { fix: "expected a JPEG file, a folder, a URL or -" });
+  throw new CommandError(`${name} is missing`, { fix: "expected an image file, a folder, a URL or -" });
 }
 
 async function inFolder(folder: string): Promise<Input[]> {
-  return (await jpegFiles(userPath(folder))).map((file) => {
+  return (await imageFiles(userPath(folder))).map((file) => {
     const name = path.join(folder, file);
-    return { name, read: () => readRequired(name, "expected a JPEG file") };
+    return { name, read: () => readRequired(name, "expected an image file") };
   });
 }
 
@@ -56,7 +56,7 @@ async function download(url: string): Promise<Uint8Array<ArrayBuffer>> {
     const response = await fetch(url, { signal: AbortSignal.timeout(downloadMs) });
     if (!response.ok || !response.body) {
       await response.body?.cancel();
-      throw new CommandError(`${url} answered ${response.status}; expected 200 with a JPEG`);
+      throw new CommandError(`${url} answered ${response.status}; expected 200 with an image`);
     }
     return await readBounded(response.body, url);
   } catch (cause) {
@@ -83,7 +83,7 @@ async function readBounded(
     chunks.push(chunk);
     bytes += chunk.length;
     if (bytes > defaultMaxImageBytes) {
-      throw new CommandError(`${name} has more than ${defaultMaxImageBytes} bytes; expected one JPEG`);
+      throw new CommandError(`${name} has more than ${defaultMaxImageBytes} bytes; expected one image`);
     }
   }
   return Uint8Array.from(Buffer.concat(chunks));

@@ -25,7 +25,7 @@ export function addHeadEvaluate(program: Command): void {
     .argument("<file>", "head file")
     .argument(
       "<folder>",
-      "folder with one folder of JPEG files per class, named like the head's classes or their ids",
+      "folder with one folder of image files per class, named like the head's classes or their ids",
     )
     .option("--model <name>", "pack with the features that the head was trained on (default: the head's)")
     .option("--skip-unreadable", "skip unusable files instead of failing")
@@ -70,7 +70,7 @@ async function evaluate(
       if (runtime === "onnxruntime-web") process.stderr.write(`${slowText(difference)}\n`);
     },
   });
-  if (samples.length === 0) throw new CommandError(`${folder} has no usable image; expected JPEG files`);
+  if (samples.length === 0) throw new CommandError(`${folder} has no usable image; expected image files`);
 
   // headLogits already divides by the head's temperature, as when serving: hence a temperature of 1 here.
   const logits = samples.map((sample) => Float64Array.from(headLogits(head, plainView(sample))));

@@ -41,9 +41,9 @@ function trainCommand(program: Command) {
     "photos/pets --method prototype --name pets",
   )
     .description(
-      "Train a head on a folder that has one folder of JPEG files per class. The model itself does not change: training fits a linear layer on its features, on this machine's CPU.",
+      "Train a head on a folder that has one folder of image files per class. The model itself does not change: training fits a linear layer on its features, on this machine's CPU.",
     )
-    .argument("<folder>", "folder with one folder of JPEG files per class")
+    .argument("<folder>", "folder with one folder of image files per class")
     .option("--model <name>", "pack whose features are used", defaultModelName)
     .option("--name <name>", "name of the head (default: the folder's name)", parseName)
     .option("--out <file>", "head file to write (default: NAME.head.json)")
@@ -152,7 +152,7 @@ function requireEveryClass({ classes, images }: Dataset, method: string): void {
   const missing = classes.filter((_, c) => !images.some(({ classIndex }) => classIndex === c));
   if (missing.length > 0) {
     throw new CommandError(`no usable image is left in ${missing.join(", ")}; expected at least one`, {
-      fix: "add JPEG files, or remove the folder",
+      fix: "add image files, or remove the folder",
     });
   }
   if (method === "logistic" && smallestClass(images.map(({ classIndex }) => classIndex)) < 2) {

@@ -19,14 +19,14 @@ export function addVerify(program: Command): void {
     )
     .argument("<pack>", "folder of a pack, or the name of one in model-shards")
     .requiredOption("--against <file.onnx>", "the model that the pack was made from")
-    .requiredOption("--images <dir>", "folder of JPEG photographs")
+    .requiredOption("--images <dir>", "folder of photographs")
     .option(
       "--labels-from-names",
       "read each photograph's class from its folder or name, as in truck/1.jpg or truck-0517.jpg",
     )
     .option(
       "--count-changes",
-      "also count the answers that change when libjpeg-turbo decodes the photographs, and by the pack",
+      "also count the answers that change when sharp decodes the photographs, and by the pack",
     )
     .option(...minAgreementOption)
     .option(...jsonOption)

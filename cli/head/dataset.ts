@@ -49,7 +49,7 @@ export async function readDataset(folder: string): Promise<Dataset> {
   if (classes.length < 2) {
     const found = classes.length === 0 ? "no folder" : `one folder, ${classes[0]}`;
     throw new CommandError(
-      `${folder} has ${found}; expected at least two, one per class, each with JPEG files of it`,
+      `${folder} has ${found}; expected at least two, one per class, each with image files of it`,
     );
   }
   const images = new Map<string, LabelledImage>();
@@ -57,7 +57,7 @@ export async function readDataset(folder: string): Promise<Dataset> {
     const entries = await list(path.join(folder, name));
     ignored.push(...entries.ignored.map((entry) => `${name}/${entry}`));
     for (const entry of entries.folders) {
-      const hint = "expected JPEG files: move its files up, or make it a class";
+      const hint = "expected image files: move its files up, or make it a class";
       report(`${name}/${entry}`, `is a folder inside a class folder; ${hint}`);
     }
     let readable = false;
@@ -74,7 +74,7 @@ export async function readDataset(folder: string): Promise<Dataset> {
       else report(file, `is the same image as ${same.file}, of another class: remove the wrong one`, false);
     }
     if (!readable) {
-      report(`${name}/`, "has no image; expected JPEG files: add some, or remove the folder", false);
+      report(`${name}/`, "has no image; expected image files: add some, or remove the folder", false);
     }
   }
   return { folder, classes, images: [...images.values()], problems, ignored };
@@ -123,7 +123,7 @@ async function list(folder: string): Promise<Record<"folders" | "files" | "ignor
   } catch (cause) {
     const { code } = cause as NodeJS.ErrnoException;
     throw new CommandError(
-      `${folder} cannot be read (${code}); expected a folder with one folder of JPEG files per class`,
+      `${folder} cannot be read (${code}); expected a folder with one folder of image files per class`,
       { cause },
     );
   }

@@ -5,9 +5,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { ClassifierError } from "../../src/errors.ts";
-import { type DecodedFrame, decodeJpeg } from "../../src/image/jpeg/decode.ts";
+import { decodeImage } from "../../src/image/decode.ts";
 import { preprocess, resizeAndCrop, resizedSize } from "../../src/image/preprocess.ts";
-import { collectRows, type RgbImage } from "../../src/image/rgb-image.ts";
+import { type DecodedFrame, type RgbImage, RowCollector, type Size } from "../../src/image/rgb-image.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import type { Runtime } from "../../src/model/runtime.ts";
@@ -37,7 +37,7 @@ const maxDifference = 1e-4;
 /** Levels of each channel: 8 x 8 x 8 bins, as many numbers as ResNet34 has features. */
 const levels = 8;
 
-/** Finds the images that are not JPEG or cannot be decoded, before the slow work begins. */
+/** Finds the files that the Worker cannot decode, before the slow work begins. */
 export async function findUndecodable(
   dataset: Dataset,
   preprocessing: Preprocessing,
@@ -47,7 +47,7 @@ export async function findUndecodable(
   for (const image of tracked(progress, "check", dataset.images)) {
     const bytes = await readImage(dataset, image);
     try {
-      decode(bytes, preprocessing);
+      await decode(bytes, preprocessing);
     } catch (error) {
       if (!(error instanceof ClassifierError)) throw error;
       problems.push({ file: image.file, reason: error.message, canSkip: true });
@@ -170,7 +170,7 @@ export async function histogramSamples(
 ): Promise<Sample[]> {
   const described: Sample[] = [];
   for (const sample of samples) {
-    const { image, frame } = decode(await readImage(dataset, sample), preprocessing);
+    const { image, frame } = await decode(await readImage(dataset, sample), preprocessing);
     described.push({ ...sample, views: [colourHistogram(resizeAndCrop(image, preprocessing, frame))] });
   }
   return described;
@@ -191,12 +191,12 @@ function colourHistogram({ data }: RgbImage): Float32Array {
  * Makes the model inputs of one image, float32 [3, crop, crop] each. The plain view comes first: it is, bit for bit, the
  * tensor that the Worker makes. The others are made from the decoded pixels, before preprocessing.
  */
-function viewsOf(
+async function viewsOf(
   bytes: Uint8Array,
   preprocessing: Preprocessing,
   augmentation: Augmentation,
-): Float32Array[] {
-  const { image, frame } = decode(bytes, preprocessing);
+): Promise<Float32Array[]> {
+  const { image, frame } = await decode(bytes, preprocessing);
   const plain = preprocess(image, preprocessing, undefined, frame);
   if (augmentation === "none") return [plain];
   const views = [plain, mirrored(plain, preprocessing.crop)];
@@ -209,13 +209,13 @@ function viewsOf(
   return views;
 }
 
-function decode(bytes: Uint8Array, preprocessing: Preprocessing): { image: RgbImage; frame: DecodedFrame } {
-  return decodeJpeg(
-    bytes,
-    (fullSize) => resizedSize(fullSize, preprocessing),
-    decodeLimits,
-    (rows, frame) => ({ image: collectRows(rows), frame }),
-  );
+async function decode(
+  bytes: Uint8Array,
+  preprocessing: Preprocessing,
+): Promise<{ image: RgbImage; frame: DecodedFrame }> {
+  const targetOf = (fullSize: Size) => resizedSize(fullSize, preprocessing);
+  const decoded = await decodeImage(bytes, targetOf, decodeLimits, ({ size }) => new RowCollector(size));
+  return { image: decoded.sink.image, frame: decoded.frame };
 }
 
 /** Crops at the left (0) or right (1) and at the top (0) or bottom (1). */

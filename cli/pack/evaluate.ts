@@ -40,7 +40,7 @@ export interface Agreement {
 
 /** How many images get another first class when one thing changes about the float32 model on the Worker's pixels. */
 export interface Changes {
-  /** libjpeg-turbo decodes the image at full size instead of the Worker's decoder. */
+  /** sharp (libjpeg-turbo for JPEGs) decodes the image at full size instead of the Worker's decoder. */
   by_libjpeg_pixels: number;
   /** The pack runs instead of the model. */
   by_pack: number;
@@ -123,8 +123,8 @@ export async function evaluate(
     }
     packLogits.push(Float32Array.from(actual));
     results.push({ ...compareLogits(expected, actual), name, truth: classes?.[index] });
-    if (countChanges && images.libjpegTensor) {
-      const other = await source.logits(await images.libjpegTensor(index));
+    if (countChanges && images.sharpTensor) {
+      const other = await source.logits(await images.sharpTensor(index));
       if (largest(other) !== largest(expected)) changedByPixels++;
     }
     onImage?.(index + 1, images.count);

@@ -3,13 +3,12 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import sharp from "sharp";
-import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
-import { exifOrientation } from "../../src/image/orientation.ts";
+import type { Orientation } from "../../src/image/orientation.ts";
 import { imageToTensor, plainView, preprocess, toTensor } from "../../src/image/preprocess.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { jpegFiles } from "../terminal/paths.ts";
+import { imageFiles } from "../terminal/paths.ts";
 import { syntheticPixels } from "./synthetic.ts";
 
 /** Images, read one at a time. Tensors are float32 [3, crop, crop], made by the Worker's own code. */
@@ -19,16 +18,16 @@ export interface ImageSet {
   /** Path within the folder, or the seed of a synthetic picture. */
   name(index: number): string;
   tensor(index: number): Promise<Float32Array>;
-  /** Photographs only: the tensor of the same image made from the pixels that libjpeg-turbo decodes at full size. */
-  libjpegTensor?(index: number): Promise<Float32Array>;
+  /** Photographs only: the tensor of the same image made from the pixels that sharp decodes at full size. */
+  sharpTensor?(index: number): Promise<Float32Array>;
 }
 
 /**
- * The JPEG files of a folder and its subfolders, sorted by path.
- * @throws CommandError when the folder cannot be read or has no JPEG file.
+ * The image files of a folder and its subfolders, sorted by path.
+ * @throws CommandError when the folder cannot be read or has no such file.
  */
 export async function imagesFromFolder(folder: string, preprocessing: Preprocessing): Promise<ImageSet> {
-  const files = await jpegFiles(folder);
+  const files = await imageFiles(folder);
   const name = (index: number) => files[index]!;
   return {
     kind: "photographs",
@@ -39,13 +38,13 @@ export async function imagesFromFolder(folder: string, preprocessing: Preprocess
       const bytes = await readFile(path);
       try {
         // The Worker's own limits, so that a photograph is decoded here as it will be there.
-        return imageToTensor(bytes, preprocessing, decodeLimits).tensor;
+        return (await imageToTensor(bytes, preprocessing, decodeLimits)).tensor;
       } catch (cause) {
         const reason = cause instanceof Error ? cause.message : String(cause);
         throw new CommandError(`${path}: ${reason}`, { cause });
       }
     },
-    libjpegTensor: async (index) => libjpegTensor(await readFile(join(folder, name(index))), preprocessing),
+    sharpTensor: async (index) => sharpTensor(await readFile(join(folder, name(index))), preprocessing),
   };
 }
 
@@ -103,16 +102,18 @@ export function syntheticImages(count: number, preprocessing: Preprocessing, fir
 }
 
 /**
- * A JPEG decoded at full size by sharp, without shrink-on-load and without applying its colour profile, then preprocessed
- * by the code that serves.
+ * An image decoded at full size by sharp (libvips), without shrink-on-load and without applying its colour
+ * profile, composited over white, then preprocessed by the code that serves.
  * @returns float32 [3, crop, crop]
  */
-export async function libjpegTensor(jpeg: Uint8Array, preprocessing: Preprocessing): Promise<Float32Array> {
-  const decoded = sharp(jpeg, { ignoreIcc: true }).toColourspace("srgb").removeAlpha().raw();
+export async function sharpTensor(photo: Uint8Array, preprocessing: Preprocessing): Promise<Float32Array> {
+  const source = sharp(photo, { ignoreIcc: true });
+  const { orientation = 1 } = await source.metadata();
+  const decoded = source.toColourspace("srgb").flatten({ background: "white" }).raw();
   const { data, info } = await decoded.toBuffer({ resolveWithObject: true });
   const image = { width: info.width, height: info.height, data: asRgb(data, info.channels) };
-  const orientation = exifOrientation(parseJpegHeader(jpeg).exif);
-  return preprocess(image, preprocessing, undefined, { ...plainView(image), orientation });
+  const view = { ...plainView(image), orientation: orientation as Orientation };
+  return preprocess(image, preprocessing, undefined, view);
 }
 
 function asRgb(data: Uint8Array, channels: number): Uint8Array {
@@ -152,7 +153,7 @@ export interface ChosenImages {
 
 /**
  * Chooses both sets.
- * @throws CommandError when a folder cannot be read or has no JPEG file.
+ * @throws CommandError when a folder cannot be read or has no image file.
  */
 export async function chooseImages(
   { calibrateDir, calibrationImages = defaultCalibrationImages, evaluateDir }: ImageFolders,

@@ -21,7 +21,7 @@ export interface VerifyOptions {
   folder: string;
   /** The float32 .onnx file. */
   against: string;
-  /** Folder of JPEG photographs, with or without subfolders. */
+  /** Folder of photographs, with or without subfolders. */
   images: string;
   /** Reads the class of each photograph from its folder or name, to measure accuracy. */
   labelsFromNames?: boolean;

@@ -9,18 +9,18 @@ export function userPath(typed: string): string {
 }
 
 /**
- * Lists the JPEG files of a folder and its subfolders, relative to it, sorted.
- * @throws CommandError when the folder cannot be read or has no JPEG file.
+ * Lists the image files of a folder and its subfolders, relative to it, sorted.
+ * @throws CommandError when the folder cannot be read or has no such file.
  */
-export async function jpegFiles(folder: string): Promise<string[]> {
+export async function imageFiles(folder: string): Promise<string[]> {
   const entries = await readdir(folder, { recursive: true }).catch((cause: unknown) => {
-    const message = `The folder ${folder} cannot be read; expected a folder of JPEG photographs.`;
+    const message = `The folder ${folder} cannot be read; expected a folder of image files.`;
     throw new CommandError(message, { cause });
   });
-  const files = entries.filter((file) => /\.jpe?g$/i.test(file)).sort();
+  const files = entries.filter((file) => /\.(jpe?g|png)$/i.test(file)).sort();
   if (files.length > 0) return files;
   throw new CommandError(
-    `The folder ${folder} has no .jpg or .jpeg file; expected photographs like those to classify.`,
+    `The folder ${folder} has no .jpg, .jpeg or .png file; expected photographs like those to classify.`,
   );
 }
 

@@ -75,8 +75,8 @@ export function contentLength(headers: Headers): number | undefined {
   return /^\d{1,15}$/.test(value) ? Number(value) : undefined;
 }
 
-/** Returns a BYOB reader if the stream is a byte stream, as request bodies are. */
-function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
+/** Returns a BYOB reader if the stream is a byte stream, as request bodies are in workerd. */
+export function byteReader(stream: ReadableStream<Uint8Array>): ReadableStreamBYOBReader | undefined {
   if (stream.locked) return undefined;
   try {
     return stream.getReader({ mode: "byob" });

@@ -4,10 +4,11 @@
  */
 import { freeBytes } from "../bytes/byte-arrays.ts";
 import { type CachedResult, cacheKey, type TieredCache } from "../cache/result-cache.ts";
-import { type Lead, SingleFlight, type WaitUntil } from "../concurrency/shared-work.ts";
+import { type Lead, RunQueue, SingleFlight, type WaitUntil } from "../concurrency/shared-work.ts";
 import type { ClassifierError } from "../errors.ts";
-import type { DecodeLimits, DecodeScale } from "../image/jpeg/decode.ts";
-import { imageToTensor } from "../image/preprocess.ts";
+import { isConvertible } from "../image/detect.ts";
+import { type ImageTensor, imageToTensor } from "../image/preprocess.ts";
+import type { DecodeLimits, DecodeScale } from "../image/rgb-image.ts";
 import { type ModelHost, stallsAreUnavailable } from "../model/model-host.ts";
 import type { Pack } from "../model/pack.ts";
 
@@ -27,11 +28,14 @@ export interface Computed {
   readonly decode?: DecodeScale | undefined;
 }
 
+/** The decode of a request that was cancelled may never end. The most expensive image takes a few seconds. */
+const decodeStallMs = 10_000;
+
 export interface ClassifierOptions {
   readonly host: ModelHost;
   readonly cache: TieredCache;
   readonly decoding: DecodeLimits;
-  /** Converts PNG, WebP and AVIF to JPEG. Throws ClassifierError. */
+  /** Converts the formats that the Worker cannot decode to JPEG. Throws ClassifierError. */
   readonly toJpeg: (bytes: Uint8Array) => Promise<Uint8Array>;
   /** Milliseconds to wait for an equal image that another request computes. */
   readonly coalesceWaitMs: number;
@@ -41,6 +45,8 @@ export interface ClassifierOptions {
 export class Classifier {
   readonly #options: ClassifierOptions;
   readonly #flights: SingleFlight<Computed>;
+  /** A decode may wait for inflated data. Meanwhile no other image is decoded: the memory budget has room for one. */
+  readonly #decodes = new RunQueue(decodeStallMs);
 
   constructor(options: ClassifierOptions) {
     this.#options = options;
@@ -82,14 +88,23 @@ export class Classifier {
 
   async #compute(job: ImageJob, stages: Stages, lead: Lead): Promise<Computed> {
     const { host, cache, decoding, toJpeg, waitUntil } = this.#options;
-    const bytes = await stages.time("convert", () => toJpeg(job.bytes));
-    const toTensor = (pack: Pack) => imageToTensor(bytes, pack.manifest.preprocessing, decoding);
+    const bytes = isConvertible(job.bytes)
+      ? await stages.time("convert", () => toJpeg(job.bytes))
+      : job.bytes;
+    const toTensor = (pack: Pack): Promise<ImageTensor> =>
+      this.#decodes.run(() => {
+        lead.progress();
+        // The caller may free the bytes of abandoned work.
+        lead.signal.throwIfAborted();
+        return imageToTensor(bytes, pack.manifest.preprocessing, decoding, lead.signal);
+      });
     // Decode before waiting for the model: pixels are freed at once, and only the tensor stays in memory.
     const prepared = await stages.time("image", () => toTensor(job.pack));
     await stages.time("load", () => host.load());
     lead.progress();
     // Another version may have gone live, with another preprocessing.
-    const prepare = (running: Pack) => (running === job.pack ? prepared : toTensor(running)).tensor;
+    const prepare = async (running: Pack) =>
+      (running === job.pack ? prepared : await toTensor(running)).tensor;
     const { pack, logits, features } = await stages.time("run", () => host.infer(prepare));
     freeBytes(prepared.tensor);
     const { width, height, decode } = prepared;

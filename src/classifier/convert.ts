@@ -1,8 +1,8 @@
-/** Converts PNG, WebP and AVIF to JPEG by the optional Images binding. The Worker itself decodes JPEG only. */
+/** Converts what the Worker cannot decode to JPEG, by the optional Images binding. */
 import { readStream, type StreamFault } from "../bytes/read-stream.ts";
 import { settleWithin, timedOut } from "../concurrency/timeout.ts";
-import { ClassifierError, tooManyBytes } from "../errors.ts";
-import { describeFormat, isConvertible, startsAsJpeg } from "../image/detect.ts";
+import { ClassifierError, imageTooLarge } from "../errors.ts";
+import { decodedFormats, describeFormat } from "../image/detect.ts";
 import { retryAfterSeconds } from "../limits.ts";
 
 /** Time for the Images binding to convert a picture. Large ones take about a second. */
@@ -28,7 +28,8 @@ const quality = 92;
 const isPicturesFault = (code: unknown) => typeof code === "number" && code >= 9400 && code < 9422;
 
 /**
- * Returns the image as JPEG. Returns JPEGs unchanged, and also formats that cannot be converted, which the decoder refuses.
+ * Converts an image to JPEG.
+ * @param bytes an image of a format that isConvertible names
  * @param maxBytes limit of the converted JPEG
  * @param timeoutMs milliseconds for the binding
  * @throws ClassifierError unsupported_image without a binding, image_undecodable, conversion_unavailable, image_too_large
@@ -39,20 +40,18 @@ export async function toJpeg(
   maxBytes: number,
   timeoutMs = conversionMs,
 ): Promise<Uint8Array> {
-  if (!isConvertible(bytes)) return bytes;
   if (!converter) {
     throw new ClassifierError({
       code: "unsupported_image",
       detected: describeFormat(bytes),
-      expected:
-        "a JPEG (image/jpeg); for PNG, WebP and AVIF the Worker needs an Images binding named IMAGES, [images] in wrangler.toml",
+      expected: `${decodedFormats}; for WebP and AVIF the Worker needs an Images binding named IMAGES, [images] in wrangler.toml`,
     });
   }
   const converted = await settleWithin(convert(bytes, converter, maxBytes, timeoutMs), timeoutMs);
   if (converted === timedOut) throw unavailable(`the Images binding took more than ${timeoutMs} ms`);
   // The client sent a valid picture, so this is not a client error.
-  if (!startsAsJpeg(converted))
-    throw unavailable(`the Images binding gave ${describeFormat(converted)}, not a JPEG`);
+  const format = describeFormat(converted);
+  if (format !== "a JPEG image") throw unavailable(`the Images binding gave ${format}, not a JPEG`);
   return converted;
 }
 
@@ -79,7 +78,7 @@ async function convert(
 }
 
 function outputError(fault: StreamFault): ClassifierError {
-  if (fault.kind === "too_large") return tooManyBytes(fault.bytes, fault.limit);
+  if (fault.kind === "too_large") return imageTooLarge("bytes", fault.bytes, fault.limit);
   return unavailable(`the Images binding broke off after ${fault.bytes} bytes`, fault.cause);
 }
 

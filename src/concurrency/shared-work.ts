@@ -23,7 +23,7 @@ export interface SingleFlightOptions {
 export interface Lead {
   /** Call after each step. Callers then wait for another `stallMs`. */
   progress(): void;
-  /** Aborted when another caller has taken over: stop, and release everything. */
+  /** Aborted with a StalledError when another caller has taken over: stop, and release everything. */
   readonly signal: AbortSignal;
 }
 
@@ -115,7 +115,7 @@ export class SingleFlight<T> {
   #abandon(key: string, flight: Flight<T>): void {
     if (this.#flights.get(key) !== flight) return;
     this.#flights.delete(key);
-    flight.controller.abort();
+    flight.controller.abort(new StalledError(this.#stallMs));
   }
 }
 

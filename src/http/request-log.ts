@@ -5,7 +5,7 @@ import { setMetric } from "hono/timing";
 import { type RequestFacts, Stages } from "../classifier/classifier.ts";
 import type { AnalyticsDataset } from "../config.ts";
 import type { ClassifierError } from "../errors.ts";
-import type { DecodeScale } from "../image/jpeg/decode.ts";
+import type { DecodeScale } from "../image/rgb-image.ts";
 import type { AppEnv, GetServices } from "./context.ts";
 
 const maxLoggedPath = 200;
@@ -35,7 +35,7 @@ export function requestLog(
       code: facts.code ?? "ok",
       cache: facts.cache,
       bytes: facts.bytes,
-      ...decoding(facts.decode),
+      decode: decoding(facts.decode),
       model: facts.model,
       head: facts.head,
       ms: rounded(performance.now() - startedMs),
@@ -46,9 +46,9 @@ export function requestLog(
   };
 }
 
-function decoding(decode: DecodeScale | undefined): Record<string, unknown> {
-  if (!decode) return {};
-  return { scale: decode.eighths / 8, decode_cost_bytes: decode.costBytes };
+function decoding(decode: DecodeScale | undefined): Record<string, unknown> | undefined {
+  if (!decode) return undefined;
+  return { decoder: decode.decoder, scale: decode.eighths / 8, cost_bytes: decode.costBytes };
 }
 
 /** Empty if the deployment is misconfigured, because no request then holds anything. */

@@ -50,14 +50,12 @@ const otherSignatures: readonly Signature[] = [
 /** ISO media brands of still images and image sequences: AVIF, HEIF and its codecs, JPEG XL, JPEG 2000 and CR3. */
 const imageBrand = /^(avi[fso]|he(i[cxmsf]|v[cxms])|mi[af][f123]|msf1|MA1[AB]|jxl |jp2 |jpx |j2ki|crx )$/;
 
-/** Whether the bytes start like a JPEG: SOI, FF D8. */
-export function startsAsJpeg(bytes: Uint8Array): boolean {
-  return bytes[0] === 0xff && bytes[1] === 0xd8;
-}
+/** The formats that image/decode.ts decodes, for errors. */
+export const decodedFormats = "a JPEG or a PNG (image/jpeg, image/png)";
 
-/** Whether the Images binding can convert the format to JPEG: PNG, WebP, AVIF. */
+/** Whether the Worker cannot decode the format, but the Images binding can convert it to JPEG: WebP, AVIF. */
 export function isConvertible(bytes: Uint8Array): boolean {
-  return /^an? (PNG|WebP|AVIF) image$/.test(describeFormat(bytes));
+  return /^an? (WebP|AVIF) image$/.test(describeFormat(bytes));
 }
 
 /** Describes the format as a noun phrase: "a PNG image", "HTML or XML text", "unknown data (...)". */

@@ -1,9 +1,21 @@
-/** From JPEG bytes or pixels to the model's input tensor, as the pack's manifest specifies: resize, crop, turn upright, normalise. */
+/** From the bytes or pixels of an image to the model's input tensor, as the pack's manifest specifies: resize, crop, turn upright, normalise. */
+
+import { imageTooLarge } from "../errors.ts";
 import type { Preprocessing } from "../model/manifest.ts";
-import { type DecodeLimits, type DecodeScale, decodeJpeg } from "./jpeg/decode.ts";
+import { decodeImage } from "./decode.ts";
 import { type Orientation, type RowPlace, turnedRow, turns } from "./orientation.ts";
-import { type Axis, resample } from "./resample.ts";
-import { type Eighths, type RgbImage, type RgbRows, rowsOf, type Size } from "./rgb-image.ts";
+import { type Axis, Resampler, resamplerBytes } from "./resample.ts";
+import {
+  type DecodedFrame,
+  type DecodeLimits,
+  type DecodeScale,
+  type Eighths,
+  pushRows,
+  type RgbImage,
+  type RowSink,
+  rowsOf,
+  type Size,
+} from "./rgb-image.ts";
 
 /** An image as the model takes it. */
 export interface ImageTensor {
@@ -17,25 +29,24 @@ export interface ImageTensor {
 }
 
 /**
- * Decodes and preprocesses a JPEG. The decoded image never exists as a whole.
- * @param out receives the tensor, if given; must have its length
- * @throws ClassifierError as decodeJpeg does
+ * Decodes and preprocesses an image. The decoded image never exists as a whole.
+ * @param signal stops a decode that waits between two pieces of its data; `bytes` are not read afterwards
+ * @throws ClassifierError as decodeImage does; the reason of `signal`
  */
-export function imageToTensor(
+export async function imageToTensor(
   bytes: Uint8Array,
   preprocessing: Preprocessing,
   limits: DecodeLimits,
-  out?: Float32Array,
-): ImageTensor {
-  const targetOf = (fullSize: { width: number; height: number }) => resizedSize(fullSize, preprocessing);
-  return decodeJpeg(bytes, targetOf, limits, (rows, frame) => {
-    const { fullSize, orientation, eighths, costBytes } = frame;
-    const tensor = preprocessRows(rows, preprocessing, frame, out);
-    const { width, height } = turns[orientation].swapAxes
-      ? { width: fullSize.height, height: fullSize.width }
-      : fullSize;
-    return { tensor, width, height, decode: { eighths, costBytes } };
-  });
+  signal?: AbortSignal,
+): Promise<ImageTensor> {
+  const targetOf = (fullSize: Size) => resizedSize(fullSize, preprocessing);
+  const sinkFor = (frame: DecodedFrame) => tensorSink(frame.size, preprocessing, frame);
+  const { frame, sink } = await decodeImage(bytes, targetOf, limits, sinkFor, signal);
+  const { decoder, eighths, costBytes, fullSize, orientation } = frame;
+  const { width, height } = turns[orientation].swapAxes
+    ? { width: fullSize.height, height: fullSize.width }
+    : fullSize;
+  return { tensor: sink.tensor, width, height, decode: { decoder, eighths, costBytes } };
 }
 
 /**
@@ -49,20 +60,9 @@ export function preprocess(
   out?: Float32Array,
   view: View = plainView(image),
 ): Float32Array {
-  return preprocessRows(rowsOf(image), preprocessing, view, out);
-}
-
-/** Preprocesses an image that is decoded row by row. Reads only the rows that the crop needs. */
-function preprocessRows(
-  rows: RgbRows,
-  preprocessing: Preprocessing,
-  view: View,
-  out?: Float32Array,
-): Float32Array {
-  const tensor = tensorOf(3 * preprocessing.crop ** 2, out);
-  const table = normalisationTable(preprocessing);
-  resizeAndCropRows(rows, preprocessing, view, (row, place) => writeTensorRow(row, table, tensor, place));
-  return tensor;
+  const sink = tensorSink(image, preprocessing, view, out);
+  pushRows(rowsOf(image), sink);
+  return sink.tensor;
 }
 
 /** Size in pixels of the resized image, before the crop. */
@@ -92,31 +92,56 @@ export function plainView({ width, height }: Size): View {
   return { fullSize: { width, height }, eighths: 8, orientation: 1 };
 }
 
+/** Receives a row of the cropped image, RGB interleaved, and its place in the upright square. The array is reused. */
+type PlacedRowWriter = (row: Uint8ClampedArray, place: RowPlace) => void;
+
 /**
- * Resizes an image and keeps the centre square of the upright image, row by row from the top of the file: `crop` rows of
- * `crop` pixels.
- * @param writeRow receives each row, RGB interleaved, and its place in the upright square; the array is reused
+ * Bytes of the arrays that resize one image. Images with sides of up to 65,535 pixels, as all JPEGs have, need at most
+ * half. Only `stretch` exceeds it, with images that are very narrow and have far more rows than any photograph.
  */
-function resizeAndCropRows(
-  image: RgbRows,
+export const maxResamplerBytes = 2 * 1024 * 1024;
+
+/**
+ * Makes a Resampler that keeps the centre square of the upright image: `crop` rows of `crop` pixels.
+ * @param size of the image whose rows are pushed
+ * @throws ClassifierError image_too_large (decode_bytes), before anything is allocated
+ */
+function cropResampler(
+  size: Size,
   preprocessing: Preprocessing,
   view: View,
-  writeRow: (row: Uint8ClampedArray, place: RowPlace) => void,
-): void {
+  writeRow: PlacedRowWriter,
+): Resampler {
   const { fullSize, eighths } = view;
   const { crop } = preprocessing;
   const turn = turns[view.orientation];
   const resized = resizedSize(fullSize, preprocessing);
   const axis = (side: "width" | "height", mirrored: boolean): Axis => ({
-    sourceLength: image[side],
+    sourceLength: size[side],
     extent: (fullSize[side] * eighths) / 8,
     resizedLength: resized[side],
     from: cropStart(resized[side], crop, mirrored),
     length: crop,
   });
-  resample(image, axis("width", turn.mirrorX), axis("height", turn.mirrorY), (y, row) =>
-    writeRow(row, turnedRow(turn, crop, y)),
+  const [horizontal, vertical] = [axis("width", turn.mirrorX), axis("height", turn.mirrorY)];
+  const measured = resamplerBytes(horizontal, vertical);
+  if (measured > maxResamplerBytes) throw imageTooLarge("decode_bytes", measured, maxResamplerBytes);
+  return new Resampler(horizontal, vertical, (y, row) => writeRow(row, turnedRow(turn, crop, y)));
+}
+
+/** Makes a sink that turns the rows of an image into the model's input. */
+function tensorSink(
+  size: Size,
+  preprocessing: Preprocessing,
+  view: View,
+  out?: Float32Array,
+): RowSink & { readonly tensor: Float32Array } {
+  const tensor = tensorOf(3 * preprocessing.crop ** 2, out);
+  const table = normalisationTable(preprocessing);
+  const resampler = cropResampler(size, preprocessing, view, (row, place) =>
+    writeTensorRow(row, table, tensor, place),
   );
+  return Object.assign(resampler, { tensor });
 }
 
 /** Resizes, keeps the centre square and turns it upright: an image of crop x crop pixels, for tools and tests. */
@@ -127,9 +152,10 @@ export function resizeAndCrop(
 ): RgbImage {
   const { crop } = preprocessing;
   const data = new Uint8Array(crop * crop * 3);
-  resizeAndCropRows(rowsOf(image), preprocessing, view, (row, { start, step }) => {
+  const sink = cropResampler(image, preprocessing, view, (row, { start, step }) => {
     for (let x = 0; x < crop; x++) data.set(row.subarray(x * 3, x * 3 + 3), (start + x * step) * 3);
   });
+  pushRows(rowsOf(image), sink);
   return { width: crop, height: crop, data };
 }
 

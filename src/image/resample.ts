@@ -2,7 +2,7 @@
  * Bilinear resampling as in Pillow, equal bit for bit: a triangle filter as wide as the scale requires, weights in fixed
  * point, a horizontal and then a vertical pass, each rounded to 8 bits.
  */
-import type { RgbRows } from "./rgb-image.ts";
+import type { RowSink } from "./rgb-image.ts";
 
 /** Fraction bits of a weight. 8-bit pixels times weights that sum to 1, and the sign, fit into 32 bits. */
 const fractionBits = 22;
@@ -32,32 +32,64 @@ interface AxisWeights {
 export type RowWriter = (y: number, row: Uint8ClampedArray) => void;
 
 /**
- * Resamples the window and passes it on row by row, from the top. Reads only the source rows that the window needs, and
- * holds only those of one output row.
+ * Resamples the window while the rows of the source arrive, and passes it on row by row, from the top. Holds only the source
+ * rows of one output row.
  */
-export function resample(image: RgbRows, horizontal: Axis, vertical: Axis, writeRow: RowWriter): void {
-  const columns = axisWeights(horizontal);
-  const rows = axisWeights(vertical);
-  const rowBytes = horizontal.length * 3;
-  // The vertical filter only moves down, so a ring of its maximum height holds every row that is still needed.
-  const ring = new Uint8Array(rows.taps * rowBytes);
-  const sums = new Int32Array(rowBytes);
-  const output = new Uint8ClampedArray(rowBytes);
-  let nextSourceRow = 0;
-  for (let y = 0; y < vertical.length; y++) {
-    const first = rows.firsts[y]!;
-    const count = rows.counts[y]!;
-    nextSourceRow = Math.max(nextSourceRow, first);
-    for (; nextSourceRow < first + count; nextSourceRow++) {
-      resampleRow(image.row(nextSourceRow), columns, ring, (nextSourceRow % rows.taps) * rowBytes);
-    }
-    sums.fill(half);
-    for (let tap = 0; tap < count; tap++) {
-      addWeighted(sums, ring, ((first + tap) % rows.taps) * rowBytes, rows.weights[y * rows.taps + tap]!);
-    }
-    for (let i = 0; i < rowBytes; i++) output[i] = sums[i]! >> fractionBits;
-    writeRow(y, output);
+export class Resampler implements RowSink {
+  readonly firstRow: number;
+  readonly endRow: number;
+  readonly #columns: AxisWeights;
+  readonly #rows: AxisWeights;
+  /** The vertical filter only moves down, so a ring of its maximum height holds every source row that is still needed. */
+  readonly #ring: Uint8Array;
+  readonly #sums: Int32Array;
+  readonly #output: Uint8ClampedArray;
+  readonly #writeRow: RowWriter;
+  /** The source row that is pushed next. */
+  #sourceRow: number;
+  /** The output row that is written next. */
+  #y = 0;
+
+  constructor(horizontal: Axis, vertical: Axis, writeRow: RowWriter) {
+    const rowBytes = horizontal.length * 3;
+    this.#columns = axisWeights(horizontal);
+    this.#rows = axisWeights(vertical);
+    this.#ring = new Uint8Array(this.#rows.taps * rowBytes);
+    this.#sums = new Int32Array(rowBytes);
+    this.#output = new Uint8ClampedArray(rowBytes);
+    this.#writeRow = writeRow;
+    const { firsts, counts } = this.#rows;
+    this.firstRow = firsts[0]!;
+    this.endRow = firsts.at(-1)! + counts.at(-1)!;
+    this.#sourceRow = this.firstRow;
   }
+
+  push(row: Uint8Array | Uint8ClampedArray): void {
+    const { taps, firsts, counts } = this.#rows;
+    resampleRow(row, this.#columns, this.#ring, (this.#sourceRow % taps) * this.#output.length);
+    this.#sourceRow++;
+    while (this.#y < firsts.length && firsts[this.#y]! + counts[this.#y]! <= this.#sourceRow) this.#write();
+  }
+
+  /** Writes the next output row, whose source rows are all in the ring. */
+  #write(): void {
+    const { taps, firsts, counts, weights } = this.#rows;
+    const [y, sums, output] = [this.#y++, this.#sums, this.#output];
+    sums.fill(half);
+    for (let tap = 0; tap < counts[y]!; tap++) {
+      const start = ((firsts[y]! + tap) % taps) * output.length;
+      addWeighted(sums, this.#ring, start, weights[y * taps + tap]!);
+    }
+    for (let i = 0; i < output.length; i++) output[i] = sums[i]! >> fractionBits;
+    this.#writeRow(y, output);
+  }
+}
+
+/** Bytes of all arrays that a Resampler allocates, known before it exists. They grow with the sides of the source. */
+export function resamplerBytes(horizontal: Axis, vertical: Axis): number {
+  const axisBytes = (axis: Axis) => (4 * tapsOf(axis) + 8) * axis.length + 8 * tapsOf(axis);
+  const rowBytes = horizontal.length * 3;
+  return axisBytes(horizontal) + axisBytes(vertical) + (tapsOf(vertical) + 4 + 1) * rowBytes;
 }
 
 function addWeighted(sums: Int32Array, source: Uint8Array, start: number, weight: number): void {
@@ -90,11 +122,16 @@ function resampleRow(
   }
 }
 
+/** Half the width of the filter. Enlarging keeps its natural width of one pixel; reducing widens it against aliasing. */
+const supportOf = ({ extent, resizedLength }: Axis) => Math.max(extent / resizedLength, 1);
+
+/** The most source pixels that an output pixel is a sum of. */
+const tapsOf = (axis: Axis) => Math.ceil(supportOf(axis)) * 2 + 1;
+
 function axisWeights(axis: Axis): AxisWeights {
   const scale = axis.extent / axis.resizedLength;
-  // Enlarging keeps the filter's natural width of one pixel on each side. Reducing widens it against aliasing.
-  const support = Math.max(scale, 1);
-  const taps = Math.ceil(support) * 2 + 1;
+  const support = supportOf(axis);
+  const taps = tapsOf(axis);
   const firsts = new Int32Array(axis.length);
   const counts = new Int32Array(axis.length);
   const weights = new Int32Array(axis.length * taps);

@@ -122,12 +122,12 @@ export class ModelHost {
    * @param prepare returns the input tensor for the pack that runs: the live version may change while the run waits
    * @throws ClassifierError model_unavailable
    */
-  async infer(prepare: (pack: Pack) => Float32Array): Promise<Inference> {
+  async infer(prepare: (pack: Pack) => Float32Array | Promise<Float32Array>): Promise<Inference> {
     await this.#load();
     return this.#queue.run(async () => {
       // Load again: the run before may have failed and discarded the model, or may have switched the version.
       const { pack, session } = await this.#load();
-      const input = prepare(pack);
+      const input = await prepare(pack);
       try {
         const output = await session.run(input);
         this.#warmed = this.#loaded;

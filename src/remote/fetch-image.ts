@@ -3,7 +3,7 @@
  * time. The length and the type that the server announces are not trusted.
  */
 import { contentLength, type Room, readStream, type StreamFault } from "../bytes/read-stream.ts";
-import { ClassifierError, tooManyBytes } from "../errors.ts";
+import { ClassifierError, imageTooLarge } from "../errors.ts";
 import { retryAfterSeconds } from "../limits.ts";
 import { type AllowedHosts, whyNotAllowed } from "./allowed-hosts.ts";
 import { cfImageOptions, type Rendition } from "./renditions.ts";
@@ -141,7 +141,7 @@ function checked(
   if (status !== 200 && status !== 304) throw unreachable(`${url.host} answers ${status}`);
   const announced = announcedBytes(headers);
   if (announced !== undefined && announced > options.maxBytes)
-    throw tooManyBytes(announced, options.maxBytes);
+    throw imageTooLarge("bytes", announced, options.maxBytes);
   return {
     headers,
     notModified: status === 304,
@@ -189,7 +189,7 @@ function bodyError(fault: StreamFault, { host }: URL, announced: number | undefi
   if (fault.kind === "interrupted") {
     return upstreamUnavailable(`${host} broke off after ${fault.bytes} bytes: ${fault.detail}`, fault.cause);
   }
-  if (announced === undefined) return tooManyBytes(fault.bytes, fault.limit);
+  if (announced === undefined) return imageTooLarge("bytes", fault.bytes, fault.limit);
   return upstreamUnavailable(
     `${host} sends more than the ${announced} bytes that its Content-Length announces`,
   );

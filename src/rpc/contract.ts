@@ -6,7 +6,7 @@ import type { FunctionToApply, Prediction } from "../model/scores.ts";
 
 export type { FunctionToApply, Prediction };
 
-/** A JPEG. It is never changed or detached. A view counts with its whole buffer, because RPC sends all of it. */
+/** An image. It is never changed or detached. A view counts with its whole buffer, because RPC sends all of it. */
 export type ImageBytes = Uint8Array | ArrayBuffer;
 
 export interface ClassifyOptions {

@@ -1,6 +1,6 @@
 /** The image argument of an RPC call. */
 import type { ImageSource } from "../classifier/score.ts";
-import { ClassifierError, tooManyBytes } from "../errors.ts";
+import { ClassifierError, imageTooLarge } from "../errors.ts";
 import { maxImageBytesCeiling } from "../limits.ts";
 
 /** Memory of an image as an array of numbers, over its bytes: V8 takes 8 bytes per number, and the image takes 1. */
@@ -18,7 +18,7 @@ export function argumentSource(image: unknown, maxImageBytes: number): ImageSour
   checkSize(bytes.length, maxImageBytes);
   // RPC transfers a view together with the whole buffer behind it.
   const maxBytes = bytes.buffer.byteLength;
-  if (maxBytes > maxImageBytesCeiling) throw tooManyBytes(maxBytes, maxImageBytesCeiling);
+  if (maxBytes > maxImageBytesCeiling) throw imageTooLarge("bytes", maxBytes, maxImageBytesCeiling);
   return {
     maxBytes,
     isBorrowed: true,
@@ -49,7 +49,7 @@ function byteOf(value: unknown): number {
 
 function checkSize(bytes: number, limit: number): void {
   if (bytes === 0) throw new ClassifierError({ code: "empty_body" });
-  if (bytes > limit) throw tooManyBytes(bytes, limit);
+  if (bytes > limit) throw imageTooLarge("bytes", bytes, limit);
 }
 
 function kindOf(value: unknown): string {
@@ -58,6 +58,6 @@ function kindOf(value: unknown): string {
 
 function invalid(value: string | undefined): ClassifierError {
   const expected =
-    "the bytes of a JPEG: a Uint8Array, an ArrayBuffer, or for run an array of integers 0 to 255";
+    "the bytes of an image: a Uint8Array, an ArrayBuffer, or for run an array of integers 0 to 255";
   return new ClassifierError({ code: "invalid_parameter", parameter: "image", value: value ?? "", expected });
 }

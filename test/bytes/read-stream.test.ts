@@ -9,7 +9,7 @@ import {
   type StreamFault,
 } from "../../src/bytes/read-stream.ts";
 import { IdleTimer, settleWithin, timedOut } from "../../src/concurrency/timeout.ts";
-import { ClassifierError, tooManyBytes } from "../../src/errors.ts";
+import { ClassifierError, imageTooLarge } from "../../src/errors.ts";
 import { firstReadBytes } from "../../src/limits.ts";
 import { deferred, never } from "../support/deferred.ts";
 
@@ -49,7 +49,7 @@ const byteStreams = makeOf("bytes");
 
 const bodyError = (fault: StreamFault) =>
   fault.kind === "too_large"
-    ? tooManyBytes(fault.bytes, fault.limit)
+    ? imageTooLarge("bytes", fault.bytes, fault.limit)
     : new ClassifierError({ code: "body_interrupted", measured: fault.bytes, detail: fault.detail }, fault);
 
 /** Reads with the errors of a request body. */

@@ -4,7 +4,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { MemoryTier, TieredCache } from "../../src/cache/result-cache.ts";
 import { Classifier, Stages } from "../../src/classifier/classifier.ts";
-import type { DecodeLimits } from "../../src/image/jpeg/decode.ts";
+import type { DecodeLimits } from "../../src/image/rgb-image.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { never } from "../support/deferred.ts";

@@ -4,8 +4,9 @@ import { scaledSize } from "../../src/image/jpeg/component.ts";
 import { decodeCostBytes, JpegRows } from "../../src/image/jpeg/decode.ts";
 import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
 import { type CheckedJpeg, checkJpeg } from "../../src/image/jpeg/scans.ts";
+import { decodePng } from "../../src/image/png/decode.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
-import type { Eighths } from "../../src/image/rgb-image.ts";
+import { type DecodedFrame, type Eighths, pushRows, type RowSink } from "../../src/image/rgb-image.ts";
 import { decodeLimits, maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import type { Trial } from "./run.ts";
@@ -35,20 +36,22 @@ export const fuzzPreprocessing: Preprocessing = {
 /** Images with more pixels at a scale are not decoded there: a run of thousands of files would take hours. */
 const quickPixels = 4_000_000;
 
-/** Decodes as a request does, and then at each scale, where its memory and time are within limits. */
-export function attemptEveryWay(bytes: Uint8Array, preprocessing: Preprocessing): Attempt[] {
-  const first = attempt("request", () => decodeAsRequest(bytes, preprocessing));
-  const jpeg = checkedJpeg(bytes);
-  if (!jpeg) return [first];
+/** Decodes as a request does, and then all rows at each scale, where memory and time are within limits. */
+export async function attemptEveryWay(bytes: Uint8Array, preprocessing: Preprocessing): Promise<Attempt[]> {
+  const attempts = [await attempt("request", () => decodeAsRequest(bytes, preprocessing))];
+  if (bytes[0] === 0x89) attempts.push(await attempt("PNG, all rows", () => decodeAllOfPng(bytes)));
+  const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && checkedJpeg(bytes);
+  if (!jpeg) return attempts;
   const scales = ([8, 4, 2, 1] as const).filter((eighths) => {
     const { width, height } = scaledSize(jpeg.header, eighths);
     return decodeCostBytes(jpeg, eighths) <= maxDecodeBytes && width * height <= quickPixels;
   });
-  return [first, ...scales.map((eighths) => attempt(`${eighths}/8`, () => decodeAll(jpeg, eighths)))];
+  for (const eighths of scales) attempts.push(await attempt(`${eighths}/8`, () => decodeAll(jpeg, eighths)));
+  return attempts;
 }
 
-function decodeAsRequest(bytes: Uint8Array, preprocessing: Preprocessing): number {
-  const { tensor, width, height, decode } = imageToTensor(bytes, preprocessing, decodeLimits);
+async function decodeAsRequest(bytes: Uint8Array, preprocessing: Preprocessing): Promise<number> {
+  const { tensor, width, height, decode } = await imageToTensor(bytes, preprocessing, decodeLimits);
   if (!tensor.every(Number.isFinite)) throw new Error("the tensor has values that are not finite");
   if (width * height < 1 || width * height > maxImagePixels)
     throw new Error(`the size is ${width}x${height}`);
@@ -66,27 +69,56 @@ function checkedJpeg(bytes: Uint8Array): CheckedJpeg | undefined {
   }
 }
 
+/** Takes all rows and checks their length. */
+class RowCounter implements RowSink {
+  readonly firstRow = 0;
+  readonly endRow: number;
+  readonly #width: number;
+  #rows = 0;
+
+  constructor({ width, height }: { readonly width: number; readonly height: number }) {
+    this.endRow = height;
+    this.#width = width;
+  }
+
+  push({ length }: Uint8Array | Uint8ClampedArray): void {
+    if (length !== this.#width * 3)
+      throw new Error(`row ${this.#rows} of ${this.#width} pixels has ${length} bytes`);
+    this.#rows++;
+  }
+
+  /** @throws Error if rows are missing, or if there were too many */
+  finish(): void {
+    if (this.#rows !== this.endRow) throw new Error(`got ${this.#rows} rows, expected ${this.endRow}`);
+  }
+}
+
 function decodeAll(jpeg: CheckedJpeg, eighths: Eighths): undefined {
-  const expected = scaledSize(jpeg.header, eighths);
   const rows = new JpegRows(jpeg, eighths);
   try {
-    if (rows.width !== expected.width || rows.height !== expected.height)
-      throw new Error(`got ${rows.width}x${rows.height}, expected ${expected.width}x${expected.height}`);
-    for (let y = 0; y < rows.height; y++) {
-      const { length } = rows.row(y);
-      if (length !== rows.width * 3) throw new Error(`row ${y} of ${rows.width} pixels has ${length} bytes`);
-    }
+    const sink = new RowCounter(scaledSize(jpeg.header, eighths));
+    pushRows(rows, sink);
+    sink.finish();
     rows.finish();
   } finally {
     rows.free();
   }
 }
 
-function attempt(way: string, run: () => number | undefined): Attempt {
+async function decodeAllOfPng(bytes: Uint8Array): Promise<undefined> {
+  const limits = { ...decodeLimits, maxPixels: quickPixels };
+  const { sink } = await decodePng(bytes, limits, ({ size }: DecodedFrame) => new RowCounter(size));
+  sink.finish();
+}
+
+async function attempt(
+  way: string,
+  run: () => number | undefined | Promise<number | undefined>,
+): Promise<Attempt> {
   const startedMs = performance.now();
   const done = () => ({ way, ms: performance.now() - startedMs });
   try {
-    const scale = run();
+    const scale = await run();
     return { ...done(), outcome: "decoded", ...(scale === undefined ? {} : { scale }) };
   } catch (error) {
     const reason = error instanceof ClassifierError ? error.reason.code : undefined;

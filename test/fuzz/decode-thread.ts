@@ -8,8 +8,8 @@ import type { Memory } from "./run.ts";
 setFlagsFromString("--expose-gc");
 const collect = runInNewContext("gc") as () => void;
 
-parentPort?.on("message", (message: Uint8Array | "memory") => {
-  const answer = message === "memory" ? memory() : attemptEveryWay(message, fuzzPreprocessing);
+parentPort?.on("message", async (message: Uint8Array | "memory") => {
+  const answer = message === "memory" ? memory() : await attemptEveryWay(message, fuzzPreprocessing);
   parentPort?.postMessage(answer);
 });
 parentPort?.postMessage("ready");

@@ -1,4 +1,4 @@
-/** `npm run fuzz`: decodes hostile JPEGs in Node, or sends them to the built Worker in workerd. */
+/** `npm run fuzz`: decodes hostile JPEGs and PNGs in Node, or sends them to the built Worker in workerd. */
 import { readFile } from "node:fs/promises";
 import { Command } from "@commander-js/extra-typings";
 import { table, tableText } from "../../bench/common/report.ts";
@@ -12,14 +12,16 @@ import { keepFindings, report } from "./run.ts";
 import { fuzzInWorkerd } from "./workerd.ts";
 
 const program = new Command("npm run fuzz --")
-  .description("Make hostile JPEGs from a seed. Each must be decoded or refused; anything else is a fault.")
+  .description(
+    "Make hostile JPEGs and PNGs from a seed. Each must be decoded or refused; anything else is a fault.",
+  )
   .option("--count <files>", "files to make", parseCount, 2000)
   .option("--seed <number>", "the same seed makes the same files", parseCount, 1)
   .option("--workerd", "use the built Worker over HTTP instead of the decoder in this process")
   .option("--good-every <files>", "with --workerd: send a valid image after this many", parseCount, 10)
   .option("--hang-seconds <seconds>", "time after which a file counts as a hang", parseCount, 60)
   .option("--keep <folder>", "where to keep files that fail", "fuzz-findings")
-  .option("--replay <file>", "decode this file at every scale, and show the results");
+  .option("--replay <file>", "decode this file in every way, and show the results");
 
 // A signal alone would end the process without the exit handlers, which stop the Worker.
 process.once("SIGTERM", () => process.exit(143));
@@ -43,7 +45,8 @@ async function replay(typed: string): Promise<void> {
   const bytes = await readFile(userPath(typed)).catch((cause: unknown) => {
     throw new CommandError(`${typed} cannot be read`, { fix: "give the path of a file", cause });
   });
-  const rows = attemptEveryWay(new Uint8Array(bytes), fuzzPreprocessing).map((attempt) => {
+  const attempts = await attemptEveryWay(new Uint8Array(bytes), fuzzPreprocessing);
+  const rows = attempts.map((attempt) => {
     const { way, outcome, ms, scale, detail, fault } = attempt;
     return [way, outcome, ms.toFixed(0), fault ?? detail ?? (scale === undefined ? "" : `scale ${scale}`)];
   });

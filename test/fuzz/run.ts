@@ -125,8 +125,8 @@ export function report({ outcomes, slowest, memory: { first, last }, faults, cou
 const recipeText = ({ from, mutations }: Recipe) => `${from}; ${mutations.join("; ")}`;
 
 /**
- * Writes a .jpg and a .json per file that failed. Of several findings about one file, keeps the last.
- * @returns the paths of the .jpg files
+ * Writes an image and a .json per file that failed. Of several findings about one file, keeps the last.
+ * @returns the paths of the images
  */
 export async function keepFindings(folder: string, seed: number, findings: readonly Finding[]) {
   if (findings.length === 0) return [];
@@ -134,9 +134,13 @@ export async function keepFindings(folder: string, seed: number, findings: reado
   const seeds = await allSeeds();
   const nameOf = ({ index }: Finding) => path.join(folder, `seed-${seed}-file-${index}`);
   const files = new Map(findings.map((finding) => [nameOf(finding), finding]));
+  const images: string[] = [];
   for (const [file, finding] of files) {
-    await writeFile(`${file}.jpg`, hostileFile(seededChoices(seed, finding.index), seeds).bytes);
+    const { bytes } = hostileFile(seededChoices(seed, finding.index), seeds);
+    const image = `${file}.${bytes[0] === 0x89 ? "png" : "jpg"}`;
+    await writeFile(image, bytes);
     await writeFile(`${file}.json`, `${JSON.stringify({ seed, ...finding }, null, 2)}\n`);
+    images.push(image);
   }
-  return [...files.keys()].map((file) => `${file}.jpg`);
+  return images;
 }

@@ -1,13 +1,15 @@
 /** Valid files of every kind, drawn by code, from which hostile files are made. */
 import sharp, { type Sharp } from "sharp";
 import { componentsOf, type JpegSpec, segment, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
+import { chunk, type PngSpec, writePng } from "../support/png-writer.ts";
 import { ascii, concat, patchedFrame } from "./segments.ts";
 
 /** A valid file. */
 export interface SeedFile {
   readonly name: string;
+  readonly format: "jpeg" | "png";
   readonly bytes: Uint8Array;
-  /** Whether it has so many pixels that it is decoded at a reduced scale. */
+  /** Whether it has so many pixels that a JPEG is decoded at a reduced scale. */
   readonly large: boolean;
 }
 
@@ -45,32 +47,32 @@ function waves(width: number, height: number): Sharp {
   return sharp(data, { raw: { width, height, channels: 3 } });
 }
 
-async function jpegOf(pipeline: Sharp): Promise<Uint8Array> {
+async function bytesOf(pipeline: Sharp): Promise<Uint8Array> {
   return new Uint8Array(await pipeline.toBuffer());
 }
 
 /** Draws one flat colour with a noisy stripe at its top, so that large files have few bytes. */
-async function flat(width: number, height: number, progressive: boolean): Promise<Uint8Array> {
+async function flat(width: number, height: number): Promise<Sharp> {
   const background = { r: 90, g: 140, b: 60 };
   const stripe = await waves(256, 64).png().toBuffer();
   const canvas = sharp({ create: { width, height, channels: 3, background } });
-  return jpegOf(canvas.composite([{ input: stripe, left: 0, top: 0 }]).jpeg({ progressive, quality: 60 }));
+  return canvas.composite([{ input: stripe, left: 0, top: 0 }]);
 }
 
-/** Returns small files of every kind: first valid ones, then kinds that are refused. */
-export async function smallSeeds(): Promise<SeedFile[]> {
+/** Returns small JPEGs of every kind: first valid ones, then kinds that are refused. */
+export async function smallJpegs(): Promise<SeedFile[]> {
   const image = () => waves(40, 24);
-  const baseline = await jpegOf(image().jpeg({ chromaSubsampling: "4:2:0" }));
-  const oriented = await jpegOf(image().withMetadata({ orientation: 6 }).jpeg());
+  const baseline = await bytesOf(image().jpeg({ chromaSubsampling: "4:2:0" }));
+  const oriented = await bytesOf(image().withMetadata({ orientation: 6 }).jpeg());
   const thumbnail = segment(0xe1, [...ascii("Exif\0\0"), ...baseline]);
-  return seedFiles(false, {
+  return seedFiles("jpeg", false, {
     "baseline 4:2:0": baseline,
-    "baseline 4:4:4": await jpegOf(image().jpeg({ chromaSubsampling: "4:4:4" })),
-    "progressive 4:2:0": await jpegOf(image().jpeg({ progressive: true, chromaSubsampling: "4:2:0" })),
-    "progressive 4:4:4": await jpegOf(image().jpeg({ progressive: true, chromaSubsampling: "4:4:4" })),
-    grey: await jpegOf(image().toColourspace("b-w").jpeg()),
-    "progressive grey": await jpegOf(image().toColourspace("b-w").jpeg({ progressive: true })),
-    "progressive CMYK": await jpegOf(image().toColourspace("cmyk").jpeg({ progressive: true })),
+    "baseline 4:4:4": await bytesOf(image().jpeg({ chromaSubsampling: "4:4:4" })),
+    "progressive 4:2:0": await bytesOf(image().jpeg({ progressive: true, chromaSubsampling: "4:2:0" })),
+    "progressive 4:4:4": await bytesOf(image().jpeg({ progressive: true, chromaSubsampling: "4:4:4" })),
+    grey: await bytesOf(image().toColourspace("b-w").jpeg()),
+    "progressive grey": await bytesOf(image().toColourspace("b-w").jpeg({ progressive: true })),
+    "progressive CMYK": await bytesOf(image().toColourspace("cmyk").jpeg({ progressive: true })),
     "Exif orientation": oriented,
     "JPEG thumbnail": concat(baseline.subarray(0, 2), thumbnail, baseline.subarray(2)),
     ...Object.fromEntries(Object.entries(written).map(([name, spec]) => [name, writeJpeg(spec)])),
@@ -79,14 +81,59 @@ export async function smallSeeds(): Promise<SeedFile[]> {
   });
 }
 
-/** Returns files of many pixels and few bytes, which are decoded at a reduced scale. */
+/** Colour types with their bit depths. */
+const pngKinds = [
+  ["grey", 0, [1, 2, 4, 8, 16]],
+  ["RGB", 2, [8, 16]],
+  ["palette", 3, [1, 2, 4, 8]],
+  ["grey and alpha", 4, [8, 16]],
+  ["RGBA", 6, [8, 16]],
+] as const;
+
+/** Returns small PNGs of every kind. */
+export function smallPngs(): SeedFile[] {
+  const specs: Record<string, PngSpec> = {};
+  for (const [name, colourType, depths] of pngKinds) {
+    for (const bitDepth of depths) {
+      const spec = { ...small, colourType, bitDepth };
+      specs[`PNG, ${name}, ${bitDepth} bits`] = spec;
+      specs[`PNG, ${name}, ${bitDepth} bits, interlaced`] = { ...spec, interlaced: true };
+    }
+  }
+  const rgb = { ...small, colourType: 2, bitDepth: 8 };
+  const exif = [...ascii("II*\0"), 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
+  const text = [chunk("gAMA", [0, 0, 0xb1, 0x8f]), chunk("sRGB", [0]), chunk("tEXt", ascii("Title\0noise"))];
+  specs["PNG, transparent grey"] = { ...small, colourType: 0, bitDepth: 4, transparency: [0, 3] };
+  specs["PNG, transparent colour"] = { ...rgb, transparency: [0, 1, 0, 2, 0, 3] };
+  specs["PNG, transparent palette"] = { ...small, colourType: 3, bitDepth: 4, transparency: [0, 90, 200] };
+  specs["PNG, many IDAT chunks"] = { ...rgb, splits: [0, 1, 2, 0, 3, 500, 100, 7] };
+  specs["PNG, Exif orientation"] = { ...rgb, before: [chunk("eXIf", exif)] };
+  specs["PNG, ancillary chunks"] = { ...rgb, before: text, after: text };
+  const files = Object.entries(specs).map(([name, spec]) => [name, writePng(spec)] as const);
+  return seedFiles("png", false, Object.fromEntries(files));
+}
+
+/** Returns small files of every kind and format. */
+export async function smallSeeds(): Promise<SeedFile[]> {
+  return [...(await smallJpegs()), ...smallPngs()];
+}
+
+/** Returns files of many pixels and few bytes. */
 export async function largeSeeds(): Promise<SeedFile[]> {
-  return seedFiles(true, {
-    "large baseline": await flat(2000, 1500, false),
-    "large progressive": await flat(2000, 1500, true),
-    "24 megapixels, baseline": await flat(6000, 4000, false),
-    "24 megapixels, progressive": await flat(6000, 4000, true),
-  });
+  const [large, huge] = [await flat(2000, 1500), await flat(6000, 4000)];
+  const jpeg = (picture: Sharp, progressive: boolean) =>
+    bytesOf(picture.clone().jpeg({ progressive, quality: 60 }));
+  const jpegs = {
+    "large baseline": await jpeg(large, false),
+    "large progressive": await jpeg(large, true),
+    "24 megapixels, baseline": await jpeg(huge, false),
+    "24 megapixels, progressive": await jpeg(huge, true),
+  };
+  const pngs = {
+    "large PNG": await bytesOf(large.clone().png()),
+    "24 megapixels, PNG": await bytesOf(huge.clone().png()),
+  };
+  return [...seedFiles("jpeg", true, jpegs), ...seedFiles("png", true, pngs)];
 }
 
 /** Returns all valid files. */
@@ -94,6 +141,10 @@ export async function allSeeds(): Promise<SeedFile[]> {
   return [...(await smallSeeds()), ...(await largeSeeds())];
 }
 
-function seedFiles(large: boolean, files: Readonly<Record<string, Uint8Array>>): SeedFile[] {
-  return Object.entries(files).map(([name, bytes]) => ({ name, bytes, large }));
+function seedFiles(
+  format: SeedFile["format"],
+  large: boolean,
+  files: Readonly<Record<string, Uint8Array>>,
+): SeedFile[] {
+  return Object.entries(files).map(([name, bytes]) => ({ name, format, bytes, large }));
 }

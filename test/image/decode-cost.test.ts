@@ -8,7 +8,7 @@ import { writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
 import { decodeCostBytes, JpegRows } from "../../src/image/jpeg/decode.ts";
 import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
 import { checkJpeg } from "../../src/image/jpeg/scans.ts";
-import { smallSeeds } from "../fuzz/seeds.ts";
+import { smallJpegs } from "../fuzz/seeds.ts";
 import type { ChurnMemory } from "../support/decode-churn.ts";
 
 const eighths = [8, 4, 2, 1] as const;
@@ -60,7 +60,7 @@ function expectExact(bytes: Uint8Array): void {
 
 describe("a decode allocates exactly its computed cost", () => {
   test("files of every kind", async () => {
-    for (const { name, bytes } of await smallSeeds()) {
+    for (const { name, bytes } of await smallJpegs()) {
       if (["arithmetic-coded", "12-bit"].includes(name)) continue;
       expectExact(bytes);
     }

@@ -7,10 +7,10 @@ import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
 import { checkJpeg } from "../../src/image/jpeg/scans.ts";
 import { seededChoices } from "../fuzz/choices.ts";
 import { hostileFile } from "../fuzz/generate.ts";
-import { smallSeeds } from "../fuzz/seeds.ts";
+import { smallJpegs } from "../fuzz/seeds.ts";
 import { outcomeOf } from "../support/image-errors.ts";
 
-const small = await smallSeeds();
+const small = await smallJpegs();
 
 describe("the reader of entropy-coded data", () => {
   const table = fc

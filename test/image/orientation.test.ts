@@ -38,7 +38,7 @@ describe.each(orientations)("Exif orientation %i", (orientation) => {
   ])("a %ix%i image is classified as displayed", async (width, height) => {
     const jpeg = await oriented(gradient(width, height), orientation);
     const upright = await raw(sharp(jpeg).autoOrient());
-    const actual = imageToTensor(jpeg, preprocessing, options);
+    const actual = await imageToTensor(jpeg, preprocessing, options);
     expect([actual.width, actual.height]).toEqual([upright.width, upright.height]);
     expect(largestDifference(actual.tensor, preprocess(upright, preprocessing))).toBeLessThanOrEqual(4);
   });
@@ -67,7 +67,7 @@ describe.each(orientations)("Exif orientation %i", (orientation) => {
   test("a 4 MP photo is turned after shrinking", async () => {
     const large = gradient(240, 180).resize(2401, 1803, { kernel: "cubic" });
     const jpeg = await oriented(large, orientation, true);
-    const { tensor, decode } = imageToTensor(jpeg, preprocessing, options);
+    const { tensor, decode } = await imageToTensor(jpeg, preprocessing, options);
     expect(decode.eighths).toBe(1);
     const upright = await raw(sharp(jpeg).autoOrient());
     expect(largestDifference(tensor, preprocess(upright, preprocessing))).toBeLessThanOrEqual(4);

@@ -23,7 +23,7 @@ const preprocessing: Preprocessing = {
 describe("preprocessing", () => {
   test("turns a JPEG into a [3, crop, crop] tensor and returns the size of the image", async () => {
     const jpeg = new Uint8Array(await gradient(150, 90).jpeg().toBuffer());
-    const { tensor, width, height } = imageToTensor(jpeg, preprocessing, options);
+    const { tensor, width, height } = await imageToTensor(jpeg, preprocessing, options);
     expect([width, height, tensor.length]).toEqual([150, 90, 3 * 64 * 64]);
     expect(new Set(tensor).size).toBeGreaterThan(64);
   });

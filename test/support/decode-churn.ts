@@ -44,7 +44,7 @@ async function churn(decodes: number): Promise<ChurnMemory> {
     bytes.set(file);
     new DataView(bytes.buffer).setUint32(file.length, n);
     try {
-      imageToTensor(bytes, fuzzPreprocessing, decodeLimits);
+      await imageToTensor(bytes, fuzzPreprocessing, decodeLimits);
     } catch (error) {
       if (!(error instanceof ClassifierError)) throw error;
     }

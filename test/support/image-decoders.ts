@@ -1,17 +1,27 @@
-/** Runs the decoder alone at each scale, and jpeg-js for comparison. */
+/** Decodes without preprocessing: as a request does, or a JPEG at each scale, or with jpeg-js for comparison. */
 import { decode as decodeJpegJs } from "jpeg-js";
-import { type DecodedFrame, type DecodeLimits, decodeJpeg, JpegRows } from "../../src/image/jpeg/decode.ts";
+import { decodeImage } from "../../src/image/decode.ts";
+import { JpegRows } from "../../src/image/jpeg/decode.ts";
 import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
 import { checkJpeg } from "../../src/image/jpeg/scans.ts";
-import { collectRows, type Eighths, type RgbImage, type Size } from "../../src/image/rgb-image.ts";
+import {
+  type DecodedFrame,
+  type DecodeLimits,
+  type Eighths,
+  pushRows,
+  type RgbImage,
+  RowCollector,
+  type Size,
+} from "../../src/image/rgb-image.ts";
 
-/** Decodes the whole image at `eighths` of its size. */
+/** Decodes a whole JPEG at `eighths` of its size. */
 export function decodeAt(bytes: Uint8Array, eighths: Eighths): RgbImage {
   const rows = new JpegRows(checkJpeg(bytes, parseJpegHeader(bytes)), eighths);
   try {
-    const image = collectRows(rows);
+    const sink = new RowCollector(rows);
+    pushRows(rows, sink);
     rows.finish();
-    return image;
+    return sink.image;
   } finally {
     rows.free();
   }
@@ -23,11 +33,13 @@ export function jpegJs(bytes: Uint8Array): RgbImage {
 }
 
 /** Decodes like a request, at the scale for `target` pixels. Default: the size of the file. */
-export function decodeWithin(
+export async function decodeWithin(
   bytes: Uint8Array,
   limits: DecodeLimits,
   target?: Size,
-): DecodedFrame & { readonly image: RgbImage } {
+): Promise<DecodedFrame & { readonly image: RgbImage }> {
   const targetOf = (fullSize: Size) => target ?? fullSize;
-  return decodeJpeg(bytes, targetOf, limits, (rows, frame) => ({ ...frame, image: collectRows(rows) }));
+  const sinkFor = ({ size }: DecodedFrame) => new RowCollector(size);
+  const { frame, sink } = await decodeImage(bytes, targetOf, limits, sinkFor);
+  return { ...frame, image: sink.image };
 }

@@ -20,7 +20,7 @@ export function addClassify(app: Hono<AppEnv>, services: GetServices): void {
 
 /** The JSON body of POST /v1/classify. */
 const classifyBodySchema = z.union([
-  z.strictObject({ image: z.string().describe("A JPEG in base64.") }),
+  z.strictObject({ image: z.string().describe("An image in base64.") }),
   z.strictObject({ url: z.string().describe("An https URL on a host of ALLOWED_IMAGE_HOSTS.") }),
 ]);
 
@@ -30,7 +30,7 @@ async function classify(c: AppContext, services: Services): Promise<Response> {
     multipart: true,
     json: {
       schema: classifyBodySchema,
-      expected: '{"image": a JPEG in base64} or {"url": the URL of an image}',
+      expected: '{"image": an image in base64} or {"url": the URL of an image}',
       contentOf: async (body, decode) =>
         "url" in body
           ? { source: await callerUrlSource(body.url, c.req.raw.headers, services, c.var.scoring.stages) }
@@ -113,8 +113,9 @@ export const classifyDocs: readonly RouteDoc[] = [
     query: classifyQuerySchema,
     body: {
       "image/jpeg": "binary",
+      "image/png": "binary",
       "application/octet-stream": "binary",
-      "multipart/form-data": z.object({ image: z.array(z.unknown()).describe("JPEG files.") }),
+      "multipart/form-data": z.object({ image: z.array(z.unknown()).describe("Image files.") }),
       "application/json": classifyBodySchema,
     },
     answer: {

@@ -52,7 +52,7 @@ export const embedDocs: readonly RouteDoc[] = [
     operationId: "embed",
     summary: "Get the features of an image",
     query: embedQuerySchema,
-    body: { "image/jpeg": "binary", "application/octet-stream": "binary" },
+    body: { "image/jpeg": "binary", "image/png": "binary", "application/octet-stream": "binary" },
     answer: { description: "The features", schema: embeddingSchema, headers: cacheHeader },
     errors: imageErrors,
   },

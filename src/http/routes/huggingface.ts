@@ -15,7 +15,7 @@ import { requestSource } from "../sources/request-source.ts";
 
 /** The values of `parameters` are checked like those of the query. */
 const bodySchema = z.object({
-  inputs: z.string({ error: "expected the image in base64" }).describe("A JPEG in base64."),
+  inputs: z.string({ error: "expected the image in base64" }).describe("An image in base64."),
   parameters: z
     .object({
       top_k: z.union([z.number(), z.string()], { error: "expected an integer of at least 1" }).nullish(),
@@ -36,7 +36,7 @@ async function classify(c: AppContext, model: string, { config, scorer }: Servic
   const source = requestSource(c.req.raw, maxImageBytes, {
     json: {
       schema: bodySchema,
-      expected: '{"inputs": a JPEG in base64, "parameters": {"top_k", "function_to_apply"}?}',
+      expected: '{"inputs": an image in base64, "parameters": {"top_k", "function_to_apply"}?}',
       contentOf: ({ inputs, parameters }, decode) => ({
         images: [decode(inputs)],
         options: { ...options, ...parseBodyParameters(parameters) },
@@ -66,7 +66,7 @@ export const huggingFaceDocs: readonly RouteDoc[] = [
     summary: "Classify an image in Hugging Face's shape",
     params: z.object({ name: z.string().describe("The model that the Worker serves.") }),
     query: scoresQuerySchema,
-    body: { "image/jpeg": "binary", "application/json": bodySchema },
+    body: { "image/jpeg": "binary", "image/png": "binary", "application/json": bodySchema },
     answer: {
       description: "Labels and scores, best first",
       schema: z.array(z.strictObject({ label: z.string(), score: z.number() })),

@@ -19,7 +19,7 @@ import {
   type StreamFault,
 } from "../../bytes/read-stream.ts";
 import type { ImageSource, SourceContent } from "../../classifier/score.ts";
-import { ClassifierError, tooManyBytes } from "../../errors.ts";
+import { ClassifierError, imageTooLarge } from "../../errors.ts";
 import { jsonBodyFactor, maxJsonBodyBytes, maxSmallBodyBytes } from "../../limits.ts";
 
 /** What a route accepts beside the bytes of one image. */
@@ -96,14 +96,15 @@ function readingOf(
 ): Omit<Reading, "room"> & { readonly body: ReadableStream<Uint8Array> } {
   const { body, signal, headers } = request;
   const expectedBytes = contentLength(headers);
-  if (expectedBytes !== undefined && expectedBytes > maxBytes) throw tooManyBytes(expectedBytes, maxBytes);
+  if (expectedBytes !== undefined && expectedBytes > maxBytes)
+    throw imageTooLarge("bytes", expectedBytes, maxBytes);
   if (!body || expectedBytes === 0) throw new ClassifierError({ code: "empty_body" });
   const isSmall = (expectedBytes ?? maxBytes) <= maxSmallBodyBytes;
   return { body, maxBytes, expectedBytes, pace: isSmall ? smallBodyPace : pace, signal, errorOf: bodyError };
 }
 
 function bodyError(fault: StreamFault): ClassifierError {
-  if (fault.kind === "too_large") return tooManyBytes(fault.bytes, fault.limit);
+  if (fault.kind === "too_large") return imageTooLarge("bytes", fault.bytes, fault.limit);
   const { bytes: measured, detail, cause } = fault;
   return new ClassifierError({ code: "body_interrupted", measured, detail }, { cause });
 }
@@ -156,7 +157,7 @@ export function decodeBase64(text: string, maxBytes: number, expected: string): 
   const padding = base64.endsWith("=") ? "" : "=".repeat(-base64.length & 3);
   const bytes = padding.length === 3 ? undefined : base64ToBytes(base64 + padding);
   if (!bytes) throw malformed("the base64 of the image is cut short");
-  if (bytes.length > maxBytes) throw tooManyBytes(bytes.length, maxBytes);
+  if (bytes.length > maxBytes) throw imageTooLarge("bytes", bytes.length, maxBytes);
   return bytes;
 }
 
@@ -164,7 +165,7 @@ export function decodeBase64(text: string, maxBytes: number, expected: string): 
 const maxImagesPerRequest = 8;
 const maxPartHeaderBytes = 8 * 1024;
 
-const expectedForm = "multipart/form-data whose parts are all named image, each with the bytes of one JPEG";
+const expectedForm = "multipart/form-data whose parts are all named image, each with the bytes of one image";
 
 /**
  * The images of a multipart body, each in a buffer of its own.

@@ -5,9 +5,19 @@
  */
 
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { ClassifierError } from "../../errors.ts";
-import { exifOrientation, type Orientation } from "../orientation.ts";
-import type { Eighths, RgbRows, Size } from "../rgb-image.ts";
+import { imageTooLarge } from "../../errors.ts";
+import { exifOrientation } from "../orientation.ts";
+import {
+  type Decoded,
+  type DecodedFrame,
+  type DecodeLimits,
+  type DecodeScale,
+  type Eighths,
+  pushRows,
+  type RgbRows,
+  type RowSink,
+  type Size,
+} from "../rgb-image.ts";
 import {
   blendsRows,
   ComponentRows,
@@ -22,51 +32,35 @@ import { type JpegHeader, parseJpegHeader, readUint16 } from "./header.ts";
 import { HuffmanDecoders, huffmanBytes, neededScans, ScanReader } from "./scan-reader.ts";
 import { type CheckedJpeg, checkJpeg, type QuantisationTable } from "./scans.ts";
 
-/** What decoding an image may cost. */
-export interface DecodeLimits {
-  /** width * height of the frame header. */
-  readonly maxPixels: number;
-  /** As decodeCostBytes counts. */
-  readonly maxDecodeBytes: number;
-}
-
-/** What is known about an image before it is decoded. */
-export interface DecodedFrame extends DecodeScale {
-  /** Size in the frame header. */
-  readonly fullSize: Size;
-  readonly orientation: Orientation;
-}
-
 /**
  * Decodes a whole JPEG: baseline, extended or progressive, 8 bit, Huffman-coded; grey, YCbCr, RGB, CMYK or YCCK. Ignores
  * segments that do not belong to the image, except Exif's orientation, and everything after the EOI marker. A file without
  * that marker is refused. An image that is too large is refused before anything is allocated.
  * @param targetOf returns the size to which an image of this size will be resized: no more pixels than that are needed
- * @param use receives the rows, in the orientation of the file; they are freed when it returns
- * @returns what `use` returns
- * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits),
- *   empty_body; nothing else
+ * @param sinkFor returns what takes the rows, in the orientation of the file
+ * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits); what
+ *   `sinkFor` throws
  */
-export function decodeJpeg<T>(
+export function decodeJpeg<Sink extends RowSink>(
   bytes: Uint8Array,
   targetOf: (fullSize: Size) => Size,
   limits: DecodeLimits,
-  use: (rows: RgbRows, frame: DecodedFrame) => T,
-): T {
+  sinkFor: (frame: DecodedFrame) => Sink,
+): Decoded<Sink> {
   const header = parseJpegHeader(bytes);
   const fullSize: Size = { width: header.width, height: header.height };
-  const measured = header.width * header.height;
-  if (measured > limits.maxPixels) {
-    const limit = limits.maxPixels;
-    throw new ClassifierError({ code: "image_too_large", unit: "pixels", measured, limit });
-  }
+  const pixels = header.width * header.height;
+  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
   const jpeg = checkJpeg(bytes, header);
   const scale = chooseScale(jpeg, targetOf(fullSize), limits.maxDecodeBytes);
+  const size = scaledSize(header, scale.eighths);
+  const frame: DecodedFrame = { ...scale, fullSize, size, orientation: exifOrientation(header.exif) };
+  const sink = sinkFor(frame);
   const rows = new JpegRows(jpeg, scale.eighths);
   try {
-    const result = use(rows, { ...scale, fullSize, orientation: exifOrientation(header.exif) });
+    pushRows(rows, sink);
     rows.finish();
-    return result;
+    return { frame, sink };
   } finally {
     rows.free();
   }
@@ -78,14 +72,6 @@ export function decodeJpeg<T>(
  */
 export const maxFullScalePixels = 1_310_720;
 
-/** How an image is decoded. */
-export interface DecodeScale {
-  /** The decoded image has this many eighths of the file's width and height. */
-  readonly eighths: Eighths;
-  /** Bytes that the decode allocates: decodeCostBytes. */
-  readonly costBytes: number;
-}
-
 /**
  * Chooses full size up to maxFullScalePixels. Above it, chooses the lowest scale at which neither side is smaller than the
  * target. If that exceeds the budget, chooses the next lower scale that fits; the image is then enlarged again and soft.
@@ -96,15 +82,10 @@ export function chooseScale(jpeg: CheckedJpeg, target: Size, budgetBytes: number
   const largest = preferredScale(jpeg.header, target);
   const scales = ([8, 4, 2, 1] as const)
     .filter((eighths) => eighths <= largest)
-    .map((eighths): DecodeScale => ({ eighths, costBytes: decodeCostBytes(jpeg, eighths) }));
+    .map((eighths): DecodeScale => ({ decoder: "jpeg", eighths, costBytes: decodeCostBytes(jpeg, eighths) }));
   const scale = scales.find(({ costBytes }) => costBytes <= budgetBytes);
   if (scale) return scale;
-  throw new ClassifierError({
-    code: "image_too_large",
-    unit: "decode_bytes",
-    measured: Math.min(...scales.map(({ costBytes }) => costBytes)),
-    limit: budgetBytes,
-  });
+  throw imageTooLarge("decode_bytes", Math.min(...scales.map(({ costBytes }) => costBytes)), budgetBytes);
 }
 
 function preferredScale({ width, height }: Size, target: Size): Eighths {

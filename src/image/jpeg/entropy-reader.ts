@@ -1,5 +1,6 @@
 /** Reads entropy-coded data bit by bit: Huffman codes and the values after them (ITU-T T.81, F.2.2). */
-import { Marker, undecodable } from "./header.ts";
+import { undecodable } from "../../errors.ts";
+import { Marker } from "./header.ts";
 import type { HuffmanTable } from "./scans.ts";
 
 /** Coefficients of a block. */

@@ -1,6 +1,5 @@
 /** Reads the segments of a JPEG up to its first scan: markers and the frame header (ITU-T T.81, annex B). Decodes nothing. */
-import { ClassifierError } from "../../errors.ts";
-import { describeFormat, startsAsJpeg } from "../detect.ts";
+import { ClassifierError, undecodable } from "../../errors.ts";
 
 /** Marker codes (T.81 table B.1): the byte after FF. */
 export const Marker = {
@@ -27,11 +26,6 @@ export interface Segment {
   readonly start: number;
   readonly body: number;
   readonly end: number;
-}
-
-/** Builds the error for a broken file. */
-export function undecodable(detail: string): ClassifierError {
-  return new ClassifierError({ code: "image_undecodable", detail });
 }
 
 /** Reads a big-endian 16-bit number. */
@@ -131,12 +125,10 @@ const exifSignature = "Exif\0\0";
 
 /**
  * Reads the segments up to the first scan.
- * @throws ClassifierError empty_body; unsupported_image, for other formats and for kinds of JPEG that are not decoded;
- *   image_undecodable
+ * @param bytes a file that starts with SOI
+ * @throws ClassifierError unsupported_image for kinds of JPEG that are not decoded, image_undecodable
  */
 export function parseJpegHeader(bytes: Uint8Array): JpegHeader {
-  if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
-  if (!startsAsJpeg(bytes)) throw unsupported(describeFormat(bytes));
   let frame: Frame | undefined;
   let hasJfif = false;
   let adobeTransform: number | undefined;
@@ -242,5 +234,6 @@ function startsWith(bytes: Uint8Array, { body, end }: Segment, text: string): bo
 }
 
 function unsupported(detected: string): ClassifierError {
-  return new ClassifierError({ code: "unsupported_image", detected, expected: "a JPEG (image/jpeg)" });
+  const expected = "a baseline or progressive JPEG with 8 bits per sample";
+  return new ClassifierError({ code: "unsupported_image", detected, expected });
 }

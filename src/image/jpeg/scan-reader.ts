@@ -2,6 +2,8 @@
  * Reads one scan, a row of MCUs at a time (ITU-T T.81, F.2 sequential and G.1 progressive). The decoder runs the readers of
  * all scans side by side, so even a progressive file needs only the coefficients of one row of MCUs in memory.
  */
+
+import { undecodable } from "../../errors.ts";
 import type { ComponentRows, ScaledComponent } from "./component.ts";
 import {
   AcDecoder,
@@ -11,7 +13,6 @@ import {
   huffmanDecoderBytes,
   zigzag,
 } from "./entropy-reader.ts";
-import { undecodable } from "./header.ts";
 import type { CheckedJpeg, CodedScan, Coding, HuffmanTable, ScanTables } from "./scans.ts";
 
 /** Bits of the largest DC difference of 8-bit samples (T.81 table F.1). */

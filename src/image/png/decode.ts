@@ -1,0 +1,54 @@
+/**
+ * Decodes a PNG row by row: inflates a little, unfilters what came, and passes on each row that is complete. It holds two
+ * rows and one block of inflated data, whatever the height of the image; an interlaced image it holds as a whole.
+ */
+import { imageTooLarge } from "../../errors.ts";
+import { exifOrientation } from "../orientation.ts";
+import type { Decoded, DecodedFrame, DecodeLimits, RowSink } from "../rgb-image.ts";
+import { type CheckedPng, checkPng, imageDataOf, parsePngHeader } from "./chunks.ts";
+import { inflate, inflateBytes } from "./inflate.ts";
+import { imageDataBytes, PngRows, rowsBytes } from "./rows.ts";
+
+/**
+ * Decodes a whole PNG of any colour type and bit depth, interlaced or not. Transparency is composited over white. 16 bits
+ * are reduced to the first 8. Gamma and colour profiles are ignored, as in Pillow. The file must be complete: rows that the
+ * sink does not need are inflated too, and more data than the header announces is refused as soon as it comes.
+ * @param sinkFor returns what takes the rows, in the orientation of the file
+ * @param signal stops the decode while it waits for inflated data; `bytes` are not read afterwards
+ * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes); what `sinkFor`
+ *   throws; the reason of `signal`
+ */
+export async function decodePng<Sink extends RowSink>(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+  sinkFor: (frame: DecodedFrame) => Sink,
+  signal?: AbortSignal,
+): Promise<Decoded<Sink>> {
+  const header = parsePngHeader(bytes);
+  const { width, height } = header;
+  if (width * height > limits.maxPixels) throw imageTooLarge("pixels", width * height, limits.maxPixels);
+  const png = checkPng(bytes, header);
+  const costBytes = decodeCostBytes(png);
+  if (costBytes > limits.maxDecodeBytes)
+    throw imageTooLarge("decode_bytes", costBytes, limits.maxDecodeBytes);
+  const size = { width, height };
+  const orientation = exifOrientation(png.exif);
+  const frame: DecodedFrame = { decoder: "png", eighths: 8, costBytes, fullSize: size, size, orientation };
+  const sink = sinkFor(frame);
+  const rows = new PngRows(png, sink);
+  try {
+    await inflate(imageDataOf(png), imageDataBytes(header), (block) => rows.take(block), signal);
+    rows.finish();
+    return { frame, sink };
+  } finally {
+    rows.free();
+  }
+}
+
+/**
+ * Bytes of all arrays that a decode allocates, computed before it allocates any. They grow with the width of the image, and
+ * with its area only if it is interlaced.
+ */
+export function decodeCostBytes(png: CheckedPng): number {
+  return rowsBytes(png) + inflateBytes(imageDataBytes(png.header));
+}
