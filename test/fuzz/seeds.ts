@@ -1,7 +1,7 @@
 /** Valid files of every kind, drawn by code, from which hostile files are made. */
 import sharp, { type Sharp } from "sharp";
 import { componentsOf, type JpegSpec, segment, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
-import { chunk, type PngSpec, writePng } from "../support/png-writer.ts";
+import { chunk, kindsOfPng, type PngSpec, writePng } from "../support/png-writer.ts";
 import { ascii, concat, patchedFrame } from "./segments.ts";
 
 /** A valid file. */
@@ -81,24 +81,13 @@ export async function smallJpegs(): Promise<SeedFile[]> {
   });
 }
 
-/** Colour types with their bit depths. */
-const pngKinds = [
-  ["grey", 0, [1, 2, 4, 8, 16]],
-  ["RGB", 2, [8, 16]],
-  ["palette", 3, [1, 2, 4, 8]],
-  ["grey and alpha", 4, [8, 16]],
-  ["RGBA", 6, [8, 16]],
-] as const;
-
 /** Returns small PNGs of every kind. */
 export function smallPngs(): SeedFile[] {
   const specs: Record<string, PngSpec> = {};
-  for (const [name, colourType, depths] of pngKinds) {
-    for (const bitDepth of depths) {
-      const spec = { ...small, colourType, bitDepth };
-      specs[`PNG, ${name}, ${bitDepth} bits`] = spec;
-      specs[`PNG, ${name}, ${bitDepth} bits, interlaced`] = { ...spec, interlaced: true };
-    }
+  for (const { name, colourType, bitDepth } of kindsOfPng) {
+    const spec = { ...small, colourType, bitDepth };
+    specs[`PNG, ${name}, ${bitDepth} bits`] = spec;
+    specs[`PNG, ${name}, ${bitDepth} bits, interlaced`] = { ...spec, interlaced: true };
   }
   const rgb = { ...small, colourType: 2, bitDepth: 8 };
   const exif = [...ascii("II*\0"), 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];

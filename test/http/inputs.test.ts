@@ -69,7 +69,7 @@ describe("readImageParts", () => {
 });
 
 describe("decodeBase64", () => {
-  const decode = (text: string) => decodeBase64(text, 1e6, "a JPEG in base64");
+  const decode = (text: string) => decodeBase64(text, 1e6, "an image in base64");
 
   test("accepts a data: URL", () => {
     for (const prefix of ["data:image/jpeg;base64,", "DATA:image/svg+xml;BASE64,"])

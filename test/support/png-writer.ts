@@ -36,6 +36,15 @@ export interface PngSpec {
   readonly level?: number;
 }
 
+/** Every colour type with each of its bit depths (PNG Specification, table 12). */
+export const kindsOfPng = [
+  { name: "grey", colourType: 0, depths: [1, 2, 4, 8, 16] },
+  { name: "RGB", colourType: 2, depths: [8, 16] },
+  { name: "palette", colourType: 3, depths: [1, 2, 4, 8] },
+  { name: "grey and alpha", colourType: 4, depths: [8, 16] },
+  { name: "RGBA", colourType: 6, depths: [8, 16] },
+].flatMap(({ name, colourType, depths }) => depths.map((bitDepth) => ({ name, colourType, bitDepth })));
+
 /** The signature of a PNG. */
 export const pngSignature = Uint8Array.of(0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a);
 

@@ -79,11 +79,11 @@ describe("classify", () => {
     expect(code).toBe(0);
   });
 
-  test("a missing file and a file that is no JPEG: one line per file, exit code 1", async () => {
+  test("a missing file and a file that is no image: one line per file, exit code 1", async () => {
     const missing = await run("classify.ts", ["nothing.jpg"]).finished;
     expect(missing).toEqual({
       code: 1,
-      output: "error: nothing.jpg is missing; expected a JPEG file, a folder, a URL or -\n",
+      output: "error: nothing.jpg is missing; expected an image file, a folder, a URL or -\n",
     });
     const text = await run("classify.ts", ["package.json"]).finished;
     expect(text.output).toMatch(/415 The body is .*expected a JPEG/);

@@ -1,5 +1,6 @@
 /** The memory of the isolate and of its process does not grow with the number of decodes. */
 import path from "node:path";
+import sharp from "sharp";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
 import { defaultModelName } from "../../src/default-model.ts";
@@ -27,8 +28,14 @@ async function postDistinct(image: Uint8Array, from: number, to: number): Promis
   }
 }
 
-test("100 different progressive panoramas use no more memory than 10", async () => {
-  const image = await progressivePanorama(1);
+const noise = { type: "gaussian", mean: 128, sigma: 20 } as const;
+const create = { width: 1600, height: 800, channels: 3, background: "black", noise } as const;
+
+test.each([
+  ["progressive panoramas", () => progressivePanorama(1)],
+  ["PNGs of 3 MB", async () => new Uint8Array(await sharp({ create }).png().toBuffer())],
+])("100 different %s use no more memory than 10", async (_, make) => {
+  const image = await make();
   await postDistinct(image, 0, 10);
   const before = { heap: await worker.heapUsage(), processBytes: await worker.peakProcessBytes() };
   await postDistinct(image, 10, 110);

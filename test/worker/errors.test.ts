@@ -119,13 +119,6 @@ describe("the body", () => {
 
   test.each([
     [
-      "PNG",
-      () =>
-        sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
-          .png()
-          .toBuffer(),
-    ],
-    [
       "WebP",
       () =>
         sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
@@ -141,10 +134,17 @@ describe("the body", () => {
     ],
     ["text", async () => Buffer.from("not an image")],
     ["unknown", async () => Buffer.from([0, 1, 2, 3])],
-  ])("that is not a JPEG (%s) is 415 with the detected type", async (name, make) => {
+  ])("of a format that the Worker does not read (%s) is 415 with the detected type", async (name, make) => {
     const answer = await worker.classify(await make());
     expectProblem(answer, 415, "unsupported_image", { expected: expect.stringContaining("JPEG") });
     expect(answer.json.detected).toContain(name);
+  });
+
+  test("with a truncated PNG is 422", async () => {
+    const png = new Uint8Array(await sharp(teapot).png().toBuffer());
+    for (const bytes of [4, 20, 200, png.length >> 1, png.length - 1]) {
+      expectProblem(await worker.classify(png.slice(0, bytes)), 422, "image_undecodable");
+    }
   });
 
   test("with a truncated JPEG is 422", async () => {

@@ -1,4 +1,4 @@
-/** Hostile JPEGs over HTTP cause no 5xx and retain no memory, and the next valid image is answered as usual. */
+/** Hostile images over HTTP cause no 5xx and retain no memory, and the next valid image is answered as usual. */
 import path from "node:path";
 import { expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";

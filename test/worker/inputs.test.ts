@@ -1,7 +1,8 @@
-/** Multipart and JSON bodies of POST /v1/classify. */
+/** Formats, and multipart and JSON bodies, of POST /v1/classify. */
 import { connect } from "node:net";
-import sharp from "sharp";
+import sharp, { type PngOptions } from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { corpusFile } from "../support/hostile-corpus.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 /**
@@ -43,6 +44,44 @@ const postJson = (body: unknown, query = "") =>
     "Content-Type": "application/json",
   });
 const base64 = (bytes: Uint8Array) => Buffer.from(bytes).toString("base64");
+
+describe("a PNG", () => {
+  const pngOf = async (image: Uint8Array, options: PngOptions = {}) =>
+    new Uint8Array(await sharp(image).resize(180).png(options).toBuffer());
+
+  test("gets the answer of the same picture as JPEG, without a binding", async () => {
+    const png = await pngOf(teapot);
+    const jpeg = await sharp(png).jpeg({ quality: 95, chromaSubsampling: "4:4:4" }).toBuffer();
+    const [answer, expected] = [await worker.classify(png), await worker.classify(jpeg)];
+    expect([answer.status, answer.headers.get("X-Cache")]).toEqual([200, "MISS"]);
+    const best = ({ json }: typeof answer) => (json.predictions as { label: string; score: number }[])[0]!;
+    expect(best(answer).label).toBe("teapot");
+    expect(Math.abs(best(answer).score - best(expected).score)).toBeLessThan(0.02);
+    expect(answer.json.image).toMatchObject({ width: 180, height: 135 });
+  });
+
+  test("is accepted in a form, in base64 and as a data: URL, whatever its type says", async () => {
+    const png = await pngOf(ladybug, { palette: true });
+    const text = Buffer.from(png).toString("base64");
+    const { json } = await postForm([["image", png]], "?top_k=1");
+    expect(json.predictions).toMatchObject([{ label: "ladybug" }]);
+    for (const image of [text, `data:image/jpeg;base64,${text}`]) {
+      expect((await postJson({ image }, "?top_k=1")).json).toEqual(json);
+    }
+    const mislabelled = await worker.classify(png, "?top_k=1", { "Content-Type": "image/jpeg" });
+    expect(mislabelled.json).toEqual(json);
+  });
+
+  test("of 50 megapixels and 6 kB is answered, while small images wait for their turn", async () => {
+    const bomb = corpusFile("png-50-megapixels.png");
+    const answers = await Promise.all([
+      worker.classify(bomb),
+      ...Array.from({ length: 4 }, (_, i) => worker.classify(Buffer.concat([teapot, Buffer.of(i)]))),
+    ]);
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200, 200, 200]);
+    expect(answers[0]!.json.image).toMatchObject({ width: 7071, height: 7071 });
+  });
+});
 
 describe("multipart/form-data", () => {
   test("with one image gets the same body as its raw bytes", async () => {

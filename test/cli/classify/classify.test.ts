@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "classify-"));
   vi.stubEnv("INIT_CWD", folder);
   await mkdir(path.join(folder, "photos", "deep"), { recursive: true });
-  for (const file of ["b.jpg", "deep/a.JPEG", "notes.txt"]) {
+  for (const file of ["b.jpg", "deep/a.JPEG", "deep/c.png", "notes.txt"]) {
     await writeFile(path.join(folder, "photos", file), file);
   }
   let busy = 1;
@@ -59,20 +59,21 @@ const text = async (inputs: Awaited<ReturnType<typeof findInputs>>) =>
   Promise.all(inputs.map(async ({ name, read }) => [name, new TextDecoder().decode(await read())]));
 
 describe("inputs", () => {
-  test("are files, the JPEG files of folders, URLs and standard input, in this order", async () => {
+  test("are files, the image files of folders, URLs and standard input, in this order", async () => {
     const stdin = Readable.from([Buffer.from("st"), Buffer.from("din")]);
     const url = `${origin}/image.jpg`;
     expect(await text(await findInputs(["photos/notes.txt", "photos", url, "-"], stdin))).toEqual([
       ["photos/notes.txt", "notes.txt"],
       ["photos/b.jpg", "b.jpg"],
       ["photos/deep/a.JPEG", "deep/a.JPEG"],
+      ["photos/deep/c.png", "deep/c.png"],
       [url, "bytes"],
       ["-", "stdin"],
     ]);
   });
 
   test.each([
-    [["nothing.jpg"], "nothing.jpg is missing; expected a JPEG file, a folder, a URL or -"],
+    [["nothing.jpg"], "nothing.jpg is missing; expected an image file, a folder, a URL or -"],
     [["."], undefined],
     [["-", "-"], "- is given twice"],
   ])("%j: %s", async (typed, message) => {
@@ -90,7 +91,7 @@ describe("inputs", () => {
     const answers = await Promise.all(inputs.map((input) => ask(input, post)));
     expect(answers.map(({ status }) => status)).toEqual([null, null, null]);
     expect(answers.map(({ body }) => body.detail)).toEqual([
-      expect.stringContaining("/no.jpg answered 404; expected 200 with a JPEG"),
+      expect.stringContaining("/no.jpg answered 404; expected 200 with an image"),
       expect.stringContaining(`/endless.jpg has more than ${defaultMaxImageBytes} bytes`),
       expect.stringContaining("http://127.0.0.1:1/x cannot be downloaded: "),
     ]);

@@ -49,7 +49,7 @@ describe("a folder of labelled images", () => {
   test("names an empty class, which cannot be skipped", async () => {
     await mkdir(path.join(folder, "owl"));
     expect(await problems(good)).toEqual([
-      { file: "owl/", reason: expect.stringMatching(/has no image; expected JPEG files/), canSkip: false },
+      { file: "owl/", reason: expect.stringMatching(/has no image; expected image files/), canSkip: false },
     ]);
   });
 
@@ -97,12 +97,12 @@ describe("a folder of labelled images", () => {
 });
 
 describe("entries that cannot be used", () => {
-  const mild = { file: "a.png", reason: "is not a JPEG", canSkip: true };
+  const mild = { file: "a.png", reason: "is not an image", canSkip: true };
   const grave = { file: "owl/", reason: "has no image", canSkip: false };
 
   test("are refused in one list that says how to continue", () => {
     expect(() => refuseOrSkip([mild, { ...mild, file: "b.png" }], false)).toThrow(
-      /2 of .*nothing was written:\n {2}a.png: is not a JPEG\n {2}b.png: is not a JPEG\n.*--skip-unreadable/,
+      /2 of .*nothing was written:\n {2}a.png: is not an image\n {2}b.png: is not an image\n.*--skip-unreadable/,
     );
   });
 

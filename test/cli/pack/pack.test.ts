@@ -195,7 +195,7 @@ describe("packing", () => {
     [
       "a folder that is not there",
       { calibrateDir: "/nowhere" },
-      /\/nowhere cannot be read; expected a folder of JPEG/,
+      /\/nowhere cannot be read; expected a folder of image files/,
     ],
     [
       "shards of more than 8 MiB",
@@ -232,7 +232,7 @@ describe("packing", () => {
   test("names the photograph that it cannot decode", async () => {
     const bad = path.join(folder, "bad");
     await mkdir(bad, { recursive: true });
-    await writeFile(path.join(bad, "broken.jpg"), "not a JPEG");
+    await writeFile(path.join(bad, "broken.jpg"), "not an image");
     await expect(packModel({ ...base, calibrateDir: bad })).rejects.toThrow(/bad\/broken\.jpg: .*expected/);
   });
 });
