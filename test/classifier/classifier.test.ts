@@ -4,11 +4,14 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { MemoryTier, TieredCache } from "../../src/cache/result-cache.ts";
 import { Classifier, Stages } from "../../src/classifier/classifier.ts";
+import { pause } from "../../src/concurrency/timeout.ts";
 import type { DecodeLimits } from "../../src/image/rgb-image.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
+import { buffering, withBufferingInflate } from "../support/buffering-inflate.ts";
 import { never } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
+import { writePng } from "../support/png-writer.ts";
 import { FakeRuntime, seedTinyPack, tinyName } from "../support/tiny-pack.ts";
 
 let decoding: DecodeLimits;
@@ -36,15 +39,19 @@ const jpeg = (grey: number) =>
     .jpeg({ quality: 100 })
     .toBuffer();
 
-function classifierWith(...tiers: ConstructorParameters<typeof TieredCache>[0][number][]): Classifier {
+/** An uncompressed PNG of 9 kB, which takes ten writes to inflate. */
+const png = (seed: number) =>
+  writePng({ width: 60, height: 50, colourType: 2, bitDepth: 8, level: 0, sample: (x) => x * seed });
+
+type Tier = ConstructorParameters<typeof TieredCache>[0][number];
+const classifierWith = (...tiers: Tier[]) => classifierThatWaits(2000, tiers);
+
+function classifierThatWaits(coalesceWaitMs: number, tiers: readonly Tier[] = []): Classifier {
   const cache = new TieredCache(tiers, (tier, operation) => void failures.push(`${tier} ${operation}`), 20);
   return new Classifier({
-    host,
-    cache,
-    decoding,
+    ...{ host, cache, decoding, coalesceWaitMs },
     toJpeg: async (bytes) => bytes,
     waitUntil: () => {},
-    coalesceWaitMs: 2000,
   });
 }
 
@@ -96,6 +103,27 @@ describe("Classifier", () => {
     });
     runtime.beforeRun = async () => {};
     expect((await score(classifier, await jpeg(30))).cache).toBe("MISS");
+  });
+
+  test("a PNG is inflated while others wait: no two images are decoded at once", async () => {
+    await withBufferingInflate(async () => {
+      const classifier = classifierWith();
+      const scored = await Promise.all([1, 2, 3].map((seed) => score(classifier, png(seed))));
+      expect(scored.map(({ decode }) => decode?.decoder)).toEqual(["png", "png", "png"]);
+      expect(buffering.writes).toBeGreaterThan(20);
+      expect(buffering.mostOpen).toBe(1);
+    });
+  });
+
+  test("a decode that nobody waits for any more stops", async () => {
+    await withBufferingInflate(async () => {
+      buffering.writeMs = 40;
+      const abandoned = score(classifierThatWaits(50), png(4));
+      await expect(abandoned).rejects.toMatchObject({ reason: { code: "model_unavailable" } });
+      await pause(500);
+      expect(buffering.open).toBe(0);
+      expect(buffering.writes).toBeLessThan(8);
+    });
   });
 
   test("a broken image is refused without a run", async () => {

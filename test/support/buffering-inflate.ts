@@ -1,6 +1,7 @@
 /** A DecompressionStream that behaves as workerd's: it inflates every write as a whole, and buffers what is not read. */
 import { once } from "node:events";
 import { createInflate } from "node:zlib";
+import { pause } from "../../src/concurrency/timeout.ts";
 
 /** Counts of all streams since `reset`. */
 export const buffering = {
@@ -9,8 +10,12 @@ export const buffering = {
   writes: 0,
   /** Streams that were neither read to their end nor cancelled. */
   open: 0,
+  /** The most streams that were open at once. */
+  mostOpen: 0,
+  /** Milliseconds that each write takes. */
+  writeMs: 0,
   reset(): void {
-    Object.assign(this, { mostBytes: 0, writes: 0, open: 0 });
+    Object.assign(this, { mostBytes: 0, writes: 0, open: 0, mostOpen: 0, writeMs: 0 });
   },
 };
 
@@ -40,9 +45,11 @@ class BufferingInflate {
       wake();
     });
     buffering.open++;
+    buffering.mostOpen = Math.max(buffering.mostOpen, buffering.open);
     this.writable = new WritableStream({
       async write(slice) {
         buffering.writes++;
+        if (buffering.writeMs > 0) await pause(buffering.writeMs);
         await new Promise<void>((resolve, reject) => {
           inflate.write(slice, (error) => (error ? reject(error) : resolve()));
         });

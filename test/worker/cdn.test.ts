@@ -2,6 +2,7 @@
 import { createHash } from "node:crypto";
 import { get as httpGet } from "node:http";
 import { connect } from "node:net";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { Origin } from "../support/origin.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
@@ -71,6 +72,17 @@ describe("an image", () => {
     });
     const { headers, bytes } = await cdn("/pieces.jpg");
     sameBytes(bytes, teapot);
+    expect(headers.get("X-Image-Label")).toBe("teapot");
+  });
+
+  test("may be a PNG", async () => {
+    const png = await sharp(teapot).resize(150).png().toBuffer();
+    origin.on("/base/teapot.png", (_, response) =>
+      response.writeHead(200, { "Content-Type": "image/png" }).end(png),
+    );
+    const { headers, bytes } = await cdn("/teapot.png");
+    sameBytes(bytes, png);
+    expect(headers.get("Content-Type")).toBe("image/png");
     expect(headers.get("X-Image-Label")).toBe("teapot");
   });
 
@@ -159,7 +171,7 @@ describe("what cannot be classified passes through", () => {
 
   test.each([
     ["a broken JPEG", () => teapot.slice(0, 2000), "image_undecodable"],
-    ["a PNG by its bytes", () => Buffer.from("\x89PNG\r\n\x1a\n0000", "latin1"), "unsupported_image"],
+    ["a TIFF by its bytes", () => Buffer.from("II*\0\x08\0\0\0", "latin1"), "unsupported_image"],
     ["nothing", () => new Uint8Array(0), "empty_body"],
   ])("%s", async (_, make, code) => {
     const sent = make();

@@ -141,7 +141,7 @@ describe("the body", () => {
   });
 
   test("with a truncated PNG is 422", async () => {
-    const png = new Uint8Array(await sharp(teapot).png().toBuffer());
+    const png = new Uint8Array(await sharp(teapot).resize(100).png().toBuffer());
     for (const bytes of [4, 20, 200, png.length >> 1, png.length - 1]) {
       expectProblem(await worker.classify(png.slice(0, bytes)), 422, "image_undecodable");
     }
