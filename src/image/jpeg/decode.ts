@@ -54,7 +54,8 @@ export function decodeJpeg<Sink extends RowSink>(
   const jpeg = checkJpeg(bytes, header);
   const scale = chooseScale(jpeg, targetOf(fullSize), limits.maxDecodeBytes);
   const size = scaledSize(header, scale.eighths);
-  const frame: DecodedFrame = { ...scale, fullSize, size, orientation: exifOrientation(header.exif) };
+  const orientation = exifOrientation(header.exif);
+  const frame: DecodedFrame = { decoder: "jpeg", ...scale, fullSize, size, orientation };
   const sink = sinkFor(frame);
   const rows = new JpegRows(jpeg, scale.eighths);
   try {
@@ -72,17 +73,19 @@ export function decodeJpeg<Sink extends RowSink>(
  */
 export const maxFullScalePixels = 1_310_720;
 
+type Scale = Pick<DecodeScale, "eighths" | "costBytes">;
+
 /**
  * Chooses full size up to maxFullScalePixels. Above it, chooses the lowest scale at which neither side is smaller than the
  * target. If that exceeds the budget, chooses the next lower scale that fits; the image is then enlarged again and soft.
  * @param target the size to which the image will be resized
  * @throws ClassifierError image_too_large (decode_bytes, with the lowest cost), if no scale fits
  */
-export function chooseScale(jpeg: CheckedJpeg, target: Size, budgetBytes: number): DecodeScale {
+export function chooseScale(jpeg: CheckedJpeg, target: Size, budgetBytes: number): Scale {
   const largest = preferredScale(jpeg.header, target);
   const scales = ([8, 4, 2, 1] as const)
     .filter((eighths) => eighths <= largest)
-    .map((eighths): DecodeScale => ({ decoder: "jpeg", eighths, costBytes: decodeCostBytes(jpeg, eighths) }));
+    .map((eighths): Scale => ({ eighths, costBytes: decodeCostBytes(jpeg, eighths) }));
   const scale = scales.find(({ costBytes }) => costBytes <= budgetBytes);
   if (scale) return scale;
   throw imageTooLarge("decode_bytes", Math.min(...scales.map(({ costBytes }) => costBytes)), budgetBytes);

@@ -79,7 +79,7 @@ describe("inputs", () => {
   ])("%j: %s", async (typed, message) => {
     const found = findInputs(typed, nothing);
     if (message) await expect(found).rejects.toThrow(message);
-    else expect(await found).toHaveLength(2);
+    else expect(await found).toHaveLength(3);
   });
 
   test("that cannot be downloaded become an answer without a status, and the others go on", async () => {
@@ -111,7 +111,7 @@ describe("a deployed Worker", () => {
     ]);
     expect(requests[0]!.headers).toMatchObject({
       authorization: "Bearer secret",
-      "content-type": "image/jpeg",
+      "content-type": "application/octet-stream",
     });
   });
 
