@@ -90,6 +90,7 @@ const sizes = {
   pixels: (measured: number) => `has ${measured} pixels`,
   decode_bytes: (measured: number) => `needs ${measured} bytes of memory to decode`,
   block_visits: (measured: number) => `needs ${measured} block visits to decode, counted over all its scans`,
+  inflated_bytes: (measured: number) => `has ${measured} bytes of uncompressed image data`,
 };
 
 /** Never repeats the key that was sent: a key that is almost right is still a secret. */

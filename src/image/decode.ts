@@ -11,8 +11,8 @@ import type { Decoded, DecodedFrame, DecodeLimits, RowSink, Size } from "./rgb-i
  * @param targetOf returns the size to which an image of this size will be resized: no more pixels than that are needed
  * @param sinkFor returns what takes the rows, in the orientation of the file
  * @param signal stops a decode that waits for inflated data; `bytes` are not read afterwards
- * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits),
- *   empty_body; what `sinkFor` throws; the reason of `signal`
+ * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes, block_visits,
+ *   inflated_bytes), empty_body; what `sinkFor` throws; the reason of `signal`
  */
 export async function decodeImage<Sink extends RowSink>(
   bytes: Uint8Array,

@@ -1,5 +1,6 @@
 /** PNGs that are refused, with the reason. */
 import { describe, expect, test } from "vitest";
+import { maxInflatedBytes } from "../../src/image/png/decode.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import { fuzzPreprocessing } from "../fuzz/attempt.ts";
@@ -135,6 +136,17 @@ describe("a PNG over a limit is refused with its size, before its image data is 
       measured: 50_000_001,
       limit: 50_000_000,
     });
+  });
+
+  test("50 megapixels of 64 bits, which inflate to 400 MB", async () => {
+    const deep = claiming(10_000, 5000, { colourType: 6, bitDepth: 16 });
+    expect(await refusal(deep)).toEqual({
+      code: "image_too_large",
+      unit: "inflated_bytes",
+      measured: 5000 * (8 * 10_000 + 1),
+      limit: maxInflatedBytes,
+    });
+    expect(4 * decodeLimits.maxPixels).toBeLessThan(maxInflatedBytes);
   });
 
   test.each([

@@ -10,13 +10,19 @@ import { inflate, inflateBytes } from "./inflate.ts";
 import { imageDataBytes, PngRows, rowsBytes } from "./rows.ts";
 
 /**
+ * Inflated bytes of one image: 50 megapixels of RGBA with 8 bits. This bounds CPU, because a file of 200 kB can inflate to
+ * as much, and each byte takes about 7 ns to inflate, to unfilter and to convert.
+ */
+export const maxInflatedBytes = 210_000_000;
+
+/**
  * Decodes a whole PNG of any colour type and bit depth, interlaced or not. Transparency is composited over white. 16 bits
  * are reduced to the first 8. Gamma and colour profiles are ignored, as in Pillow. The file must be complete: rows that the
  * sink does not need are inflated too, and more data than the header announces is refused as soon as it comes.
  * @param sinkFor returns what takes the rows, in the orientation of the file
  * @param signal stops the decode while it waits for inflated data; `bytes` are not read afterwards
- * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes); what `sinkFor`
- *   throws; the reason of `signal`
+ * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, inflated_bytes, decode_bytes); what
+ *   `sinkFor` throws; the reason of `signal`
  */
 export async function decodePng<Sink extends RowSink>(
   bytes: Uint8Array,
@@ -27,6 +33,9 @@ export async function decodePng<Sink extends RowSink>(
   const header = parsePngHeader(bytes);
   const { width, height } = header;
   if (width * height > limits.maxPixels) throw imageTooLarge("pixels", width * height, limits.maxPixels);
+  const inflatedBytes = imageDataBytes(header);
+  if (inflatedBytes > maxInflatedBytes)
+    throw imageTooLarge("inflated_bytes", inflatedBytes, maxInflatedBytes);
   const png = checkPng(bytes, header);
   const costBytes = decodeCostBytes(png);
   if (costBytes > limits.maxDecodeBytes)
@@ -37,7 +46,7 @@ export async function decodePng<Sink extends RowSink>(
   const sink = sinkFor(frame);
   const rows = new PngRows(png, sink);
   try {
-    await inflate(imageDataOf(png), imageDataBytes(header), (block) => rows.take(block), signal);
+    await inflate(imageDataOf(png), inflatedBytes, (block) => rows.take(block), signal);
     rows.finish();
     return { frame, sink };
   } finally {
