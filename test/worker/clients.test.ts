@@ -78,6 +78,19 @@ test("when clients disconnect while they send, wait or are computed for, the lar
   expect(both.map(({ status }) => status)).toEqual([200, 200]);
 });
 
+test("when clients disconnect while their PNGs are inflated, the next image is answered and nothing is held", async () => {
+  const bomb = corpusFile("png-50-megapixels.png");
+  const inFlight = async () => (await worker.get("/readyz")).json.in_flight;
+  const left = [0, 1, 2].map((i) => {
+    const body = Buffer.concat([bomb, Buffer.of(i)]);
+    return leaveAfter(100 * (i + 1), body.length, body);
+  });
+  await Promise.all(left);
+  expect((await worker.classify(fresh())).status).toBe(200);
+  await expect.poll(inFlight, { timeout: 30_000 }).toMatchObject({ permits: 0, permit_bytes: 0, waiting: 0 });
+  expect((await worker.classify(bomb)).status).toBe(200);
+});
+
 test("an answer depends only on the image's bytes and the model, not on headers or other query parameters", async () => {
   const image = fresh();
   const first = await worker.classify(image);
