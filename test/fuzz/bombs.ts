@@ -1,5 +1,7 @@
 /** Files that cost as much as possible per byte, to find the bounds of the work of each decoder. */
+import { deflateSync } from "node:zlib";
 import { segment } from "../../bench/pictures/jpeg-writer.ts";
+import { writePng } from "../support/png-writer.ts";
 import { concat, repeated } from "./segments.ts";
 
 const start = [0xff, 0xd8];
@@ -50,4 +52,17 @@ export function huffmanTableBomb(bytes: number): Uint8Array {
   const tables = repeated(table, Math.floor(bytes / table.length));
   const head = concat(start, quantisation, frame(64, 64, 1));
   return concat(head, tables, tablesOf(longestRun), scan([1], [0, 0, 0], 16), end);
+}
+
+/** A PNG of 8 bits whose rows are all zeros and have the same filter: deflate shrinks them a thousand times. */
+export function flatPng(width: number, height: number, colourType: 0 | 2 | 6, filter: number): Uint8Array {
+  const channels = { 0: 1, 2: 3, 6: 4 }[colourType];
+  const rows = Buffer.alloc(height * (width * channels + 1));
+  for (let at = 0; at < rows.length; at += width * channels + 1) rows[at] = filter;
+  const data = () => new Uint8Array(deflateSync(rows, { level: 9 }));
+  const header = Buffer.alloc(13);
+  header.writeUInt32BE(width, 0);
+  header.writeUInt32BE(height, 4);
+  header.set([8, colourType, 0, 0, 0], 8);
+  return writePng({ width: 1, height: 1, colourType, bitDepth: 8, header: () => header, data });
 }

@@ -4,8 +4,10 @@ import { beforeAll, describe, expect, test } from "vitest";
 import { segment } from "../../bench/pictures/jpeg-writer.ts";
 import { maxBlockVisits, maxHuffmanTableBytes } from "../../src/image/jpeg/scans.ts";
 import { exifOrientation } from "../../src/image/orientation.ts";
+import { imageToTensor } from "../../src/image/preprocess.ts";
+import { decodeLimits } from "../../src/limits.ts";
 import { type Attempt, attemptEveryWay, fuzzPreprocessing } from "../fuzz/attempt.ts";
-import { acRefinementBomb, dcRefinementBomb, huffmanTableBomb } from "../fuzz/bombs.ts";
+import { acRefinementBomb, dcRefinementBomb, flatPng, huffmanTableBomb } from "../fuzz/bombs.ts";
 import { listedChoices, seededChoices } from "../fuzz/choices.ts";
 import { hostileFile, mutationFamilies } from "../fuzz/generate.ts";
 import { largeSeeds, type SeedFile, smallSeeds } from "../fuzz/seeds.ts";
@@ -113,6 +115,19 @@ describe("hostile files are decoded or refused, at every scale", () => {
       }),
       { numRuns: 500, seed: 8 },
     );
+  });
+});
+
+describe("a PNG that inflates a thousand times and is within the limits is decoded", () => {
+  test.each([
+    ["50 megapixels of grey", () => flatPng(7071, 7071, 0, 0)],
+    ["50 megapixels of RGBA, in filters that take the longest", () => flatPng(7071, 7071, 6, 4)],
+    ["50 million rows", () => flatPng(1, 50_000_000, 2, 4)],
+  ])("%s", async (_, make) => {
+    const bytes = make();
+    expect(bytes.length).toBeLessThan(250_000);
+    const { decode } = await imageToTensor(bytes, fuzzPreprocessing, decodeLimits);
+    expect(decode.costBytes).toBeLessThan(2 * 2 ** 20);
   });
 });
 
