@@ -1,6 +1,7 @@
 /** Decodes an image of any format that the Worker reads. */
 import { ClassifierError } from "../errors.ts";
 import { decodedFormats, describeFormat } from "./detect.ts";
+import { decodeGif } from "./gif/decode.ts";
 import { decodeJpeg } from "./jpeg/decode.ts";
 import { decodePng } from "./png/decode.ts";
 import type { Decoded, DecodedFrame, DecodeLimits, RowSink, Size } from "./rgb-image.ts";
@@ -28,6 +29,8 @@ export async function decodeImage<Sink extends RowSink>(
       return decodeJpeg(bytes, targetOf, limits, sinkFor);
     case "a PNG image":
       return decodePng(bytes, limits, sinkFor, signal);
+    case "a GIF image":
+      return decodeGif(bytes, limits, sinkFor);
     default:
       throw new ClassifierError({ code: "unsupported_image", detected, expected: decodedFormats });
   }
