@@ -7,7 +7,7 @@ import type { RgbRows, Size } from "../rgb-image.ts";
 import { AlphaReader, alphaLeastCostBytes } from "./alpha.ts";
 import { parseWebp, type WebpFile, type WebpFrame } from "./container.ts";
 import { DecodeMemory } from "./decode-memory.ts";
-import { tooLarge } from "./errors.ts";
+import { imageTooLarge } from "./errors.ts";
 import { Vp8Decoder, vp8CostBytes } from "./vp8-decoder.ts";
 import { type Vp8lDecoder, vp8lDecoder, vp8lHasAlpha, vp8lLeastCostBytes } from "./vp8l-decoder.ts";
 
@@ -20,12 +20,16 @@ export interface DecodeLimits {
 }
 
 /** What is known about an image before its pixels are decoded. */
-export interface WebpInfo {
-  /** Size of the canvas. */
-  readonly fullSize: Size;
-  readonly orientation: Orientation;
-  /** Bytes of all arrays of the decode. */
+export interface DecodedWebp {
+  readonly decoder: "webp";
+  /** The decoded image has this many eighths of the file's width and height: all of them. */
+  readonly eighths: 8;
+  /** Bytes of all arrays of the decode. All are allocated at this time. */
   readonly costBytes: number;
+  /** Size of the canvas, and of the decoded image. */
+  readonly fullSize: Size;
+  readonly size: Size;
+  readonly orientation: Orientation;
 }
 
 /**
@@ -39,22 +43,20 @@ export interface WebpInfo {
 export function decodeWebp<T>(
   bytes: Uint8Array,
   limits: DecodeLimits,
-  use: (rows: RgbRows, info: WebpInfo) => T,
+  use: (rows: RgbRows, frame: DecodedWebp) => T,
 ): T {
   const file = parseWebp(bytes);
-  const { width, height } = file;
-  if (width * height > limits.maxPixels) throw tooLarge("pixels", width * height, limits.maxPixels);
+  const size: Size = { width: file.width, height: file.height };
+  const pixels = size.width * size.height;
+  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
   const least = webpLeastCostBytes(file);
-  if (least > limits.maxDecodeBytes) throw tooLarge("decode_bytes", least, limits.maxDecodeBytes);
+  if (least > limits.maxDecodeBytes) throw imageTooLarge("decode_bytes", least, limits.maxDecodeBytes);
   const memory = new DecodeMemory(limits.maxDecodeBytes);
   try {
     const rows = new WebpRows(file, memory);
-    const { usedBytes: costBytes } = memory;
-    const result = use(rows, {
-      fullSize: { width, height },
-      orientation: exifOrientation(file.exif),
-      costBytes,
-    });
+    const orientation = exifOrientation(file.exif);
+    const costBytes = memory.usedBytes;
+    const result = use(rows, { decoder: "webp", eighths: 8, costBytes, fullSize: size, size, orientation });
     rows.finish();
     return result;
   } finally {

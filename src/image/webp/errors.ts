@@ -6,7 +6,11 @@ export function undecodable(detail: string): ClassifierError {
   return new ClassifierError({ code: "image_undecodable", detail });
 }
 
-/** Builds the error for an image of too many pixels, or whose decoding needs too many bytes. */
-export function tooLarge(unit: "pixels" | "decode_bytes", measured: number, limit: number): ClassifierError {
+/** Builds the error for an image that exceeds a limit. */
+export function imageTooLarge(
+  unit: "pixels" | "decode_bytes",
+  measured: number,
+  limit: number,
+): ClassifierError {
   return new ClassifierError({ code: "image_too_large", unit, measured, limit });
 }

@@ -201,15 +201,17 @@ function readCoefficientProbabilities(bools: BoolDecoder, memory: DecodeMemory):
 
 /** Section 9.5. A partition that the data cuts short is refused when a macroblock needs more than it has, as in libwebp. */
 function tokenPartitions(data: Uint8Array, sizesAt: number, count: number): readonly BoolDecoder[] {
-  let start = sizesAt + 3 * (count - 1);
-  if (start >= data.length) throw undecodable("its VP8 data ends before the coefficients");
-  return Array.from({ length: count }, (_, i) => {
-    const isLast = i === count - 1;
-    const end = isLast ? data.length : Math.min(data.length, start + uint24(data, sizesAt + 3 * i));
-    const partition = new BoolDecoder(data, start, end);
+  const last = count - 1;
+  let start = sizesAt + 3 * last;
+  const partitions: BoolDecoder[] = [];
+  for (let i = 0; i < last && start < data.length; i++) {
+    const end = Math.min(data.length, start + uint24(data, sizesAt + 3 * i));
+    partitions.push(new BoolDecoder(data, start, end));
     start = end;
-    return partition;
-  });
+  }
+  if (start >= data.length) throw undecodable("its VP8 data ends before the last partition of coefficients");
+  partitions.push(new BoolDecoder(data, start, data.length));
+  return partitions;
 }
 
 function uint16(data: Uint8Array, at: number): number {

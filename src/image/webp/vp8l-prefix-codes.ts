@@ -76,22 +76,18 @@ const sorted = new Uint16Array(lengths.length);
 function readCodeLengths(reader: BitReader, symbols: number): void {
   lengths.fill(0, 0, symbols);
   if (reader.read(1) === 1) {
-    readSimpleCode(reader, symbols);
+    readSimpleCode(reader);
     return;
   }
   readNormalCode(reader, symbols);
 }
 
-/** One or two symbols with codewords of one bit. */
-function readSimpleCode(reader: BitReader, symbols: number): void {
+/** One or two symbols with codewords of one bit. checkCode ignores a symbol beyond the alphabet, as libwebp does. */
+function readSimpleCode(reader: BitReader): void {
   const hasTwo = reader.read(1) === 1;
   const first = reader.read(reader.read(1) === 1 ? 8 : 1);
-  const second = hasTwo ? reader.read(8) : first;
-  if (Math.max(first, second) >= symbols) {
-    throw undecodable(`a prefix code of its VP8L data has symbol ${Math.max(first, second)} of ${symbols}`);
-  }
   lengths[first] = 1;
-  lengths[second] = 1;
+  if (hasTwo) lengths[reader.read(8)] = 1;
 }
 
 /** The order in which the lengths of the code for code lengths are stored. */
@@ -104,7 +100,6 @@ const repeatLeast = [3, 3, 11] as const;
 
 function readNormalCode(reader: BitReader, symbols: number): void {
   const count = 4 + reader.read(4);
-  lengths.fill(0, 0, Math.max(symbols, lengthOrder.length));
   for (let i = 0; i < count; i++) lengths[lengthOrder[i]!] = reader.read(3);
   const longest = checkCode(lengthOrder.length);
   buildTable(longest, lengthOrder.length, lengthTable, 0);
