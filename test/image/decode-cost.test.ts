@@ -15,44 +15,12 @@ import { decodeLimits } from "../../src/limits.ts";
 import { flatPng } from "../fuzz/bombs.ts";
 import { smallJpegs, smallPngs } from "../fuzz/seeds.ts";
 import { buffering, withBufferingInflate } from "../support/buffering-inflate.ts";
+import { allocationsOf } from "../support/allocations.ts";
 import type { ChurnMemory } from "../support/decode-churn.ts";
 import { kindsOfPng, writePng } from "../support/png-writer.ts";
 
 const MiB = 2 ** 20;
 const eighths = [8, 4, 2, 1] as const;
-const arrayTypes = ["Uint8Array", "Uint8ClampedArray", "Uint16Array", "Int16Array", "Int32Array"] as const;
-
-interface Allocated {
-  readonly bytes: number;
-  readonly arrays: readonly { readonly buffer: ArrayBufferLike }[];
-}
-
-/** Collects every typed array with its own buffer that `run` creates. Views of existing buffers do not count. */
-async function allocationsOf(run: () => unknown): Promise<Allocated> {
-  const originals = Object.fromEntries(arrayTypes.map((name) => [name, globalThis[name]]));
-  const arrays: { readonly buffer: ArrayBufferLike }[] = [];
-  let bytes = 0;
-  for (const name of arrayTypes) {
-    const counted = new Proxy(globalThis[name], {
-      construct(target, args, newTarget) {
-        const array = Reflect.construct(target, args, newTarget) as InstanceType<typeof target>;
-        if (!(args[0] instanceof ArrayBuffer)) {
-          arrays.push(array);
-          bytes += array.byteLength;
-        }
-        return array;
-      },
-    });
-    Object.assign(globalThis, { [name]: counted });
-  }
-  try {
-    await run();
-  } finally {
-    Object.assign(globalThis, originals);
-  }
-  return { bytes, arrays };
-}
-
 function decodeRows(rows: JpegRows): void {
   for (let y = 0; y < rows.height; y++) rows.row(y);
   rows.finish();

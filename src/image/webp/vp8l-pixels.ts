@@ -101,10 +101,15 @@ export class PixelReader {
     /** Index of the current group's first code, and the pixel at which another group can begin. */
     let code = 0;
     let groupEnd = position;
+    /** Whether red, blue and alpha of all literals of the group are the same, so that they take no bits, and these. */
+    let isGreenOnly = false;
+    let others = 0;
     while (position < target) {
       if (position >= groupEnd) {
         code = codesPerGroup * this.#groupAt(position);
         groupEnd = this.#groupEnd(position);
+        isGreenOnly = (masks[code + 1]! | masks[code + 2]! | masks[code + 3]!) === 0;
+        others = isGreenOnly ? this.#firstLiteral(code) : 0;
       }
       const symbol = reader.symbol(entries, starts[code]!, masks[code]!);
       if (symbol >= literals && symbol < literals + lengthCodes) {
@@ -117,7 +122,9 @@ export class PixelReader {
         continue;
       }
       let argb = 0;
-      if (symbol < literals) {
+      if (symbol < literals && isGreenOnly) {
+        argb = others | (symbol << 8);
+      } else if (symbol < literals) {
         const red = reader.symbol(entries, starts[code + 1]!, masks[code + 1]!);
         const blue = reader.symbol(entries, starts[code + 2]!, masks[code + 2]!);
         const alpha = reader.symbol(entries, starts[code + 3]!, masks[code + 3]!);
@@ -130,6 +137,13 @@ export class PixelReader {
       position++;
     }
     this.position = position;
+  }
+
+  /** Red, blue and alpha of the first entries of their tables. */
+  #firstLiteral(code: number): number {
+    const { entries, starts } = this.#codes;
+    const [red, blue, alpha] = [1, 2, 3].map((i) => entries[starts[code + i]!]! >> 4);
+    return (alpha! << 24) | (red! << 16) | blue!;
   }
 
   #groupAt(position: number): number {
