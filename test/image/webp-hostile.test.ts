@@ -68,7 +68,7 @@ const files = await seeds();
 
 /** Changes a file in up to four places: bits, bytes, runs; most often near a beginning, where the headers are. */
 function mutated(file: Uint8Array, choices: Choices): Uint8Array {
-  let bytes = file.slice();
+  let bytes: Uint8Array = file.slice();
   for (let count = 1 + choices.below(4); count > 0; count--) {
     const range = pick(choices, [40, 120, bytes.length]);
     const at = choices.below(Math.max(1, Math.min(range, bytes.length)));

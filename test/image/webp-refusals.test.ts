@@ -155,7 +155,8 @@ describe("a broken WebP is refused with the reason", () => {
     ["a code without codewords", /too few codewords/, lossless20x12("0 0 0 0 0000 000 000 000 000")],
     // The code for lengths has codewords of 1 bit for 17, 18 and 0.
     ["a code for lengths with too many", /too many codewords/, lossless20x12("0 0 0 0 0000 100 100 100 000")],
-    // Length 1 has 2 bits, length 0 has 2 bits, 18 has 1 bit: one codeword, then a run of 138, twice: 277 of 280, then 138 more.
+    // Length 1 has 2 bits, length 0 has 2 bits, 18 has 1 bit: one codeword, then a run of 138, twice: 277 of 280, then
+    // 138 more.
     [
       "a run beyond the alphabet",
       /415 of 280 lengths/,

@@ -8,8 +8,8 @@ const between = (choices: Choices, least: number, most: number) => least + choic
 const often = (choices: Choices) => choices.below(3) > 0;
 
 /**
- * Chooses a header. Quantisers are small and the largest coefficients rare, so that no product exceeds 16 bits: libwebp's
- * results then depend on the processor.
+ * Chooses a header. Quantisers are small and the largest coefficients rare, so that no product exceeds 16 bits:
+ * libwebp's results then depend on the processor.
  */
 export function randomVp8Spec(choices: Choices, width: number, height: number): Vp8Spec {
   const signed = (most: number) => between(choices, -most, most);
@@ -40,7 +40,7 @@ export function randomVp8Spec(choices: Choices, width: number, height: number): 
     sharpness: choices.below(8),
     filterDeltas: often(choices) ? Array.from({ length: 8 }, () => signed(30)) : undefined,
     partitionBits: choices.below(4),
-    skipProbability: often(choices) ? between(choices, 1, 255) : undefined,
+    skipProbability: often(choices) ? choices.below(256) : undefined,
   };
 }
 

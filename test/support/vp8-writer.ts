@@ -1,9 +1,22 @@
 /**
- * Writes VP8 key frames with any header (RFC 6386, section 9). Modes and coefficients are random bytes: every sequence of bytes
- * decodes to something, with frequencies as in photographs, because the probabilities decide what the bytes mean.
+ * Writes VP8 key frames with any header (RFC 6386, section 9). Modes and coefficients are random bytes: every sequence
+ * of bytes decodes to something, with frequencies as in photographs, because the probabilities decide what the bytes
+ * mean.
  */
 import { coefficientUpdateProbabilities } from "../../src/image/webp/vp8-tables.ts";
 import { type Choices, randomBytes } from "../fuzz/choices.ts";
+
+/** Values of the four segments. */
+interface Segmentation {
+  /** Three probabilities, if each macroblock names its segment. */
+  readonly map?: readonly number[] | undefined;
+  /** Four quantisers, -127 to 127, and four filter levels, -63 to 63. */
+  readonly values?: {
+    readonly isAbsolute: boolean;
+    readonly quantisers: readonly number[];
+    readonly levels: readonly number[];
+  };
+}
 
 /** The header of a key frame. Absent fields are off or 0. */
 export interface Vp8Spec {
@@ -12,29 +25,20 @@ export interface Vp8Spec {
   /** Quantiser index, 0 to 127, and what is added to it for Y DC, Y2 DC, Y2 AC, chroma DC, chroma AC: -15 to 15. */
   readonly quantiser: number;
   readonly quantiserDeltas?: readonly number[];
-  readonly segmentation?: {
-    /** Three probabilities, if each macroblock names its segment. */
-    readonly map?: readonly number[];
-    /** Four quantisers, -127 to 127, and four filter levels, -63 to 63. */
-    readonly values?: {
-      readonly isAbsolute: boolean;
-      readonly quantisers: readonly number[];
-      readonly levels: readonly number[];
-    };
-  };
+  readonly segmentation?: Segmentation | undefined;
   readonly hasSimpleFilter?: boolean;
   /** 0 to 63. */
   readonly filterLevel?: number;
   /** 0 to 7. */
   readonly sharpness?: number;
   /** Four for reference frames, four for modes: -63 to 63. */
-  readonly filterDeltas?: readonly number[];
+  readonly filterDeltas?: readonly number[] | undefined;
   /** Number of partitions with coefficients, as a power of two: 0 to 3. */
   readonly partitionBits?: number;
   /** New coefficient probabilities by index. */
   readonly probabilities?: ReadonlyMap<number, number>;
-  /** 1 to 255. */
-  readonly skipProbability?: number;
+  /** 0 to 255. */
+  readonly skipProbability?: number | undefined;
 }
 
 /** The content of a VP8 chunk. */
@@ -84,7 +88,7 @@ function headerOf(spec: Vp8Spec): number[] {
   return bools.finish();
 }
 
-function writeSegmentation(bools: BoolWriter, segmentation: Vp8Spec["segmentation"]): void {
+function writeSegmentation(bools: BoolWriter, segmentation: Segmentation | undefined): void {
   bools.flag(segmentation !== undefined);
   if (!segmentation) return;
   const { map, values } = segmentation;

@@ -1,6 +1,6 @@
 /**
- * Writes VP8L streams of any structure (RFC 9649, section 3): transforms in any order, groups of prefix codes, colour caches,
- * copies. It codes what it is given and knows nothing of pixels: a decoder finds out what they are.
+ * Writes VP8L streams of any structure (RFC 9649, section 3): transforms in any order, groups of prefix codes, colour
+ * caches, copies. It codes what it is given and knows nothing of pixels: a decoder finds out what they are.
  */
 
 /** One coded pixel, copy or cache index. */
@@ -115,7 +115,8 @@ function writeTokens(bits: BitWriter, { tokens, cacheBits, hasUnevenCodes, group
   }
 }
 
-interface Symbol_ {
+/** A symbol of one of the five codes, and the bits after it. */
+interface CodedSymbol {
   /** 0 green, 1 red, 2 blue, 3 alpha, 4 distance. */
   readonly alphabet: number;
   readonly symbol: number;
@@ -123,7 +124,7 @@ interface Symbol_ {
   readonly extraBits: number;
 }
 
-function symbolsOf(token: Token): readonly Symbol_[] {
+function symbolsOf(token: Token): readonly CodedSymbol[] {
   const plain = (alphabet: number, symbol: number) => ({ alphabet, symbol, extra: 0, extraBits: 0 });
   if ("argb" in token) {
     const { argb } = token;
@@ -142,7 +143,7 @@ function symbolsOf(token: Token): readonly Symbol_[] {
   ];
 }
 
-/** Splits a value into its prefix symbol and extra bits (section 3.6.2.2). */
+/** Splits a value into its prefix symbol and extra bits (section 3.6.2). */
 function prefixed(value: number): { symbol: number; extra: number; extraBits: number } {
   if (value <= 4) return { symbol: value - 1, extra: 0, extraBits: 0 };
   const highest = 31 - Math.clz32(value - 1);
@@ -185,7 +186,7 @@ class PrefixCode {
     }
     bits.write(0, 1);
     bits.write(15, 4);
-    // The order of section 3.7.2.1.2: 17, 18, 0 to 5, 16, 6 to 15.
+    // The order of section 3.7.2: 17, 18, 0 to 5, 16, 6 to 15.
     for (const length of [0, 0, 4, 4, 4, 4, 4, 4, 0, 4, 4, 4, 4, 4, 4, 4, 4, 4, 4]) bits.write(length, 3);
     bits.write(0, 1);
     for (const length of this.#lengths) bits.writeReversed(length, 4);

@@ -12,7 +12,10 @@ export function decodeWhole(
   return decodeWebp(webp, limits, (rows, frame) => ({ ...frame, image: collectRows(rows) }));
 }
 
-/** Decodes the image, or the first frame of an animation, with libwebp, and composes it over white, rounded to the nearest level. */
+/**
+ * Decodes the image, or the first frame of an animation, with libwebp, and composites it over white, rounded to the
+ * nearest level.
+ */
 export async function sharpOverWhite(webp: Uint8Array): Promise<RgbImage> {
   const pipeline = sharp(webp, { page: 0, ignoreIcc: true }).raw();
   const { data, info } = await pipeline.toBuffer({ resolveWithObject: true });

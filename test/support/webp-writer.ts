@@ -12,7 +12,7 @@ export function webpFile(...chunks: readonly number[][]): Uint8Array {
   return Uint8Array.from(chunk("RIFF", [...latin1("WEBP"), ...chunks.flat()]));
 }
 
-/** Flags of a VP8X chunk (section 2.7.1). */
+/** Flags of a VP8X chunk (section 2.7). */
 export const Vp8xFlag = { animation: 0x02, exif: 0x08, alpha: 0x10, colourProfile: 0x20 } as const;
 
 /** A VP8X chunk for a canvas of this size. */

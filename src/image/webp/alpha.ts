@@ -43,7 +43,8 @@ export class AlphaReader {
   }
 
   /**
-   * Returns row `y`, 255 for opaque; valid until the next call. Rows can be skipped, but must be read from the top down.
+   * Returns row `y`, 255 for opaque; valid until the next call. Rows can be skipped, but must be read from the top
+   * down.
    * @throws ClassifierError image_undecodable
    */
   row(y: number): Uint8Array {

@@ -31,7 +31,7 @@ interface Chunk {
   readonly content: Uint8Array;
 }
 
-/** Flags of the VP8X chunk (section 2.7.1). */
+/** Flags of the VP8X chunk (section 2.7). */
 const hasExif = 0x08;
 
 const exifPrefix = "Exif\0\0";
@@ -40,7 +40,8 @@ const maxExifBytes = 64 * 1024;
 
 /**
  * Reads a whole file. Ignores colour profiles, XMP, unknown chunks, and what follows the RIFF chunk.
- * @throws ClassifierError empty_body; unsupported_image, for other formats; image_undecodable, also for a file that ends early
+ * @throws ClassifierError empty_body; unsupported_image, for other formats; image_undecodable, also for a file that
+ *   ends early
  */
 export function parseWebp(bytes: Uint8Array): WebpFile {
   if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });

@@ -13,8 +13,8 @@ export class BoolDecoder {
   /** Negative if bits are missing. */
   #spare = -8;
   /**
-   * Whether more bits were needed than the partition has. They are zeros. Like libwebp, the decoder refuses such a file at
-   * the end of the macroblock.
+   * Whether more bits were needed than the partition has. They are zeros. Like libwebp, the decoder refuses such a file
+   * at the end of the macroblock.
    */
   isExhausted = false;
 

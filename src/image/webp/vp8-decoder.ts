@@ -1,6 +1,6 @@
 /**
- * Decodes a VP8 key frame, a row of macroblocks at a time (RFC 6386). Memory holds two rows of macroblocks: the loop filter of
- * one row also changes the last samples of the row above, which are therefore final one row later.
+ * Decodes a VP8 key frame, a row of macroblocks at a time (RFC 6386). Memory holds two rows of macroblocks: the loop
+ * filter of one row also changes the last samples of the row above, which are therefore final one row later.
  */
 import type { Size } from "../rgb-image.ts";
 import type { DecodeMemory } from "./decode-memory.ts";
@@ -26,8 +26,8 @@ const leftOfImage = 129;
 const lumaPadding = 4;
 
 /**
- * Last rows of pixels of a row of macroblocks that are not final before the next one is filtered. That changes 3 rows of luma,
- * and 3 rows of chroma, which interpolation spreads over 7 rows of pixels.
+ * Last rows of pixels of a row of macroblocks that are not final before the next one is filtered. That changes 3 rows
+ * of luma, and 3 rows of chroma, which interpolation spreads over 7 rows of pixels.
  */
 const unfinishedRows = 7;
 
@@ -50,9 +50,9 @@ class SamplePlane {
   }
 
   /**
-   * Returns the index of the first sample of a row. Two rows of macroblocks take turns. Each has one more row of samples above
-   * it: the last one of the row of macroblocks above, for prediction, without the changes of the loop filter. A sample to the
-   * left of the image precedes each row.
+   * Returns the index of the first sample of a row. Two rows of macroblocks take turns. Each has one more row of
+   * samples above it: the last one of the row of macroblocks above, for prediction, without the changes of the loop
+   * filter. A sample to the left of the image precedes each row.
    */
   rowStart(row: number): number {
     const size = this.#size;
@@ -189,7 +189,8 @@ export class Vp8Decoder {
       for (let i = 0; i < 16; i++) this.#addResidue(i, this.#luma, at + (i >> 2) * 4 * stride + (i & 3) * 4);
       return;
     }
-    // The samples above and to the right of the last column are those of the row of macroblocks above, for all four rows.
+    // The samples above and to the right of the last column are those of the row of macroblocks above, for all four
+    // rows.
     const aboveRight = at - stride + 16;
     for (let i = 0; i < 16; i++) {
       const block = at + (i >> 2) * 4 * stride + (i & 3) * 4;
@@ -214,7 +215,10 @@ export class Vp8Decoder {
     else if (extent === 1) addDc(coefficients[16 * block]!, samples, at, stride);
   }
 
-  /** Filters the left edge of a macroblock, its inner vertical edges, the upper edge, the inner horizontal edges (section 15.1). */
+  /**
+   * Filters the left edge of a macroblock, its inner vertical edges, the upper edge, the inner horizontal edges
+   * (section 15.1).
+   */
   #filterMacroblock(x: number): void {
     const thresholds = this.#thresholds[this.#filterLevels[x]!];
     if (!thresholds) return;

@@ -28,8 +28,10 @@ export interface Vp8Header extends Size {
   readonly filter: LoopFilter;
   /** As in defaultCoefficientProbabilities. */
   readonly coefficientProbabilities: Uint8Array;
-  /** Probability that a macroblock has coefficients. 0 if the macroblocks do not say. */
-  readonly skipProbability: number;
+  /**
+   * Probability that a macroblock is not skipped: 0 to 255. Undefined if none is. A skipped one has no coefficients.
+   */
+  readonly skipProbability: number | undefined;
   /** The first partition after the header: the modes of the macroblocks. */
   readonly modes: BoolDecoder;
   /** One, two, four or eight partitions with coefficients. Row `y` of macroblocks is in partition y % tokens.length. */
@@ -41,8 +43,8 @@ export interface LoopFilter {
   readonly isSimple: boolean;
   readonly sharpness: number;
   /**
-   * Level of a macroblock, 0 to 63: two per segment, first for macroblocks that are predicted as a whole, then for those that
-   * are predicted by subblocks. 0 turns the filter off.
+   * Level of a macroblock, 0 to 63: two per segment, first for macroblocks that are predicted as a whole, then for
+   * those that are predicted by subblocks. 0 turns the filter off.
    */
   readonly levels: Uint8Array;
 }
@@ -100,7 +102,7 @@ export function readVp8Header(data: Uint8Array, memory: DecodeMemory): Vp8Header
   // Whether later frames keep the probabilities. There are none.
   bools.flag();
   const coefficientProbabilities = readCoefficientProbabilities(bools, memory);
-  const skipProbability = bools.flag() ? bools.literal(8) : 0;
+  const skipProbability = bools.flag() ? bools.literal(8) : undefined;
   if (bools.isExhausted) throw undecodable("its VP8 data ends inside the frame header");
   const { probabilities: segmentProbabilities } = segmentation;
   return {
@@ -154,7 +156,10 @@ function readLoopFilter(
   return { isSimple, sharpness, levels };
 }
 
-/** Four deltas for reference frames, of which the first is for key frames; four for modes, of which the first is for subblocks. */
+/**
+ * Four deltas for reference frames, of which the first is for key frames; four for modes, of which the first is for
+ * subblocks.
+ */
 function readFilterDeltas(bools: BoolDecoder): { keyFrame: number; subblocks: number } {
   const hasDeltas = bools.flag();
   const hasUpdate = hasDeltas && bools.flag();
@@ -162,7 +167,9 @@ function readFilterDeltas(bools: BoolDecoder): { keyFrame: number; subblocks: nu
   return { keyFrame: deltas[0]!, subblocks: deltas[4]! };
 }
 
-/** Sections 9.6 and 14.1. The scaling of Y2 and the limit of chroma are those of dequant_init in section 20.4's dixie.c. */
+/**
+ * Sections 9.6 and 14.1. The scaling of Y2 and the limit of chroma are those of dequant_init in section 20.4's dixie.c.
+ */
 function readFactors(
   bools: BoolDecoder,
   { adjustments, isAbsolute }: Segmentation,
@@ -199,7 +206,9 @@ function readCoefficientProbabilities(bools: BoolDecoder, memory: DecodeMemory):
   return probabilities;
 }
 
-/** Section 9.5. A partition that the data cuts short is refused when a macroblock needs more than it has, as in libwebp. */
+/**
+ * Section 9.5. A partition that the data cuts short is refused when a macroblock needs more than it has, as in libwebp.
+ */
 function tokenPartitions(data: Uint8Array, sizesAt: number, count: number): readonly BoolDecoder[] {
   const last = count - 1;
   let start = sizesAt + 3 * last;

@@ -1,6 +1,7 @@
 /**
- * The loop filters of VP8 (RFC 6386, section 15). Each function filters one edge: `length` segments, `along` apart. A segment
- * is the samples before the edge, from index `before` backwards, and those after it, from index `after` on, `across` apart.
+ * The loop filters of VP8 (RFC 6386, section 15). Each function filters one edge: `length` segments, `along` apart. A
+ * segment is the samples before the edge, from index `before` backwards, and those after it, from index `after` on,
+ * `across` apart.
  */
 
 /** The thresholds of a macroblock (section 15.4). */
@@ -33,8 +34,8 @@ function clampSigned(value: number): number {
 }
 
 /**
- * Sections 15.2: moves the samples at the edge towards each other. Samples are unsigned here and signed in the RFC, which makes
- * no difference: the sums contain only differences, and the array clamps what is stored.
+ * Sections 15.2: moves the samples at the edge towards each other. Samples are unsigned here and signed in the RFC,
+ * which makes no difference: the sums contain only differences, and the array clamps what is stored.
  */
 function adjustWithOuterTaps(
   samples: Uint8ClampedArray,

@@ -80,7 +80,7 @@ export class MacroblockReader {
   read(x: number): void {
     const { modes, segmentProbabilities, skipProbability } = this.#header;
     if (segmentProbabilities) this.segment = modes.tree(segmentTree, segmentProbabilities, 0);
-    const isSkipped = skipProbability > 0 && modes.bool(skipProbability) === 1;
+    const isSkipped = skipProbability !== undefined && modes.bool(skipProbability) === 1;
     this.#readModes(x);
     if (isSkipped) this.#skipCoefficients(x);
     else this.#readCoefficients(x);

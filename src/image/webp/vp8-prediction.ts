@@ -1,6 +1,6 @@
 /**
- * The intra prediction of VP8 (RFC 6386, section 12). Blocks are predicted in place, from the samples beside them: `at` is the
- * index of a block's first sample, at - stride of the one above it, and at - 1 of the one to its left.
+ * The intra prediction of VP8 (RFC 6386, section 12). Blocks are predicted in place, from the samples beside them: `at`
+ * is the index of a block's first sample, at - stride of the one above it, and at - 1 of the one to its left.
  */
 import { BlockMode, SubblockMode } from "./vp8-tables.ts";
 
@@ -57,8 +57,8 @@ function predictTrueMotion(samples: Uint8ClampedArray, at: number, stride: numbe
 }
 
 /**
- * The border of a subblock, from its lower left corner clockwise: 4 samples to the left, the corner, 8 above. Decoding is
- * synchronous, so all decodes share this array.
+ * The border of a subblock, from its lower left corner clockwise: 4 samples to the left, the corner, 8 above. Decoding
+ * is synchronous, so all decodes share this array.
  */
 const border = new Int32Array(13);
 const corner = 4;

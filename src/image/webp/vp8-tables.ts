@@ -4,8 +4,8 @@
 export const Plane = { lumaAfterY2: 0, y2: 264, chroma: 528, luma: 792 } as const;
 
 /**
- * Section 13.3, coeff_bands: for each coefficient, the index of its band in a plane of probabilities. A band has 3 contexts of
- * 11 probabilities. The last entry is for the position after the last coefficient and is never used.
+ * Section 13.3, coeff_bands: for each coefficient, the index of its band in a plane of probabilities. A band has 3
+ * contexts of 11 probabilities. The last entry is for the position after the last coefficient and is never used.
  */
 export const coefficientBands: Int16Array = Int16Array.of(
   ...[0, 1, 2, 3, 6, 4, 5, 6, 6, 6, 6, 6, 6, 6, 6, 7, 0].map((band) => band * 33),
@@ -19,7 +19,10 @@ export const coefficientTree: Int8Array = Int8Array.of(
   ...[-11, 2, 0, 4, -1, 6, 8, 12, -2, 10, -3, -4, 14, 16, -5, -6, 18, 20, -7, -8, -9, -10],
 );
 
-/** Section 13.2, dct_cat1 to dct_cat6: the least value of each category, and the probabilities of the bits that are added. */
+/**
+ * Section 13.2, dct_cat1 to dct_cat6: the least value of each category, and the probabilities of the bits that are
+ * added.
+ */
 export const extraBits: readonly { readonly base: number; readonly probabilities: Uint8Array }[] = [
   { base: 5, probabilities: Uint8Array.of(159) },
   { base: 7, probabilities: Uint8Array.of(165, 145) },
@@ -29,7 +32,9 @@ export const extraBits: readonly { readonly base: number; readonly probabilities
   { base: 67, probabilities: Uint8Array.of(254, 254, 243, 230, 196, 177, 153, 140, 133, 130, 129) },
 ];
 
-/** Prediction modes of whole blocks, in the order of section 8.2. `subblocks` means that each luma subblock has its own. */
+/**
+ * Prediction modes of whole blocks, in the order of section 8.2. `subblocks` means that each luma subblock has its own.
+ */
 export const BlockMode = { dc: 0, vertical: 1, horizontal: 2, trueMotion: 3, subblocks: 4 } as const;
 
 /** Prediction modes of luma subblocks, in the order of section 11.2. */
@@ -92,7 +97,10 @@ export const acFactors: Int16Array = Int16Array.of(
   ],
 );
 
-/** Section 13.4, coeff_update_probs: [plane][band][context][node], the probability that the header keeps each probability. */
+/**
+ * Section 13.4, coeff_update_probs: [plane][band][context][node], the probability that the header keeps each
+ * probability.
+ */
 // biome-ignore format: laid out as in the RFC, one context per line.
 export const coefficientUpdateProbabilities: Uint8Array = Uint8Array.of(
   // Luma after Y2.

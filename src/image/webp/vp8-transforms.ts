@@ -7,7 +7,10 @@ const sine = 35468;
 /** Results of the first pass. Decoding is synchronous, so all decodes share this array. */
 const columns = new Int32Array(16);
 
-/** Adds the inverse DCT of 16 coefficients, row by row from index `from`, to 4x4 samples, from index `at` (section 14.4). */
+/**
+ * Adds the inverse DCT of 16 coefficients, row by row from index `from`, to 4x4 samples, from index `at` (section
+ * 14.4).
+ */
 export function addInverseDct(
   coefficients: Int16Array,
   from: number,
@@ -66,7 +69,8 @@ export function addDc(dc: number, samples: Uint8ClampedArray, at: number, stride
 
 /**
  * Inverts the Walsh-Hadamard transform of the Y2 block (section 14.3).
- * @param coefficients holds the block from index `from`, and receives the DC coefficient of the n-th luma block at n * 16
+ * @param coefficients holds the block from index `from`, and receives the DC coefficient of the n-th luma block at n *
+ *   16
  */
 export function inverseWalshHadamard(coefficients: Int16Array, from: number): void {
   for (let x = from; x < from + 4; x++) {

@@ -1,4 +1,4 @@
-/** Reads the bits of a VP8L stream, the lowest bit of each byte first (RFC 9649, section 3.1). */
+/** Reads the bits of a VP8L stream, the lowest bit of each byte first (RFC 9649, section 3). */
 import { undecodable } from "./errors.ts";
 
 /**
@@ -56,7 +56,7 @@ export class BitReader {
     return entry >> 4;
   }
 
-  /** Reads the bits that follow the prefix symbol of a length or a distance (section 3.6.2.2). Returns the value. */
+  /** Reads the bits that follow the prefix symbol of a length or a distance (section 3.6.2). Returns the value. */
   prefixed(symbol: number): number {
     if (symbol < 4) return symbol + 1;
     const extraBits = (symbol - 2) >> 1;

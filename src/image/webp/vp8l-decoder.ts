@@ -4,7 +4,7 @@ import type { DecodeMemory } from "./decode-memory.ts";
 import { undecodable } from "./errors.ts";
 import { BitReader } from "./vp8l-bit-reader.ts";
 import { type GroupMap, PixelReader, windowPixels } from "./vp8l-pixels.ts";
-import { readPrefixCodes } from "./vp8l-prefix-codes.ts";
+import { maxCacheBits, readPrefixCodes } from "./vp8l-prefix-codes.ts";
 import {
   addPixels,
   blockCount,
@@ -19,7 +19,6 @@ import {
 
 /** Signature, size, alpha and version (section 3.4). */
 const headerBytes = 5;
-const maxCacheBits = 11;
 
 /**
  * Reads the size from the header of a VP8L chunk.
@@ -163,7 +162,7 @@ class ImageStream {
     return new ColourIndexing(width, colourBundleBits(colours), table);
   }
 
-  /** Sections 3.6.2.3 and 3.7.2.2: colour cache, groups of prefix codes; the pixels follow. */
+  /** Sections 3.6.2 and 3.7.2: colour cache, groups of prefix codes; the pixels follow. */
   readMainImage(size: Size): PixelReader {
     const cacheBits = this.#readCacheBits();
     const map = this.#reader.read(1) === 1 ? this.#readGroupMap(size) : undefined;

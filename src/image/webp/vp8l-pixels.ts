@@ -1,4 +1,4 @@
-/** Reads the pixels of a VP8L image: literals, LZ77 copies and colour cache indices (RFC 9649, sections 3.6.2 and 3.7.3). */
+/** Reads the pixels of a VP8L image: literals, LZ77 copies and colour cache indices (RFC 9649, section 3.6.2). */
 import type { Size } from "../rgb-image.ts";
 import { undecodable } from "./errors.ts";
 import type { BitReader } from "./vp8l-bit-reader.ts";
@@ -26,7 +26,8 @@ export interface GroupMap {
 }
 
 /**
- * Section 3.6.2.2, distance_map: columns to the left and rows up of the pixel that each distance code from 1 to 120 means.
+ * Section 3.6.2, distance_map: columns to the left and rows up of the pixel that each distance code from 1 to 120
+ * means.
  */
 const nearbyLeft = Int8Array.of(
   ...[0, 1, 1, -1, 0, 2, 1, -1, 2, -2, 2, -2, 0, 3, 1, -1, 3, -3, 2, -2, 3, -3, 0, 4],
@@ -43,7 +44,7 @@ const nearbyUp = Int8Array.of(
   ...[0, 7, 7, 4, 4, 1, 2, 6, 6, 3, 7, 7, 5, 5, 4, 7, 7, 6, 6, 5, 7, 7, 6, 7],
 );
 
-/** Multiplier of the colour cache's hash (section 3.6.2.3). */
+/** Multiplier of the colour cache's hash (section 3.6.2). */
 const hashMultiplier = 0x1e35a7bd;
 
 /** Reads the pixels of one image, in order. */
@@ -154,7 +155,9 @@ export class PixelReader {
     return groups[(y >> bits) * blocksPerRow + (x >> bits)]!;
   }
 
-  /** The first pixel after `position` that can be in another group: the end of the block's row or of the image's row. */
+  /**
+   * The first pixel after `position` that can be in another group: the end of the block's row or of the image's row.
+   */
   #groupEnd(position: number): number {
     if (!this.#map) return this.#pixels;
     const x = position % this.#width;
@@ -162,7 +165,7 @@ export class PixelReader {
     return position - x + Math.min(blockEnd, this.#width);
   }
 
-  /** Section 3.6.2.2: the distance in pixels that a distance value means. */
+  /** Section 3.6.2: the distance in pixels that a distance value means. */
   #distance(value: number): number {
     if (value > nearbyUp.length) return value - nearbyUp.length;
     return Math.max(1, nearbyUp[value - 1]! * this.#width + nearbyLeft[value - 1]!);

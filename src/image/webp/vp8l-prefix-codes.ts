@@ -1,4 +1,4 @@
-/** Reads the prefix codes of a VP8L image and builds look-up tables for them (RFC 9649, section 3.7.2.1). */
+/** Reads the prefix codes of a VP8L image and builds look-up tables for them (RFC 9649, section 3.7.2). */
 import type { DecodeMemory } from "./decode-memory.ts";
 import { undecodable } from "./errors.ts";
 import { type BitReader, rootBits } from "./vp8l-bit-reader.ts";
@@ -9,15 +9,16 @@ export const codesPerGroup = 5;
 export const literals = 256;
 export const lengthCodes = 24;
 const distanceCodes = 40;
-const maxCacheBits = 11;
+/** The colour cache has at most this many colours, as a power of two. */
+export const maxCacheBits = 11;
 const maxCodeLength = 15;
 
 /** The tables of all groups. */
 export interface PrefixCodes {
   /**
-   * Table entries: symbol << 4 | code length. A table has one entry for each value of the next bits that its mask selects. If
-   * the length is above rootBits, the code is longer, and the entry stands for a second table: its index, counted from the
-   * first table's, << 4 | rootBits + the number of bits that select its entries.
+   * Table entries: symbol << 4 | code length. A table has one entry for each value of the next bits that its mask
+   * selects. If the length is above rootBits, the code is longer, and the entry stands for a second table: its index,
+   * counted from the first table's, << 4 | rootBits + the number of bits that select its entries.
    */
   readonly entries: Uint16Array;
   /** Five per group: the index of a table in `entries`, and its mask. */
@@ -26,8 +27,8 @@ export interface PrefixCodes {
 }
 
 /**
- * Reads the codes of all groups, twice: first to count the entries, then to build the tables. A code of one symbol has a table
- * of one entry and reads no bits.
+ * Reads the codes of all groups, twice: first to count the entries, then to build the tables. A code of one symbol has
+ * a table of one entry and reads no bits.
  * @param isUsed by group, 0 if no pixel uses it, so that it needs no tables
  * @param cacheSize number of colours in the cache
  * @throws ClassifierError image_undecodable; image_too_large (decode_bytes)

@@ -1,4 +1,6 @@
-/** The inverse transforms of VP8L, row by row (RFC 9649, section 3.5). A pixel is ARGB, with alpha in the highest byte. */
+/**
+ * The inverse transforms of VP8L, row by row (RFC 9649, section 3.5). A pixel is ARGB, with alpha in the highest byte.
+ */
 import type { DecodeMemory } from "./decode-memory.ts";
 
 /** Types of transforms, as coded. */

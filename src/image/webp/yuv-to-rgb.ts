@@ -1,6 +1,6 @@
 /**
- * Converts rows of YCbCr 4:2:0 to RGB exactly as libwebp does by default: chroma is interpolated by a triangle filter ("fancy
- * upsampling"), and the conversion of ITU-R BT.601 uses fixed point.
+ * Converts rows of YCbCr 4:2:0 to RGB exactly as libwebp does by default: chroma is interpolated by a triangle filter
+ * ("fancy upsampling"), and the conversion of ITU-R BT.601 uses fixed point.
  */
 
 /** One row of luma: the samples from index `at`. */
@@ -63,8 +63,8 @@ export function writeRgbRow(
 }
 
 /**
- * libwebp's factors: those of BT.601 for luma of 16 to 235, times 2^14. Products lose 8 bits before they are added, and sums 6
- * bits at the end. The constants contain the offsets of luma and chroma, and the rounding.
+ * libwebp's factors: those of BT.601 for luma of 16 to 235, times 2^14. Products lose 8 bits before they are added, and
+ * sums 6 bits at the end. The constants contain the offsets of luma and chroma, and the rounding.
  */
 function writePixel(out: Uint8ClampedArray, to: number, y: number, blueness: number, redness: number): void {
   const luma = (19077 * y) >> 8;
