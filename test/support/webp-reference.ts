@@ -1,6 +1,6 @@
 /** Decodes WebP with this decoder and with sharp (libwebp), its reference. */
 import sharp from "sharp";
-import { collectRows, type RgbImage } from "../../src/image/rgb-image.ts";
+import type { RgbImage } from "../../src/image/rgb-image.ts";
 import { type DecodedWebp, type DecodeLimits, decodeWebp } from "../../src/image/webp/decode.ts";
 import { decodeLimits } from "../../src/limits.ts";
 
@@ -9,7 +9,12 @@ export function decodeWhole(
   webp: Uint8Array,
   limits: DecodeLimits = decodeLimits,
 ): DecodedWebp & { readonly image: RgbImage } {
-  return decodeWebp(webp, limits, (rows, frame) => ({ ...frame, image: collectRows(rows) }));
+  return decodeWebp(webp, limits, (rows, frame) => {
+    const { width, height } = rows;
+    const data = new Uint8ClampedArray(width * height * 3);
+    for (let y = 0; y < height; y++) data.set(rows.row(y), y * width * 3);
+    return { ...frame, image: { width, height, data } };
+  });
 }
 
 /**
