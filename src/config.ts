@@ -35,7 +35,7 @@ export interface AnalyticsDataset {
 export interface Env {
   /** R2 bucket with the packs and the heads. */
   readonly MODELS: ObjectBucket & ListableBucket;
-  /** Optional Images binding: converts PNG, WebP and AVIF. */
+  /** Optional Images binding: converts AVIF and HEIC. */
   readonly IMAGES?: ImageConverter;
   /** Name of the pack to serve. */
   readonly MODEL_NAME?: string;

@@ -44,7 +44,7 @@ export async function toJpeg(
     throw new ClassifierError({
       code: "unsupported_image",
       detected: describeFormat(bytes),
-      expected: `${decodedFormats}; for WebP and AVIF the Worker needs an Images binding named IMAGES, [images] in wrangler.toml`,
+      expected: `${decodedFormats}; for AVIF and HEIC the Worker needs an Images binding named IMAGES, [images] in wrangler.toml`,
     });
   }
   const converted = await settleWithin(convert(bytes, converter, maxBytes, timeoutMs), timeoutMs);

@@ -5,6 +5,7 @@ import { decodeGif } from "./gif/decode.ts";
 import { decodeJpeg } from "./jpeg/decode.ts";
 import { decodePng } from "./png/decode.ts";
 import type { Decoded, DecodedFrame, DecodeLimits, RowSink, Size } from "./rgb-image.ts";
+import { decodeWebp } from "./webp/decode.ts";
 
 /**
  * Detects the format by the bytes and decodes the whole image. An image that is too large is refused before anything is
@@ -29,6 +30,8 @@ export async function decodeImage<Sink extends RowSink>(
       return decodeJpeg(bytes, targetOf, limits, sinkFor);
     case "a PNG image":
       return decodePng(bytes, limits, sinkFor, signal);
+    case "a WebP image":
+      return decodeWebp(bytes, limits, sinkFor);
     case "a GIF image":
       return decodeGif(bytes, limits, sinkFor);
     default:

@@ -51,11 +51,11 @@ const otherSignatures: readonly Signature[] = [
 const imageBrand = /^(avi[fso]|he(i[cxmsf]|v[cxms])|mi[af][f123]|msf1|MA1[AB]|jxl |jp2 |jpx |j2ki|crx )$/;
 
 /** The formats that image/decode.ts decodes, for errors. */
-export const decodedFormats = "a JPEG or a PNG (image/jpeg, image/png)";
+export const decodedFormats = "a JPEG, PNG, WebP or GIF (image/jpeg, image/png, image/webp, image/gif)";
 
-/** Whether the Worker cannot decode the format, but the Images binding can convert it to JPEG: WebP, AVIF. */
+/** Whether the Worker cannot decode the format, but the Images binding can convert it to JPEG: AVIF, HEIC. */
 export function isConvertible(bytes: Uint8Array): boolean {
-  return /^an? (WebP|AVIF) image$/.test(describeFormat(bytes));
+  return /^an? (AVIF|HEIC) image$/.test(describeFormat(bytes));
 }
 
 /** Describes the format as a noun phrase: "a PNG image", "HTML or XML text", "unknown data (...)". */

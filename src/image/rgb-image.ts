@@ -71,7 +71,7 @@ export interface DecodeLimits {
 
 /** How an image is decoded. */
 export interface DecodeScale {
-  readonly decoder: "jpeg" | "png" | "gif";
+  readonly decoder: "jpeg" | "png" | "webp" | "gif";
   /** The decoded image has this many eighths of the file's width and height. */
   readonly eighths: Eighths;
   /** Bytes that the decoder allocates. */

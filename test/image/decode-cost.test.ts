@@ -14,8 +14,8 @@ import type { DecodedFrame } from "../../src/image/rgb-image.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import { flatPng } from "../fuzz/bombs.ts";
 import { smallJpegs, smallPngs } from "../fuzz/seeds.ts";
-import { buffering, withBufferingInflate } from "../support/buffering-inflate.ts";
 import { allocationsOf } from "../support/allocations.ts";
+import { buffering, withBufferingInflate } from "../support/buffering-inflate.ts";
 import type { ChurnMemory } from "../support/decode-churn.ts";
 import { kindsOfPng, writePng } from "../support/png-writer.ts";
 

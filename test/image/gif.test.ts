@@ -1,5 +1,5 @@
 /** The first frame of GIFs. sharp (libvips with libnsgif) is the reference. */
-import sharp from "sharp";
+import sharp, { type GifOptions } from "sharp";
 import { describe, expect, test } from "vitest";
 import { syntheticPixels } from "../../cli/pack/synthetic.ts";
 import { decodeCostBytes, parseGif } from "../../src/image/gif/decode.ts";
@@ -15,7 +15,7 @@ async function reference(gif: Uint8Array): Promise<Uint8Array> {
   return sharp(gif).flatten({ background: "white" }).toColourspace("srgb").raw().toBuffer();
 }
 
-async function photo(width: number, height: number, options: sharp.GifOptions = {}): Promise<Uint8Array> {
+async function photo(width: number, height: number, options: GifOptions = {}): Promise<Uint8Array> {
   const side = Math.max(width, height);
   const raw = { width: side, height: side, channels: 3 } as const;
   return sharp(syntheticPixels(side, 3), { raw })

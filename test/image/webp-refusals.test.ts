@@ -201,20 +201,6 @@ describe("a broken WebP is refused with the reason", () => {
   });
 });
 
-describe("other formats are refused by name", () => {
-  test.each([
-    ["a PNG image", () => sharp({ create }).png().toBuffer()],
-    ["a JPEG image", () => sharp({ create }).jpeg().toBuffer()],
-  ] as const)("%s", async (detected, write) => {
-    const expected = "a WebP image (image/webp)";
-    expect(refusal(new Uint8Array(await write()))).toEqual({ code: "unsupported_image", detected, expected });
-  });
-
-  test("no bytes at all", () => {
-    expect(refusal(new Uint8Array(0))).toEqual({ code: "empty_body" });
-  });
-});
-
 describe("an image over a limit is refused with its size", () => {
   test("pixels, from the header alone", () => {
     const huge = webpFile(

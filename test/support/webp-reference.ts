@@ -1,20 +1,38 @@
 /** Decodes WebP with this decoder and with sharp (libwebp), its reference. */
 import sharp from "sharp";
-import type { RgbImage } from "../../src/image/rgb-image.ts";
-import { type DecodedWebp, type DecodeLimits, decodeWebp } from "../../src/image/webp/decode.ts";
+import {
+  type DecodedFrame,
+  type DecodeLimits,
+  type RgbImage,
+  RowCollector,
+  type RowSink,
+} from "../../src/image/rgb-image.ts";
+import { decodeWebp } from "../../src/image/webp/decode.ts";
 import { decodeLimits } from "../../src/limits.ts";
 
 /** Decodes the whole image. */
 export function decodeWhole(
   webp: Uint8Array,
   limits: DecodeLimits = decodeLimits,
-): DecodedWebp & { readonly image: RgbImage } {
-  return decodeWebp(webp, limits, (rows, frame) => {
-    const { width, height } = rows;
-    const data = new Uint8ClampedArray(width * height * 3);
-    for (let y = 0; y < height; y++) data.set(rows.row(y), y * width * 3);
-    return { ...frame, image: { width, height, data } };
-  });
+): DecodedFrame & { readonly image: RgbImage } {
+  const { frame, sink } = decodeWebp(webp, limits, ({ size }) => new RowCollector(size));
+  return { ...frame, image: sink.image };
+}
+
+/** Takes copies of the rows [firstRow, endRow). */
+export class RowWindow implements RowSink {
+  readonly firstRow: number;
+  readonly endRow: number;
+  readonly rows: (Uint8Array | Uint8ClampedArray)[] = [];
+
+  constructor(firstRow: number, endRow: number) {
+    this.firstRow = firstRow;
+    this.endRow = endRow;
+  }
+
+  push(row: Uint8Array | Uint8ClampedArray): void {
+    this.rows.push(row.slice());
+  }
 }
 
 /**

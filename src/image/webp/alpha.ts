@@ -1,7 +1,8 @@
 /** The alpha channel of a lossy image, row by row (RFC 9649, section 2.7.1.2, ALPH). */
+
+import { undecodable } from "../../errors.ts";
 import type { Size } from "../rgb-image.ts";
 import type { DecodeMemory } from "./decode-memory.ts";
-import { undecodable } from "./errors.ts";
 import { BitReader } from "./vp8l-bit-reader.ts";
 import { Vp8lDecoder, vp8lLeastCostBytes } from "./vp8l-decoder.ts";
 

@@ -1,8 +1,7 @@
 /** Reads the chunks of a WebP file (RFC 9649, section 2) up to the image data. Decodes nothing. */
-import { ClassifierError } from "../../errors.ts";
-import { describeFormat } from "../detect.ts";
+
+import { undecodable } from "../../errors.ts";
 import type { Size } from "../rgb-image.ts";
-import { undecodable } from "./errors.ts";
 import { vp8Size } from "./vp8-header.ts";
 import { vp8lSize } from "./vp8l-decoder.ts";
 
@@ -40,15 +39,10 @@ const maxExifBytes = 64 * 1024;
 
 /**
  * Reads a whole file. Ignores colour profiles, XMP, unknown chunks, and what follows the RIFF chunk.
- * @throws ClassifierError empty_body; unsupported_image, for other formats; image_undecodable, also for a file that
- *   ends early
+ * @param bytes a file that begins like a WebP, which has RIFF and WEBP in its first twelve bytes
+ * @throws ClassifierError image_undecodable, also for a file that ends early
  */
 export function parseWebp(bytes: Uint8Array): WebpFile {
-  if (bytes.length === 0) throw new ClassifierError({ code: "empty_body" });
-  if (fourCharacters(bytes, 0) !== "RIFF" || fourCharacters(bytes, 8) !== "WEBP") {
-    const expected = "a WebP image (image/webp)";
-    throw new ClassifierError({ code: "unsupported_image", detected: describeFormat(bytes), expected });
-  }
   const end = 8 + uint32(bytes, 4);
   if (end > bytes.length) {
     throw undecodable(`the file has ${bytes.length} of the ${end} bytes that its header announces`);

@@ -1,6 +1,6 @@
 /** Owns the arrays of one decode: counts their bytes, refuses more than the limit, and frees them together. */
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { imageTooLarge } from "./errors.ts";
+import { imageTooLarge } from "../../errors.ts";
 
 type DecodeArray = Parameters<typeof freeBytes>[0];
 

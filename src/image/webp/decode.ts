@@ -7,50 +7,35 @@
  * and keep their memory: 50 to 138 MiB of WASM memory and 46.5 MiB of RGBA for 12 megapixels. This decoder needs 0.2 MB
  * for a lossy and 4.3 MB for a lossless image of that size.
  */
-import { exifOrientation, type Orientation } from "../orientation.ts";
-import type { RgbRows, Size } from "../rgb-image.ts";
+import { imageTooLarge } from "../../errors.ts";
+import { exifOrientation } from "../orientation.ts";
+import {
+  type Decoded,
+  type DecodedFrame,
+  type DecodeLimits,
+  pushRows,
+  type RgbRows,
+  type RowSink,
+  type Size,
+} from "../rgb-image.ts";
 import { AlphaReader, alphaLeastCostBytes } from "./alpha.ts";
 import { parseWebp, type WebpFile, type WebpFrame } from "./container.ts";
 import { DecodeMemory } from "./decode-memory.ts";
-import { imageTooLarge } from "./errors.ts";
 import { Vp8Decoder, vp8CostBytes } from "./vp8-decoder.ts";
 import { type Vp8lDecoder, vp8lDecoder, vp8lHasAlpha, vp8lLeastCostBytes } from "./vp8l-decoder.ts";
 
-/** What decoding an image may cost. */
-export interface DecodeLimits {
-  /** Width times height of the canvas. */
-  readonly maxPixels: number;
-  /** Bytes of all arrays of the decode. */
-  readonly maxDecodeBytes: number;
-}
-
-/** What is known about an image before its pixels are decoded. */
-export interface DecodedWebp {
-  readonly decoder: "webp";
-  /** The decoded image has this many eighths of the file's width and height: all of them. */
-  readonly eighths: 8;
-  /** Bytes of all arrays of the decode. All are allocated at this time. */
-  readonly costBytes: number;
-  /** Size of the canvas, and of the decoded image. */
-  readonly fullSize: Size;
-  readonly size: Size;
-  readonly orientation: Orientation;
-}
-
 /**
- * Decodes a whole WebP image. Transparent pixels, and the part of the canvas that the first frame of an animation
- * does not cover, are composited over white. Ignores colour profiles, and everything after the RIFF chunk.
- * @param use receives the rows, in the orientation of the file; they are freed when it returns. It can leave out rows;
- *   the rest of the file is then read without them, so that broken files are refused all the same
- * @returns what `use` returns
- * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, decode_bytes), empty_body;
- *   nothing else
+ * Decodes a whole WebP image. Transparent pixels, and the part of the canvas that the first frame of an animation leaves free,
+ * are composited over white. Ignores colour profiles, and everything after the RIFF chunk. Rows that the sink does not need are
+ * read too, so that broken files are refused all the same.
+ * @param sinkFor returns what takes the rows, in the orientation of the file
+ * @throws ClassifierError image_undecodable, image_too_large (pixels, decode_bytes); what `sinkFor` throws
  */
-export function decodeWebp<T>(
+export function decodeWebp<Sink extends RowSink>(
   bytes: Uint8Array,
   limits: DecodeLimits,
-  use: (rows: RgbRows, frame: DecodedWebp) => T,
-): T {
+  sinkFor: (frame: DecodedFrame) => Sink,
+): Decoded<Sink> {
   const file = parseWebp(bytes);
   const size: Size = { width: file.width, height: file.height };
   const pixels = size.width * size.height;
@@ -62,9 +47,11 @@ export function decodeWebp<T>(
     const rows = new WebpRows(file, memory);
     const orientation = exifOrientation(file.exif);
     const costBytes = memory.usedBytes;
-    const result = use(rows, { decoder: "webp", eighths: 8, costBytes, fullSize: size, size, orientation });
+    const frame: DecodedFrame = { decoder: "webp", eighths: 8, costBytes, fullSize: size, size, orientation };
+    const sink = sinkFor(frame);
+    pushRows(rows, sink);
     rows.finish();
-    return result;
+    return { frame, sink };
   } finally {
     memory.free();
   }

@@ -1,7 +1,8 @@
 /** Reads the header of a VP8 key frame (RFC 6386, sections 9 and 19.2). */
+
+import { undecodable } from "../../errors.ts";
 import type { Size } from "../rgb-image.ts";
 import type { DecodeMemory } from "./decode-memory.ts";
-import { undecodable } from "./errors.ts";
 import { BoolDecoder } from "./vp8-bool-decoder.ts";
 import {
   acFactors,

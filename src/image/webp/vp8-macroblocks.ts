@@ -1,6 +1,7 @@
 /** Reads the macroblocks of a VP8 key frame: prediction modes and coefficients (RFC 6386, sections 10, 11 and 13). */
+
+import { undecodable } from "../../errors.ts";
 import type { DecodeMemory } from "./decode-memory.ts";
-import { undecodable } from "./errors.ts";
 import type { BoolDecoder } from "./vp8-bool-decoder.ts";
 import { Factor, factorsPerSegment, type Vp8Header } from "./vp8-header.ts";
 import {

@@ -1,5 +1,5 @@
 /** Reads the bits of a VP8L stream, the lowest bit of each byte first (RFC 9649, section 3). */
-import { undecodable } from "./errors.ts";
+import { undecodable } from "../../errors.ts";
 
 /**
  * A code of up to this many bits needs one look-up, a longer one needs two: see PrefixCodes in vp8l-prefix-codes.ts.

@@ -1,7 +1,8 @@
 /** Decodes a VP8L image row by row (RFC 9649, section 3). */
+
+import { undecodable } from "../../errors.ts";
 import type { Size } from "../rgb-image.ts";
 import type { DecodeMemory } from "./decode-memory.ts";
-import { undecodable } from "./errors.ts";
 import { BitReader } from "./vp8l-bit-reader.ts";
 import { type GroupMap, PixelReader, windowPixels } from "./vp8l-pixels.ts";
 import { maxCacheBits, readPrefixCodes } from "./vp8l-prefix-codes.ts";

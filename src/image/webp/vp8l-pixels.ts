@@ -1,6 +1,7 @@
 /** Reads the pixels of a VP8L image: literals, LZ77 copies and colour cache indices (RFC 9649, section 3.6.2). */
+
+import { undecodable } from "../../errors.ts";
 import type { Size } from "../rgb-image.ts";
-import { undecodable } from "./errors.ts";
 import type { BitReader } from "./vp8l-bit-reader.ts";
 import { codesPerGroup, lengthCodes, literals, type PrefixCodes } from "./vp8l-prefix-codes.ts";
 

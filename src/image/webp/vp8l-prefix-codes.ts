@@ -1,6 +1,7 @@
 /** Reads the prefix codes of a VP8L image and builds look-up tables for them (RFC 9649, section 3.7.2). */
+
+import { undecodable } from "../../errors.ts";
 import type { DecodeMemory } from "./decode-memory.ts";
-import { undecodable } from "./errors.ts";
 import { type BitReader, rootBits } from "./vp8l-bit-reader.ts";
 
 /** Codes of a group, in this order: green with lengths and cache indices, red, blue, alpha, distances. */
