@@ -4,6 +4,7 @@ import { cp, mkdir, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/pr
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeHead } from "../../../cli/commands/info.ts";
 import { paceText } from "../../../cli/commands/train.ts";
@@ -133,11 +134,12 @@ describe("training a head", () => {
     expect(await train("c.json", "2")).not.toEqual(first);
   });
 
-  test("accepts one photo per class for prototypes, and says what is then unknown", async () => {
+  test("accepts one photo per class for prototypes, also as PNG, and says what is then unknown", async () => {
     const few = path.join(folder, "few");
     for (const name of ["cross", "disc", "stripes"]) {
       const [file] = await readdir(path.join(folder, "signs", name));
-      await cp(path.join(folder, "signs", name, file!), path.join(few, name, file!));
+      await mkdir(path.join(few, name), { recursive: true });
+      await sharp(path.join(folder, "signs", name, file!)).toFile(path.join(few, name, "sign.png"));
     }
     const refused = await head("train", "few", ...small);
     expect(refused.code).toBe(1);

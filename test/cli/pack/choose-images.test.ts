@@ -2,7 +2,8 @@ import { mkdir, mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
-import { chooseImages, type ImageSet } from "../../../cli/pack/images.ts";
+import { chooseImages, type ImageSet, imagesFromFolder } from "../../../cli/pack/images.ts";
+import { gradient } from "../../support/image-reference.ts";
 import { preprocessingOf } from "../../support/preprocessing.ts";
 
 let parent: string;
@@ -80,5 +81,14 @@ describe("the images of a pack", () => {
     const { calibration, evaluation } = await choose({});
     expect(names(calibration).filter((name) => names(evaluation).includes(name))).toEqual([]);
     expect(calibration.kind).toBe("synthetic");
+  });
+
+  test("may be PNGs, which the Worker's decoder reads as sharp does", async () => {
+    const folder = path.join(parent, "png");
+    await mkdir(folder, { recursive: true });
+    await gradient(120, 80).png().toFile(path.join(folder, "a.png"));
+    const images = await imagesFromFolder(folder, preprocessingOf(32));
+    expect(names(images)).toEqual(["a.png"]);
+    expect(await images.tensor(0)).toEqual(await images.sharpTensor?.(0));
   });
 });
