@@ -189,7 +189,7 @@ test("analytics fail: the answer is right, and the failure is logged", async () 
 
 describe.sequential("the Images binding", () => {
   const cases: [NonNullable<Faults["images"]>, number, string, RegExp][] = [
-    ["refuses", 422, "image_undecodable", /WebP image that cannot be converted/],
+    ["refuses", 422, "image_undecodable", /AVIF image that cannot be converted/],
     ["throws", 503, "conversion_unavailable", /internal error/],
     ["cut", 503, "conversion_unavailable", /broke off after 100 bytes/],
     ["garbage", 503, "conversion_unavailable", /HTML or XML text, not a JPEG/],
@@ -197,13 +197,13 @@ describe.sequential("the Images binding", () => {
   ];
   test.each(cases)("%s: %i %s, and the next conversion is right", async (images, status, code, reason) => {
     const side = 8 + cases.findIndex(([how]) => how === images);
-    const webp = await sharp({ create: { width: side, height: 8, channels: 3, background: "red" } })
-      .webp()
+    const avif = await sharp({ create: { width: side, height: 8, channels: 3, background: "red" } })
+      .avif()
       .toBuffer();
     await set({ images });
-    await expectFailure(status, code, reason, webp);
+    await expectFailure(status, code, reason, avif);
     await set({});
-    await expectRight(webp);
+    await expectRight(avif);
   });
 });
 

@@ -119,17 +119,17 @@ describe("the body", () => {
 
   test.each([
     [
-      "WebP",
+      "AVIF",
       () =>
         sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
-          .webp()
+          .avif()
           .toBuffer(),
     ],
     [
-      "GIF",
+      "TIFF",
       () =>
         sharp({ create: { width: 9, height: 9, channels: 3, background: "red" } })
-          .gif()
+          .tiff()
           .toBuffer(),
     ],
     ["text", async () => Buffer.from("not an image")],
