@@ -172,7 +172,7 @@ describe("push, list, rollback, prune", () => {
     const nix = await model("list", "nix");
     expect(nix).toMatchObject({ code: 1, stdout: "" });
     expect(nix.stderr).toBe(
-      `error: the bucket has no model nix; available: ${tinyName}; push it first: npm run model -- push nix\n`,
+      `error: the bucket has no model nix; available: ${tinyName}; push it first: npm run model -- push nix --persist-to ${persistTo}\n`,
     );
     const version = await model("rollback", tinyName, "0".repeat(16));
     expect(version.stderr).toBe(
