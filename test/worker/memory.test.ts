@@ -1,5 +1,6 @@
 /** The 128 MB of an isolate: its memory under phone photographs, mixed requests and attacks. */
 import path from "node:path";
+import sharp, { type Sharp } from "sharp";
 import { afterAll, afterEach, beforeAll, describe, expect, test, vi } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
 import { defaultModelName } from "../../src/default-model.ts";
@@ -16,6 +17,7 @@ import {
 } from "../soak/pictures.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { makePhoto } from "../support/photos.ts";
+import { exampleImage } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
 let worker: MeasuredWorker;
@@ -55,6 +57,27 @@ async function isolateBytes(): Promise<Record<string, number>> {
   return { ort: ready.wasm_heap_bytes, js: usedSize, buffers: backingStorageSize, total };
 }
 
+const inMebibytes = (bytes: Record<string, number>) =>
+  Object.fromEntries(Object.entries(bytes).map(([name, value]) => [name, (value / MiB).toFixed(1)]));
+
+/** One picture of each kind: of 50 megapixels, or of as many as its kind may have. */
+async function largestPictures(): Promise<Uint8Array[]> {
+  const bytesOf = async (picture: Sharp) => new Uint8Array(await picture.toBuffer());
+  const teapot = await exampleImage("teapot");
+  const sized = (width: number, height: number) => sharp(teapot).resize(width, height, { kernel: "nearest" });
+  const largest = () => sized(8660, 5773);
+  return [
+    await bytesOf(largest().jpeg({ quality: 70 })),
+    await bytesOf(largest().jpeg({ quality: 70, progressive: true })),
+    await bytesOf(largest().png({ compressionLevel: 6 })),
+    await bytesOf(sized(1700, 1400).png({ progressive: true })),
+    await bytesOf(largest().webp({ quality: 70, effort: 0 })),
+    await bytesOf(largest().webp({ lossless: true, effort: 0 })),
+    await bytesOf(largest().gif({ effort: 1, colours: 8, dither: 0 })),
+    await bytesOf(sized(3200, 2400).gif({ progressive: true, effort: 1, colours: 8, dither: 0 })),
+  ];
+}
+
 /** The Worker notices disconnected clients within the idle time of a body. */
 async function expectNothingHeld(): Promise<void> {
   const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
@@ -76,10 +99,20 @@ describe.sequential("the isolate", () => {
       ),
     );
     const bytes = await isolateBytes();
-    console.log(
-      "isolate, MiB:",
-      Object.fromEntries(Object.entries(bytes).map(([k, v]) => [k, (v / MiB).toFixed(1)])),
-    );
+    console.log("isolate, MiB:", inMebibytes(bytes));
+    expect(bytes.total).toBeLessThanOrEqual(100 * MiB);
+  });
+
+  test("answers pictures of every format at once, each at the largest size, within 100 MiB", async () => {
+    const pictures = await largestPictures();
+    const answers = await Promise.all(pictures.map((picture) => worker.classify(picture)));
+    const bodies = await Promise.all(answers.map((answer) => answer.text()));
+    expect(
+      answers.map(({ status }) => status),
+      bodies.join(""),
+    ).toEqual(pictures.map(() => 200));
+    const bytes = await isolateBytes();
+    console.log("isolate, MiB:", inMebibytes(bytes));
     expect(bytes.total).toBeLessThanOrEqual(100 * MiB);
   });
 
@@ -105,10 +138,7 @@ describe.sequential("the isolate", () => {
       await Promise.all(Array.from({ length: 10 }, (_, j) => worker.classify(distinct(small, n + j))));
       after = await isolateBytes();
     }
-    console.log(
-      "isolate, MiB:",
-      Object.fromEntries(Object.entries(after).map(([k, v]) => [k, (v / MiB).toFixed(1)])),
-    );
+    console.log("isolate, MiB:", inMebibytes(after));
     expect(after.ort).toBe(before.ort);
     expect(after.total).toBeLessThanOrEqual(100 * MiB);
     // The process also holds workerd, V8's code and garbage that is not yet collected. It must not keep growing.
