@@ -9,6 +9,7 @@ import { createProgress } from "../cli/terminal/progress.ts";
 import { docsFolder, tableText } from "./common/report.ts";
 import { findRun, latestRun, readRun, saveRun } from "./common/run-files.ts";
 import { costTable, defaultWorkload, unitCosts, unitCostsFromDocument } from "./cost.ts";
+import { formatTable } from "./formats.ts";
 import { pixelTable } from "./pixels.ts";
 import { fullPlan, quickPlan } from "./plan.ts";
 import { terminalReport, writeDocs } from "./report/documents.ts";
@@ -23,6 +24,7 @@ const program = new Command("npm run bench --")
   .option("--write-docs", "write docs/performance.md, docs/scaling.md and docs/plots from the last full run")
   .option("--cost", "estimate the cost of a month from the last run and Cloudflare's prices")
   .option("--pixels", "compare the pixels of two JPEG decoders with libjpeg-turbo's; measures no time")
+  .option("--formats", "compare the decoding of PNG and WebP with other decoders: about ten minutes")
   .option("--results <file>", "the run to report, instead of the last one")
   .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
   .option("--hit-rate <share>", "with --cost: share of requests that the cache answers", parseShare, hitRate)
@@ -47,6 +49,7 @@ await runCommand(async () => {
     throw new CommandError("no CPU was measured yet", { fix: "measure on Linux first: npm run bench" });
   }
   if (options.pixels) return console.log(tableText(await pixelTable()));
+  if (options.formats) return console.log(tableText(await formatTable(createProgress())));
   if (options.report || options.writeDocs) {
     const results = await (chosen || latestRun<Results>(benchRuns));
     if (options.report) console.log(terminalReport(results));
