@@ -76,7 +76,7 @@ function authorization() {
 
 /**
  * Classifies a picture. Reports failures as a problem and does not throw.
- * @param {Blob | string} image the bytes of a JPEG, or the URL of a picture
+ * @param {Blob | string} image the bytes of a picture, or the URL of a picture
  * @param {Options} options
  * @returns {Promise<Outcome>}
  */
@@ -88,7 +88,7 @@ export async function classify(image, options) {
       : fetch(pathOf(options), {
           method: "POST",
           body: image,
-          headers: { ...authorization(), "Content-Type": "image/jpeg" },
+          headers: { ...authorization(), "Content-Type": "application/octet-stream" },
         }));
     // A proxy may answer in HTML. Its status is still useful.
     const body = await response.json().catch(() => ({ code: "no_json", detail: response.statusText }));

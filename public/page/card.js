@@ -84,7 +84,7 @@ export function newCard(source, again) {
       frame.querySelector(".seen")?.remove();
       if (!outcome.answer) {
         details.remove();
-        answer.replaceChildren(failed(outcome, name, retry));
+        answer.replaceChildren(failed(outcome, source, retry));
         return;
       }
       if (preprocessing && frame.querySelector("img")) mark(frame, preprocessing, outcome.answer.image);
@@ -231,18 +231,18 @@ function curl(line) {
 
 /**
  * @param {Outcome} outcome
- * @param {string} name
+ * @param {Source} source
  * @param {() => void} again
  */
-function failed(outcome, name, again) {
+function failed(outcome, source, again) {
   const { status, problem } = outcome;
   const detail = [problem?.detail, status === 0 ? undefined : `${status} ${problem?.code}`].filter(Boolean);
   const retry = button("retry", "Try again", again);
-  retry.setAttribute("aria-label", `Try again: ${name}`);
+  retry.setAttribute("aria-label", `Try again: ${nameOf(source)}`);
   return element(
     "div",
     "problem",
-    element("strong", "", problemText(outcome)),
+    element("strong", "", problemText(outcome, source)),
     element("p", "detail", detail.join(" · ")),
     ...(mayRetry(outcome) ? [retry] : []),
   );

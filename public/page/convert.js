@@ -1,16 +1,19 @@
-/** Converts pictures to small JPEGs in the browser. The Worker alone reads JPEG only. */
+/** Converts pictures that the Worker cannot read, or that are too large for it, to small JPEGs in the browser. */
 
 /** Pixels of the shorter side: more than any model's input, so that its input hardly changes. */
 const shortSide = 512;
 const quality = 0.92;
 
+/** First bytes, as Latin-1, of the formats that the Worker decodes: JPEG, PNG, GIF and WebP. */
+const readable = /^(\xff\xd8|\x89PNG|GIF8|RIFF....WEBP)/s;
+
 /**
- * Whether a file begins like a JPEG. Its name and type may be wrong.
+ * Whether the Worker decodes the format of a file, by its first bytes. Its name and type may be wrong.
  * @param {Blob} file
  */
-export async function isJpeg(file) {
-  const start = await file.slice(0, 3).arrayBuffer();
-  return String(new Uint8Array(start)) === "255,216,255";
+export async function isReadable(file) {
+  const start = new Uint8Array(await file.slice(0, 12).arrayBuffer());
+  return readable.test(String.fromCharCode(...start));
 }
 
 /**

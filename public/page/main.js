@@ -2,7 +2,7 @@
 import { classify, getClasses, getHeads, getModel, useKey } from "./api.js";
 import { nameOf, newCard } from "./card.js";
 import { showClasses } from "./classes.js";
-import { isJpeg, smallJpeg } from "./convert.js";
+import { isReadable, smallJpeg } from "./convert.js";
 import { byId, element, percent } from "./elements.js";
 import { problemText } from "./problems.js";
 
@@ -110,7 +110,7 @@ async function ask(job) {
     locked.push(job);
     askForKey();
   } else {
-    say(`${name}: ${problemText(outcome)}`);
+    say(`${name}: ${problemText(outcome, source)}`);
   }
   summarise();
 }
@@ -128,7 +128,7 @@ async function send(source) {
   if ("url" in source) return { sent: source.url, options, outcome: await classify(source.url, options) };
   const { file } = source;
   // A file that has been moved or is a folder cannot be read. Sending it then reports the problem.
-  const isReady = await isJpeg(file).catch(() => false);
+  const isReady = await isReadable(file).catch(() => false);
   const sent = isReady ? file : ((await smallJpeg(file)) ?? file);
   const outcome = await classify(sent, options);
   const small = outcome.problem?.code === "image_too_large" && sent === file && (await smallJpeg(file));

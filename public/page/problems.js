@@ -1,13 +1,15 @@
 /** Short messages for problems. The card shows the server's detail below. */
 
 /** @typedef {import("./api.js").Outcome} Outcome */
+/** @typedef {import("./api.js").Source} Source */
 
 /**
  * Returns a message that says what happened and what to do.
  * @param {Outcome} outcome
+ * @param {Source} source
  * @returns {string}
  */
-export function problemText({ status, problem }) {
+export function problemText({ status, problem }, source) {
   const after = problem?.retryAfterSeconds;
   const wait = after ? `in ${after} s` : "in a moment";
   switch (problem?.code) {
@@ -16,11 +18,16 @@ export function problemText({ status, problem }) {
     case "unauthorized":
       return "The server requires an API key. Enter it above.";
     case "unsupported_image":
-      return "This is not a picture that the server or your browser can read.";
+      return "url" in source
+        ? "The server cannot read what is at that address. If it is a picture, save it, then choose the file."
+        : "This is not a picture that the server or your browser can read.";
     case "image_undecodable":
-      return "This JPEG is damaged or incomplete.";
+      return "This picture is damaged or incomplete.";
     case "image_too_large":
-      return "This picture is too large.";
+      // The page makes a file smaller, but it cannot load pictures from other hosts.
+      return "url" in source
+        ? "This picture is too large. Save it, then choose the file."
+        : "This picture is too large.";
     case "empty_body":
       return "This file is empty.";
     case "host_not_allowed":

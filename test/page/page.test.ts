@@ -323,27 +323,44 @@ describe("a visitor", () => {
 });
 
 describe("a picture", () => {
-  test("is upright as its Exif says; in another format it is converted, and if it is too large made smaller", async () => {
+  test("is upright as its Exif says; PNG, WebP and GIF are sent as they are, and AVIF or what is too large as a small JPEG", async () => {
     await openReady();
+    let cards = 1;
     const turned = await sharp(teapot).rotate(-90).withMetadata({ orientation: 6 }).jpeg().toBuffer();
     await give("drop", [{ name: "turned.jpg", type: "image/jpeg", bytes: turned }]);
     expect(await label().textContent()).toBe("teapot");
     expect(await fact("Picture")).toBe("1200 × 900 pixels, sent unchanged");
     const frame = await card().locator(".frame").boundingBox();
     expect(frame!.width / frame!.height).toBeCloseTo(4 / 3, 1);
-    const png = await sharp(teapot).png().toBuffer();
-    await give("paste", [{ name: "teapot.png", type: "image/png", bytes: png }]);
-    await best(1).waitFor();
+    const small = sharp(teapot).resize(400);
+    for (const format of ["png", "webp", "gif"] as const) {
+      const bytes = await small.clone().toFormat(format).toBuffer();
+      // The type is wrong on purpose: the bytes count.
+      await give("paste", [{ name: `teapot.${format}`, type: "image/heic", bytes }]);
+      await best(cards++).waitFor();
+      expect(await label().textContent()).toBe("teapot");
+      expect(await fact("Picture")).toBe("400 × 300 pixels, sent unchanged");
+    }
+    const avif = await sharp(teapot).avif({ effort: 0 }).toBuffer();
+    await give("paste", [{ name: "teapot.avif", type: "image/avif", bytes: avif }]);
+    await best(cards++).waitFor();
     expect(await label().textContent()).toBe("teapot");
     expect(await fact("Picture")).toMatch(/^683 × 512 pixels, sent as a JPEG of \d+ kB$/);
     expect(await card().locator("pre").count()).toBe(0);
+    // Each was sent once.
+    expect(classifications()).toHaveLength(cards);
     expect(complaints).toEqual([]);
-    const large = await sharp(teapot).resize(3000, 2250).jpeg({ quality: 95 }).toBuffer();
-    expect(large.length).toBeGreaterThan(maxImageBytes);
-    await give("drop", [{ name: "large.jpg", type: "image/jpeg", bytes: large }]);
-    await best(2).waitFor();
-    expect(await label().textContent()).toBe("teapot");
-    expect(await fact("Picture")).toMatch(/^683 × 512 pixels, sent as a JPEG of/);
+    const large = sharp(teapot).resize(2000, 1500);
+    for (const bytes of [
+      await large.clone().jpeg({ quality: 98 }).toBuffer(),
+      await large.clone().webp({ quality: 98, effort: 0 }).toBuffer(),
+    ]) {
+      expect(bytes.length).toBeGreaterThan(maxImageBytes);
+      await give("drop", [{ name: "large", type: "", bytes }]);
+      await best(cards++).waitFor();
+      expect(await label().textContent()).toBe("teapot");
+      expect(await fact("Picture")).toMatch(/^683 × 512 pixels, sent as a JPEG of/);
+    }
   });
 
   test("that is none, is empty or is broken gets a message and no advice that cannot help", async () => {
@@ -358,7 +375,7 @@ describe("a picture", () => {
       /^This is not a picture .* \| The body is text; expected a JPEG.*415 unsupported_image$/,
     );
     expect(await problem(1)).toMatch(/^This file is empty/);
-    expect(await problem(0)).toMatch(/^This JPEG is damaged/);
+    expect(await problem(0)).toMatch(/^This picture is damaged/);
     expect(await card(1).locator(".file").textContent()).toBe("empty.jpg0 bytes");
     expect(await page.getByRole("button", { name: /Try again/ }).count()).toBe(0);
     expect(await summary()).toBe("0 answered, 3 refused");
@@ -435,11 +452,14 @@ describe("a picture", () => {
     expect(await problem()).toMatch(
       /^This server does not fetch pictures from that address\..* ALLOWED_IMAGE_HOSTS .*403 host_not_allowed$/,
     );
+    origin.image("/pictures/teapot.avif", await sharp(teapot).resize(64).avif({ effort: 0 }).toBuffer());
+    await give("paste", origin.url("/pictures/teapot.avif"));
+    expect(await problem()).toMatch(/save it, then choose the file\. .*415 unsupported_image$/);
     await give("paste", "no address");
-    expect(await page.locator(".card").count()).toBe(2);
+    expect(await page.locator(".card").count()).toBe(3);
     await page.evaluate((copied) => navigator.clipboard.writeText(copied), url);
     await page.getByRole("button", { name: "Paste" }).click();
-    await best(2).waitFor();
+    await best(3).waitFor();
     await page.evaluate(() => navigator.clipboard.writeText("words"));
     await page.getByRole("button", { name: "Paste" }).click();
     await page.getByText("The clipboard has no picture").waitFor();
