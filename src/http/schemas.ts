@@ -74,6 +74,15 @@ export const problemSchema = z
   })
   .meta({ description: "An error (RFC 9457)." });
 
+/** The Content-Types of a body that is the bytes of an image. The Worker detects the format from the bytes, not from these. */
+export const imageBodies = {
+  "image/jpeg": "binary",
+  "image/png": "binary",
+  "image/webp": "binary",
+  "image/gif": "binary",
+  "application/octet-stream": "binary",
+} as const;
+
 /** Codes of any route that takes an image. */
 export const imageErrors = [
   "empty_body",

@@ -35,7 +35,7 @@ export interface ClassifyImagesOptions<Env = unknown> {
   /** The classifier, or a function that returns it from env. */
   readonly classifier: ClassifierStub | ((env: Env) => ClassifierStub);
   /**
-   * Selects the responses to classify. Default: those of Content-Type image/jpeg. With `onError` "closed", it only adds to
+   * Selects the responses to classify. Default: those of Content-Type image/*. With `onError` "closed", it only adds to
    * the images that the middleware detects by their bytes or type.
    */
   readonly match?: (request: Request, response: Response) => boolean;
@@ -93,7 +93,7 @@ type Unclassified =
  * @throws RangeError at once, if maxBytes or timeoutMs is not a positive integer
  */
 export function imageJudge<Env>(options: ClassifyImagesOptions<Env>) {
-  const { match = isJpeg, annotate = true, policy, onError = "open" } = options;
+  const { match = hasImageType, annotate = true, policy, onError = "open" } = options;
   const wanted = {
     ...(options.topK === undefined ? {} : { topK: options.topK }),
     ...(options.head === undefined ? {} : { head: options.head }),
@@ -153,7 +153,7 @@ async function contentOf(
   { status, headers }: Response,
   start: BodyStart,
 ): Promise<"image" | "encoded" | "no image"> {
-  if (/(^|,)\s*image\//i.test(headers.get("Content-Type") ?? "")) return "image";
+  if (isImageType(headers)) return "image";
   if (status === 206 && !/^bytes 0-/i.test(headers.get("Content-Range") ?? "")) return "image";
   let isImage = startsAsImage(start.first(imageStartBytes));
   while (isImage === undefined && !start.ended && start.length < imageStartBytes) {
@@ -197,8 +197,13 @@ function rebuilt(response: Response, body: BodyInit | null, headers: Headers): R
   return new Response(body, { status, statusText, headers });
 }
 
-function isJpeg(_: Request, response: Response): boolean {
-  return /^image\/jpe?g\s*(;|$)/i.test(response.headers.get("Content-Type") ?? "");
+function hasImageType(_: Request, { headers }: Response): boolean {
+  return isImageType(headers);
+}
+
+/** Whether a Content-Type, or one of several, is image/*. */
+function isImageType(headers: Headers): boolean {
+  return /(^|,)\s*image\//i.test(headers.get("Content-Type") ?? "");
 }
 
 function positiveInteger(name: string, value: number): number {

@@ -8,7 +8,14 @@ import { ClassifierError } from "../../errors.ts";
 import type { AppContext, AppEnv, GetServices, Services } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { problemOf } from "../problem.ts";
-import { cacheHeader, classificationSchema, headErrors, imageErrors, problemSchema } from "../schemas.ts";
+import {
+  cacheHeader,
+  classificationSchema,
+  headErrors,
+  imageBodies,
+  imageErrors,
+  problemSchema,
+} from "../schemas.ts";
 import { requestSource } from "../sources/request-source.ts";
 import { callerUrlSource } from "../sources/url.ts";
 
@@ -112,9 +119,7 @@ export const classifyDocs: readonly RouteDoc[] = [
       "The body is the bytes of an image, multipart/form-data with one to eight parts named image, or JSON. The format is detected from the bytes. Several images are answered as {results}.",
     query: classifyQuerySchema,
     body: {
-      "image/jpeg": "binary",
-      "image/png": "binary",
-      "application/octet-stream": "binary",
+      ...imageBodies,
       "multipart/form-data": z.object({ image: z.array(z.unknown()).describe("Image files.") }),
       "application/json": classifyBodySchema,
     },

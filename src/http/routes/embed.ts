@@ -6,7 +6,7 @@ import { embeddingOf, normalisations } from "../../classifier/answers.ts";
 import { oneOf, parseParameters } from "../../classifier/options.ts";
 import type { AppEnv, GetServices } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
-import { cacheHeader, classificationSchema, imageErrors } from "../schemas.ts";
+import { cacheHeader, classificationSchema, imageBodies, imageErrors } from "../schemas.ts";
 import { requestSource } from "../sources/request-source.ts";
 
 const embedQuerySchema = z.object({
@@ -52,7 +52,7 @@ export const embedDocs: readonly RouteDoc[] = [
     operationId: "embed",
     summary: "Get the features of an image",
     query: embedQuerySchema,
-    body: { "image/jpeg": "binary", "image/png": "binary", "application/octet-stream": "binary" },
+    body: imageBodies,
     answer: { description: "The features", schema: embeddingSchema, headers: cacheHeader },
     errors: imageErrors,
   },

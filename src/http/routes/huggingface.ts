@@ -10,7 +10,7 @@ import { parseParameters, type RequestedOptions, scoresQuerySchema } from "../..
 import { ClassifierError } from "../../errors.ts";
 import type { AppContext, AppEnv, GetServices, Services } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
-import { cacheHeader, imageErrors } from "../schemas.ts";
+import { cacheHeader, imageBodies, imageErrors } from "../schemas.ts";
 import { requestSource } from "../sources/request-source.ts";
 
 /** The values of `parameters` are checked like those of the query. */
@@ -66,7 +66,7 @@ export const huggingFaceDocs: readonly RouteDoc[] = [
     summary: "Classify an image in Hugging Face's shape",
     params: z.object({ name: z.string().describe("The model that the Worker serves.") }),
     query: scoresQuerySchema,
-    body: { "image/jpeg": "binary", "image/png": "binary", "application/json": bodySchema },
+    body: { ...imageBodies, "application/json": bodySchema },
     answer: {
       description: "Labels and scores, best first",
       schema: z.array(z.strictObject({ label: z.string(), score: z.number() })),
