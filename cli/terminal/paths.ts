@@ -17,10 +17,10 @@ export async function imageFiles(folder: string): Promise<string[]> {
     const message = `The folder ${folder} cannot be read; expected a folder of image files.`;
     throw new CommandError(message, { cause });
   });
-  const files = entries.filter((file) => /\.(jpe?g|png)$/i.test(file)).sort();
+  const files = entries.filter((file) => /\.(jpe?g|png|webp|gif)$/i.test(file)).sort();
   if (files.length > 0) return files;
   throw new CommandError(
-    `The folder ${folder} has no .jpg, .jpeg or .png file; expected photographs like those to classify.`,
+    `The folder ${folder} has no .jpg, .jpeg, .png, .webp or .gif file; expected photographs like those to classify.`,
   );
 }
 
