@@ -123,6 +123,22 @@ describe("the structure", () => {
     expect(executed.size, [...executed].join("\n")).toBeLessThanOrEqual(35);
   });
 
+  test("the package's ./image export needs nothing of the server, the model, heads and caches", () => {
+    const reached = new Set<string>();
+    const visit = (file: string) => {
+      if (reached.has(file) || !imports.has(file)) return;
+      reached.add(file);
+      for (const target of imports.get(file)!) visit(target);
+    };
+    visit("src/image/scaled.ts");
+    expect(reached).toContain("src/image/png/decode.ts");
+    expect(
+      [...reached].filter(
+        (file) => !/^src\/(image\/|bytes\/|concurrency\/timeout\.ts|errors\.ts|limits\.ts)/.test(file),
+      ),
+    ).toEqual([]);
+  });
+
   test("there are no import cycles", () => {
     const state = new Map<string, "open" | "done">();
     const cycles: string[] = [];

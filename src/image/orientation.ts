@@ -1,4 +1,4 @@
-/** Exif's orientation: reads it, and turns a small square by it. No image is ever turned at full size. */
+/** Exif's orientation: reads it, and turns a small image by it. No image is ever turned at full size. */
 /// <reference path="./exifreader.d.ts" />
 import { loadView } from "exifreader/src/exif-reader.js";
 
@@ -51,18 +51,33 @@ export const turns: Readonly<Record<Orientation, Turn>> = {
   8: turn(true, false, true),
 };
 
-/** Where a row of pixels goes in a square: index of its first pixel, and the step from one pixel to the next. */
+/** Pixels, as in rgb-image.ts, which imports this file. */
+interface Size {
+  readonly width: number;
+  readonly height: number;
+}
+
+/** Where a row of pixels goes in an upright image: index of its first pixel, and the step from one pixel to the next. */
 export interface RowPlace {
   readonly start: number;
   readonly step: number;
 }
 
-/** Returns where row `y` of a square of `side` pixels goes when the square is turned. */
-export function turnedRow({ mirrorX, mirrorY, swapAxes }: Turn, side: number, y: number): RowPlace {
-  const [alongX, alongY] = swapAxes ? [side, 1] : [1, side];
-  const row = mirrorY ? side - 1 - y : y;
+/** Returns where row `y` of an image goes when the image is turned. @param size of the image as in the file */
+export function turnedRow(
+  { mirrorX, mirrorY, swapAxes }: Turn,
+  { width, height }: Size,
+  y: number,
+): RowPlace {
+  const [alongX, alongY] = swapAxes ? [height, 1] : [1, width];
+  const row = mirrorY ? height - 1 - y : y;
   return {
-    start: row * alongY + (mirrorX ? (side - 1) * alongX : 0),
+    start: row * alongY + (mirrorX ? (width - 1) * alongX : 0),
     step: mirrorX ? -alongX : alongX,
   };
+}
+
+/** Returns the size of an image as displayed. @param size as in the file */
+export function uprightSize({ width, height }: Size, orientation: Orientation): Size {
+  return turns[orientation].swapAxes ? { width: height, height: width } : { width, height };
 }

@@ -3,7 +3,7 @@
 import { imageTooLarge } from "../errors.ts";
 import type { Preprocessing } from "../model/manifest.ts";
 import { decodeImage } from "./decode.ts";
-import { type Orientation, type RowPlace, turnedRow, turns } from "./orientation.ts";
+import { type Orientation, type RowPlace, turnedRow, turns, uprightSize } from "./orientation.ts";
 import { type Axis, Resampler, resamplerBytes } from "./resample.ts";
 import {
   type DecodedFrame,
@@ -43,10 +43,11 @@ export async function imageToTensor(
   const sinkFor = (frame: DecodedFrame) => tensorSink(frame.size, preprocessing, frame);
   const { frame, sink } = await decodeImage(bytes, targetOf, limits, sinkFor, signal);
   const { decoder, eighths, costBytes, fullSize, orientation } = frame;
-  const { width, height } = turns[orientation].swapAxes
-    ? { width: fullSize.height, height: fullSize.width }
-    : fullSize;
-  return { tensor: sink.tensor, width, height, decode: { decoder, eighths, costBytes } };
+  return {
+    tensor: sink.tensor,
+    ...uprightSize(fullSize, orientation),
+    decode: { decoder, eighths, costBytes },
+  };
 }
 
 /**
@@ -115,6 +116,7 @@ function cropResampler(
   const { fullSize, eighths } = view;
   const { crop } = preprocessing;
   const turn = turns[view.orientation];
+  const square = { width: crop, height: crop };
   const resized = resizedSize(fullSize, preprocessing);
   const axis = (side: "width" | "height", mirrored: boolean): Axis => ({
     sourceLength: size[side],
@@ -126,7 +128,7 @@ function cropResampler(
   const [horizontal, vertical] = [axis("width", turn.mirrorX), axis("height", turn.mirrorY)];
   const measured = resamplerBytes(horizontal, vertical);
   if (measured > maxResamplerBytes) throw imageTooLarge("decode_bytes", measured, maxResamplerBytes);
-  return new Resampler(horizontal, vertical, (y, row) => writeRow(row, turnedRow(turn, crop, y)));
+  return new Resampler(horizontal, vertical, (y, row) => writeRow(row, turnedRow(turn, square, y)));
 }
 
 /** Makes a sink that turns the rows of an image into the model's input. */

@@ -10,16 +10,18 @@ import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
+import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { classify } from "../../examples/client/classify.ts";
 import { defaultModelName } from "../../src/default-model.ts";
+import { makePhoto } from "../support/photos.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const run = promisify(execFile);
-const examples = ["hono-middleware", "service-binding"];
+const examples = ["hono-middleware", "service-binding", "thumbnail"];
 /** Packages that the consumer needs in addition to the package's own dependencies. */
-const ownDependencies = ["@cloudflare/workers-types", "hono"];
+const ownDependencies = ["@cloudflare/workers-types", "blurhash", "hono", "jpeg-js"];
 let folder: string;
 let packed: { files: string[]; bytes: number };
 let origin: Server;
@@ -102,12 +104,15 @@ describe("the package", () => {
     expect(packed.bytes).toBeLessThan(1_000_000);
   });
 
-  test("type-checks in another project, including its own declarations", async () => {
-    const tsc = path.join(projectFolder, "node_modules", "typescript", "bin", "tsc");
-    const checked = run(process.execPath, [tsc, "-p", folder], { cwd: folder });
-    const failed = (error: { stdout: string }) => Promise.reject(new Error(error.stdout));
-    await expect(checked.catch(failed)).resolves.toMatchObject({ stdout: "" });
-  });
+  test.each([".", "thumbnail"])(
+    "type-checks in another project, with its declarations: %s",
+    async (project) => {
+      const tsc = path.join(projectFolder, "node_modules", "typescript", "bin", "tsc");
+      const checked = run(process.execPath, [tsc, "-p", path.join(folder, project)], { cwd: folder });
+      const failed = (error: { stdout: string }) => Promise.reject(new Error(error.stdout));
+      await expect(checked.catch(failed)).resolves.toMatchObject({ stdout: "" });
+    },
+  );
 });
 
 describe("the classifier in process", () => {
@@ -156,6 +161,34 @@ describe("examples/service-binding", () => {
   test("answers like Workers AI", async () => {
     const { text } = await worker.ask("uploads", ...post("/workers-ai", teapot));
     expect((JSON.parse(text) as { label: string }[])[0]?.label).toBe("teapot");
+  });
+});
+
+describe("examples/thumbnail", () => {
+  test("makes a thumbnail and a blurhash of a progressive JPEG of 24 megapixels, and of a PNG", async () => {
+    const jpeg = await makePhoto({ width: 6000, height: 4000, progressive: true, seed: 1 });
+    const png = new Uint8Array(await sharp(teapot).png().toBuffer());
+    for (const [image, size, thumbnail] of [
+      [jpeg, "6000x4000", { width: 384, height: 256 }],
+      [png, "1200x900", { width: 341, height: 256 }],
+    ] as const) {
+      const response = await worker.askRaw("thumbnails", ...post("/", image));
+      expect(response.status).toBe(200);
+      expect(response.headers.get("X-Original-Size")).toBe(size);
+      expect(response.headers.get("X-Blurhash")).toMatch(/^\S{28}$/);
+      expect(await sharp(await response.arrayBuffer()).metadata()).toMatchObject({
+        format: "jpeg",
+        ...thumbnail,
+      });
+    }
+  });
+
+  test("answers what is no image with 422 and the reason", async () => {
+    const response = await worker.askRaw("thumbnails", ...post("/", new TextEncoder().encode("hello")));
+    expect([response.status, await response.text()]).toEqual([
+      422,
+      expect.stringMatching(/^The body is text; expected/),
+    ]);
   });
 });
 

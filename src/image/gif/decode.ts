@@ -40,20 +40,7 @@ export function decodeGif<Sink extends RowSink>(
   limits: DecodeLimits,
   sinkFor: (frame: DecodedFrame) => Sink,
 ): Decoded<Sink> {
-  const gif = parseGif(bytes);
-  const pixels = gif.canvas.width * gif.canvas.height;
-  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
-  const costBytes = decodeCostBytes(gif);
-  if (costBytes > limits.maxDecodeBytes)
-    throw imageTooLarge("decode_bytes", costBytes, limits.maxDecodeBytes);
-  const frame: DecodedFrame = {
-    decoder: "gif",
-    eighths: 8,
-    costBytes,
-    fullSize: gif.canvas,
-    size: gif.canvas,
-    orientation: 1,
-  };
+  const { gif, frame } = planGif(bytes, limits);
   const sink = sinkFor(frame);
   const rows = new GifRows(bytes, gif);
   try {
@@ -63,6 +50,24 @@ export function decodeGif<Sink extends RowSink>(
   } finally {
     rows.free();
   }
+}
+
+/**
+ * Reads everything before the image data, and computes what the decode needs. Allocates nothing large.
+ * @throws ClassifierError image_undecodable, image_too_large (pixels, decode_bytes)
+ */
+export function planGif(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+): { readonly gif: GifFrame; readonly frame: DecodedFrame } {
+  const gif = parseGif(bytes);
+  const size = gif.canvas;
+  const pixels = size.width * size.height;
+  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
+  const costBytes = decodeCostBytes(gif);
+  if (costBytes > limits.maxDecodeBytes)
+    throw imageTooLarge("decode_bytes", costBytes, limits.maxDecodeBytes);
+  return { gif, frame: { decoder: "gif", eighths: 8, costBytes, fullSize: size, size, orientation: 1 } };
 }
 
 /** Bytes of all arrays that a decode allocates, computed before it allocates any. */

@@ -47,6 +47,27 @@ export function decodeJpeg<Sink extends RowSink>(
   limits: DecodeLimits,
   sinkFor: (frame: DecodedFrame) => Sink,
 ): Decoded<Sink> {
+  const { jpeg, frame } = planJpeg(bytes, targetOf, limits);
+  const sink = sinkFor(frame);
+  const rows = new JpegRows(jpeg, frame.eighths);
+  try {
+    pushRows(rows, sink);
+    rows.finish();
+    return { frame, sink };
+  } finally {
+    rows.free();
+  }
+}
+
+/**
+ * Checks the file, and decides how to decode it. Allocates nothing large.
+ * @throws ClassifierError as decodeJpeg does
+ */
+export function planJpeg(
+  bytes: Uint8Array,
+  targetOf: (fullSize: Size) => Size,
+  limits: DecodeLimits,
+): { readonly jpeg: CheckedJpeg; readonly frame: DecodedFrame } {
   const header = parseJpegHeader(bytes);
   const fullSize: Size = { width: header.width, height: header.height };
   const pixels = header.width * header.height;
@@ -55,16 +76,7 @@ export function decodeJpeg<Sink extends RowSink>(
   const scale = chooseScale(jpeg, targetOf(fullSize), limits.maxDecodeBytes);
   const size = scaledSize(header, scale.eighths);
   const orientation = exifOrientation(header.exif);
-  const frame: DecodedFrame = { decoder: "jpeg", ...scale, fullSize, size, orientation };
-  const sink = sinkFor(frame);
-  const rows = new JpegRows(jpeg, scale.eighths);
-  try {
-    pushRows(rows, sink);
-    rows.finish();
-    return { frame, sink };
-  } finally {
-    rows.free();
-  }
+  return { jpeg, frame: { decoder: "jpeg", ...scale, fullSize, size, orientation } };
 }
 
 /**

@@ -30,6 +30,26 @@ export async function decodePng<Sink extends RowSink>(
   sinkFor: (frame: DecodedFrame) => Sink,
   signal?: AbortSignal,
 ): Promise<Decoded<Sink>> {
+  const { png, frame } = planPng(bytes, limits);
+  const sink = sinkFor(frame);
+  const rows = new PngRows(png, sink);
+  try {
+    await inflate(imageDataOf(png), imageDataBytes(png.header), (block) => rows.take(block), signal);
+    rows.finish();
+    return { frame, sink };
+  } finally {
+    rows.free();
+  }
+}
+
+/**
+ * Checks the chunks, and computes what the decode needs. Allocates nothing large.
+ * @throws ClassifierError unsupported_image, image_undecodable, image_too_large (pixels, inflated_bytes, decode_bytes)
+ */
+export function planPng(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+): { readonly png: CheckedPng; readonly frame: DecodedFrame } {
   const header = parsePngHeader(bytes);
   const { width, height } = header;
   if (width * height > limits.maxPixels) throw imageTooLarge("pixels", width * height, limits.maxPixels);
@@ -42,16 +62,7 @@ export async function decodePng<Sink extends RowSink>(
     throw imageTooLarge("decode_bytes", costBytes, limits.maxDecodeBytes);
   const size = { width, height };
   const orientation = exifOrientation(png.exif);
-  const frame: DecodedFrame = { decoder: "png", eighths: 8, costBytes, fullSize: size, size, orientation };
-  const sink = sinkFor(frame);
-  const rows = new PngRows(png, sink);
-  try {
-    await inflate(imageDataOf(png), inflatedBytes, (block) => rows.take(block), signal);
-    rows.finish();
-    return { frame, sink };
-  } finally {
-    rows.free();
-  }
+  return { png, frame: { decoder: "png", eighths: 8, costBytes, fullSize: size, size, orientation } };
 }
 
 /**

@@ -36,18 +36,11 @@ export function decodeWebp<Sink extends RowSink>(
   limits: DecodeLimits,
   sinkFor: (frame: DecodedFrame) => Sink,
 ): Decoded<Sink> {
-  const file = parseWebp(bytes);
-  const size: Size = { width: file.width, height: file.height };
-  const pixels = size.width * size.height;
-  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
-  const least = webpLeastCostBytes(file);
-  if (least > limits.maxDecodeBytes) throw imageTooLarge("decode_bytes", least, limits.maxDecodeBytes);
+  const { file, frame: planned } = planWebp(bytes, limits);
   const memory = new DecodeMemory(limits.maxDecodeBytes);
   try {
     const rows = new WebpRows(file, memory);
-    const orientation = exifOrientation(file.exif);
-    const costBytes = memory.usedBytes;
-    const frame: DecodedFrame = { decoder: "webp", eighths: 8, costBytes, fullSize: size, size, orientation };
+    const frame = { ...planned, costBytes: memory.usedBytes };
     const sink = sinkFor(frame);
     pushRows(rows, sink);
     rows.finish();
@@ -55,6 +48,27 @@ export function decodeWebp<Sink extends RowSink>(
   } finally {
     memory.free();
   }
+}
+
+/**
+ * Reads the chunks, and computes what the decode needs. Allocates nothing large. The bytes of VP8L data are known only once
+ * it is read, so the plan of such a file has all that the limits allow.
+ * @throws ClassifierError image_undecodable, image_too_large (pixels, decode_bytes)
+ */
+export function planWebp(
+  bytes: Uint8Array,
+  limits: DecodeLimits,
+): { readonly file: WebpFile; readonly frame: DecodedFrame } {
+  const file = parseWebp(bytes);
+  const size: Size = { width: file.width, height: file.height };
+  const pixels = size.width * size.height;
+  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
+  const least = webpLeastCostBytes(file);
+  if (least > limits.maxDecodeBytes) throw imageTooLarge("decode_bytes", least, limits.maxDecodeBytes);
+  const { isLossless, alpha } = file.frame;
+  const costBytes = isLossless || alpha ? limits.maxDecodeBytes : least;
+  const orientation = exifOrientation(file.exif);
+  return { file, frame: { decoder: "webp", eighths: 8, costBytes, fullSize: size, size, orientation } };
 }
 
 /**
