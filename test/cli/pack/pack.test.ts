@@ -191,7 +191,11 @@ describe("packing", () => {
       { file: "/nowhere/model.onnx" },
       /\/nowhere\/model\.onnx cannot be read; expected an \.onnx file/,
     ],
-    ["a folder without photographs", { calibrateDir: "/etc" }, /\/etc has no \.jpg, \.jpeg or \.png file/],
+    [
+      "a folder without photographs",
+      { calibrateDir: "/etc" },
+      /\/etc has no \.jpg, \.jpeg, \.png, \.webp or \.gif file/,
+    ],
     [
       "a folder that is not there",
       { calibrateDir: "/nowhere" },
