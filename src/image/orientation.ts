@@ -51,7 +51,7 @@ export const turns: Readonly<Record<Orientation, Turn>> = {
   8: turn(true, false, true),
 };
 
-/** Pixels, as in rgb-image.ts, which imports this file. */
+/** Size in pixels. rgb-image.ts has the same type, but imports this file. */
 interface Size {
   readonly width: number;
   readonly height: number;

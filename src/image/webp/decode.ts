@@ -51,8 +51,8 @@ export function decodeWebp<Sink extends RowSink>(
 }
 
 /**
- * Reads the chunks, and computes what the decode needs. Allocates nothing large. The bytes of VP8L data are known only once
- * it is read, so the plan of such a file has all that the limits allow.
+ * Reads the chunks, and computes what the decode needs. Allocates nothing large. What VP8L data needs is known only
+ * after reading it, so for such a file `costBytes` is the limit.
  * @throws ClassifierError image_undecodable, image_too_large (pixels, decode_bytes)
  */
 export function planWebp(
