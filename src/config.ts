@@ -11,6 +11,7 @@ import {
   defaultModelRefreshMs,
   maxImageBytesCeiling,
 } from "./limits.ts";
+import { type EngineName, engineNames } from "./model/engine.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions, type Renditions } from "./remote/renditions.ts";
@@ -39,6 +40,8 @@ export interface Env {
   readonly IMAGES?: ImageConverter;
   /** Name of the pack to serve. */
   readonly MODEL_NAME?: string;
+  /** What runs the model: `simd` or `onnxruntime`. */
+  readonly ENGINE?: string;
   /** Maximum bytes of an image. */
   readonly MAX_IMAGE_BYTES?: string | number;
   /** Seconds within which a version pushed to the bucket goes live. */
@@ -79,6 +82,7 @@ export interface ImageOrigin {
 /** The validated variables. */
 export interface Config {
   readonly modelName: string;
+  readonly engine: EngineName;
   readonly maxImageBytes: number;
   readonly modelRefreshMs: number;
   /** Undefined: one hour, public, or private for a caller with an API key. */
@@ -151,6 +155,7 @@ function isOrigin(text: string): boolean {
 
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default(defaultModelName),
+  ENGINE: z.enum(engineNames, { error: `expected ${engineNames.join(" or ")}` }).default("simd"),
   MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
   MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
   ALLOWED_IMAGE_HOSTS: parsed(
@@ -237,6 +242,7 @@ export function readConfig(env: Env): Config {
   if (!data) throw misconfigured(faultsOf(error)[0]!);
   return {
     modelName: data.MODEL_NAME,
+    engine: data.ENGINE,
     maxImageBytes: data.MAX_IMAGE_BYTES,
     modelRefreshMs: data.MODEL_REFRESH_SECONDS * 1000,
     classifyCacheControl: data.CLASSIFY_CACHE_CONTROL,

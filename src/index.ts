@@ -8,7 +8,7 @@ import { Classifier } from "./classifier/classifier.ts";
 import { toJpeg } from "./classifier/convert.ts";
 import { Scorer } from "./classifier/score.ts";
 import { Admission } from "./concurrency/admission.ts";
-import { type Env, readConfig } from "./config.ts";
+import { type Config, type Env, readConfig } from "./config.ts";
 import { HeadStore } from "./head/head-store.ts";
 import { createApp } from "./http/app.ts";
 import type { Services } from "./http/context.ts";
@@ -20,8 +20,11 @@ import {
   maxMemoryCacheBytes,
   smallRequestBytes,
 } from "./limits.ts";
-import { ModelHost } from "./model/model-host.ts";
+import { ModelHost, type ModelHostOptions } from "./model/model-host.ts";
 import { createRuntime } from "./model/runtime.ts";
+import { onnxRuntimeEngine } from "./model/sharded-session.ts";
+import simdWasm from "./model/simd/kernels.wasm";
+import { SimdEngine } from "./model/simd/simd-engine.ts";
 import { ClassifierApi } from "./rpc/classifier-api.ts";
 import type { ClassifyOptions, EmbedOptions, ImageBytes, ImageClassifier, RunInput } from "./rpc/contract.ts";
 import { BucketSource, CachedSource, type PackSource } from "./storage/bucket-source.ts";
@@ -104,7 +107,7 @@ function createServices(env: Env): Services {
   const host = new ModelHost({
     name: config.modelName,
     source: cached(new BucketSource(env.MODELS), "pack"),
-    runtime: createRuntime(ortWasm),
+    ...enginesOf(config),
     refreshMs: config.modelRefreshMs,
     log,
     waitUntil,
@@ -136,6 +139,14 @@ function createServices(env: Env): Services {
     classifier,
     scorer: new Scorer({ admission, classifier, heads }),
   };
+}
+
+/** The engine of this project runs what it supports, unless ENGINE says that ONNX Runtime runs everything. */
+function enginesOf({ engine }: Config): Pick<ModelHostOptions, "engine" | "fallback"> {
+  const onnxRuntime = onnxRuntimeEngine(createRuntime(ortWasm));
+  return engine === "simd"
+    ? { engine: new SimdEngine(simdWasm), fallback: onnxRuntime }
+    : { engine: onnxRuntime };
 }
 
 function cacheFailed(tier: string): (operation: string, error: unknown) => void {

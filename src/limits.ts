@@ -11,16 +11,30 @@ export const isolateBytes = 128_000_000;
  * locally, so test/worker/memory.test.ts measures the memory.
  */
 export const memoryBudget = {
-  /** WASM heap of ONNX Runtime with one model. `npm run model -- pack` refuses a model that needs more. */
-  modelBytes: 56 * MiB,
-  /** Two shards of the default size in the JS heap while a model loads. */
-  loadingBytes: 10 * MiB,
+  /** The model in WASM memory, and shards in the JS heap while it loads. engineBudget divides them for each engine. */
+  modelAndLoadingBytes: 66 * MiB,
   /** Request bodies, and what each request needs besides its body. */
   inFlightBytes: 18 * MiB,
   /** Decoding one image. Images are decoded one at a time. */
   decodeBytes: 8 * MiB,
   /** The code, the caches, and garbage that is not collected yet. */
   restBytes: 28 * MiB,
+} as const;
+
+/** How each engine divides modelAndLoadingBytes. */
+export const engineBudget = {
+  simd: {
+    /** The engine's memory: weights as they are in the pack, and activations. */
+    modelBytes: 40 * MiB,
+    /** Shards that are read at once, before they are copied into the engine's memory. */
+    loadingBytes: 26 * MiB,
+  },
+  onnxruntime: {
+    /** WASM heap of ONNX Runtime with one model. */
+    modelBytes: 56 * MiB,
+    /** Two shards of the default size. */
+    loadingBytes: 10 * MiB,
+  },
 } as const;
 
 /** Bytes that all requests in flight may hold. */

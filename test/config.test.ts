@@ -19,6 +19,7 @@ describe("readConfig", () => {
   test("needs only the bucket", () => {
     expect(readConfig({ MODELS })).toEqual({
       modelName: defaultModelName,
+      engine: "simd",
       maxImageBytes: defaultMaxImageBytes,
       modelRefreshMs: 60_000,
       classifyCacheControl: undefined,

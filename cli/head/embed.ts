@@ -9,9 +9,9 @@ import { decodeImage } from "../../src/image/decode.ts";
 import { preprocess, resizeAndCrop, resizedSize } from "../../src/image/preprocess.ts";
 import { type DecodedFrame, type RgbImage, RowCollector, type Size } from "../../src/image/rgb-image.ts";
 import { decodeLimits } from "../../src/limits.ts";
+import type { ModelOutput, ModelSession } from "../../src/model/engine.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import type { Runtime } from "../../src/model/runtime.ts";
-import type { ModelOutput, ShardedSession } from "../../src/model/sharded-session.ts";
 import { loadSession } from "../pack/evaluate.ts";
 import { spreadIndices } from "../pack/images.ts";
 import { nativeRuntime } from "../pack/native.ts";
@@ -137,14 +137,14 @@ function compareRuntimes(pack: LocalPack, native: Runtime, inputs: readonly Floa
 async function withSession<T>(
   { manifest, folder }: LocalPack,
   runtime: Runtime | undefined,
-  work: (session: ShardedSession) => Promise<T>,
+  work: (session: ModelSession) => Promise<T>,
 ): Promise<T> {
   const session = await loadSession(manifest, (file) => readFile(path.join(folder, file)), runtime);
   return work(session).finally(() => session.release());
 }
 
 /** Runs a model on each input. Copies the outputs, which may be views of the runtime's memory. */
-async function runAll(session: ShardedSession, inputs: readonly Float32Array[]): Promise<ModelOutput[]> {
+async function runAll(session: ModelSession, inputs: readonly Float32Array[]): Promise<ModelOutput[]> {
   const outputs: ModelOutput[] = [];
   for (const input of inputs) {
     const { features, logits } = await session.run(input);

@@ -1,7 +1,7 @@
 /** Measures the WASM heap that ONNX Runtime needs for a pack. */
 import { fork } from "node:child_process";
 import { join } from "node:path";
-import { memoryBudget } from "../../src/limits.ts";
+import { engineBudget } from "../../src/limits.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { HeapAnswer } from "./heap-process.ts";
 import type { PackFiles } from "./write-pack.ts";
@@ -9,7 +9,7 @@ import type { PackFiles } from "./write-pack.ts";
 const MiB = 2 ** 20;
 
 /** The model's share of the isolate's 128 MB. */
-export const maxHeapBytes = memoryBudget.modelBytes;
+export const maxHeapBytes = engineBudget.onnxruntime.modelBytes;
 
 /**
  * Loads a pack as the Worker does and runs it, in a fresh process: ONNX Runtime has one WASM memory per process, and it

@@ -16,9 +16,14 @@ import {
 import { ClassifierError } from "../errors.ts";
 import { defaultModelRefreshMs, modelLoadStallMs } from "../limits.ts";
 import type { PackSource } from "../storage/bucket-source.ts";
+import {
+  type Engine,
+  type EngineName,
+  type ModelOutput,
+  type ModelSession,
+  UnsupportedGraphError,
+} from "./engine.ts";
 import { type Pack, readLiveVersion, readPack, readShard } from "./pack.ts";
-import type { Runtime } from "./runtime.ts";
-import { type ModelOutput, ShardedSession } from "./sharded-session.ts";
 import { modelUnavailable } from "./unavailable.ts";
 
 /** Time before a live version that failed to load is tried again. Each try takes the old version out of service. */
@@ -26,11 +31,17 @@ const refusedModelRetryMs = 5 * 60_000;
 /** Time that a run waits for the one before it. The longest run takes about 0.2 s; after this its request is gone. */
 const runStallMs = 10_000;
 
+/** Memory of an engine beside which another one may load: an unsupported graph is found while its first shard loads. */
+const maxUnusedHeapBytes = 10 * 2 ** 20;
+
 /** Where the model comes from and what runs it. */
 export interface ModelHostOptions {
   readonly name: string;
   readonly source: PackSource;
-  readonly runtime: Runtime;
+  /** Runs the models that it supports. */
+  readonly engine: Engine;
+  /** Runs the models that `engine` does not support. */
+  readonly fallback?: Engine;
   readonly log: (event: Readonly<Record<string, unknown>>) => void;
   readonly waitUntil: WaitUntil;
   /** Age of the known version, in milliseconds, after which a request triggers a background version check. */
@@ -42,13 +53,15 @@ export interface ModelHostOptions {
 
 interface LoadedModel {
   readonly pack: Pack;
-  readonly session: ShardedSession;
+  readonly session: ModelSession;
+  readonly engine: EngineName;
 }
 
 /** The output of a run. */
 export interface Inference extends ModelOutput {
   /** The pack that computed the output. Another version may have gone live since. */
   readonly pack: Pack;
+  readonly engine: EngineName;
 }
 
 /** Loads, runs and replaces the model. One per isolate. */
@@ -67,6 +80,8 @@ export class ModelHost {
   /** The version that has gone live since, to be loaded next. */
   #candidate: Pack | undefined;
   #checkedMs = 0;
+  /** The version that `engine` does not support. */
+  #unsupported = "";
   /** A version that failed to load, and the time until which it is not tried again. */
   #refused = { version: "", untilMs: 0 };
 
@@ -94,9 +109,9 @@ export class ModelHost {
    * Loads the weights unless they are loaded.
    * @throws ClassifierError model_unavailable
    */
-  async load(): Promise<{ pack: Pack; shards: number }> {
-    const { pack, session } = await this.#load();
-    return { pack, shards: session.shards };
+  async load(): Promise<{ pack: Pack; shards: number; engine: EngineName }> {
+    const { pack, session, engine } = await this.#load();
+    return { pack, shards: session.shards, engine };
   }
 
   /**
@@ -126,12 +141,12 @@ export class ModelHost {
     await this.#load();
     return this.#queue.run(async () => {
       // Load again: the run before may have failed and discarded the model, or may have switched the version.
-      const { pack, session } = await this.#load();
+      const { pack, session, engine } = await this.#load();
       const input = await prepare(pack);
       try {
         const output = await session.run(input);
         this.#warmed = this.#loaded;
-        return { ...output, pack };
+        return { ...output, pack, engine };
       } catch (cause) {
         // The state of the sessions is unknown. The next request loads them again.
         if (this.#loaded?.session === session) this.#loaded = undefined;
@@ -149,9 +164,10 @@ export class ModelHost {
     return this.#loaded === undefined;
   }
 
-  /** Bytes of ONNX Runtime's WASM heap. */
+  /** Bytes of the WASM memories of both engines. */
   heapBytes(): number {
-    return this.#options.runtime.heapBytes();
+    const { engine, fallback } = this.#options;
+    return engine.heapBytes() + (fallback?.heapBytes() ?? 0);
   }
 
   async #load(): Promise<LoadedModel> {
@@ -206,34 +222,50 @@ export class ModelHost {
     }
   }
 
-  async #loadSession(pack: Pack, { progress, signal }: Lead): Promise<LoadedModel> {
-    const { source, runtime, log } = this.#options;
-    const { name: model, version } = pack.manifest;
-    const startedMs = this.#now();
+  async #loadSession(pack: Pack, lead: Lead): Promise<LoadedModel> {
+    const { engine, fallback } = this.#options;
+    const { version } = pack.manifest;
     try {
-      const session = await ShardedSession.load(pack.manifest, {
-        runtime,
-        signal,
-        onProgress: progress,
-        readShard: (shard) => readShard(source, pack.manifest, shard),
-      });
-      this.#loaded = { pack, session };
-      log({
-        event: "model_loaded",
-        model,
-        version,
-        shards: session.shards,
-        r2_reads: source.reads,
-        wasm_heap_bytes: runtime.heapBytes(),
-        runtime_starts: runtime.starts,
-        ms: this.#now() - startedMs,
-        ...session.times,
-      });
-      return this.#loaded;
+      if (fallback && version === this.#unsupported) return await this.#loadWith(fallback, pack, lead);
+      try {
+        return await this.#loadWith(engine, pack, lead);
+      } catch (error) {
+        if (!(error instanceof UnsupportedGraphError)) throw error;
+        if (!fallback) throw modelUnavailable(error.message, error);
+        this.#logFailure("engine_unsupported", pack, error);
+        requireRoomFor(fallback, engine);
+        this.#unsupported = version;
+        return await this.#loadWith(fallback, pack, lead);
+      }
     } catch (error) {
-      if (!signal.aborted) this.#logFailure("model_load_failed", pack, error);
+      if (!lead.signal.aborted) this.#logFailure("model_load_failed", pack, error);
       throw error;
     }
+  }
+
+  async #loadWith(engine: Engine, pack: Pack, { progress, signal }: Lead): Promise<LoadedModel> {
+    const { source, log } = this.#options;
+    const { name: model, version } = pack.manifest;
+    const startedMs = this.#now();
+    const session = await engine.load(pack.manifest, {
+      signal,
+      onProgress: progress,
+      readShard: (shard) => readShard(source, pack.manifest, shard),
+    });
+    this.#loaded = { pack, session, engine: engine.name };
+    log({
+      event: "model_loaded",
+      model,
+      version,
+      engine: engine.name,
+      shards: session.shards,
+      r2_reads: source.reads,
+      wasm_heap_bytes: this.heapBytes(),
+      runtime_starts: engine.starts,
+      ms: this.#now() - startedMs,
+      ...session.times,
+    });
+    return this.#loaded;
   }
 
   #refreshWhenDue(): void {
@@ -270,6 +302,14 @@ export class ModelHost {
   #logFailure(event: string, { manifest: { name: model, version } }: Pack, error: unknown): void {
     this.#options.log({ event, model, version, ...explain(error) });
   }
+}
+
+/** @throws ClassifierError model_unavailable, if the engine's memory leaves no room for ONNX Runtime with a model */
+function requireRoomFor(fallback: Engine, engine: Engine): void {
+  if (engine.heapBytes() <= maxUnusedHeapBytes) return;
+  throw modelUnavailable(
+    `the engine ${engine.name} does not support the model, and beside its memory there is no room for ${fallback.name}; set ENGINE = "${fallback.name}" and deploy`,
+  );
 }
 
 function explain(error: unknown): { reason: string; cause: string | undefined } {

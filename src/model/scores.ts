@@ -1,5 +1,20 @@
-/** From logits to predictions. */
+/** From the model's outputs to predictions. */
 import type { Label } from "./manifest.ts";
+import { modelUnavailable } from "./unavailable.ts";
+
+/**
+ * Returns an output of the model after checks.
+ * @throws ClassifierError model_unavailable, if it is missing, of the wrong length or not finite
+ */
+export function checkedOutput(name: string, data: unknown, length: number): Float32Array {
+  if (!(data instanceof Float32Array) || data.length !== length) {
+    const actual = data instanceof Float32Array ? data.length : "no";
+    throw modelUnavailable(`the model's output ${name} has ${actual} values; expected ${length}`);
+  }
+  // Weights or a preprocessing that do not belong together cause this. An error is better than a wrong answer.
+  if (!data.every(Number.isFinite)) throw modelUnavailable(`the model's output ${name} is not finite`);
+  return data;
+}
 
 /** One class with its score. */
 export interface Prediction {

@@ -3,34 +3,22 @@
  * ORT's heap grows by the peak of one shard instead of the peak of the whole model.
  */
 import { freeBytes } from "../bytes/byte-arrays.ts";
+import { type Engine, type LoadOptions, type ModelOutput, type ModelSession, stopwatch } from "./engine.ts";
 import type { Manifest, Shard } from "./manifest.ts";
 import type { Runtime, Session, Tensor } from "./runtime.ts";
+import { checkedOutput } from "./scores.ts";
 import { modelUnavailable, orUnavailable } from "./unavailable.ts";
 
-/** What a forward pass computes. */
-export interface ModelOutput {
-  /** [classes], raw. */
-  readonly logits: Float32Array;
-  /** [feature_size], pooled, before the last layer. */
-  readonly features: Float32Array;
-}
-
-/** How to load a model. */
-export interface LoadOptions {
-  /** Returns the checked bytes of one shard. Called for the next shard while a session is created, never further ahead. */
-  readonly readShard: (shard: Shard) => Promise<Uint8Array>;
+/** How to load a model with ONNX Runtime. The next shard is read while a session is created, never further ahead. */
+export interface OnnxLoadOptions extends LoadOptions {
   readonly runtime: Runtime;
-  /** Called after each shard. */
-  readonly onProgress?: () => void;
-  /** Aborts the load between two steps and releases the sessions created so far. */
-  readonly signal?: AbortSignal;
 }
 
 /**
  * Where a load spent its time, in milliseconds, named as in the log. In deployed Workers, clocks do not advance during CPU
  * work, so only waiting shows.
  */
-export interface LoadTimes {
+export type LoadTimes = {
   /** Creating ORT's environment, while the first shard is read. */
   readonly start_ms: number;
   /** Waiting for each shard to be read and hashed, in the order of loading: the last shard first. */
@@ -39,10 +27,22 @@ export interface LoadTimes {
   readonly session_ms: readonly number[];
   /** The first session's run on zeros. */
   readonly warm_up_ms: number;
+};
+
+/** ONNX Runtime as an engine. */
+export function onnxRuntimeEngine(runtime: Runtime): Engine {
+  return {
+    name: "onnxruntime",
+    get starts() {
+      return runtime.starts;
+    },
+    heapBytes: () => runtime.heapBytes(),
+    load: (manifest, options) => ShardedSession.load(manifest, { ...options, runtime }),
+  };
 }
 
-/** A loaded model. */
-export class ShardedSession {
+/** A model that is loaded in ONNX Runtime. */
+export class ShardedSession implements ModelSession {
   readonly times: LoadTimes;
   readonly #manifest: Manifest;
   readonly #sessions: readonly Session[];
@@ -61,7 +61,7 @@ export class ShardedSession {
    * shard first takes the most: 50 MiB instead of 38 (docs/model-packs.md). A failed load releases all its sessions.
    * @throws ClassifierError model_unavailable, if a shard cannot be read or loaded
    */
-  static async load(manifest: Manifest, options: LoadOptions): Promise<ShardedSession> {
+  static async load(manifest: Manifest, options: OnnxLoadOptions): Promise<ShardedSession> {
     const { readShard, runtime, onProgress, signal } = options;
     const sessions: Session[] = [];
     const times = { start_ms: 0, read_ms: [] as number[], session_ms: [] as number[], warm_up_ms: 0 };
@@ -107,11 +107,6 @@ export class ShardedSession {
     return this.#sessions.length;
   }
 
-  /**
-   * Runs one forward pass. Not reentrant: callers use a RunQueue.
-   * @param input Float32Array of the manifest's input shape, NCHW, normalised
-   * @throws ClassifierError model_unavailable, if the output is missing, of the wrong length or not finite
-   */
   async run(input: Float32Array): Promise<ModelOutput> {
     const { input: entry, outputs } = this.#manifest;
     let tensors: Readonly<Record<string, Tensor>> = {
@@ -129,8 +124,8 @@ export class ShardedSession {
       tensors = await session.run(feeds);
     }
     return {
-      logits: floats(tensors, outputs.logits, this.#manifest.classes),
-      features: floats(tensors, outputs.features, this.#manifest.feature_size),
+      logits: checkedOutput(outputs.logits, tensors[outputs.logits]?.data, this.#manifest.classes),
+      features: checkedOutput(outputs.features, tensors[outputs.features]?.data, this.#manifest.feature_size),
     };
   }
 
@@ -138,16 +133,6 @@ export class ShardedSession {
   async release(): Promise<void> {
     await Promise.all(this.#sessions.map((session) => session.release()));
   }
-}
-
-/** Returns a function that returns the milliseconds since its last call. */
-function stopwatch(): () => number {
-  let lastMs = performance.now();
-  return () => {
-    const startedMs = lastMs;
-    lastMs = performance.now();
-    return Math.round(lastMs - startedMs);
-  };
 }
 
 function startRead(
@@ -174,16 +159,4 @@ async function createSession(runtime: Runtime, shard: Shard, bytes: Uint8Array):
 
 function sameNames(actual: readonly string[], expected: readonly string[]): boolean {
   return actual.length === expected.length && expected.every((name) => actual.includes(name));
-}
-
-function floats(tensors: Readonly<Record<string, Tensor>>, name: string, length: number): Float32Array {
-  const data = tensors[name]?.data;
-  if (!(data instanceof Float32Array) || data.length !== length) {
-    throw modelUnavailable(
-      `the model's output ${name} has ${data?.length ?? "no"} values; expected ${length}`,
-    );
-  }
-  // Weights or a preprocessing that do not belong together cause this. An error is better than a wrong answer.
-  if (!data.every(Number.isFinite)) throw modelUnavailable(`the model's output ${name} is not finite`);
-  return data;
 }

@@ -7,6 +7,7 @@ import { Classifier, Stages } from "../../src/classifier/classifier.ts";
 import { pause } from "../../src/concurrency/timeout.ts";
 import type { DecodeLimits } from "../../src/image/rgb-image.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
+import { onnxRuntimeEngine } from "../../src/model/sharded-session.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { buffering, withBufferingInflate } from "../support/buffering-inflate.ts";
 import { never } from "../support/deferred.ts";
@@ -26,7 +27,7 @@ beforeEach(async () => {
   host = new ModelHost({
     name: tinyName,
     source: new BucketSource(bucket),
-    runtime,
+    engine: onnxRuntimeEngine(runtime),
     log: () => {},
     waitUntil: () => {},
   });

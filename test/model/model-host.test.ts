@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from "vitest";
 import type { ClassifierError } from "../../src/errors.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
+import { onnxRuntimeEngine } from "../../src/model/sharded-session.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { deferred, never } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
@@ -24,7 +25,7 @@ beforeEach(async () => {
     waitUntil: () => {},
     name: tinyName,
     source,
-    runtime,
+    engine: onnxRuntimeEngine(runtime),
     stallMs,
     now: () => Date.now(),
     log: (event) => void log.push(event),

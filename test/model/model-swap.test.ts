@@ -2,6 +2,7 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
+import { onnxRuntimeEngine } from "../../src/model/sharded-session.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { deferred } from "../support/deferred.ts";
 import { MemoryBucket } from "../support/memory-bucket.ts";
@@ -41,7 +42,7 @@ beforeEach(async () => {
     waitUntil,
     name: tinyName,
     source,
-    runtime,
+    engine: onnxRuntimeEngine(runtime),
     refreshMs,
     now: () => nowMs,
     log: (event) => void log.push(event),

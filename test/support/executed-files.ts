@@ -1,17 +1,27 @@
 /**
- * Prints the files of src/ in which code runs while the app of tiny-app.ts answers a JPEG that is not in its warm cache, one
- * per line. A program of its own, because Vitest transforms modules, which adds functions to them.
+ * Prints the files of src/ in which code runs while the app of tiny-app.ts, with the SIMD engine and the embedded pack,
+ * answers a JPEG that is not in its warm cache, one per line. A program of its own, because Vitest transforms modules, which adds functions to them.
  */
+
+import { readFile } from "node:fs/promises";
 import { Session } from "node:inspector/promises";
+import path from "node:path";
 import sharp from "sharp";
+import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { defaultModelName } from "../../src/default-model.ts";
+import { SimdEngine } from "../../src/model/simd/simd-engine.ts";
+import { compileKernels } from "./kernels.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 import { TinyApp } from "./tiny-app.ts";
-import { seedTinyPack } from "./tiny-pack.ts";
 
 const src = new URL("../../src/", import.meta.url).href;
 const bucket = new MemoryBucket();
-await seedTinyPack(bucket);
-const app = new TinyApp(bucket);
+const pack = await readLocalPack(path.join(packsFolder, defaultModelName));
+const { name, version } = pack.manifest;
+for (const { name: file } of pack.files)
+  bucket.objects.set(`${name}/${version}/${file}`, await readFile(path.join(pack.folder, file)));
+bucket.json(`${name}/current.json`, { format: 1, name, version, history: [] });
+const app = new TinyApp(bucket, { MODEL_NAME: name }, new SimdEngine(await compileKernels()));
 
 /** Classifies a small JPEG of noise whose red is `level`. */
 async function classify(level: number): Promise<void> {

@@ -11,7 +11,9 @@ import { HeadStore } from "../../src/head/head-store.ts";
 import { createApp } from "../../src/http/app.ts";
 import type { Services } from "../../src/http/context.ts";
 import { maxInFlightBytes, smallRequestBytes } from "../../src/limits.ts";
+import type { Engine } from "../../src/model/engine.ts";
 import { ModelHost } from "../../src/model/model-host.ts";
+import { onnxRuntimeEngine } from "../../src/model/sharded-session.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { MemoryBucket } from "./memory-bucket.ts";
 import { FakeRuntime, tinyName } from "./tiny-pack.ts";
@@ -26,8 +28,11 @@ export class TinyApp {
   readonly #app: ReturnType<typeof createApp>;
   readonly #work = new Set<Promise<unknown>>();
 
-  /** @param variables the deployment's variables */
-  constructor(bucket = new MemoryBucket(), variables: Partial<Env> = {}) {
+  /**
+   * @param variables the deployment's variables
+   * @param engine runs the model instead of `runtime`
+   */
+  constructor(bucket = new MemoryBucket(), variables: Partial<Env> = {}, engine?: Engine) {
     this.bucket = bucket;
     const log = (event: Log) => void this.log.push(event);
     const waitUntil = (work: Promise<unknown>) => this.#keep(work);
@@ -37,7 +42,7 @@ export class TinyApp {
       waitUntil,
       name: config.modelName,
       source,
-      runtime: this.runtime,
+      engine: engine ?? onnxRuntimeEngine(this.runtime),
       refreshMs: config.modelRefreshMs,
       log,
     });

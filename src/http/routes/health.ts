@@ -2,6 +2,7 @@
 import type { Hono } from "hono";
 import { z } from "zod";
 import { modelOf } from "../../classifier/options.ts";
+import { engineNames } from "../../model/engine.ts";
 import type { AppEnv, GetServices } from "../context.ts";
 import type { RouteDoc } from "../openapi/document.ts";
 import { modelNameSchema } from "../schemas.ts";
@@ -13,12 +14,13 @@ export function addHealth(app: Hono<AppEnv>, services: GetServices): void {
   app.get("/readyz", async (c) => {
     const { classifier, admission } = services();
     const { host } = classifier;
-    const { pack, shards } = await c.var.scoring.stages.time("load", () => host.load());
+    const { pack, shards, engine } = await c.var.scoring.stages.time("load", () => host.load());
     c.header("Cache-Control", "no-store");
     const { permits, heldBytes, capacityBytes, waiting } = admission;
     return c.json({
       ready: true,
       model: modelOf(pack),
+      engine,
       shards,
       wasm_heap_bytes: host.heapBytes(),
       in_flight: { permits, permit_bytes: heldBytes, capacity_bytes: capacityBytes, waiting },
@@ -32,11 +34,12 @@ export const healthSchema = z.strictObject({ status: z.literal("ok") });
 export const readinessSchema = z.strictObject({
   ready: z.literal(true),
   model: modelNameSchema,
+  engine: z.enum(engineNames).describe("What runs the model."),
   shards: z.int().min(1),
   wasm_heap_bytes: z
     .int()
     .min(1)
-    .describe("Memory of ONNX Runtime, the only WASM memory of the Worker. It never shrinks."),
+    .describe("Memory of the engines, the only WASM memory of the Worker. It never shrinks."),
   in_flight: z
     .strictObject({
       permits: z.int().min(0).describe("Requests that hold memory for a body."),
