@@ -387,7 +387,8 @@ class Planner {
     const shape = { height: 1, width: 1, channels: roundUp(part.total, 4) };
     const to = this.#values.get(part.whole) ?? this.define(part.whole, shape, "float32");
     const address = to.address + part.offset * 4;
-    return (kernels) => kernels.dense(from.address, features, weights, bias, roundUp(outputs, 4), address);
+    const columns = roundUp(outputs, 4);
+    return (kernels) => kernels.dense(from.address, features, weights, bias, columns, address);
   }
 
   #need(bytes: Partial<Scratch>): void {
