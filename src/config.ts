@@ -11,7 +11,7 @@ import {
   defaultModelRefreshMs,
   maxImageBytesCeiling,
 } from "./limits.ts";
-import { type EngineName, engineNames } from "./model/engine.ts";
+import { defaultEngine, type EngineName, engineNames } from "./model/engine.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions, type Renditions } from "./remote/renditions.ts";
@@ -155,7 +155,7 @@ function isOrigin(text: string): boolean {
 
 const configSchema = z.object({
   MODEL_NAME: packNameSchema.default(defaultModelName),
-  ENGINE: z.enum(engineNames, { error: `expected ${engineNames.join(" or ")}` }).default("simd"),
+  ENGINE: z.enum(engineNames, { error: `expected ${engineNames.join(" or ")}` }).default(defaultEngine),
   MAX_IMAGE_BYTES: integer(1, maxImageBytesCeiling, defaultMaxImageBytes),
   MODEL_REFRESH_SECONDS: integer(1, 86_400, defaultModelRefreshMs / 1000),
   ALLOWED_IMAGE_HOSTS: parsed(

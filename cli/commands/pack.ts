@@ -3,7 +3,7 @@ import { access } from "node:fs/promises";
 import path from "node:path";
 import { type Command, InvalidArgumentError, Option } from "@commander-js/extra-typings";
 import { cacheFolder, findInCatalogue } from "../fetch/catalogue.ts";
-import { maxHeapBytes, mebibytes } from "../pack/heap.ts";
+import { heapTexts } from "../pack/heap.ts";
 import { defaultShardBytes, type PackReport, packModel } from "../pack/pack.ts";
 import type { Triple } from "../pack/resnet.ts";
 import { packArgument, packsFolder } from "../store/local-pack.ts";
@@ -122,22 +122,22 @@ export function addPack(program: Command): void {
         },
         progress.update.bind(progress),
       ).finally(() => progress.stop());
-      const { manifest, heapBytes, ...rest } = report;
+      const { manifest, heap, ...rest } = report;
       const { version } = manifest;
-      const document = { name, version, ...rest, heap_bytes: heapBytes };
+      const document = { name, version, ...rest, heap_bytes: heap };
       for (const text of report.warnings) process.stderr.write(`warning: ${text}\n`);
       printResult(options, document, () => describePack(report));
     });
 }
 
 /** Describes a new pack. Exported for tests. */
-export function describePack({ manifest, architecture, folder, heapBytes, seconds, agreement }: PackReport) {
+export function describePack({ manifest, architecture, folder, heap, seconds, agreement }: PackReport) {
   const { name, version, precision, shards } = manifest;
   const facts = table([
     ["pack", `${name} ${version}, ${architecture}, ${precision}`],
     ["folder", folder],
     ["size", `${megabytes(shards.reduce((sum, { bytes }) => sum + bytes, 0))} in ${shards.length} shards`],
-    ["WASM heap", `${mebibytes(heapBytes)} of ${mebibytes(maxHeapBytes)}`],
+    ...heapTexts(heap).map((text, i) => [i === 0 ? "WASM memory" : "", text] as const),
     ["took", `${seconds.toFixed(1)} s`],
   ]);
   const pack = packArgument(folder);

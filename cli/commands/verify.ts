@@ -1,5 +1,6 @@
 /** `model verify`: compares a pack with the float32 model it was made from. */
-import type { Command } from "@commander-js/extra-typings";
+import { type Command, Option } from "@commander-js/extra-typings";
+import { engineNames } from "../../src/model/engine.ts";
 import { requireAgreement } from "../pack/evaluate.ts";
 import { type BetterNormalisation, verifyPack } from "../pack/verify.ts";
 import { findPackFolder } from "../store/local-pack.ts";
@@ -15,7 +16,7 @@ export function addVerify(program: Command): void {
     .command("verify")
     .summary("compare a pack with the model it was made from")
     .description(
-      "Compare a pack, run by the ONNX Runtime of the Worker, with its float32 model, run by native ONNX Runtime. Exits with 1 when they agree on too few images.",
+      "Compare a pack, run by an engine of the Worker, with its float32 model, run by native ONNX Runtime. Exits with 1 when they agree on too few images.",
     )
     .argument("<pack>", "folder of a pack, or the name of one in model-shards")
     .requiredOption("--against <file.onnx>", "the model that the pack was made from")
@@ -23,6 +24,11 @@ export function addVerify(program: Command): void {
     .option(
       "--labels-from-names",
       "read each photograph's class from its folder or name, as in truck/1.jpg or truck-0517.jpg",
+    )
+    .addOption(
+      new Option("--engine <name>", "what runs the pack, as in the Worker")
+        .choices(engineNames)
+        .default("onnxruntime" as const),
     )
     .option(
       "--count-changes",
@@ -44,6 +50,7 @@ export function addVerify(program: Command): void {
           against: userPath(options.against),
           images: userPath(options.images),
           labelsFromNames: options.labelsFromNames ?? false,
+          engine: options.engine,
           countChanges: options.countChanges ?? false,
         },
         progress.update.bind(progress),

@@ -7,8 +7,9 @@ import {
   requestOverheadBytes,
   smallRequestBytes,
 } from "../../src/limits.ts";
+import type { EngineName } from "../../src/model/engine.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
-import { maxHeapBytes, mebibytes } from "../pack/heap.ts";
+import { enginesFor, type Heap, heapTexts, mebibytes } from "../pack/heap.ts";
 import { readProjectConfig } from "../store/platform-config.ts";
 import { broken, type Finding, ok, type Target, warning } from "./finding.ts";
 
@@ -21,15 +22,24 @@ export async function checkLimits({ folder }: Target): Promise<Finding[]> {
   return [...(await bundleFindings(folder)), ...imageFindings(folder)];
 }
 
-/** Compares the WASM heap that a pack takes with the model's share of the Worker's memory. */
+/**
+ * Compares the WASM memory that a pack takes with the model's share of the Worker's memory.
+ * @param engine the deployment's ENGINE
+ */
 export function heapFinding(
   { name, precision }: Pick<Manifest, "name" | "precision">,
-  heapBytes: number,
+  heap: Heap,
+  engine: EngineName,
 ): Finding {
-  const share = `${mebibytes(heapBytes)} of WASM heap, of ${mebibytes(maxHeapBytes)}`;
-  if (heapBytes <= maxHeapBytes) return ok(`${name} fits the Worker: ${share}`);
+  const share = `WASM memory: ${heapTexts(heap).join("; ")}`;
+  const engines = enginesFor(heap);
+  // The engine that is not set runs what the other one does not.
+  const used = engine === "simd" && heap.simd === null ? "onnxruntime" : engine;
+  if (engines.includes(used)) return ok(`${name} fits the Worker with ${used} (${share})`);
+  if (engines[0])
+    return broken(`${name} does not fit with ${used} (${share})`, `set ENGINE = "${engines[0]}"`);
   return broken(
-    `${name} does not fit the Worker: ${share}`,
+    `${name} does not fit the Worker (${share})`,
     precision === "int8"
       ? "pack a smaller network, such as ResNet34, or a smaller input"
       : "pack it with --precision int8",

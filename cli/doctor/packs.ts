@@ -4,9 +4,11 @@ import { existsSync } from "node:fs";
 import { readdir } from "node:fs/promises";
 import path from "node:path";
 import { promisify } from "node:util";
+import { defaultEngine, type EngineName, engineNames } from "../../src/model/engine.ts";
 import { measureHeap } from "../pack/heap.ts";
 import { readPack } from "../pack/read-pack.ts";
 import { readLocalPack } from "../store/local-pack.ts";
+import { readProjectConfig } from "../store/platform-config.ts";
 import { megabytes } from "../terminal/output.ts";
 import { broken, brokenBy, type Finding, ok, type Target, warning } from "./finding.ts";
 import { heapFinding } from "./limits.ts";
@@ -36,11 +38,18 @@ async function packFindings(folder: string, pack: string): Promise<Finding[]> {
     const whole = manifest.name === path.basename(pack) ? ok(what) : misplaced;
     const served = path.dirname(pack) === "model-shards";
     if (!served) return [whole];
-    return [whole, heapFinding(manifest, await measureHeap(await readPack(path.join(folder, pack))))];
+    const heap = await measureHeap(await readPack(path.join(folder, pack)));
+    return [whole, heapFinding(manifest, heap, engineOf(folder))];
   } catch (error) {
     const finding = brokenBy(error, await fixOf(folder, pack));
     return [{ ...finding, what: finding.what.replace(`${folder}/`, "") }];
   }
+}
+
+/** The engine that wrangler.toml sets. The check of settings reports an invalid value. */
+function engineOf(folder: string): EngineName {
+  const value = readProjectConfig(folder).vars.ENGINE;
+  return engineNames.find((name) => name === value) ?? defaultEngine;
 }
 
 /** A pack that git tracks can be restored. Any other must be packed again. */

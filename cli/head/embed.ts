@@ -12,6 +12,7 @@ import { decodeLimits } from "../../src/limits.ts";
 import type { ModelOutput, ModelSession } from "../../src/model/engine.ts";
 import type { Preprocessing } from "../../src/model/manifest.ts";
 import type { Runtime } from "../../src/model/runtime.ts";
+import { onnxRuntimeEngine } from "../../src/model/sharded-session.ts";
 import { loadSession } from "../pack/evaluate.ts";
 import { spreadIndices } from "../pack/images.ts";
 import { nativeRuntime } from "../pack/native.ts";
@@ -139,7 +140,8 @@ async function withSession<T>(
   runtime: Runtime | undefined,
   work: (session: ModelSession) => Promise<T>,
 ): Promise<T> {
-  const session = await loadSession(manifest, (file) => readFile(path.join(folder, file)), runtime);
+  const engine = runtime && onnxRuntimeEngine(runtime);
+  const session = await loadSession(manifest, (file) => readFile(path.join(folder, file)), engine);
   return work(session).finally(() => session.release());
 }
 

@@ -2,10 +2,12 @@
 
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
+import type { Engine, EngineName, ModelSession } from "../../src/model/engine.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { createRuntime, type Runtime } from "../../src/model/runtime.ts";
 import { softmax } from "../../src/model/scores.ts";
-import { ShardedSession } from "../../src/model/sharded-session.ts";
+import { onnxRuntimeEngine } from "../../src/model/sharded-session.ts";
+import { SimdEngine } from "../../src/model/simd/simd-engine.ts";
 import { writeOnnx } from "../onnx/file.ts";
 import type { Graph } from "../onnx/graph.ts";
 import { CommandError } from "../terminal/fail.ts";
@@ -53,6 +55,8 @@ export interface EvaluateOptions {
   /** Counts Changes. The images must be photographs. */
   countChanges?: boolean | undefined;
   onImage?: ((done: number, total: number) => void) | undefined;
+  /** Runs the pack. Default: ONNX Runtime Web. */
+  engine?: Engine | undefined;
 }
 
 /** A comparison, with the raw logits of the pack for each image. */
@@ -73,7 +77,7 @@ export async function evaluatePack(
 ): Promise<Evaluation> {
   const model = await sourceClassifier(source, manifest.preprocessing.crop);
   try {
-    const pack = await packClassifier(manifest, files);
+    const pack = await packClassifier(manifest, files, options.engine);
     return await evaluate(model, pack, images, options).finally(() => pack.release());
   } finally {
     await model.release();
@@ -241,17 +245,20 @@ export async function sourceClassifier({ graph, net }: Source, size: number): Pr
 /**
  * A pack.
  * @param files Each shard's bytes by file name.
+ * @param engine default: ONNX Runtime Web
  */
 export async function packClassifier(
   manifest: Manifest,
   files: ReadonlyMap<string, Uint8Array>,
+  engine?: Engine,
 ): Promise<Classifier> {
-  const session = await loadSession(manifest, (file) => {
+  const read = (file: string) => {
     const bytes = files.get(file);
     if (bytes === undefined)
       throw new CommandError(`the pack has no file ${file}; expected every shard of its manifest`);
     return Promise.resolve(bytes);
-  });
+  };
+  const session = await loadSession(manifest, read, engine);
   return {
     logits: async (tensor) => (await session.run(tensor)).logits,
     release: () => session.release(),
@@ -261,18 +268,24 @@ export async function packClassifier(
 /**
  * Loads a pack as the Worker does.
  * @param read returns a file of the pack
- * @param runtime default: the Worker's
+ * @param engine default: ONNX Runtime Web
  */
 export async function loadSession(
   manifest: Manifest,
   read: (file: string) => Promise<Uint8Array>,
-  runtime?: Runtime,
-): Promise<ShardedSession> {
-  return ShardedSession.load(manifest, {
-    runtime: runtime ?? (await nodeRuntime()),
+  engine?: Engine,
+): Promise<ModelSession> {
+  return (engine ?? (await nodeEngine("onnxruntime"))).load(manifest, {
     // Copied, because the session may free the buffer.
     readShard: async ({ file }) => Uint8Array.from(await read(file)),
   });
+}
+
+/** One of the Worker's engines, in Node. A new SIMD engine has a memory of its own. */
+export async function nodeEngine(name: EngineName): Promise<Engine> {
+  if (name === "onnxruntime") return onnxRuntimeEngine(await nodeRuntime());
+  const kernels = await readFile(new URL("../../src/model/simd/kernels.wasm", import.meta.url));
+  return new SimdEngine(await WebAssembly.compile(kernels));
 }
 
 /** Compiled once per process. The Worker imports it statically. */

@@ -1,9 +1,11 @@
-/** The process that measureHeap starts: receives one pack, runs it, and answers with the size of the WASM heap. */
-import { loadSession, nodeRuntime } from "./evaluate.ts";
+/** The process that measureHeap starts: receives one pack, runs it, and answers with the WASM memory of each engine. */
+import { type EngineName, UnsupportedGraphError } from "../../src/model/engine.ts";
+import { loadSession, nodeEngine } from "./evaluate.ts";
+import type { Heap } from "./heap.ts";
 import type { PackFiles } from "./write-pack.ts";
 
 /** What the process sends. */
-export type HeapAnswer = { readonly heapBytes: number } | { readonly error: string };
+export type HeapAnswer = { readonly heap: Heap } | { readonly error: string };
 
 /** The second run may need more than the first; later ones do not. */
 const runs = 2;
@@ -20,10 +22,19 @@ function reasonOf(error: unknown): string {
   return error.cause === undefined ? error.message : reasonOf(error.cause);
 }
 
-async function measure({ manifest, files }: PackFiles): Promise<HeapAnswer> {
-  const session = await loadSession(manifest, async (file) => files.get(file)!);
+async function measure(pack: PackFiles): Promise<HeapAnswer> {
+  const onnxruntime = await heapIn("onnxruntime", pack);
+  const simd = await heapIn("simd", pack).catch((error: unknown) => {
+    if (error instanceof UnsupportedGraphError) return null;
+    throw error;
+  });
+  return { heap: { onnxruntime, simd } };
+}
+
+async function heapIn(name: EngineName, { manifest, files }: PackFiles): Promise<number> {
+  const engine = await nodeEngine(name);
+  const session = await loadSession(manifest, async (file) => files.get(file)!, engine);
   const input = new Float32Array(manifest.input.shape.reduce((product, dim) => product * dim, 1));
   for (let run = 0; run < runs; run++) await session.run(input);
-  const runtime = await nodeRuntime();
-  return { heapBytes: runtime.heapBytes() };
+  return engine.heapBytes();
 }

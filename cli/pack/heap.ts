@@ -1,15 +1,16 @@
-/** Measures the WASM heap that ONNX Runtime needs for a pack. */
+/** Measures the WASM memory that each engine needs for a pack. */
 import { fork } from "node:child_process";
 import { join } from "node:path";
 import { engineBudget } from "../../src/limits.ts";
+import { type EngineName, engineNames } from "../../src/model/engine.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { HeapAnswer } from "./heap-process.ts";
 import type { PackFiles } from "./write-pack.ts";
 
 const MiB = 2 ** 20;
 
-/** The model's share of the isolate's 128 MB. */
-export const maxHeapBytes = engineBudget.onnxruntime.modelBytes;
+/** Bytes of WASM memory that a pack takes in each engine. Null if the engine does not run it. */
+export type Heap = Readonly<Record<EngineName, number | null>>;
 
 /**
  * Loads a pack as the Worker does and runs it, in a fresh process: ONNX Runtime has one WASM memory per process, and it
@@ -17,7 +18,7 @@ export const maxHeapBytes = engineBudget.onnxruntime.modelBytes;
  * @returns Bytes of WASM memory after the runs.
  * @throws CommandError when the pack does not load or run.
  */
-export async function measureHeap({ manifest, files }: PackFiles): Promise<number> {
+export async function measureHeap({ manifest, files }: PackFiles): Promise<Heap> {
   const child = fork(join(import.meta.dirname, "heap-process.ts"), {
     // The pack is a Map of bytes, which JSON cannot carry.
     serialization: "advanced",
@@ -30,11 +31,27 @@ export async function measureHeap({ manifest, files }: PackFiles): Promise<numbe
       child.once("error", reject);
       child.send({ manifest, files });
     });
-    if ("heapBytes" in answer) return answer.heapBytes;
+    if ("heap" in answer) return answer.heap;
     throw new CommandError(`The pack does not load in ONNX Runtime Web: ${answer.error}.`);
   } finally {
     child.kill();
   }
+}
+
+/** Returns the engines in which a pack fits the Worker. */
+export function enginesFor(heap: Heap): EngineName[] {
+  return engineNames.filter(
+    (name) => (heap[name] ?? Number.POSITIVE_INFINITY) <= engineBudget[name].modelBytes,
+  );
+}
+
+/** Describes what a pack takes in each engine, for people. */
+export function heapTexts(heap: Heap): string[] {
+  return engineNames.map((name) => {
+    const bytes = heap[name];
+    if (bytes === null) return `${name}: does not run it`;
+    return `${name}: ${mebibytes(bytes)} of ${mebibytes(engineBudget[name].modelBytes)}`;
+  });
 }
 
 /** Formats bytes of heap. */

@@ -14,7 +14,7 @@ import { CommandError } from "../terminal/fail.ts";
 import { calibrate } from "./calibrate.ts";
 import { featuresName, floatGraph, logitsName } from "./emit.ts";
 import { type Agreement, evaluatePack, logitsOf, requireAgreement } from "./evaluate.ts";
-import { maxHeapBytes, measureHeap, mebibytes } from "./heap.ts";
+import { enginesFor, type Heap, heapTexts, measureHeap } from "./heap.ts";
 import {
   type ChosenImages,
   chooseImages,
@@ -78,8 +78,8 @@ export interface PackReport {
   manifest: Manifest;
   architecture: string;
   agreement: Agreement;
-  /** WASM memory of ONNX Runtime with the pack loaded, measured. */
-  heapBytes: number;
+  /** WASM memory of each engine with the pack loaded, measured. */
+  heap: Heap;
   /** What the user should know about the pack. */
   warnings: readonly string[];
   seconds: number;
@@ -154,12 +154,12 @@ export async function packModel(
     return measureHeap(await assemblePack({ ...facts, precision: kind }, labels, shards));
   };
   progress("measure", 0, 1);
-  const heapBytes = await heapIn(precision);
+  const heap = await heapIn(precision);
   progress("measure", 1, 1);
-  if (heapBytes > maxHeapBytes && !options.allowLarge) {
+  if (enginesFor(heap).length === 0 && !options.allowLarge) {
     // A layer in float32 can be divided between shards. In int8 it may be too large for one.
-    const heapInInt8 = precision === "fp32" ? await heapIn("int8").catch(() => heapBytes) : heapBytes;
-    throw tooLarge(architecture(net), precision, heapBytes, heapInInt8 <= maxHeapBytes);
+    const heapInInt8 = precision === "fp32" ? await heapIn("int8").catch(() => heap) : heap;
+    throw tooLarge(architecture(net), precision, heap, enginesFor(heapInInt8).length > 0);
   }
 
   const onImage = progress.bind(undefined, "calibrate");
@@ -187,8 +187,13 @@ export async function packModel(
     manifest,
     architecture: architecture(net),
     agreement,
-    heapBytes,
-    warnings: [...warningsAboutLabels(labels), ...warningsAbout(images), ...warningsAboutScores(scores)],
+    heap,
+    warnings: [
+      ...warningsAboutEngines(heap),
+      ...warningsAboutLabels(labels),
+      ...warningsAbout(images),
+      ...warningsAboutScores(scores),
+    ],
     seconds: (performance.now() - started) / 1000,
   };
 }
@@ -218,13 +223,20 @@ function anyRanges(net: ResNet): Map<string, ActivationRange> {
 function tooLarge(
   network: string,
   precision: Manifest["precision"],
-  heapBytes: number,
+  heap: Heap,
   fitsInInt8: boolean,
 ): CommandError {
   const fix = fitsInInt8 ? "Pack it with --precision int8" : "Use a smaller network or a smaller input";
   return new CommandError(
-    `A pack of this ${network} in ${precision} takes ${mebibytes(heapBytes)} of WASM heap; a Worker of 128 MB has room for ${mebibytes(maxHeapBytes)}. ${fix}, or add --allow-large to compare it locally or to serve it from a host without that limit.`,
+    `A pack of this ${network} in ${precision} does not fit a Worker of 128 MB (WASM memory: ${heapTexts(heap).join("; ")}). ${fix}, or add --allow-large to compare it locally or to serve it from a host without that limit.`,
   );
+}
+
+/** A pack that fits in one engine alone needs its setting. */
+function warningsAboutEngines(heap: Heap): string[] {
+  const [engine, other] = enginesFor(heap);
+  if (engine === undefined || other !== undefined || heap.simd === null) return [];
+  return [`the pack fits the Worker with ENGINE = "${engine}" only: ${heapTexts(heap).join("; ")}`];
 }
 
 function choosePreprocessing(net: ResNet, options: PackOptions): Preprocessing {

@@ -1,7 +1,8 @@
 /** Compares an existing pack with the .onnx file it was made from, on photographs, also with other common normalisations. */
+import type { EngineName } from "../../src/model/engine.ts";
 import { labelsSchema, type Preprocessing } from "../../src/model/manifest.ts";
 import { readOnnxFile } from "../onnx/file.ts";
-import { type Agreement, evaluatePack, type Source, sourceClassifier } from "./evaluate.ts";
+import { type Agreement, evaluatePack, nodeEngine, type Source, sourceClassifier } from "./evaluate.ts";
 import { type ImageSet, imagesFromFolder, spreadIndices } from "./images.ts";
 import { classesOf } from "./labels.ts";
 import {
@@ -25,6 +26,8 @@ export interface VerifyOptions {
   images: string;
   /** Reads the class of each photograph from its folder or name, to measure accuracy. */
   labelsFromNames?: boolean;
+  /** Runs the pack. Default: onnxruntime. */
+  engine?: EngineName;
   /** Counts the answers that libjpeg's pixels and the pack change: Agreement.changes. */
   countChanges?: boolean;
 }
@@ -43,7 +46,14 @@ export interface Verification {
  * @throws CommandError when a file is missing, is damaged, or does not fit the pack.
  */
 export async function verifyPack(
-  { folder, against, images: photographs, labelsFromNames, countChanges }: VerifyOptions,
+  {
+    folder,
+    against,
+    images: photographs,
+    labelsFromNames,
+    countChanges,
+    engine = "onnxruntime",
+  }: VerifyOptions,
   progress: ProgressCallback = () => {},
 ): Promise<Verification> {
   const pack = await readPack(folder);
@@ -57,6 +67,7 @@ export async function verifyPack(
   const { agreement } = await evaluatePack(source, pack, images, {
     classes,
     countChanges,
+    engine: await nodeEngine(engine),
     onImage: progress.bind(undefined, "compare"),
   });
   const betterNormalisation =

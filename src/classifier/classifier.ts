@@ -9,6 +9,7 @@ import type { ClassifierError } from "../errors.ts";
 import { isConvertible } from "../image/detect.ts";
 import { type ImageTensor, imageToTensor } from "../image/preprocess.ts";
 import type { DecodeLimits, DecodeScale } from "../image/rgb-image.ts";
+import type { EngineName } from "../model/engine.ts";
 import { type ModelHost, stallsAreUnavailable } from "../model/model-host.ts";
 import type { Pack } from "../model/pack.ts";
 
@@ -26,6 +27,8 @@ export interface Computed {
   readonly cache: CacheStatus;
   /** How the image was decoded. Undefined for results from the cache. */
   readonly decode?: DecodeScale | undefined;
+  /** What ran the model. Undefined for results from the cache. */
+  readonly engine?: EngineName;
 }
 
 /** The decode of a request that was cancelled may never end. The most expensive image takes a few seconds. */
@@ -105,12 +108,12 @@ export class Classifier {
     // Another version may have gone live, with another preprocessing.
     const prepare = async (running: Pack) =>
       (running === job.pack ? prepared : await toTensor(running)).tensor;
-    const { pack, logits, features } = await stages.time("run", () => host.infer(prepare));
+    const { pack, logits, features, engine } = await stages.time("run", () => host.infer(prepare));
     freeBytes(prepared.tensor);
     const { width, height, decode } = prepared;
     const result = { width, height, logits, features };
     waitUntil(cache.put(keyOf(job, pack), result));
-    return { pack, result, cache: "MISS", decode };
+    return { pack, result, cache: "MISS", decode, engine };
   }
 }
 
@@ -143,6 +146,7 @@ export interface RequestFacts {
   /** Bytes of all images. */
   bytes?: number;
   decode?: DecodeScale | undefined;
+  engine?: EngineName | undefined;
   /** Model that answered, as name/version. */
   model?: string;
   /** Head that answered, as name/version. */

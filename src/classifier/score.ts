@@ -207,11 +207,12 @@ export class Scorer {
     const imageSha256 = await context.stages.time("hash", () => sha256Hex(bytes));
     const current = notModified(imageSha256, resolved, ifNoneMatch);
     if (current) return current;
-    const { pack, result, cache, decode } = await classifier.score(
+    const { pack, result, cache, decode, engine } = await classifier.score(
       { bytes, imageSha256, pack: resolved.pack },
       context.stages,
     );
     context.facts.decode = decode;
+    context.facts.engine = engine;
     // Another version may have gone live while the image waited.
     const options = pack === resolved.pack ? resolved : await resolveOptions(requested, pack, heads);
     return this.#scored({ imageSha256, result, cache, options }, context);

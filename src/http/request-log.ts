@@ -24,7 +24,8 @@ export function requestLog(
     const stagesMs: Record<string, number> = {};
     for (const [stage, ms] of stages.entries()) {
       stagesMs[stage] = rounded(ms);
-      setMetric(c, stage, rounded(ms));
+      if (stage === "run" && facts.engine) setMetric(c, stage, rounded(ms), facts.engine);
+      else setMetric(c, stage, rounded(ms));
     }
     log({
       event: "request",
@@ -36,6 +37,7 @@ export function requestLog(
       cache: facts.cache,
       bytes: facts.bytes,
       decode: decoding(facts.decode),
+      engine: facts.engine,
       model: facts.model,
       head: facts.head,
       ms: rounded(performance.now() - startedMs),

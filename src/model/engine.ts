@@ -6,6 +6,9 @@ export const engineNames = ["simd", "onnxruntime"] as const;
 /** One of engineNames. */
 export type EngineName = (typeof engineNames)[number];
 
+/** Runs what it supports, and leaves the rest to ONNX Runtime. */
+export const defaultEngine: EngineName = "simd";
+
 /** Loads models into its WASM memory. One model at a time, one engine of each kind per isolate. */
 export interface Engine {
   readonly name: EngineName;

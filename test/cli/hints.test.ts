@@ -75,7 +75,14 @@ describe("after pack", () => {
         worst_cosine: 1,
       };
       const text = describePack({
-        ...{ folder: out, manifest, architecture: "ResNet34", heapBytes: 1, warnings: [], seconds: 1 },
+        ...{
+          folder: out,
+          manifest,
+          architecture: "ResNet34",
+          heap: { simd: 1, onnxruntime: 2 },
+          warnings: [],
+          seconds: 1,
+        },
         agreement: { ...agreement, on: "synthetic", worst_image: "" },
       });
       const [start, push] = commandsIn(text);

@@ -93,8 +93,9 @@ export const examples: Readonly<Record<string, Example>> = {
     answer: {
       ready: true,
       model,
+      engine: "simd",
       shards: 5,
-      wasm_heap_bytes: 42_991_616,
+      wasm_heap_bytes: 23_789_568,
       in_flight: { permits: 0, permit_bytes: 0, capacity_bytes: 18_874_368, waiting: 0 },
     },
   },

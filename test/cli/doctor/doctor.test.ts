@@ -299,13 +299,23 @@ describe("limits", () => {
   });
 
   test("a pack that takes more heap than the Worker has for a model is broken", () => {
-    const heapBytes = 57 * 2 ** 20;
-    expect(problems([heapFinding({ name: "large", precision: "int8" }, heapBytes)])[0]).toMatch(
-      /^broken: large does not fit the Worker: 57\.0 MiB of WASM heap, of 56\.0 MiB \| pack a smaller network/,
+    const heap = { simd: 41 * 2 ** 20, onnxruntime: 57 * 2 ** 20 };
+    expect(problems([heapFinding({ name: "large", precision: "int8" }, heap, "simd")])[0]).toMatch(
+      /^broken: large does not fit the Worker \(WASM memory: simd: 41\.0 MiB of 40\.0 MiB; onnxruntime: 57\.0 MiB of 56\.0 MiB\) \| pack a smaller network/,
     );
-    expect(problems([heapFinding({ name: "large", precision: "fp32" }, heapBytes)])[0]).toMatch(
-      /\| pack it with --precision int8/,
+    const fp32 = { ...heap, simd: null };
+    expect(problems([heapFinding({ name: "large", precision: "fp32" }, fp32, "simd")])[0]).toMatch(
+      /simd: does not run it.*\| pack it with --precision int8/,
     );
+  });
+
+  test("a pack that fits with one engine needs that engine, and one that simd does not run uses ONNX Runtime", () => {
+    const resnet50 = { simd: 36 * 2 ** 20, onnxruntime: 60 * 2 ** 20 };
+    const manifest = { name: "large", precision: "int8" } as const;
+    expect(problems([heapFinding(manifest, resnet50, "simd")])).toEqual([]);
+    expect(problems([heapFinding(manifest, resnet50, "onnxruntime")])[0]).toMatch(/\| set ENGINE = "simd"/);
+    const foreign = { simd: null, onnxruntime: 50 * 2 ** 20 };
+    expect(heapFinding(manifest, foreign, "simd").what).toMatch(/fits the Worker with onnxruntime/);
   });
 });
 

@@ -12,7 +12,7 @@ import {
   zooSpecs,
 } from "../../../bench/stand-in/stand-in.ts";
 import { floatGraph } from "../../../cli/pack/emit.ts";
-import { maxHeapBytes, measureHeap } from "../../../cli/pack/heap.ts";
+import { enginesFor, measureHeap } from "../../../cli/pack/heap.ts";
 import { readLabels } from "../../../cli/pack/labels.ts";
 import { unmeasuredScores } from "../../../cli/pack/measure-scores.ts";
 import { defaultShardBytes, type PackOptions, packModel } from "../../../cli/pack/pack.ts";
@@ -295,23 +295,31 @@ async function packOf(net: ResNet, precision: "int8" | "fp32", size: number): Pr
 
 describe("the WASM heap", () => {
   test.each([
-    ["resnet34", 224, 46 * 2 ** 20],
-    ["resnet34", 320, maxHeapBytes],
-    ["resnet50", 128, maxHeapBytes],
-  ] as const)("of %s in int8 at %d pixels is at most %d bytes", async (name, size, limit) => {
-    const heap = await measureHeap(await packOf(published(name), "int8", size));
-    expect(heap).toBeLessThanOrEqual(limit);
-    expect(heap).toBeGreaterThan(30 * 2 ** 20);
-  });
+    ["resnet34", 224, 30, 46],
+    ["resnet34", 320, 40, 56],
+    ["resnet50", 224, 40, 56],
+  ] as const)(
+    "of %s in int8 at %d pixels is at most %d MiB with simd and %d with onnxruntime",
+    async (name, size, simd, onnxruntime) => {
+      const heap = await measureHeap(await packOf(published(name), "int8", size));
+      expect(heap.simd).toBeLessThanOrEqual(simd * 2 ** 20);
+      expect(heap.simd).toBeGreaterThan(22 * 2 ** 20);
+      expect(heap.onnxruntime).toBeLessThanOrEqual(onnxruntime * 2 ** 20);
+      expect(heap.onnxruntime).toBeGreaterThan(30 * 2 ** 20);
+      expect(enginesFor(heap)).toEqual(["simd", "onnxruntime"]);
+    },
+  );
 
-  test("of resnet18 in fp32 does not fit", async () => {
-    expect(await measureHeap(await packOf(published("resnet18"), "fp32", 224))).toBeGreaterThan(maxHeapBytes);
+  test("of resnet18 in fp32 does not fit, and simd does not run it", async () => {
+    const heap = await measureHeap(await packOf(published("resnet18"), "fp32", 224));
+    expect(heap.simd).toBeNull();
+    expect(enginesFor(heap)).toEqual([]);
   });
 
   test("is reported as the finished pack takes it, though it is measured before the calibration", async () => {
     const out = path.join(folder, "packs", "measured");
-    const { heapBytes } = await packModel({ ...base, out });
-    expect(heapBytes).toBe(await measureHeap(await readPack(out)));
+    const { heap } = await packModel({ ...base, out });
+    expect(heap).toEqual(await measureHeap(await readPack(out)));
   });
 
   test("cannot be measured of a pack that does not load, and the error says why", async () => {
@@ -331,7 +339,7 @@ describe("the WASM heap", () => {
       stages.add(stage),
     );
     await expect(attempt).rejects.toThrow(
-      /A pack of this resnet22 in fp32 takes \d+\.\d MiB of WASM heap; .* room for 56\.0 MiB\. Pack it with --precision int8, or add --allow-large to compare it locally/,
+      /A pack of this resnet22 in fp32 does not fit a Worker of 128 MB \(WASM memory: simd: does not run it; onnxruntime: \d+\.\d MiB of 56\.0 MiB\)\. Pack it with --precision int8, or add --allow-large to compare it locally/,
     );
     expect(Array.from(stages)).toEqual(["read", "measure"]);
   });
