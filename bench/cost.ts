@@ -81,13 +81,17 @@ export function estimateMonth(workload: Workload, costs: UnitCosts) {
 }
 
 /** Returns the cost of one image in a run. Undefined when it lacks a value: CPU is measured on Linux only. */
-export function unitCosts({ samples, pack }: Results, picture: PictureName = "500x375") {
+export function unitCosts(
+  { samples, pack }: Results,
+  picture: PictureName = "500x375",
+  subject: "ours" | "ours-onnxruntime" = "ours",
+) {
   const costs = {
-    missCpuMs: medianOf(samples, "ours", `cpu:${picture}`),
-    hitCpuMs: medianOf(samples, "ours", "cpu:hit"),
+    missCpuMs: medianOf(samples, subject, `cpu:${picture}`),
+    hitCpuMs: medianOf(samples, subject, "cpu:hit"),
     /** Loading the model and answering. */
-    coldCpuMs: medianOf(samples, "ours", "cpu:cold"),
-    r2ReadsPerCold: medianOf(samples, "ours", "r2-reads"),
+    coldCpuMs: medianOf(samples, subject, "cpu:cold"),
+    r2ReadsPerCold: medianOf(samples, subject, "r2-reads"),
     packBytes: pack.bytes,
   };
   return Object.values(costs).some(Number.isNaN) ? undefined : costs;

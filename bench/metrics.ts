@@ -4,6 +4,7 @@ import type { PictureName } from "./plan.ts";
 /** The subjects of the comparison, and where they run. */
 export const subjects = {
   ours: { title: "edge-resnet", where: "workerd" },
+  "ours-onnxruntime": { title: "edge-resnet, ENGINE = onnxruntime", where: "workerd" },
   "plain-int8": { title: "onnxruntime-web, int8 in one file", where: "workerd" },
   "plain-fp32": { title: "onnxruntime-web, fp32 in one file", where: "workerd" },
   tfjs: { title: "TensorFlow.js WASM, fp32", where: "Node" },
@@ -49,7 +50,7 @@ export type Metric =
   | `${"head" | "plain"}:${(typeof headRequests)[number]}`
   /** Eight different 500x375 JPEGs at once, until the last is answered. */
   | "eight"
-  /** Bytes of ONNX Runtime's WASM memory. */
+  /** Bytes of the engine's WASM memory. */
   | "heap:wasm"
   /** Bytes of usedSize + backingStorageSize. */
   | "heap:js"

@@ -35,6 +35,8 @@ export const fullPlan = {
   concurrency: [1, 2, 4, 8, 16, 32],
   /** Batches at each concurrency, image size and input size. */
   growthRepeats: 5,
+  /** Networks, besides ResNet34, of which the outputs of both engines are compared. */
+  engineNetworks: ["resnet18", "resnet50"] as readonly ("resnet18" | "resnet50")[],
 };
 
 /** The extent of a run. */
@@ -54,4 +56,5 @@ export const quickPlan: Plan = {
   jpegJsMaxMegapixels: 12,
   concurrency: [1, 8, 32],
   growthRepeats: 1,
+  engineNetworks: [],
 };

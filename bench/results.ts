@@ -7,7 +7,7 @@ import type { Measurements, Metric } from "./metrics.ts";
 /** Where the results are stored. */
 export const benchRuns = {
   folder: path.join(projectFolder, "bench-results"),
-  format: 2,
+  format: 3,
   command: "npm run bench",
 } as const satisfies RunKind;
 

@@ -9,6 +9,7 @@ import { measureOurs, measurePlain } from "./measure/workers.ts";
 import { decoderNames, type Measurements } from "./metrics.ts";
 import type { Plan } from "./plan.ts";
 import { benchRuns, type Failure, type GrowthName, type Sample, type Series } from "./results.ts";
+import { standInPack } from "./stand-in/stand-in.ts";
 
 /** Receives progress: `done` of `total` steps of `stage` are done. */
 type OnProgress = (stage: string, done: number, total: number) => void;
@@ -46,9 +47,13 @@ export async function runBench(plan: Plan, onProgress: OnProgress) {
     };
     const { pack, files } = bench.model;
     const { manifest } = pack;
-    const exact = await once("logits, bit for bit", () =>
+    const exact = await once("shards, bit for bit", () =>
       runPeer("exact", { packFolder: pack.folder, file: files.int8 }),
     );
+    const engines = await once("engines, bit for bit", async () => {
+      const others = await Promise.all(plan.engineNetworks.map((network) => standInPack(network)));
+      return runPeer("engines", { packFolders: [pack, ...others].map(({ folder }) => folder) });
+    });
     // Outside the timed rounds, because jpeg-js takes long for 12 megapixels.
     const decodeAgreement = await once("tensors of all decoders", () =>
       runPeer("decodeAgreement", {
@@ -78,10 +83,12 @@ export async function runBench(plan: Plan, onProgress: OnProgress) {
       },
       samples: rounds.samples,
       burst: burst ?? null,
-      /** Bytes of ORT's WASM heap after each hot swap. */
+      /** Bytes of the engine's WASM memory after each hot swap. */
       swapHeapBytes: swapHeapBytes ?? [],
       /** Logits of the shards compared with those of the graph in one piece. */
       exact: exact ?? null,
+      /** Logits and features of the SIMD engine compared with those of ONNX Runtime, for several networks. */
+      engines: engines ?? null,
       /** Mean difference of each decoder's 12-megapixel tensor from jpeg-js's, in levels of 0 to 255. */
       decodeAgreement: decodeAgreement ?? {},
       growth,
@@ -96,7 +103,8 @@ function subjectsOf(bench: Bench, plan: Plan): Subject[] {
     measure: () => measureDecoder(bench, plan, decoder),
   }));
   return [
-    { name: "ours", measure: () => measureOurs(bench, plan) },
+    { name: "ours", measure: () => measureOurs(bench, plan, "ours") },
+    { name: "ours-onnxruntime", measure: () => measureOurs(bench, plan, "ours-onnxruntime") },
     { name: "plain-int8", measure: () => measurePlain(bench, plan, "int8") },
     { name: "plain-fp32", measure: () => measurePlain(bench, plan, "fp32") },
     { name: "tfjs", measure: () => measureModel(bench, plan, "tfjsModel", "fp32") },

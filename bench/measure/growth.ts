@@ -48,7 +48,7 @@ async function growInputSize(bench: Bench, plan: Plan, onStep: OnStep): Promise<
       const run = answers.map(({ headers }) => stageMs(headers, "run"));
       curves.add("JPEG to answer", "ms", size, msOf(answers));
       curves.add("forward pass", "ms", size, run);
-      curves.add("WASM heap of ORT", "MiB", size, [(await ortHeapBytes(worker.url)) / MiB]);
+      curves.add("WASM memory", "MiB", size, [(await ortHeapBytes(worker.url)) / MiB]);
     });
   }
   return curves.all();
@@ -103,7 +103,7 @@ async function growConcurrency(bench: Bench, plan: Plan, onStep: OnStep): Promis
       curves.add("the middle one answered", "ms", count, eachMs);
       curves.add("the last one answered", "ms", count, totals);
       curves.add("throughput", "images/s", count, throughput);
-      curves.add("ORT's heap + peak JS heap", "MiB", count, [heapBytes / MiB]);
+      curves.add("WASM memory + peak JS heap", "MiB", count, [heapBytes / MiB]);
     }
   });
   return curves.all();

@@ -40,9 +40,14 @@ export async function prepareBench(folder: string, onStep: (step: string) => voi
   return {
     model,
     photos: photos as Record<PictureName, Photo>,
-    /** Our Worker with the 224 pack and a head, and the plain Worker with each model in a single file. */
+    /** Our Worker with the 224 pack and a head, with each engine; the plain Worker with each model in a single file. */
     workers: {
       ours: { bundle: ours, stateFolder, vars: { MODEL_NAME: manifest.name } },
+      "ours-onnxruntime": {
+        bundle: ours,
+        stateFolder,
+        vars: { MODEL_NAME: manifest.name, ENGINE: "onnxruntime" },
+      },
       int8: await plainWorker(model.files.int8),
       fp32: await plainWorker(model.files.fp32),
     },

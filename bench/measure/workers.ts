@@ -35,17 +35,28 @@ interface Target {
   readonly small: Uint8Array;
 }
 
-/** Measures our Worker: cold, warm, cached, with a head, under load, and its memory. */
-export function measureOurs(bench: Bench, plan: Plan): Promise<Measurements> {
+/** Measures our Worker with one of its engines: cold, warm, cached, with a head, under load, and its memory. */
+export function measureOurs(
+  bench: Bench,
+  plan: Plan,
+  subject: "ours" | "ours-onnxruntime",
+): Promise<Measurements> {
   const { requests } = plan;
-  return measureWorker(bench, plan, "ours", "/v1/classify", pictureNames, async ({ worker, url, small }) => ({
-    "r2-reads": (await worker.logs("model_loaded")).map(({ r2_reads }) => Number(r2_reads)).slice(0, 1),
-    ...(await stageTimes(url, small, requests)),
-    floor: msOf(await repeat(requests, () => ask(`${worker.url}/healthz`))),
-    ...(await cacheHits(worker, url, small, hitsPerMiss * requests)),
-    ...(await headTimes(url, small, requests)),
-    eight: [(await sendAtOnce(url, small, 8)).totalMs],
-  }));
+  return measureWorker(
+    bench,
+    plan,
+    subject,
+    "/v1/classify",
+    pictureNames,
+    async ({ worker, url, small }) => ({
+      "r2-reads": (await worker.logs("model_loaded")).map(({ r2_reads }) => Number(r2_reads)).slice(0, 1),
+      ...(await stageTimes(url, small, requests)),
+      floor: msOf(await repeat(requests, () => ask(`${worker.url}/healthz`))),
+      ...(await cacheHits(worker, url, small, hitsPerMiss * requests)),
+      ...(await headTimes(url, small, requests)),
+      eight: [(await sendAtOnce(url, small, 8)).totalMs],
+    }),
+  );
 }
 
 /** Measures the Worker that loads the model as one file with onnxruntime-web's defaults. */

@@ -5,6 +5,7 @@ const peers = {
   decode: async () => (await import("./decode.ts")).decode,
   decodeAgreement: async () => (await import("./decode.ts")).decodeAgreement,
   decodeFormat: async () => (await import("./formats.ts")).decodeFormat,
+  engines: async () => (await import("./exact.ts")).engines,
   exact: async () => (await import("./exact.ts")).exact,
   nativeModel: async () => (await import("./native-model.ts")).nativeModel,
   tfjsModel: async () => (await import("./tfjs-model.ts")).tfjsModel,

@@ -83,7 +83,12 @@ export function scalingDocument(results: Results, refreshSeconds: number): strin
   const factor = large && small ? numberText(large.missCpuMs / small.missCpuMs) : undefined;
   const page = filled("scaling", {
     date: results.startedAt.slice(0, 10),
-    cost: small ? costText(small, large, refreshSeconds) : "CPU was not measured. That requires Linux.",
+    cost: small
+      ? costText(
+          { small, large, fallback: cost.unitCosts(results, "500x375", "ours-onnxruntime") },
+          refreshSeconds,
+        )
+      : "CPU was not measured. That requires Linux.",
     ...isolateValues(results),
     large: factor ? `: 12 megapixels cost ${factor} times the CPU of 500x375` : "",
   });
@@ -136,7 +141,7 @@ function burstText(burst: NonNullable<Results["burst"]>): string {
   const mib = (bytes: number) => `${mebibytesText(bytes)} MiB`;
   const bodies = burst.photos.reduce((sum, { bytes }) => sum + bytes, 0);
   const answered = burst.statuses.filter((status) => status === 200).length;
-  return `${burst.photos.map(({ name }) => name).join("; ")}: ${numberText(bodies / 1e6)} MB of bodies sent at once. The Worker answered ${answered} of ${burst.statuses.length} with 200, the last after ${numberText(burst.seconds)} s. ORT's heap is ${mib(burst.ortHeapBytes)}, the peak of the JS heap with its backing stores ${mib(burst.peakJsBytes)}. The whole workerd process, with its code and uncollected garbage, had at most ${mib(burst.peakProcessBytes)}.`;
+  return `${burst.photos.map(({ name }) => name).join("; ")}: ${numberText(bodies / 1e6)} MB of bodies sent at once. The Worker answered ${answered} of ${burst.statuses.length} with 200, the last after ${numberText(burst.seconds)} s. The WASM memory is ${mib(burst.ortHeapBytes)}, the peak of the JS heap with its backing stores ${mib(burst.peakJsBytes)}. The whole workerd process, with its code and uncollected garbage, had at most ${mib(burst.peakProcessBytes)}.`;
 }
 
 function growthText({ growth }: Results): string {
@@ -177,10 +182,18 @@ function compareEnds(series: Series, compare: (first: Point, last: Point) => str
   return first && last && first.x !== last.x ? `${series.name}: ${compare(first, last)}` : series.name;
 }
 
-function costText(costs: cost.UnitCosts, large: cost.UnitCosts | undefined, refreshSeconds: number): string {
+interface CostsOfRun {
+  readonly small: cost.UnitCosts;
+  readonly large: cost.UnitCosts | undefined;
+  /** Of small images with ENGINE = onnxruntime. */
+  readonly fallback: cost.UnitCosts | undefined;
+}
+
+function costText({ small: costs, large, fallback }: CostsOfRun, refreshSeconds: number): string {
   const images = [
     { name: "500x375 JPEGs", costs },
     ...(large ? [{ name: "12 MP JPEGs", costs: large }] : []),
+    ...(fallback ? [{ name: "500x375 JPEGs, ENGINE = onnxruntime", costs: fallback }] : []),
   ];
   const readsPerIsolate = (cost.daysPerMonth * 24 * 60 * 60) / refreshSeconds;
   const { averageCpuMs, cpuShare } = cost.estimateMonth(cost.defaultWorkload, costs);
@@ -262,7 +275,7 @@ function comparison(results: Results): string {
   return barSheet("edge-resnet compared with the alternatives", [
     chart("First answer of a fresh process", "ms", modelSubjects, "cold"),
     chart("One forward pass, warm, one thread", "ms", modelSubjects, "run"),
-    { ...chart("WASM heap of ONNX Runtime in the Worker", "MiB", modelSubjects, "heap:wasm"), limit },
+    { ...chart("WASM memory in the Worker", "MiB", modelSubjects, "heap:wasm"), limit },
     chart("12-megapixel baseline JPEG to tensor", "ms", decoders, "tensor:12mp"),
   ]);
 }

@@ -112,8 +112,8 @@ export function decoderTable(results: Results): Table {
   );
 }
 
-/** Returns a median: milliseconds, MiB or a count. Our Worker times its forward pass as a stage of a request. */
+/** Returns a median: milliseconds, MiB or a count. Our Workers time their forward pass as a stage of a request. */
 export function measuredValue({ samples }: Results, subject: string, metric: Metric): number {
-  const measured = subject === "ours" && metric === "run" ? "stage:run" : metric;
+  const measured = subject.startsWith("ours") && metric === "run" ? "stage:run" : metric;
   return medianOf(samples, subject, measured) / (/^(heap|peak):/.test(metric) ? MiB : 1);
 }

@@ -125,7 +125,7 @@ describe("npm run bench", () => {
 
   test("--report prints a run again", async () => {
     const { stdout } = await bench("--report", "--results", file);
-    expect(stdout).toMatch(/pass {2}WASM heap of ORT, one model loaded +56 MiB/);
+    expect(stdout).toMatch(/pass {2}WASM memory of the engine, one model loaded +30 MiB/);
   });
 
   test("what it cannot use is one clear line", async () => {

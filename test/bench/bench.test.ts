@@ -97,20 +97,23 @@ describe("figures", () => {
 
   test("all hold at their bars", () => {
     const all = figures(passing);
-    expect(all).toHaveLength(8);
+    expect(all).toHaveLength(14);
     expect(all.map((figure) => [figure.what, verdict(figure)])).toEqual(
       all.map(({ what }) => [what, "pass"]),
     );
   });
 
   test.each([
-    ["one model loaded", withSamples(passing, rounds("ours", "heap:wasm", 56.1 * MiB)), 56.1],
-    ["hot swaps", { ...passing, swapHeapBytes: [1, 2, 3, 65 * MiB, 4] }, 65],
+    ["one model loaded", withSamples(passing, rounds("ours", "heap:wasm", 30.1 * MiB)), 30.1],
+    ["hot swaps", { ...passing, swapHeapBytes: [1, 2, 3, 31 * MiB, 4] }, 31],
     ["Isolate in all", { ...passing, burst: { ...passing.burst!, peakJsBytes: 51 * MiB } }, 101],
-    ["end to end", withSamples(passing, rounds("plain-int8", "run", 50)), 2.5],
-    ["Cold first", withSamples(passing, rounds("ours", "cold", 710)), 0.71],
+    ["end to end", withSamples(passing, rounds("ours", "warm:500x375", 71)), 0.71],
+    ["Forward pass", withSamples(passing, rounds("ours", "stage:run", 56)), 0.56],
+    ["Price", withSamples(passing, rounds("ours-onnxruntime", "cpu:500x375", 150)), 75.2 / 110.3],
+    ["Cold first", withSamples(passing, rounds("ours", "cold", 360)), 0.36],
     ["12 MP baseline", withSamples(passing, rounds("decode-ours", "tensor:12mp", 50)), 0.1],
-    ["Cache hit", withSamples(passing, rounds("ours", "hit", 25)), 0.2],
+    ["Cache hit", withSamples(passing, rounds("ours", "hit", 14)), 0.2],
+    ["SIMD engine", { ...passing, engines: { ...passing.engines!, different: 2 } }, 2],
     ["bit for bit", { ...passing, exact: { compared: 4000, different: 1 } }, 1],
   ])("a miss is told as one: %s", (part, results, value) => {
     const all = figures(results);
@@ -129,7 +132,14 @@ describe("figures", () => {
   });
 
   test("what was not measured neither passes nor misses; four swaps are not five", () => {
-    const nothing = { ...passing, samples: [], burst: null, swapHeapBytes: [1, 1, 1, 1], exact: null };
+    const nothing = {
+      ...passing,
+      samples: [],
+      burst: null,
+      swapHeapBytes: [1, 1, 1, 1],
+      exact: null,
+      engines: null,
+    };
     expect(new Set(figures(nothing).map(verdict))).toEqual(new Set(["not measured"]));
   });
 });
@@ -160,7 +170,7 @@ describe("results files", () => {
   test("a file that is none, or of another format, is refused with what to do", async () => {
     const saved = await saveRun({ ...benchRuns, folder }, { ...passing, format: 99 });
     await expect(readRun(benchRuns, saved)).rejects.toThrow(
-      /does not hold results of npm run bench in format 2; run it again/,
+      /does not hold results of npm run bench in format 3; run it again/,
     );
     await expect(readRun(benchRuns, path.join(folder, "no.json"))).rejects.toThrow(
       /cannot be read; make one: npm run/,

@@ -222,7 +222,7 @@ describe("packs", () => {
     expect(problems(findings)).toEqual([]);
     expect(findings.map(({ what }) => what)).toEqual([
       expect.stringMatching(/all hashes match$/),
-      expect.stringMatching(/ fits the Worker: \d+\.\d MiB of WASM heap/),
+      expect.stringMatching(/ fits the Worker with simd \(WASM memory: simd: \d+\.\d MiB/),
     ]);
   });
 
