@@ -55,6 +55,7 @@ describe("a cold Worker", () => {
     expect(json).toEqual({
       ready: true,
       model: { name: embeddedModel, version },
+      engine: "simd",
       shards: (await embeddedPack()).manifest.shards.length,
       wasm_heap_bytes: expect.any(Number),
       in_flight: { permits: 0, permit_bytes: 0, capacity_bytes: maxInFlightBytes, waiting: 0 },

@@ -15,12 +15,18 @@ let right: unknown;
 
 beforeAll(async () => {
   teapot = await exampleImage("teapot");
-  const folder = path.join(import.meta.dirname, "..", "support", "faulty-worker");
-  worker = await TestWorker.start({ configPath: path.join(folder, "wrangler.toml"), fromSource: true });
-  await worker.get("/.faults/jpeg", { method: "POST", body: teapot as BodyInit });
+  worker = await startFaulty();
 });
 
 afterAll(() => worker?.close());
+
+async function startFaulty(vars: Record<string, string> = {}): Promise<TestWorker> {
+  const folder = path.join(import.meta.dirname, "..", "support", "faulty-worker");
+  const configPath = path.join(folder, "wrangler.toml");
+  const started = await TestWorker.start({ configPath, fromSource: true, vars });
+  await started.get("/.faults/jpeg", { method: "POST", body: teapot as BodyInit });
+  return started;
+}
 
 async function set(faults: Faults): Promise<void> {
   worker.clearLogs();
@@ -90,7 +96,38 @@ describe.sequential("a bucket, while no model is loaded,", () => {
 
 const spoilHeap = () => worker.get("/.faults/heap", { method: "POST" });
 
+describe.sequential("the SIMD engine", () => {
+  test("loses its memory: the failing run is 503 and logged; the next one is right, in the same memory", async () => {
+    await set({});
+    await expectRight();
+    const before = (await worker.get("/readyz")).json.wasm_heap_bytes;
+    await set({});
+    await spoilHeap();
+    await expectFailure(503, "model_unavailable", /output logits is not finite/);
+    expect(await worker.logs("run_failed")).toHaveLength(1);
+    await expectRight();
+    expect(await worker.logs("model_loaded")).toMatchObject([{ engine: "simd", runtime_starts: 1 }]);
+    expect((await worker.get("/readyz")).json.wasm_heap_bytes).toBe(before);
+  });
+});
+
 describe.sequential("ONNX Runtime", () => {
+  let simd: TestWorker;
+  beforeAll(async () => {
+    simd = worker;
+    worker = await startFaulty({ ENGINE: "onnxruntime" });
+  });
+  afterAll(async () => {
+    await worker.close();
+    worker = simd;
+  });
+
+  test("gives the very scores of the SIMD engine", async () => {
+    await set({});
+    await expectRight();
+    expect(await worker.logs("model_loaded")).toMatchObject([{ engine: "onnxruntime" }]);
+  });
+
   test("traps: the failing run is 503 and logged; the next one is right, after a restart in the same memory", async () => {
     const before = (await worker.get("/readyz")).json.wasm_heap_bytes;
     for (const starts of [2, 3, 4]) {
@@ -209,15 +246,15 @@ describe.sequential("the Images binding", () => {
 
 // Last, because a store that hangs is then skipped for a while.
 describe.sequential("stores that hang", () => {
-  test("while the model loads: the load waits for them once, not once per shard", async () => {
+  test("while the model loads: the reads of the shards wait for them at the same time, once", async () => {
     await set({ cache: "hangs", kv: "hangs" });
     await spoilHeap();
-    await expectFailure(503, "model_unavailable", /the forward pass failed/);
+    await expectFailure(503, "model_unavailable", /not finite/);
     await expectRight();
     expect(await worker.logs("model_loaded")).toHaveLength(1);
     await expectRight();
     const failed = await worker.logs("cache_failed");
-    expect(failed.map(({ tier }) => tier).sort()).toEqual(["cache-api", "kv", "pack"]);
+    expect(failed.map(({ tier }) => tier).sort()).toEqual(["cache-api", "kv", ...Array(4).fill("pack")]);
     for (const { reason } of failed) expect(reason).toMatch(/no answer within 2000 ms; skipped for/);
   });
 });

@@ -161,7 +161,7 @@ async function* readAhead(
       pendingBytes -= shard.bytes;
     }
   } finally {
-    // After a failure, frees what arrives later.
-    for (const read of reads) void read.then(freeBytes, () => {});
+    // After a failure, waits for the other reads. Reads that outlive their request may never settle.
+    await Promise.all(reads.map((read) => read.then(freeBytes, () => {})));
   }
 }

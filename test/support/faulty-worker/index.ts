@@ -1,4 +1,4 @@
-/** The real Worker with dependencies that fail as `PUT /.faults` sets. `POST /.faults/heap` overwrites ONNX Runtime's memory. */
+/** The real Worker with dependencies that fail as `PUT /.faults` sets. `POST /.faults/heap` overwrites the engine's memory. */
 
 import type { ImageConverter } from "../../../src/classifier/convert.ts";
 import type { AnalyticsDataset, Env, RateLimiter } from "../../../src/config.ts";
@@ -13,16 +13,16 @@ const results = new FaultyNamespace(getFaults);
 /** The result of a successful conversion: the last body that was sent to /.faults/jpeg. */
 let jpeg = new Uint8Array(0);
 let bucket: FaultyBucket | undefined;
-let ortMemory: WebAssembly.Memory | undefined;
+const engineMemories = new Set<WebAssembly.Memory>();
 
 Object.defineProperty(globalThis, "caches", { value: { default: cache } });
 
-/** Remembers ONNX Runtime's memory. */
+/** Remembers the memory of each engine: ONNX Runtime imports it from `a`, the SIMD engine from `env`. */
 WebAssembly.Instance = new Proxy(WebAssembly.Instance, {
   construct(Instance, [module, imports]: [WebAssembly.Module, WebAssembly.Imports?]) {
     const instance = new Instance(module, imports);
-    const imported = Object.values(imports?.a ?? {}).find((value) => value instanceof WebAssembly.Memory);
-    if (imported) ortMemory = imported as WebAssembly.Memory;
+    for (const value of Object.values({ ...imports?.a, ...imports?.env }))
+      if (value instanceof WebAssembly.Memory) engineMemories.add(value);
     return instance;
   },
 });
@@ -75,8 +75,9 @@ function seen(): Seen {
 }
 
 async function control(request: Request, pathname: string): Promise<Response> {
-  if (pathname === "/.faults/heap") new Uint8Array(ortMemory!.buffer).fill(0xff);
-  else if (pathname === "/.faults/jpeg") jpeg = new Uint8Array(await request.arrayBuffer());
+  if (pathname === "/.faults/heap") {
+    for (const { buffer } of engineMemories) new Uint8Array(buffer).fill(0xff);
+  } else if (pathname === "/.faults/jpeg") jpeg = new Uint8Array(await request.arrayBuffer());
   else if (request.method === "PUT") {
     faults = (await request.json()) as Faults;
     if (bucket) bucket.reads = [];
