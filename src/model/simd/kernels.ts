@@ -1,4 +1,5 @@
 /** The compiled kernels, and the memory that they share. assembly/ describes each kernel. */
+import { isolateBytes } from "../../limits.ts";
 
 /** The exports of kernels.wasm. Addresses and sizes are in bytes unless the kernel says otherwise. */
 export interface Kernels {
@@ -120,7 +121,11 @@ const firstAddress = pageBytes;
 
 /** One WASM memory, filled from the bottom. It grows when needed and never shrinks. */
 export class EngineMemory {
-  readonly wasm = new WebAssembly.Memory({ initial: firstAddress / pageBytes });
+  readonly wasm = new WebAssembly.Memory({
+    initial: firstAddress / pageBytes,
+    // A pack whose sizes are absurd gets an error instead of ending the isolate.
+    maximum: Math.floor(isolateBytes / pageBytes),
+  });
   #top = firstAddress;
 
   /** Size of the memory in bytes. */

@@ -47,7 +47,7 @@ export interface FloatOutput {
   readonly bias: number;
 }
 
-/** Largest square window of a pooling or convolution that the engine reads. */
+/** A square window that moves over a map. */
 export interface Window {
   readonly kernel: number;
   readonly stride: number;

@@ -84,7 +84,7 @@ export function planNetwork(
     for (const name of readsOf(operation, shortcut)) lastReads.set(name, index);
   });
   for (const name of outputs) lastReads.set(name, fused.length);
-  const planner = new Planner(memory, lastReads, partsOf(operations));
+  const planner = new Planner(memory, image.name, lastReads, partsOf(operations));
   const [, channels = 0, height = 0, width = 0] = image.shape;
   const input = planner.define(image.name, { height, width, channels }, "float32");
   fused.forEach((entry, index) => {
@@ -156,6 +156,7 @@ function fuseShortcuts(operations: readonly Operation[]): Fused[] {
 
 class Planner {
   readonly #memory: EngineMemory;
+  readonly #image: string;
   readonly #lastReads: ReadonlyMap<string, number>;
   readonly #parts: ReadonlyMap<string, DensePart>;
   readonly #values = new Map<string, Value>();
@@ -167,10 +168,12 @@ class Planner {
 
   constructor(
     memory: EngineMemory,
+    image: string,
     lastReads: ReadonlyMap<string, number>,
     parts: ReadonlyMap<string, DensePart>,
   ) {
     this.#memory = memory;
+    this.#image = image;
     this.#lastReads = lastReads;
     this.#parts = parts;
     this.#space = new FreeSpace(memory.top);
@@ -256,9 +259,9 @@ class Planner {
     const { scale, zero, output } = operation;
     const count = roundUp(countOf(from), 8);
     const to = this.define(output, from, "u8");
-    if (from.channels % 8 === 0)
+    if (operation.input !== this.#image)
       return (kernels) => kernels.quantise(from.address, to.address, count, scale, zero);
-    // The image has one plane per channel.
+    // The image arrives as one plane per channel.
     const pixels = from.height * from.width;
     this.#need({ map: count });
     return (kernels) => {
