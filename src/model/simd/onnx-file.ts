@@ -82,8 +82,7 @@ function readNode(bytes: Uint8Array): OnnxNode {
 function readNumbers(bytes: Uint8Array): number[] {
   const values: number[] = [];
   for (const entry of fields(bytes)) {
-    if (entry.number === field.attribute.f)
-      values.push(new DataView(Uint8Array.from(entry.bytes).buffer).getFloat32(0, true));
+    if (entry.number === field.attribute.f) values.push(floatOf(entry));
     if (entry.number === field.attribute.i || entry.number === field.attribute.ints)
       values.push(...integersOf(entry));
   }
@@ -121,6 +120,11 @@ function integersOf({ integer, bytes }: Field): number[] {
   const reader = new Reader(bytes);
   while (!reader.atEnd) values.push(reader.varint());
   return values;
+}
+
+function floatOf({ bytes }: Field): number {
+  if (bytes.length !== 4) throw new Error(`it has a float of ${bytes.length} bytes; expected 4`);
+  return new DataView(bytes.buffer, bytes.byteOffset).getFloat32(0, true);
 }
 
 function* fields(bytes: Uint8Array): Generator<Field> {

@@ -215,6 +215,7 @@ class Translation {
     const [outputs = 0, inputs = 0, height = 0, width = 0] = dims;
     const { strides, pads } = this.#attributes(node);
     if (dims.length !== 4 || data.length === 0) throw unsupported(node, "weights without four dimensions");
+    if (type !== dataType.u8 && type !== dataType.int8) throw unsupported(node, `weights of type ${type}`);
     const isImage = this.#isImage(this.#input(node, 0));
     const channels = isImage ? inputs : roundUp(inputs, 8);
     const taps = height * width;
