@@ -1,11 +1,8 @@
 /** The process that measureHeap starts: receives one pack, runs it, and answers with the WASM memory of each engine. */
 import { type EngineName, UnsupportedGraphError } from "../../src/model/engine.ts";
 import { loadSession, nodeEngine } from "./evaluate.ts";
-import type { Heap } from "./heap.ts";
+import type { HeapAnswer } from "./heap.ts";
 import type { PackFiles } from "./write-pack.ts";
-
-/** What the process sends. */
-export type HeapAnswer = { readonly heap: Heap } | { readonly error: string };
 
 /** The second run may need more than the first; later ones do not. */
 const runs = 2;

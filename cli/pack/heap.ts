@@ -4,13 +4,15 @@ import { join } from "node:path";
 import { engineBudget } from "../../src/limits.ts";
 import { type EngineName, engineNames } from "../../src/model/engine.ts";
 import { CommandError } from "../terminal/fail.ts";
-import type { HeapAnswer } from "./heap-process.ts";
 import type { PackFiles } from "./write-pack.ts";
 
 const MiB = 2 ** 20;
 
 /** Bytes of WASM memory that a pack takes in each engine. Null if the engine does not run it. */
 export type Heap = Readonly<Record<EngineName, number | null>>;
+
+/** What the process of heap-process.ts answers. */
+export type HeapAnswer = { readonly heap: Heap } | { readonly error: string };
 
 /**
  * Loads a pack as the Worker does and runs it, in a fresh process: ONNX Runtime has one WASM memory per process, and it
