@@ -31,7 +31,7 @@ const refusedModelRetryMs = 5 * 60_000;
 /** Time that a run waits for the one before it. The longest run takes about 0.2 s; after this its request is gone. */
 const runStallMs = 10_000;
 
-/** Memory of an engine beside which another one may load: an unsupported graph is found while its first shard loads. */
+/** WASM memory of an engine that has not held a whole model, beside which another engine may load one. */
 const maxUnusedHeapBytes = 10 * 2 ** 20;
 
 /** Where the model comes from and what runs it. */
@@ -226,7 +226,9 @@ export class ModelHost {
     const { engine, fallback } = this.#options;
     const { version } = pack.manifest;
     try {
-      if (fallback && version === this.#unsupported) return await this.#loadWith(fallback, pack, lead);
+      // Both memories never shrink, so an isolate whose ONNX Runtime has held a model stays with it.
+      const staysWithFallback = version === this.#unsupported || holdsModel(fallback);
+      if (fallback && staysWithFallback) return await this.#loadWith(fallback, pack, lead);
       try {
         return await this.#loadWith(engine, pack, lead);
       } catch (error) {
@@ -304,9 +306,14 @@ export class ModelHost {
   }
 }
 
+/** Whether an engine's memory has grown to that of a model. */
+function holdsModel(engine: Engine | undefined): boolean {
+  return engine !== undefined && engine.heapBytes() > maxUnusedHeapBytes;
+}
+
 /** @throws ClassifierError model_unavailable, if the engine's memory leaves no room for ONNX Runtime with a model */
 function requireRoomFor(fallback: Engine, engine: Engine): void {
-  if (engine.heapBytes() <= maxUnusedHeapBytes) return;
+  if (!holdsModel(engine)) return;
   throw modelUnavailable(
     `the engine ${engine.name} does not support the model, and beside its memory there is no room for ${fallback.name}; set ENGINE = "${fallback.name}" and deploy`,
   );

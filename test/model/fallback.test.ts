@@ -63,6 +63,13 @@ test("once, with one log line that names the node; later loads of the version go
   expect(events().filter((event) => event === "engine_unsupported")).toHaveLength(1);
 });
 
+test("for good, once it has held a model, because both memories never shrink", async () => {
+  runtime.heapBytes = () => 42 * 2 ** 20;
+  await hostWith(true).infer(input);
+  expect(asked).toEqual([]);
+  expect(events()).toEqual(["model_loaded onnxruntime"]);
+});
+
 test("and not at all beside an engine whose memory leaves no room: the answer says which setting helps", async () => {
   heapBytes = 11 * 2 ** 20;
   const attempt = hostWith(true).infer(input);
