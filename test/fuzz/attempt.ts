@@ -1,10 +1,10 @@
 /** Decodes one file in every way, and tells whether the results are allowed. */
 import { ClassifierError } from "../../src/errors.ts";
+import { decodeImage } from "../../src/image/decode.ts";
 import { scaledSize } from "../../src/image/jpeg/component.ts";
 import { decodeCostBytes, JpegRows } from "../../src/image/jpeg/decode.ts";
 import { parseJpegHeader } from "../../src/image/jpeg/header.ts";
 import { type CheckedJpeg, checkJpeg } from "../../src/image/jpeg/scans.ts";
-import { decodePng } from "../../src/image/png/decode.ts";
 import { imageToTensor } from "../../src/image/preprocess.ts";
 import { type DecodedFrame, type Eighths, pushRows, type RowSink } from "../../src/image/rgb-image.ts";
 import { decodeLimits, maxDecodeBytes, maxImagePixels } from "../../src/limits.ts";
@@ -39,8 +39,9 @@ const quickPixels = 4_000_000;
 /** Decodes as a request does, and then all rows at each scale, where memory and time are within limits. */
 export async function attemptEveryWay(bytes: Uint8Array, preprocessing: Preprocessing): Promise<Attempt[]> {
   const attempts = [await attempt("request", () => decodeAsRequest(bytes, preprocessing))];
-  if (bytes[0] === 0x89) attempts.push(await attempt("PNG, all rows", () => decodeAllOfPng(bytes)));
-  const jpeg = bytes[0] === 0xff && bytes[1] === 0xd8 && checkedJpeg(bytes);
+  const isJpeg = bytes[0] === 0xff && bytes[1] === 0xd8;
+  const jpeg = isJpeg ? checkedJpeg(bytes) : undefined;
+  if (!isJpeg) attempts.push(await attempt("all rows, not JPEG", () => decodeAllRows(bytes)));
   if (!jpeg) return attempts;
   const scales = ([8, 4, 2, 1] as const).filter((eighths) => {
     const { width, height } = scaledSize(jpeg.header, eighths);
@@ -53,6 +54,7 @@ export async function attemptEveryWay(bytes: Uint8Array, preprocessing: Preproce
 async function decodeAsRequest(bytes: Uint8Array, preprocessing: Preprocessing): Promise<number> {
   const { tensor, width, height, decode } = await imageToTensor(bytes, preprocessing, decodeLimits);
   if (!tensor.every(Number.isFinite)) throw new Error("the tensor has values that are not finite");
+  if (decode.costBytes > maxDecodeBytes) throw new Error(`the decode allocated ${decode.costBytes} bytes`);
   if (width * height < 1 || width * height > maxImagePixels)
     throw new Error(`the size is ${width}x${height}`);
   return decode.eighths / 8;
@@ -105,9 +107,10 @@ function decodeAll(jpeg: CheckedJpeg, eighths: Eighths): undefined {
   }
 }
 
-async function decodeAllOfPng(bytes: Uint8Array): Promise<undefined> {
+async function decodeAllRows(bytes: Uint8Array): Promise<undefined> {
   const limits = { ...decodeLimits, maxPixels: quickPixels };
-  const { sink } = await decodePng(bytes, limits, ({ size }: DecodedFrame) => new RowCounter(size));
+  const sinkFor = ({ size }: DecodedFrame) => new RowCounter(size);
+  const { sink } = await decodeImage(bytes, (fullSize) => fullSize, limits, sinkFor);
   sink.finish();
 }
 

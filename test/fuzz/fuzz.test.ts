@@ -44,7 +44,7 @@ test("a file that fails is reported with its recipe, and kept so that it can be 
   tally.count = 1;
   expect(report(tally)).toContain("file 7, jpeg-js: TypeError: boom\n  grey; cuts: cut short");
   await withFolder(async (folder) => {
-    const [file] = await keepFindings(folder, 3, tally.faults);
+    const [file] = await keepFindings(folder, { seed: 3 }, tally.faults);
     const recipeOfFile = JSON.parse(await readFile(file!.replace(/\w+$/, "json"), "utf8"));
     expect(recipeOfFile).toMatchObject({ seed: 3, index: 7 });
     expect((await readFile(file!)).length).toBeGreaterThan(0);

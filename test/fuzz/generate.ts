@@ -1,9 +1,11 @@
 /** Makes hostile files: a valid one with up to three mutations. */
 import { type Choices, pick } from "./choices.ts";
 import { bits, cuts, lengths, paddings, splices } from "./mutations/bytes.ts";
+import { gifMutations } from "./mutations/gif.ts";
 import { exifs, frames, restarts, scans, tables } from "./mutations/headers.ts";
 import type { Mutations } from "./mutations/mutation.ts";
 import { pngMutations } from "./mutations/png.ts";
+import { webpMutations } from "./mutations/webp.ts";
 import type { SeedFile } from "./seeds.ts";
 
 /** Files are cut to this size. */
@@ -16,6 +18,8 @@ const mutationCounts = [1, 1, 1, 2, 3] as const;
 export const mutationFamilies: Readonly<Record<SeedFile["format"], Readonly<Record<string, Mutations>>>> = {
   jpeg: { bits, cuts, splices, lengths, frames, scans, tables, restarts, exifs, paddings },
   png: pngMutations,
+  webp: webpMutations,
+  gif: gifMutations,
 };
 
 /**
@@ -38,6 +42,7 @@ export function hostileFile(choices: Choices, seeds: readonly SeedFile[]) {
     bytes = mutate(bytes, choices, pick(choices, others).bytes).subarray(0, maxFileBytes);
     mutations.push(`${family}: ${name}`);
   }
+  const { format } = from;
   // `from` is the name of the valid file; each mutation is "family: name", in the order in which they were applied.
-  return { bytes: Uint8Array.from(bytes), from: from.name, mutations };
+  return { bytes: Uint8Array.from(bytes), format, from: from.name, mutations };
 }

@@ -8,12 +8,14 @@ import { megabytes } from "../../cli/terminal/output.ts";
 import type { Progress } from "../../cli/terminal/progress.ts";
 import { seededChoices } from "./choices.ts";
 import { hostileFile } from "./generate.ts";
-import { allSeeds } from "./seeds.ts";
+import { type Format, formats, seedsOf } from "./seeds.ts";
 
 /** Which files to make: 0 to `count` of a seed. */
 export interface FuzzRun {
   readonly count: number;
   readonly seed: number;
+  /** Formats of the files. Default: all. */
+  readonly formats?: readonly Format[];
   /** Time after which a file counts as a hang. */
   readonly hangMs: number;
 }
@@ -28,9 +30,10 @@ export interface Target {
 }
 
 /** Tries every file. */
-export async function fuzz({ count, seed }: FuzzRun, target: Target, progress: Progress): Promise<Tally> {
+export async function fuzz(run: FuzzRun, target: Target, progress: Progress): Promise<Tally> {
   const tally = newTally();
-  const seeds = await allSeeds();
+  const { count, seed } = run;
+  const seeds = await seedsOf(run.formats ?? formats);
   for (let index = 0; index < count; index++) {
     if (index === target.warmUpFiles) tally.memory.first = await target.memory();
     const { bytes, from, mutations } = hostileFile(seededChoices(seed, index), seeds);
@@ -128,18 +131,23 @@ const recipeText = ({ from, mutations }: Recipe) => `${from}; ${mutations.join("
  * Writes an image and a .json per file that failed. Of several findings about one file, keeps the last.
  * @returns the paths of the images
  */
-export async function keepFindings(folder: string, seed: number, findings: readonly Finding[]) {
+export async function keepFindings(
+  folder: string,
+  run: Pick<FuzzRun, "seed" | "formats">,
+  findings: readonly Finding[],
+) {
   if (findings.length === 0) return [];
   await mkdir(folder, { recursive: true });
-  const seeds = await allSeeds();
+  const { seed, formats: chosen = formats } = run;
+  const seeds = await seedsOf(chosen);
   const nameOf = ({ index }: Finding) => path.join(folder, `seed-${seed}-file-${index}`);
   const files = new Map(findings.map((finding) => [nameOf(finding), finding]));
   const images: string[] = [];
   for (const [file, finding] of files) {
-    const { bytes } = hostileFile(seededChoices(seed, finding.index), seeds);
-    const image = `${file}.${bytes[0] === 0x89 ? "png" : "jpg"}`;
+    const { bytes, format } = hostileFile(seededChoices(seed, finding.index), seeds);
+    const image = `${file}.${format === "jpeg" ? "jpg" : format}`;
     await writeFile(image, bytes);
-    await writeFile(`${file}.json`, `${JSON.stringify({ seed, ...finding }, null, 2)}\n`);
+    await writeFile(`${file}.json`, `${JSON.stringify({ seed, formats: chosen, ...finding }, null, 2)}\n`);
     images.push(image);
   }
   return images;

@@ -1,13 +1,31 @@
 /** Valid files of every kind, drawn by code, from which hostile files are made. */
 import sharp, { type Sharp } from "sharp";
 import { componentsOf, type JpegSpec, segment, writeJpeg } from "../../bench/pictures/jpeg-writer.ts";
+import { type GifSpec, writeGif } from "../support/gif-writer.ts";
 import { chunk, kindsOfPng, type PngSpec, writePng } from "../support/png-writer.ts";
+import { randomVp8l, randomVp8Spec } from "../support/random-webp.ts";
+import { writeVp8 } from "../support/vp8-writer.ts";
+import { writeVp8l, writeVp8lStream } from "../support/vp8l-writer.ts";
+import {
+  animationFrame,
+  animationHeader,
+  Vp8xFlag,
+  vp8x,
+  chunk as webpChunk,
+  webpFile,
+} from "../support/webp-writer.ts";
+import { seededChoices } from "./choices.ts";
 import { ascii, concat, patchedFrame } from "./segments.ts";
+
+/** The formats whose files are mutated. */
+export const formats = ["jpeg", "png", "webp", "gif"] as const;
+/** One of {@link formats}. */
+export type Format = (typeof formats)[number];
 
 /** A valid file. */
 export interface SeedFile {
   readonly name: string;
-  readonly format: "jpeg" | "png";
+  readonly format: Format;
   readonly bytes: Uint8Array;
   /** Whether it has so many pixels that a JPEG is decoded at a reduced scale. */
   readonly large: boolean;
@@ -81,6 +99,9 @@ export async function smallJpegs(): Promise<SeedFile[]> {
   });
 }
 
+/** The Exif of an image that is to be turned. */
+const exif = [...ascii("II*\0"), 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
+
 /** Returns small PNGs of every kind. */
 export function smallPngs(): SeedFile[] {
   const specs: Record<string, PngSpec> = {};
@@ -90,7 +111,6 @@ export function smallPngs(): SeedFile[] {
     specs[`PNG, ${name}, ${bitDepth} bits, interlaced`] = { ...spec, interlaced: true };
   }
   const rgb = { ...small, colourType: 2, bitDepth: 8 };
-  const exif = [...ascii("II*\0"), 8, 0, 0, 0, 1, 0, 0x12, 1, 3, 0, 1, 0, 0, 0, 6, 0, 0, 0, 0, 0, 0, 0];
   const text = [chunk("gAMA", [0, 0, 0xb1, 0x8f]), chunk("sRGB", [0]), chunk("tEXt", ascii("Title\0noise"))];
   specs["PNG, transparent grey"] = { ...small, colourType: 0, bitDepth: 4, transparency: [0, 3] };
   specs["PNG, transparent colour"] = { ...rgb, transparency: [0, 1, 0, 2, 0, 3] };
@@ -102,9 +122,57 @@ export function smallPngs(): SeedFile[] {
   return seedFiles("png", false, Object.fromEntries(files));
 }
 
+/** Returns small WebPs of every kind. */
+export async function smallWebps(): Promise<SeedFile[]> {
+  const [width, height] = [60, 40];
+  const choices = seededChoices(5, 0);
+  const picture = () => waves(width, height).ensureAlpha(0.7);
+  const { transforms, image } = randomVp8l(choices, width, height);
+  const lossy = webpChunk("VP8 ", writeVp8(randomVp8Spec(choices, width, height), choices));
+  const alpha = webpChunk("ALPH", [5, ...writeVp8lStream(transforms, image)]);
+  const lossless = webpChunk("VP8L", writeVp8l(width, height, true, transforms, image));
+  const place = { x: 2, y: 4, width, height };
+  const animation = Vp8xFlag.animation | Vp8xFlag.alpha | Vp8xFlag.exif;
+  return seedFiles("webp", false, {
+    "WebP, lossy": await bytesOf(picture().removeAlpha().webp({ quality: 50 })),
+    "WebP, lossy with alpha": await bytesOf(picture().webp({ quality: 50 })),
+    "WebP, lossless": await bytesOf(picture().webp({ lossless: true })),
+    "WebP, palette": await bytesOf(
+      sharp(await picture().png({ palette: true, colours: 4 }).toBuffer()).webp({ lossless: true }),
+    ),
+    "WebP, Exif orientation": await bytesOf(picture().withMetadata({ orientation: 6 }).webp()),
+    "WebP, every part of VP8": webpFile(lossy),
+    "WebP, every part of VP8L": webpFile(lossless),
+    "WebP, every part of ALPH": webpFile(vp8x(width, height, Vp8xFlag.alpha), alpha, lossy),
+    "WebP, animation": webpFile(
+      ...[vp8x(64, 50, animation), animationHeader],
+      ...[animationFrame(place, alpha, lossy), animationFrame(place, lossless), webpChunk("EXIF", exif)],
+    ),
+  });
+}
+
+/** Returns small GIFs of every kind. */
+export function smallGifs(): SeedFile[] {
+  const index = (x: number, y: number) => (x * 5 + y * 3 + ((x * y) >> 3)) & 15;
+  const plain: GifSpec = { ...small, codeBits: 4, index };
+  const specs: Record<string, GifSpec> = {
+    GIF: plain,
+    "GIF, 4 colours": { ...plain, codeBits: 2, index: (x, y) => (x + y) & 3 },
+    "GIF, 256 colours": { ...plain, codeBits: 8, index: (x, y) => (x * 73 + y * 151) & 255 },
+    "GIF, interlaced": { ...plain, interlaced: true },
+    "GIF, transparent": { ...plain, transparent: 3 },
+    "GIF, local colours": { ...plain, local: true },
+    "GIF, frame smaller than the screen": { ...plain, screen: [60, 50], left: 7, top: 9 },
+    "GIF, comment, tiny sub-blocks, clear codes": { ...plain, comment: true, blockBytes: 3, clearEvery: 40 },
+    GIF87a: { ...plain, version: "87a" },
+  };
+  const files = Object.entries(specs).map(([name, spec]) => [name, writeGif(spec)] as const);
+  return seedFiles("gif", false, Object.fromEntries(files));
+}
+
 /** Returns small files of every kind and format. */
 export async function smallSeeds(): Promise<SeedFile[]> {
-  return [...(await smallJpegs()), ...smallPngs()];
+  return [...(await smallJpegs()), ...smallPngs(), ...(await smallWebps()), ...smallGifs()];
 }
 
 /** Returns files of many pixels and few bytes. */
@@ -122,12 +190,21 @@ export async function largeSeeds(): Promise<SeedFile[]> {
     "large PNG": await bytesOf(large.clone().png()),
     "24 megapixels, PNG": await bytesOf(huge.clone().png()),
   };
-  return [...seedFiles("jpeg", true, jpegs), ...seedFiles("png", true, pngs)];
+  const webps = {
+    "large WebP, lossy": await bytesOf(large.clone().webp({ quality: 60 })),
+    "large WebP, lossless": await bytesOf(large.clone().webp({ lossless: true, effort: 0 })),
+  };
+  const gifs = { "large GIF": await bytesOf(large.clone().gif({ effort: 1 })) };
+  return [
+    ...[...seedFiles("jpeg", true, jpegs), ...seedFiles("png", true, pngs)],
+    ...[...seedFiles("webp", true, webps), ...seedFiles("gif", true, gifs)],
+  ];
 }
 
-/** Returns all valid files. */
-export async function allSeeds(): Promise<SeedFile[]> {
-  return [...(await smallSeeds()), ...(await largeSeeds())];
+/** Returns all valid files of these formats. */
+export async function seedsOf(chosen: readonly Format[]): Promise<SeedFile[]> {
+  const seeds = [...(await smallSeeds()), ...(await largeSeeds())];
+  return seeds.filter(({ format }) => chosen.includes(format));
 }
 
 function seedFiles(

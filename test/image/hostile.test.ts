@@ -15,6 +15,7 @@ import { concat } from "../fuzz/segments.ts";
 import { decodeAt, decodeWithin } from "../support/image-decoders.ts";
 import { outcomeOf, rejectionOf } from "../support/image-errors.ts";
 import { pngSignature } from "../support/png-writer.ts";
+import { webpFile } from "../support/webp-writer.ts";
 
 const attempts = (bytes: Uint8Array) => attemptEveryWay(bytes, fuzzPreprocessing);
 const faultsOf = (all: readonly Attempt[]) => all.filter(({ fault }) => fault !== undefined);
@@ -33,21 +34,34 @@ const small = await smallSeeds();
 const sound = small.filter(({ name }) => !["arithmetic-coded", "12-bit"].includes(name));
 const seedNamed = (name: string) => small.find((seed) => seed.name === name)!.bytes;
 
+/** A GIF is complete with the code of its last pixel. Up to four bytes follow: the end code, no more data, the trailer. */
+const gifEndBytes = 4;
+
 describe("a valid file of every kind", () => {
   test.each(sound.map(({ name, bytes }) => [name, bytes] as const))("%s is decoded", async (_, bytes) => {
     expect((await attempts(bytes))[0]).toMatchObject({ way: "request", outcome: "decoded" });
   });
 
-  test.each(small.map(({ name, bytes }) => [name, bytes] as const))(
+  test.each(small.map(({ name, format, bytes }) => [name, format, bytes] as const))(
     "%s, truncated after any byte, is refused as a client error",
-    async (_, bytes) => {
+    async (_, format, bytes) => {
       for (let length = 0; length < bytes.length; length++) {
         const outcome = await frontDoorOutcome(bytes.slice(0, length));
-        const allowed = length === 0 ? ["empty_body"] : ["image_undecodable", "unsupported_image"];
+        const isComplete = format === "gif" && length >= bytes.length - gifEndBytes;
+        const refusals = ["image_undecodable", "unsupported_image", ...(isComplete ? ["decoded"] : [])];
+        const allowed = length === 0 ? ["empty_body"] : refusals;
         expect(allowed, `${length} bytes`).toContain(outcome);
       }
     },
   );
+
+  test("a GIF without its end has the same pixels", async () => {
+    const bytes = seedNamed("GIF");
+    const whole = await frontDoor(bytes);
+    for (const missing of [1, 2]) {
+      expect((await frontDoor(bytes.subarray(0, bytes.length - missing))).image).toEqual(whole.image);
+    }
+  });
 });
 
 describe("hostile files are decoded or refused, at every scale", () => {
@@ -98,6 +112,8 @@ describe("hostile files are decoded or refused, at every scale", () => {
   test.each([
     ["JPEG", [0xff, 0xd8, 0xff]],
     ["PNG", [...pngSignature]],
+    ["WebP", [...webpFile()]],
+    ["GIF", [...seedNamed("GIF").subarray(0, 61)]],
   ] as const)("any bytes after the start of a %s", async (_, start) => {
     await fc.assert(
       fc.asyncProperty(fc.uint8Array({ maxLength: 400 }), async (tail) => {

@@ -42,15 +42,19 @@ export function writeGif(spec: GifSpec): Uint8Array {
   bytes.push((spec.local ? table : 0) | (spec.interlaced ? 0x40 : 0));
   if (spec.local) bytes.push(...colours);
   bytes.push(spec.announcedCodeBits ?? codeBits);
-  const data = lzw(spec);
-  const blockBytes = spec.blockBytes ?? 255;
+  const head = Uint8Array.from(bytes);
+  return new Uint8Array(Buffer.concat([head, subBlocks(lzw(spec), spec.blockBytes), Uint8Array.of(0x3b)]));
+}
+
+/** Splits data into sub-blocks, and ends them with an empty one. */
+export function subBlocks(data: ArrayLike<number>, blockBytes = 255): Uint8Array {
+  const blocks: number[] = [];
   for (let at = 0; at < data.length; at += blockBytes) {
-    const block = data.slice(at, at + blockBytes);
-    bytes.push(block.length);
-    for (const byte of block) bytes.push(byte);
+    const end = Math.min(data.length, at + blockBytes);
+    blocks.push(end - at);
+    for (let i = at; i < end; i++) blocks.push(data[i]!);
   }
-  bytes.push(0, 0x3b);
-  return Uint8Array.from(bytes);
+  return Uint8Array.from([...blocks, 0]);
 }
 
 function uint16(value: number): number[] {
@@ -64,6 +68,60 @@ function rowOrder(height: number, interlaced: boolean): number[] {
   return rows.toSorted((a, b) => pass(a) - pass(b) || a - b);
 }
 
+/** Writes LZW codes of the length that a decoder expects. */
+export class LzwWriter {
+  readonly clearCode: number;
+  /** Code that the decoder gives to the string which it adds with the next code. */
+  nextCode = 0;
+  readonly #codeBits: number;
+  readonly #bytes: number[] = [];
+  #bits = 0;
+  #bitCount = 0;
+  #size = 0;
+  #isFirst = true;
+
+  /** @param codeBits bits of an index, 2 to 8 */
+  constructor(codeBits: number) {
+    this.#codeBits = codeBits;
+    this.clearCode = 1 << codeBits;
+    this.#reset();
+  }
+
+  /** Writes the code of an index or a string. */
+  put(code: number): void {
+    this.#write(code);
+    // The first code after a clear code completes no string.
+    if (!this.#isFirst && this.nextCode < 4096) this.nextCode++;
+    this.#isFirst = false;
+    if (this.nextCode === 1 << this.#size && this.#size < 12) this.#size++;
+  }
+
+  clear(): void {
+    this.#write(this.clearCode);
+    this.#reset();
+  }
+
+  end(): void {
+    this.#write(this.clearCode + 1);
+  }
+
+  bytes(): number[] {
+    return this.#bitCount > 0 ? [...this.#bytes, this.#bits & 255] : this.#bytes;
+  }
+
+  #reset(): void {
+    this.nextCode = this.clearCode + 2;
+    this.#size = this.#codeBits + 1;
+    this.#isFirst = true;
+  }
+
+  #write(code: number): void {
+    this.#bits |= code << this.#bitCount;
+    this.#bitCount += this.#size;
+    for (; this.#bitCount >= 8; this.#bitCount -= 8, this.#bits >>= 8) this.#bytes.push(this.#bits & 255);
+  }
+}
+
 function lzw({
   width,
   height,
@@ -73,34 +131,21 @@ function lzw({
   clearEvery,
   firstCode,
 }: GifSpec): number[] {
-  const clear = 1 << codeBits;
-  const bytes: number[] = [];
-  let [bits, bitCount, size] = [0, 0, codeBits + 1];
-  const put = (code: number) => {
-    bits |= code << bitCount;
-    bitCount += size;
-    for (; bitCount >= 8; bitCount -= 8, bits >>= 8) bytes.push(bits & 255);
-  };
+  const writer = new LzwWriter(codeBits);
   let table = new Map<string, number>();
-  const clearTable = () => {
-    put(clear);
-    table = new Map();
-    size = codeBits + 1;
-  };
-  let next = clear + 2;
   const codeOf = (string: readonly number[]) =>
     string.length === 1 ? string[0]! : table.get(string.join())!;
-  clearTable();
-  if (firstCode !== undefined) put(firstCode);
+  writer.clear();
+  if (firstCode !== undefined) writer.put(firstCode);
   let string: number[] = [];
   let pixels = 0;
   for (const y of rowOrder(height, interlaced)) {
     for (let x = 0; x < width; x++, pixels++) {
       const pixel = index(x, y);
       if (clearEvery !== undefined && pixels > 0 && pixels % clearEvery === 0) {
-        put(codeOf(string));
-        clearTable();
-        next = clear + 2;
+        writer.put(codeOf(string));
+        writer.clear();
+        table = new Map();
         string = [];
       }
       const longer = [...string, pixel];
@@ -108,17 +153,14 @@ function lzw({
         string = longer;
         continue;
       }
-      put(codeOf(string));
-      if (next < 4096) {
-        table.set(longer.join(), next++);
-        // The decoder adds each string one code later.
-        if (next > 1 << size && size < 12) size++;
-      }
+      writer.put(codeOf(string));
+      // The decoder adds this string with the next code.
+      const code = writer.clearCode + 2 + table.size;
+      if (code < 4096) table.set(longer.join(), code);
       string = [pixel];
     }
   }
-  put(codeOf(string));
-  put(clear + 1);
-  if (bitCount > 0) bytes.push(bits & 255);
-  return bytes;
+  writer.put(codeOf(string));
+  writer.end();
+  return writer.bytes();
 }

@@ -41,15 +41,26 @@ export function animationFrame(
 /** An ANIM chunk: a background colour, which decoders ignore, and endless repetition. */
 export const animationHeader: number[] = chunk("ANIM", [1, 2, 3, 255, 0, 0]);
 
-/** The chunks of a file, in order. */
-export function chunksOf(file: Uint8Array): { readonly name: string; readonly content: Uint8Array }[] {
+/** A chunk with its place in a file. */
+export interface PlacedChunk {
+  readonly name: string;
+  readonly content: Uint8Array;
+  readonly start: number;
+  /** Includes the padding. */
+  readonly end: number;
+}
+
+/** The chunks of a file, or of the part of it that begins at `from`, in order, as far as they can be followed. */
+export function chunksOf(file: Uint8Array, from = 12, to: number = file.length): PlacedChunk[] {
   const view = new DataView(file.buffer, file.byteOffset, file.byteLength);
-  const chunks: { name: string; content: Uint8Array }[] = [];
-  for (let at = 12; at + 8 <= file.length; ) {
-    const size = view.getUint32(at + 4, true);
-    const name = String.fromCharCode(...file.subarray(at, at + 4));
-    chunks.push({ name, content: file.subarray(at + 8, at + 8 + size) });
-    at += 8 + size + (size % 2);
+  const chunks: PlacedChunk[] = [];
+  for (let start = from; start + 8 <= to; ) {
+    const size = view.getUint32(start + 4, true);
+    const name = String.fromCharCode(...file.subarray(start, start + 4));
+    const content = file.subarray(start + 8, Math.min(to, start + 8 + size));
+    const end = Math.min(to, start + 8 + size + (size % 2));
+    chunks.push({ name, content, start, end });
+    start = end;
   }
   return chunks;
 }
@@ -61,6 +72,7 @@ export function contentOf(file: Uint8Array, name: string): Uint8Array {
   return found.content;
 }
 
-function littleEndian(value: number, bytes: number): number[] {
+/** A number as bytes, the lowest first. */
+export function littleEndian(value: number, bytes: number): number[] {
   return Array.from({ length: bytes }, (_, i) => Math.floor(value / 2 ** (8 * i)) % 256);
 }

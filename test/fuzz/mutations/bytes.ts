@@ -1,6 +1,6 @@
 /** Mutations of the bytes of a file: damage on the way, segments and files in the wrong place, padding. */
 import { segment } from "../../../bench/pictures/jpeg-writer.ts";
-import { type Choices, pick, randomBytes } from "../choices.ts";
+import { type Choices, pick } from "../choices.ts";
 import {
   ascii,
   type Bytes,
@@ -11,20 +11,23 @@ import {
   repeated,
   replaced,
 } from "../segments.ts";
-import { editPiece, isScan, type Mutate, type Mutations, onPiece } from "./mutation.ts";
-
-function flipped(bytes: Uint8Array, choices: Choices, start: number, end: number): Uint8Array {
-  if (end <= start) return bytes;
-  const out = bytes.slice();
-  for (let flips = 1 + choices.below(8); flips > 0; flips--) {
-    out[start + choices.below(end - start)]! ^= 1 << choices.below(8);
-  }
-  return out;
-}
+import {
+  anyBits,
+  anyCuts,
+  anyPaddings,
+  anySplices,
+  editPiece,
+  flipped,
+  isScan,
+  type Mutate,
+  type Mutations,
+  onPiece,
+  sizes,
+} from "./mutation.ts";
 
 /** Wrong bits and bytes. */
 export const bits: Mutations = {
-  "flipped bits": (bytes, choices) => flipped(bytes, choices, 0, bytes.length),
+  ...anyBits,
   "flipped bits in a segment": onPiece(
     ({ body, dataStart }) => dataStart > body,
     (bytes, { body, dataStart }, choices) => flipped(bytes, choices, body, dataStart),
@@ -32,10 +35,6 @@ export const bits: Mutations = {
   "flipped bits in image data": onPiece(isScan, (bytes, { dataStart, end }, choices) =>
     flipped(bytes, choices, dataStart, end),
   ),
-  "a run of other bytes"(bytes, choices) {
-    const at = choices.below(bytes.length + 1);
-    return replaced(bytes, at, at + choices.below(20), randomBytes(choices, choices.below(20)));
-  },
   "image data of one value": editPiece(isScan, (out, { dataStart, end }, choices) => {
     out.fill(pick(choices, [0, 0x55, 0xaa, 0xfe]), dataStart, end);
   }),
@@ -43,14 +42,9 @@ export const bits: Mutations = {
 
 /** Files that end early or lack a part. */
 export const cuts: Mutations = {
-  "cut short": (bytes, choices) => bytes.slice(0, choices.below(bytes.length + 1)),
+  ...anyCuts,
   "cut short, end glued on": (bytes, choices) =>
     concat(bytes.subarray(0, choices.below(bytes.length + 1)), [0xff, 0xd9]),
-  "a run of bytes cut out"(bytes, choices) {
-    const start = choices.below(bytes.length + 1);
-    return replaced(bytes, start, Math.min(bytes.length, start + 1 + choices.below(64)), []);
-  },
-  "start cut off": (bytes, choices) => bytes.slice(choices.below(Math.min(bytes.length, 64) + 1)),
 };
 
 /** Wrong length fields. */
@@ -114,14 +108,10 @@ export const splices: Mutations = {
     const place = choose(bytes, choices)?.place ?? 0;
     return inserted(bytes, place, repeated([0xff, marker], 1 + choices.below(5)));
   },
-  "two files, one behind the other": (bytes, _, other) => concat(bytes, other),
   "a file inside the file": (bytes, choices, other) =>
     inserted(bytes, choose(bytes, choices)?.place ?? 0, other),
-  "halves of two files": (bytes, choices, other) =>
-    concat(bytes.subarray(0, choices.below(bytes.length + 1)), other.subarray(choices.below(other.length))),
+  ...anySplices,
 };
-
-const sizes = [1, 2, 1000, 65_536, 1 << 20, 1 << 21] as const;
 
 /** Inserts bytes between two segments. */
 const between =
@@ -134,8 +124,6 @@ const between =
 
 const xmp = "http://ns.adobe.com/xap/1.0/\0";
 const applications = ["JFIF\0", "JFXX\0", "Exif\0\0", "ICC_PROFILE\0", "Adobe", xmp] as const;
-const fronts = ["\x89PNG\r\n\x1a\n", "GIF89a", "<html>", "%PDF-1.7\n", "PK\x03\x04", " ", "\0"] as const;
-const backs = ["PK\x03\x04", "<script>alert(1)</script>", "%PDF-1.7\n"] as const;
 
 /** Bytes of the largest segment body. */
 const largest = 65_533;
@@ -167,7 +155,5 @@ export const paddings: Mutations = {
   ),
   "JPEG inside a comment": between((_, other) => segment(0xfe, [...other.subarray(0, largest)])),
   "number of lines": between((choices) => segment(0xdc, [choices.below(256), choices.below(256)])),
-  "another format in front": (bytes, choices) => concat(ascii(pick(choices, fronts)), bytes),
-  "another format behind": (bytes, choices) =>
-    concat(bytes, ascii(pick(choices, backs)), new Uint8Array(pick(choices, sizes))),
+  ...anyPaddings,
 };

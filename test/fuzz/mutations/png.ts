@@ -2,9 +2,18 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import { chunk, pngSignature } from "../../support/png-writer.ts";
 import { type Choices, pick, randomBytes } from "../choices.ts";
-import { ascii, type Bytes, concat, inserted, repeated, replaced } from "../segments.ts";
+import { type Bytes, concat, inserted, repeated, replaced } from "../segments.ts";
 import { exifBodies } from "./headers.ts";
-import type { Mutate, Mutations } from "./mutation.ts";
+import {
+  anyBits,
+  anyCuts,
+  anyPaddings,
+  anySplices,
+  flipped,
+  type Mutate,
+  type Mutations,
+  sizes,
+} from "./mutation.ts";
 
 /** A chunk with its place in the file. */
 interface Piece {
@@ -76,15 +85,6 @@ function inflated(data: Uint8Array): Uint8Array | undefined {
   }
 }
 
-function flipped(bytes: Uint8Array, choices: Choices): Uint8Array {
-  const out = bytes.slice();
-  if (out.length === 0) return out;
-  for (let flips = 1 + choices.below(8); flips > 0; flips--) {
-    out[choices.below(out.length)]! ^= 1 << choices.below(8);
-  }
-  return out;
-}
-
 /** Any kind of chunk, known or not. */
 const types = [
   "IHDR",
@@ -108,25 +108,20 @@ function setUint32(out: Uint8Array, at: number, value: number): void {
 }
 
 const bits: Mutations = {
-  "flipped bits": (bytes, choices) => flipped(bytes, choices),
+  ...anyBits,
   "flipped bits in a chunk": onBody([], flipped),
   "flipped bits in the image data": onBody(["IDAT"], flipped),
   "flipped bits in the rows": onRows(flipped),
-  "a run of other bytes"(bytes, choices) {
-    const at = choices.below(bytes.length + 1);
-    return replaced(bytes, at, at + choices.below(20), randomBytes(choices, choices.below(20)));
-  },
   "wrong checksum": onChunk([], (bytes, { type, start, body, end }, choices) =>
     replaced(bytes, start, end, chunk(type, body, choices.below(2 ** 32))),
   ),
 };
 
 const cuts: Mutations = {
-  "cut short": (bytes, choices) => bytes.slice(0, choices.below(bytes.length + 1)),
+  ...anyCuts,
   "cut short, end glued on": (bytes, choices) =>
     concat(bytes.subarray(0, choices.below(bytes.length + 1)), chunk("IEND")),
   "image data cut short": onData((data, choices) => [data.slice(0, choices.below(data.length + 1))]),
-  "start cut off": (bytes, choices) => bytes.slice(choices.below(Math.min(bytes.length, 64) + 1)),
 };
 
 const splices: Mutations = {
@@ -160,9 +155,7 @@ const splices: Mutations = {
     setUint32(out, start, pick(choices, [0, 1, right + 1, Math.max(0, right - 1), 0x7fffffff, 0xffffffff]));
     return out;
   }),
-  "two files, one behind the other": (bytes, _, other) => concat(bytes, other),
-  "halves of two files": (bytes, choices, other) =>
-    concat(bytes.subarray(0, choices.below(bytes.length + 1)), other.subarray(choices.below(other.length))),
+  ...anySplices,
 };
 
 const headers: Mutations = {
@@ -210,8 +203,6 @@ const palettes: Mutations = {
     return concat(...(choices.below(2) === 0 ? parts : parts.reverse()));
   }),
 };
-
-const sizes = [1, 2, 1000, 65_536, 1 << 20, 1 << 24] as const;
 
 const data: Mutations = {
   "rows cut short": onRows((rows, choices) => rows.slice(0, choices.below(rows.length + 1))),
@@ -266,11 +257,9 @@ const exifs: Mutations = Object.fromEntries(
   ]),
 );
 
-const fronts = ["\xff\xd8\xff", "GIF89a", "<html>", "%PDF-1.7\n", " ", "\0"] as const;
-
 const paddings: Mutations = {
   "a large chunk": before(["PLTE", "IDAT", "IEND"], (choices) =>
-    chunk(pick(choices, ["tEXt", "zTXt", "iCCP", "prVt"]), new Uint8Array(pick(choices, sizes) >> 3)),
+    chunk(pick(choices, ["tEXt", "zTXt", "iCCP", "prVt"]), new Uint8Array(pick(choices, sizes))),
   ),
   "thousands of empty chunks": before(["PLTE", "IDAT", "IEND"], (choices) =>
     repeated(chunk(pick(choices, ["tEXt", "eXIf", "tRNS", "gAMA"])), pick(choices, [1, 1000, 100_000])),
@@ -279,8 +268,7 @@ const paddings: Mutations = {
     const frame = chunk("fdAT", randomBytes(choices, 20));
     return concat(chunk("acTL", [0, 0, 0, 2, 0, 0, 0, 0]), chunk("fcTL", randomBytes(choices, 26)), frame);
   }),
-  "another format in front": (bytes, choices) => concat(ascii(pick(choices, fronts)), bytes),
-  "bytes behind": (bytes, choices) => concat(bytes, new Uint8Array(pick(choices, sizes) >> 3)),
+  ...anyPaddings,
 };
 
 /** All families of PNG mutations. */
