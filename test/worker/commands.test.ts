@@ -1,9 +1,12 @@
 /** The README's commands, run like a user runs them. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { createReadStream } from "node:fs";
+import { mkdtemp, rm } from "node:fs/promises";
 import { createServer, type Server } from "node:net";
+import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
+import sharp from "sharp";
 import { afterEach, describe, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 
@@ -66,16 +69,27 @@ describe("classify", () => {
     expect(code).toBe(0);
   });
 
-  test("--json prints the Worker's answers, with the requested number of predictions", async () => {
-    const { code, output } = await run("classify.ts", [
-      "--json",
-      "--top-k",
-      "2",
-      "examples/images/espresso.jpg",
-    ]).finished;
-    const [answer] = JSON.parse(output) as { status: number; body: { predictions: { label: string }[] } }[];
-    expect(answer?.status).toBe(200);
-    expect(answer?.body.predictions.map(({ label }) => label)).toEqual(["espresso", expect.any(String)]);
+  test("--json prints the Worker's answers for a folder of every format, with the requested number of predictions", async () => {
+    const folder = await mkdtemp(path.join(tmpdir(), "classify-"));
+    cleanups.push(() => rm(folder, { recursive: true }));
+    const espresso = sharp(path.join(projectFolder, "examples", "images", "espresso.jpg")).resize(320);
+    const files = ["a.jpg", "b.png", "c.webp", "d.gif"];
+    for (const file of files) await espresso.clone().toFile(path.join(folder, file));
+    const { code, output } = await run("classify.ts", ["--json", "--top-k", "2", folder]).finished;
+    const answers = JSON.parse(output) as {
+      file: string;
+      status: number;
+      body: { predictions: { label: string }[] };
+    }[];
+    expect(answers.map(({ file, status }) => [path.basename(file), status])).toEqual(
+      files.map((file) => [file, 200]),
+    );
+    for (const { file, body } of answers) {
+      expect(
+        body.predictions.map(({ label }) => label),
+        file,
+      ).toEqual(["espresso", expect.any(String)]);
+    }
     expect(code).toBe(0);
   });
 

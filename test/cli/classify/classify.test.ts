@@ -21,7 +21,7 @@ beforeAll(async () => {
   folder = await mkdtemp(path.join(tmpdir(), "classify-"));
   vi.stubEnv("INIT_CWD", folder);
   await mkdir(path.join(folder, "photos", "deep"), { recursive: true });
-  for (const file of ["b.jpg", "deep/a.JPEG", "deep/c.png", "notes.txt"]) {
+  for (const file of ["b.jpg", "deep/a.JPEG", "deep/c.png", "deep/d.webp", "deep/e.gif", "notes.txt"]) {
     await writeFile(path.join(folder, "photos", file), file);
   }
   let busy = 1;
@@ -67,6 +67,8 @@ describe("inputs", () => {
       ["photos/b.jpg", "b.jpg"],
       ["photos/deep/a.JPEG", "deep/a.JPEG"],
       ["photos/deep/c.png", "deep/c.png"],
+      ["photos/deep/d.webp", "deep/d.webp"],
+      ["photos/deep/e.gif", "deep/e.gif"],
       [url, "bytes"],
       ["-", "stdin"],
     ]);
@@ -79,7 +81,7 @@ describe("inputs", () => {
   ])("%j: %s", async (typed, message) => {
     const found = findInputs(typed, nothing);
     if (message) await expect(found).rejects.toThrow(message);
-    else expect(await found).toHaveLength(3);
+    else expect(await found).toHaveLength(5);
   });
 
   test("that cannot be downloaded become an answer without a status, and the others go on", async () => {

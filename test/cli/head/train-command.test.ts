@@ -134,12 +134,16 @@ describe("training a head", () => {
     expect(await train("c.json", "2")).not.toEqual(first);
   });
 
-  test("accepts one photo per class for prototypes, also as PNG, and says what is then unknown", async () => {
+  test("accepts one photo per class for prototypes, of any format, and says what is then unknown", async () => {
     const few = path.join(folder, "few");
-    for (const name of ["cross", "disc", "stripes"]) {
+    for (const [name, format] of [
+      ["cross", "png"],
+      ["disc", "webp"],
+      ["stripes", "gif"],
+    ] as const) {
       const [file] = await readdir(path.join(folder, "signs", name));
       await mkdir(path.join(few, name), { recursive: true });
-      await sharp(path.join(folder, "signs", name, file!)).toFile(path.join(few, name, "sign.png"));
+      await sharp(path.join(folder, "signs", name, file!)).toFile(path.join(few, name, `sign.${format}`));
     }
     const refused = await head("train", "few", ...small);
     expect(refused.code).toBe(1);

@@ -83,12 +83,15 @@ describe("the images of a pack", () => {
     expect(calibration.kind).toBe("synthetic");
   });
 
-  test("may be PNGs, which the Worker's decoder reads as sharp does", async () => {
-    const folder = path.join(parent, "png");
-    await mkdir(folder, { recursive: true });
-    await gradient(120, 80).png().toFile(path.join(folder, "a.png"));
-    const images = await imagesFromFolder(folder, preprocessingOf(32));
-    expect(names(images)).toEqual(["a.png"]);
-    expect(await images.tensor(0)).toEqual(await images.sharpTensor?.(0));
-  });
+  test.each(["png", "webp", "gif"])(
+    "may be %s files, which the Worker's decoder reads as sharp does",
+    async (format) => {
+      const folder = path.join(parent, format);
+      await mkdir(folder, { recursive: true });
+      await gradient(120, 80).toFile(path.join(folder, `a.${format}`));
+      const images = await imagesFromFolder(folder, preprocessingOf(32));
+      expect(names(images)).toEqual([`a.${format}`]);
+      expect(await images.tensor(0)).toEqual(await images.sharpTensor?.(0));
+    },
+  );
 });
