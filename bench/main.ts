@@ -1,7 +1,7 @@
 /** `npm run bench`: compares this project with its alternatives, and estimates what it costs. */
 import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { Command } from "@commander-js/extra-typings";
+import { Command, Option } from "@commander-js/extra-typings";
 import { CommandError, runCommand } from "../cli/terminal/fail.ts";
 import { parseAmount, parseShare } from "../cli/terminal/options.ts";
 import { userPath } from "../cli/terminal/paths.ts";
@@ -9,7 +9,7 @@ import { createProgress } from "../cli/terminal/progress.ts";
 import { docsFolder, tableText } from "./common/report.ts";
 import { findRun, latestRun, readRun, saveRun } from "./common/run-files.ts";
 import { costTable, defaultWorkload, unitCosts, unitCostsFromDocument } from "./cost.ts";
-import { formatTable } from "./formats.ts";
+import { formatSizes, formatTable } from "./formats.ts";
 import { pixelTable } from "./pixels.ts";
 import { fullPlan, quickPlan } from "./plan.ts";
 import { terminalReport, writeDocs } from "./report/documents.ts";
@@ -24,7 +24,12 @@ const program = new Command("npm run bench --")
   .option("--write-docs", "write docs/performance.md, docs/scaling.md and docs/plots from the last full run")
   .option("--cost", "estimate the cost of a month from the last run and Cloudflare's prices")
   .option("--pixels", "compare the pixels of two JPEG decoders with libjpeg-turbo's; measures no time")
-  .option("--formats", "compare the decoding of PNG and WebP with other decoders: about ten minutes")
+  .addOption(
+    new Option(
+      "--formats [megapixels...]",
+      "compare the decoding of PNG and WebP with other decoders, at all sizes or these: less than eight minutes",
+    ).choices(formatSizes.map(String)),
+  )
   .option("--results <file>", "the run to report, instead of the last one")
   .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
   .option("--hit-rate <share>", "with --cost: share of requests that the cache answers", parseShare, hitRate)
@@ -49,7 +54,10 @@ await runCommand(async () => {
     throw new CommandError("no CPU was measured yet", { fix: "measure on Linux first: npm run bench" });
   }
   if (options.pixels) return console.log(tableText(await pixelTable()));
-  if (options.formats) return console.log(tableText(await formatTable(createProgress())));
+  if (options.formats) {
+    const sizes = Array.isArray(options.formats) ? options.formats.map(Number) : formatSizes;
+    return console.log(tableText(await formatTable(sizes, createProgress())));
+  }
   if (options.report || options.writeDocs) {
     const results = await (chosen || latestRun<Results>(benchRuns));
     if (options.report) console.log(terminalReport(results));
