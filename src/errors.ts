@@ -79,6 +79,14 @@ export function imageTooLarge(unit: keyof typeof sizes, measured: number, limit:
   return new ClassifierError({ code: "image_too_large", unit, measured, limit });
 }
 
+/**
+ * Refuses an image that exceeds a limit.
+ * @throws ClassifierError image_too_large
+ */
+export function checkLimit(unit: keyof typeof sizes, measured: number, limit: number): void {
+  if (measured > limit) throw imageTooLarge(unit, measured, limit);
+}
+
 /** Builds the error for a broken image. */
 export function undecodable(detail: string, cause?: unknown): ClassifierError {
   return new ClassifierError({ code: "image_undecodable", detail }, { cause });

@@ -1,6 +1,6 @@
 /** From the bytes or pixels of an image to the model's input tensor, as the pack's manifest specifies: resize, crop, turn upright, normalise. */
 
-import { imageTooLarge } from "../errors.ts";
+import { checkLimit } from "../errors.ts";
 import type { Preprocessing } from "../model/manifest.ts";
 import { decodeImage } from "./decode.ts";
 import { type Orientation, type RowPlace, turnedRow, turns, uprightSize } from "./orientation.ts";
@@ -127,7 +127,7 @@ function cropResampler(
   });
   const [horizontal, vertical] = [axis("width", turn.mirrorX), axis("height", turn.mirrorY)];
   const measured = resamplerBytes(horizontal, vertical);
-  if (measured > maxResamplerBytes) throw imageTooLarge("decode_bytes", measured, maxResamplerBytes);
+  checkLimit("decode_bytes", measured, maxResamplerBytes);
   return new Resampler(horizontal, vertical, (y, row) => writeRow(row, turnedRow(turn, square, y)));
 }
 

@@ -1,6 +1,6 @@
 /** The image argument of an RPC call. */
 import type { ImageSource } from "../classifier/score.ts";
-import { ClassifierError, imageTooLarge } from "../errors.ts";
+import { ClassifierError, checkLimit } from "../errors.ts";
 import { maxImageBytesCeiling } from "../limits.ts";
 
 /** Memory of an image as an array of numbers, over its bytes: V8 takes 8 bytes per number, and the image takes 1. */
@@ -18,7 +18,7 @@ export function argumentSource(image: unknown, maxImageBytes: number): ImageSour
   checkSize(bytes.length, maxImageBytes);
   // RPC transfers a view together with the whole buffer behind it.
   const maxBytes = bytes.buffer.byteLength;
-  if (maxBytes > maxImageBytesCeiling) throw imageTooLarge("bytes", maxBytes, maxImageBytesCeiling);
+  checkLimit("bytes", maxBytes, maxImageBytesCeiling);
   return {
     maxBytes,
     isBorrowed: true,
@@ -49,7 +49,7 @@ function byteOf(value: unknown): number {
 
 function checkSize(bytes: number, limit: number): void {
   if (bytes === 0) throw new ClassifierError({ code: "empty_body" });
-  if (bytes > limit) throw imageTooLarge("bytes", bytes, limit);
+  checkLimit("bytes", bytes, limit);
 }
 
 function kindOf(value: unknown): string {

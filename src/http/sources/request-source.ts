@@ -19,7 +19,7 @@ import {
   type StreamFault,
 } from "../../bytes/read-stream.ts";
 import type { ImageSource, SourceContent } from "../../classifier/score.ts";
-import { ClassifierError, imageTooLarge } from "../../errors.ts";
+import { ClassifierError, checkLimit, imageTooLarge } from "../../errors.ts";
 import { jsonBodyFactor, maxJsonBodyBytes, maxSmallBodyBytes } from "../../limits.ts";
 
 /** What a route accepts beside the bytes of one image. */
@@ -157,7 +157,7 @@ export function decodeBase64(text: string, maxBytes: number, expected: string): 
   const padding = base64.endsWith("=") ? "" : "=".repeat(-base64.length & 3);
   const bytes = padding.length === 3 ? undefined : base64ToBytes(base64 + padding);
   if (!bytes) throw malformed("the base64 of the image is cut short");
-  if (bytes.length > maxBytes) throw imageTooLarge("bytes", bytes.length, maxBytes);
+  checkLimit("bytes", bytes.length, maxBytes);
   return bytes;
 }
 

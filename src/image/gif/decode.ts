@@ -3,7 +3,7 @@
  * own), row by row. It holds one row, or all indices of an interlaced frame, and the LZW table.
  */
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { imageTooLarge, undecodable } from "../../errors.ts";
+import { checkLimit, undecodable } from "../../errors.ts";
 import {
   type Decoded,
   type DecodedFrame,
@@ -62,11 +62,9 @@ export function planGif(
 ): { readonly gif: GifFrame; readonly frame: DecodedFrame } {
   const gif = parseGif(bytes);
   const size = gif.canvas;
-  const pixels = size.width * size.height;
-  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
+  checkLimit("pixels", size.width * size.height, limits.maxPixels);
   const costBytes = decodeCostBytes(gif);
-  if (costBytes > limits.maxDecodeBytes)
-    throw imageTooLarge("decode_bytes", costBytes, limits.maxDecodeBytes);
+  checkLimit("decode_bytes", costBytes, limits.maxDecodeBytes);
   return { gif, frame: { decoder: "gif", eighths: 8, costBytes, fullSize: size, size, orientation: 1 } };
 }
 

@@ -5,7 +5,7 @@
  */
 
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { imageTooLarge } from "../../errors.ts";
+import { checkLimit, imageTooLarge } from "../../errors.ts";
 import { exifOrientation } from "../orientation.ts";
 import {
   type Decoded,
@@ -70,8 +70,7 @@ export function planJpeg(
 ): { readonly jpeg: CheckedJpeg; readonly frame: DecodedFrame } {
   const header = parseJpegHeader(bytes);
   const fullSize: Size = { width: header.width, height: header.height };
-  const pixels = header.width * header.height;
-  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
+  checkLimit("pixels", header.width * header.height, limits.maxPixels);
   const jpeg = checkJpeg(bytes, header);
   const scale = chooseScale(jpeg, targetOf(fullSize), limits.maxDecodeBytes);
   const size = scaledSize(header, scale.eighths);

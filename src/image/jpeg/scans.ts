@@ -2,7 +2,7 @@
  * Reads the tables and scan headers of a JPEG and checks everything that the decoder relies on: tables, scan scripts, restart
  * markers, the end of the data, and how much work the file asks for. Decodes nothing.
  */
-import { imageTooLarge, undecodable } from "../../errors.ts";
+import { checkLimit, undecodable } from "../../errors.ts";
 import { isFrameHeader, type JpegHeader, Marker, nextSegment, readUint16, type Segment } from "./header.ts";
 
 /**
@@ -108,7 +108,7 @@ export function checkJpeg(bytes: Uint8Array, header: JpegHeader): CheckedJpeg {
 /** Refuses the file now, because decoding cannot be interrupted. */
 function refuseScanBomb(visits: number, frameBlocks: number): void {
   if (visits > maxVisitsPerBlock * frameBlocks) throw undecodable("it repeats its scans far too often");
-  if (visits > maxBlockVisits) throw imageTooLarge("block_visits", visits, maxBlockVisits);
+  checkLimit("block_visits", visits, maxBlockVisits);
 }
 
 function scanSize(scan: Scan, header: JpegHeader): { mcus: number; blocks: number } {

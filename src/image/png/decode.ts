@@ -2,7 +2,7 @@
  * Decodes a PNG row by row: inflates a little, unfilters what came, and passes on each row that is complete. It holds two
  * rows and one block of inflated data, whatever the height of the image; an interlaced image it holds as a whole.
  */
-import { imageTooLarge } from "../../errors.ts";
+import { checkLimit } from "../../errors.ts";
 import { exifOrientation } from "../orientation.ts";
 import type { Decoded, DecodedFrame, DecodeLimits, RowSink } from "../rgb-image.ts";
 import { type CheckedPng, checkPng, imageDataOf, parsePngHeader } from "./chunks.ts";
@@ -52,14 +52,12 @@ export function planPng(
 ): { readonly png: CheckedPng; readonly frame: DecodedFrame } {
   const header = parsePngHeader(bytes);
   const { width, height } = header;
-  if (width * height > limits.maxPixels) throw imageTooLarge("pixels", width * height, limits.maxPixels);
+  checkLimit("pixels", width * height, limits.maxPixels);
   const inflatedBytes = imageDataBytes(header);
-  if (inflatedBytes > maxInflatedBytes)
-    throw imageTooLarge("inflated_bytes", inflatedBytes, maxInflatedBytes);
+  checkLimit("inflated_bytes", inflatedBytes, maxInflatedBytes);
   const png = checkPng(bytes, header);
   const costBytes = decodeCostBytes(png);
-  if (costBytes > limits.maxDecodeBytes)
-    throw imageTooLarge("decode_bytes", costBytes, limits.maxDecodeBytes);
+  checkLimit("decode_bytes", costBytes, limits.maxDecodeBytes);
   const size = { width, height };
   const orientation = exifOrientation(png.exif);
   return { png, frame: { decoder: "png", eighths: 8, costBytes, fullSize: size, size, orientation } };

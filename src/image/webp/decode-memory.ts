@@ -1,6 +1,6 @@
 /** Owns the arrays of one decode: counts their bytes, refuses more than the limit, and frees them together. */
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { imageTooLarge } from "../../errors.ts";
+import { checkLimit } from "../../errors.ts";
 
 type DecodeArray = Parameters<typeof freeBytes>[0];
 
@@ -26,7 +26,7 @@ export class DecodeMemory {
    */
   allocate<T extends DecodeArray>(Type: ArrayType<T>, length: number): T {
     const bytes = this.usedBytes + length * Type.BYTES_PER_ELEMENT;
-    if (bytes > this.#limitBytes) throw imageTooLarge("decode_bytes", bytes, this.#limitBytes);
+    checkLimit("decode_bytes", bytes, this.#limitBytes);
     this.usedBytes = bytes;
     const array = new Type(length);
     this.#arrays.push(array);

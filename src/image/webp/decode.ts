@@ -7,7 +7,7 @@
  * and keep their memory: 50 to 138 MiB of WASM memory and 46.5 MiB of RGBA for 12 megapixels. This decoder needs 0.2 MB
  * for a lossy and 4.3 MB for a lossless image of that size.
  */
-import { imageTooLarge } from "../../errors.ts";
+import { checkLimit } from "../../errors.ts";
 import { exifOrientation } from "../orientation.ts";
 import {
   type Decoded,
@@ -61,10 +61,9 @@ export function planWebp(
 ): { readonly file: WebpFile; readonly frame: DecodedFrame } {
   const file = parseWebp(bytes);
   const size: Size = { width: file.width, height: file.height };
-  const pixels = size.width * size.height;
-  if (pixels > limits.maxPixels) throw imageTooLarge("pixels", pixels, limits.maxPixels);
+  checkLimit("pixels", size.width * size.height, limits.maxPixels);
   const least = webpLeastCostBytes(file);
-  if (least > limits.maxDecodeBytes) throw imageTooLarge("decode_bytes", least, limits.maxDecodeBytes);
+  checkLimit("decode_bytes", least, limits.maxDecodeBytes);
   const { isLossless, alpha } = file.frame;
   const costBytes = isLossless || alpha ? limits.maxDecodeBytes : least;
   const orientation = exifOrientation(file.exif);
