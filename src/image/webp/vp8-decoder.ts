@@ -7,9 +7,8 @@ import type { DecodeMemory } from "./decode-memory.ts";
 import { readVp8Header, vp8HeaderBytes } from "./vp8-header.ts";
 import {
   type FilterThresholds,
-  filterMacroblockEdge,
+  filterNormalEdge,
   filterSimpleEdge,
-  filterSubblockEdge,
   filterThresholds,
 } from "./vp8-loop-filter.ts";
 import { MacroblockReader, macroblockReaderBytes } from "./vp8-macroblocks.ts";
@@ -242,16 +241,16 @@ export class Vp8Decoder {
     const { samples, stride } = plane;
     const row = size * this.#rowsRead;
     const at = plane.rowStart(row) + size * x;
-    if (x > 0) filterMacroblockEdge(samples, at - 1, at, 1, stride, size, thresholds);
-    for (let i = 4; i < size && filtersSubblocks; i += 4) {
-      filterSubblockEdge(samples, at + i, 1, stride, size, thresholds);
+    if (x > 0) filterNormalEdge(samples, at - 1, at, 1, stride, size, thresholds, false);
+    for (let i = at + 4; i < at + size && filtersSubblocks; i += 4) {
+      filterNormalEdge(samples, i - 1, i, 1, stride, size, thresholds, true);
     }
     if (row > 0) {
       const above = plane.rowStart(row - 1) + size * x;
-      filterMacroblockEdge(samples, above, at, stride, 1, size, thresholds);
+      filterNormalEdge(samples, above, at, stride, 1, size, thresholds, false);
     }
-    for (let i = 4; i < size && filtersSubblocks; i += 4) {
-      filterSubblockEdge(samples, at + i * stride, stride, 1, size, thresholds);
+    for (let i = at + 4 * stride; i < at + size * stride && filtersSubblocks; i += 4 * stride) {
+      filterNormalEdge(samples, i - stride, i, stride, 1, size, thresholds, true);
     }
   }
 

@@ -73,16 +73,20 @@ export function filterSimpleEdge(
   }
 }
 
-/** The normal filter at an edge between macroblocks (section 15.3, MBfilter). */
-export function filterMacroblockEdge(
+/**
+ * The normal filter, at an edge between macroblocks (section 15.3, MBfilter) or between subblocks (subblock_filter).
+ */
+export function filterNormalEdge(
   samples: Uint8ClampedArray,
   before: number,
   after: number,
   across: number,
   along: number,
   length: number,
-  { macroblockEdge, interior, highVariance }: FilterThresholds,
+  { macroblockEdge, subblockEdge, interior, highVariance }: FilterThresholds,
+  isSubblockEdge: boolean,
 ): void {
+  const edgeLimit = isSubblockEdge ? subblockEdge : macroblockEdge;
   let p = before;
   let q = after;
   for (let i = 0; i < length; i++, p += along, q += along) {
@@ -90,7 +94,7 @@ export function filterMacroblockEdge(
     const p0 = samples[p]!;
     const q0 = samples[q]!;
     const q1 = samples[q + across]!;
-    if (Math.abs(p0 - q0) * 2 + (Math.abs(p1 - q1) >> 1) > macroblockEdge) continue;
+    if (Math.abs(p0 - q0) * 2 + (Math.abs(p1 - q1) >> 1) > edgeLimit) continue;
     const pStep = Math.abs(p1 - p0);
     const qStep = Math.abs(q1 - q0);
     if (pStep > interior || qStep > interior) continue;
@@ -101,57 +105,26 @@ export function filterMacroblockEdge(
     if (Math.abs(samples[q + 3 * across]! - q2) > interior) continue;
     if (pStep > highVariance || qStep > highVariance) {
       adjustWithOuterTaps(samples, p, q, p1, p0, q0, q1);
-      continue;
+    } else if (isSubblockEdge) {
+      const a = clampSigned(3 * (q0 - p0));
+      const qChange = clampSigned(a + 4) >> 3;
+      const outerChange = (qChange + 1) >> 1;
+      samples[p - across] = p1 + outerChange;
+      samples[p] = p0 + (clampSigned(a + 3) >> 3);
+      samples[q] = q0 - qChange;
+      samples[q + across] = q1 - outerChange;
+    } else {
+      const w = clampSigned(clampSigned(p1 - q1) + 3 * (q0 - p0));
+      // About 3/7, 2/7 and 1/7 of the difference.
+      const near = (27 * w + 63) >> 7;
+      const middle = (18 * w + 63) >> 7;
+      const far = (9 * w + 63) >> 7;
+      samples[p - 2 * across] = p2 + far;
+      samples[p - across] = p1 + middle;
+      samples[p] = p0 + near;
+      samples[q] = q0 - near;
+      samples[q + across] = q1 - middle;
+      samples[q + 2 * across] = q2 - far;
     }
-    const w = clampSigned(clampSigned(p1 - q1) + 3 * (q0 - p0));
-    // About 3/7, 2/7 and 1/7 of the difference.
-    const near = (27 * w + 63) >> 7;
-    const middle = (18 * w + 63) >> 7;
-    const far = (9 * w + 63) >> 7;
-    samples[p - 2 * across] = p2 + far;
-    samples[p - across] = p1 + middle;
-    samples[p] = p0 + near;
-    samples[q] = q0 - near;
-    samples[q + across] = q1 - middle;
-    samples[q + 2 * across] = q2 - far;
-  }
-}
-
-/** The normal filter at an edge between subblocks (section 15.3, subblock_filter). */
-export function filterSubblockEdge(
-  samples: Uint8ClampedArray,
-  after: number,
-  across: number,
-  along: number,
-  length: number,
-  { subblockEdge, interior, highVariance }: FilterThresholds,
-): void {
-  let q = after;
-  for (let i = 0; i < length; i++, q += along) {
-    const p = q - across;
-    const p1 = samples[p - across]!;
-    const p0 = samples[p]!;
-    const q0 = samples[q]!;
-    const q1 = samples[q + across]!;
-    if (Math.abs(p0 - q0) * 2 + (Math.abs(p1 - q1) >> 1) > subblockEdge) continue;
-    const pStep = Math.abs(p1 - p0);
-    const qStep = Math.abs(q1 - q0);
-    if (pStep > interior || qStep > interior) continue;
-    const p2 = samples[p - 2 * across]!;
-    const q2 = samples[q + 2 * across]!;
-    if (Math.abs(p2 - p1) > interior || Math.abs(q2 - q1) > interior) continue;
-    if (Math.abs(samples[p - 3 * across]! - p2) > interior) continue;
-    if (Math.abs(samples[q + 3 * across]! - q2) > interior) continue;
-    if (pStep > highVariance || qStep > highVariance) {
-      adjustWithOuterTaps(samples, p, q, p1, p0, q0, q1);
-      continue;
-    }
-    const a = clampSigned(3 * (q0 - p0));
-    const qChange = clampSigned(a + 4) >> 3;
-    const outerChange = (qChange + 1) >> 1;
-    samples[p - across] = p1 + outerChange;
-    samples[p] = p0 + (clampSigned(a + 3) >> 3);
-    samples[q] = q0 - qChange;
-    samples[q + across] = q1 - outerChange;
   }
 }
