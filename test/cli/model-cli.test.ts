@@ -8,6 +8,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { packsFolder } from "../../cli/store/local-pack.ts";
 import { defaultModelName } from "../../src/default-model.ts";
+import { runProgram } from "../support/run-program.ts";
 
 const pack = defaultModelName;
 let folder: string;
@@ -16,15 +17,19 @@ beforeEach(async () => {
 });
 afterEach(() => rm(folder, { recursive: true }));
 
-function model(...args: string[]) {
-  return program("model.ts", ...args);
-}
+/** The variables of a user in `folder` who is not logged in. */
+const user = () => ({
+  ...{ INIT_CWD: folder, XDG_CONFIG_HOME: folder, HOME: folder, NO_COLOR: "1" },
+  CLOUDFLARE_API_TOKEN: undefined,
+});
+const model = (...args: string[]) => runProgram("model", args, user());
 
-function program(tool: string, ...args: string[]) {
-  const { CLOUDFLARE_API_TOKEN: _, ...inherited } = process.env;
-  // The current folder is `folder`, and nobody is logged in.
-  const env = { ...inherited, INIT_CWD: folder, XDG_CONFIG_HOME: folder, HOME: folder, NO_COLOR: "1" };
-  const child = spawn(process.execPath, [path.join("cli", tool), ...args], { cwd: projectFolder, env });
+/** Runs a program of cli/ as a process. */
+function program(file: string, ...args: string[]) {
+  const child = spawn(process.execPath, [path.join("cli", file), ...args], {
+    cwd: projectFolder,
+    env: { ...process.env, ...user() },
+  });
   const output = { stdout: "", stderr: "" };
   for (const name of ["stdout", "stderr"] as const) {
     child[name].on("data", (data: Buffer) => {
@@ -59,6 +64,15 @@ describe("a command that cannot run says why in one line, with exit code 1", () 
     expect(stderr).not.toMatch(/\n\s+at /);
     expect(stdout).toBe("");
     expect(code).toBe(1);
+  });
+
+  test.each([
+    ["push", "nix"],
+    ["list", "--bucket", "My_Bucket"],
+  ])("as a process: model %s %s", async (...args) => {
+    const { code, stdout, stderr } = await program("model.ts", ...args);
+    expect([code, stdout]).toEqual([1, ""]);
+    expect(stderr).toMatch(/^error: [^\n]+\n$/);
   });
 
   test("npm run deploy without a login", async () => {

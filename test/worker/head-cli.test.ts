@@ -1,14 +1,16 @@
-/** head push, list, rollback and info, each in its own process, on a local R2 bucket. */
+/** head push, list, rollback and info, on a local R2 bucket. */
 import { execFile } from "node:child_process";
 import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { promisify } from "node:util";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { randomHead } from "../../cli/head/random-head.ts";
 import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
 import { HeadStore } from "../../src/head/head-store.ts";
 import type { Manifest } from "../../src/model/manifest.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
+import { runProgram } from "../support/run-program.ts";
 import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
 
 let folder: string;
@@ -18,18 +20,7 @@ const files: string[] = [];
 const versions: string[] = [];
 const v = (i: number) => versions[i] as string;
 
-interface Finished {
-  readonly code: number;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-const run = (...args: string[]) =>
-  new Promise<Finished>((resolve) =>
-    execFile(process.execPath, ["cli/head.ts", ...args], { cwd: projectFolder }, (error, stdout, stderr) =>
-      resolve({ code: Number(error?.code ?? 0), stdout, stderr }),
-    ),
-  );
+const run = (...args: string[]) => runProgram("head", args);
 const head = (...args: string[]) => run(...args, "--persist-to", persistTo);
 
 /** Returns the version that the Worker would use. */
@@ -108,7 +99,9 @@ test("info describes a file without a bucket", async () => {
   const { stdout } = await run("info", files[0]!);
   expect(stdout).toMatch(/classes +3: pets 0 0, pets 0 1, pets 0 2\n/);
   expect(stdout).toMatch(/unknown images +not detected/);
-  const json = JSON.parse((await run("info", files[0]!, "--json")).stdout) as Record<string, unknown>;
+  const command = ["cli/head.ts", "info", files[0]!, "--json"];
+  const asProcess = await promisify(execFile)(process.execPath, command, { cwd: projectFolder });
+  const json = JSON.parse(asProcess.stdout) as Record<string, unknown>;
   expect(json).toMatchObject({ name: "pets", version: v(0), unknown: null });
   expect(json).not.toHaveProperty("weights");
 });

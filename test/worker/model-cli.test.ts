@@ -1,109 +1,29 @@
-/** push, list, rollback and prune on a local R2 bucket, each in its own process, which some tests kill. */
-import { spawn } from "node:child_process";
-import { createHash } from "node:crypto";
-import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+/** push, list, rollback and prune on a local R2 bucket. Pushes that tests kill run in processes of their own. */
+import { readFile } from "node:fs/promises";
 import path from "node:path";
-import { pathToFileURL } from "node:url";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
 import { readLocalPack } from "../../cli/store/local-pack.ts";
 import { pushPack } from "../../cli/store/push.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { defaultModelName } from "../../src/default-model.ts";
-import { readLiveVersion, readPack, readShard } from "../../src/model/pack.ts";
-import { BucketSource } from "../../src/storage/bucket-source.ts";
-import { tinyManifest, tinyName } from "../support/tiny-pack.ts";
+import { PushedPacks, putsOfPush, servedVersion } from "../support/pushed-packs.ts";
+import { runProgram } from "../support/run-program.ts";
+import { tinyName } from "../support/tiny-pack.ts";
 
-let folder: string;
-/** Folders of three versions of one pack, and their version names. */
-const packs: { folder: string; version: string }[] = [];
-/** A bucket with the first two versions pushed and the second one live. Each test copies it. */
-let seeded: string;
+let pushed: PushedPacks;
 let persistTo: string;
-
-async function makePack(run: number): Promise<{ folder: string; version: string }> {
-  const shards = [0, 1, 2].map((i) => Buffer.alloc(200_000 + i, run * 8 + i));
-  const template = await tinyManifest();
-  const manifest = await tinyManifest({
-    shards: template.shards.map((shard, i) => {
-      const bytes = shards[i] as Buffer;
-      return { ...shard, bytes: bytes.length, sha256: createHash("sha256").update(bytes).digest("hex") };
-    }),
-  });
-  const at = path.join(folder, `pack-${run}`);
-  await mkdir(at);
-  for (const [i, { file }] of manifest.shards.entries())
-    await writeFile(path.join(at, file), shards[i] as Buffer);
-  const labels = ["no", "yes"].map((id) => ({ id, label: id }));
-  await writeFile(path.join(at, "labels.json"), JSON.stringify(labels));
-  await writeFile(path.join(at, "manifest.json"), JSON.stringify(manifest));
-  return { folder: at, version: manifest.version };
-}
-
-interface Finished {
-  readonly code: number | null;
-  readonly signal: NodeJS.Signals | null;
-  readonly stdout: string;
-  readonly stderr: string;
-}
-
-function node(args: readonly string[], onStderr: (text: string, kill: () => void) => void = () => {}) {
-  // A process group, so that killing it also kills workerd, as closing a terminal does.
-  // Temporary files of a killed process are deleted with the test's own.
-  const env = { ...process.env, TMPDIR: folder };
-  const child = spawn(process.execPath, args, { cwd: projectFolder, env, detached: true });
-  const kill = () => {
-    if (child.pid !== undefined) process.kill(-child.pid, "SIGKILL");
-  };
-  const output = { stdout: "", stderr: "" };
-  for (const name of ["stdout", "stderr"] as const) {
-    child[name].on("data", (data: Buffer) => {
-      output[name] += data;
-      if (name === "stderr") onStderr(output.stderr, kill);
-    });
-  }
-  return new Promise<Finished>((resolve) =>
-    child.once("close", (code, signal) => resolve({ code, signal, ...output })),
-  );
-}
-
-const model = (...args: string[]) => node(["cli/model.ts", ...args, "--persist-to", persistTo]);
-const v = (i: number) => packs[i]?.version as string;
-const packFolder = (i: number) => packs[i]?.folder as string;
-
-/** Reads the live version like the Worker does, and checks each file's hash. */
-async function serve(): Promise<string> {
-  return withLocalBucket(
-    async (bucket) => {
-      const source = new BucketSource(bucket);
-      const version = await readLiveVersion(source, tinyName);
-      const { manifest } = await readPack(source, tinyName, version);
-      for (const shard of manifest.shards) await readShard(source, manifest, shard);
-      return version;
-    },
-    { persistTo },
-  );
-}
+const v = (i: number) => pushed.packs[i]?.version as string;
+const packFolder = (i: number) => pushed.packs[i]?.folder as string;
+const model = (...args: string[]) => runProgram("model", [...args, "--persist-to", persistTo]);
+const serve = () => servedVersion(persistTo);
 
 beforeAll(async () => {
-  folder = await mkdtemp(path.join(tmpdir(), "model-cli-"));
-  for (let i = 0; i < 3; i++) packs.push(await makePack(i));
-  seeded = path.join(folder, "seeded");
-  persistTo = seeded;
-  await withLocalBucket(
-    async (bucket) => {
-      for (const i of [0, 1]) await pushPack(bucket, await readLocalPack(packFolder(i)), silentProgress);
-    },
-    { persistTo },
-  );
+  pushed = await PushedPacks.create();
 });
-afterAll(() => rm(folder, { recursive: true }));
-
-let tests = 0;
+afterAll(() => pushed.remove());
 beforeEach(async () => {
-  persistTo = path.join(folder, `state-${tests++}`);
-  await cp(seeded, persistTo, { recursive: true });
+  persistTo = await pushed.bucket();
 });
 
 describe("push, list, rollback, prune", () => {
@@ -183,65 +103,42 @@ describe("push, list, rollback, prune", () => {
 });
 
 describe("a push that is killed", () => {
-  /** Pushes, and hangs before write number `cut` after it has printed that. */
-  const pushUntil = async (cut: number) => {
-    const tools = (file: string) => JSON.stringify(pathToFileURL(path.join(projectFolder, "cli", file)).href);
-    const script = `
-      import { withLocalBucket } from ${tools("store/local-bucket.ts")};
-      import { readLocalPack } from ${tools("store/local-pack.ts")};
-      import { pushPack } from ${tools("store/push.ts")};
-      const pack = await readLocalPack(${JSON.stringify(packFolder(2))});
-      await withLocalBucket(async (bucket) => {
-        let puts = 0;
-        const put = async (...args) => {
-          if (puts++ !== ${cut}) return bucket.put(...args);
-          process.stderr.write("waiting\\n");
-          await new Promise((resolve) => setTimeout(resolve, 60_000));
-        };
-        const slow = { head: (key) => bucket.head(key), get: (key) => bucket.get(key), put };
-        await pushPack(slow, pack, { update() {}, stop() {} });
-      }, { persistTo: ${JSON.stringify(persistTo)} });`;
-    const file = path.join(folder, "push-until.mjs");
-    await writeFile(file, script);
-    return node([file], (stderr, kill) => {
-      if (stderr.includes("waiting\n")) kill();
-    });
-  };
-  const puts = 6;
-
-  // After the first write, and before the last one, which makes the push live. Each case is slow.
-  test.each([1, puts - 1])(
-    "after %i uploads: the live version still serves, and the next push uploads only the rest",
-    async (cut) => {
-      expect(await pushUntil(cut)).toMatchObject({ signal: "SIGKILL" });
-      expect(await serve()).toBe(v(1));
-      const next = await model("push", packFolder(2), "--json");
-      expect(JSON.parse(next.stdout)).toMatchObject({ uploaded: 5 - cut, skipped: cut, replaced: v(1) });
-      expect(await serve()).toBe(v(2));
-    },
-  );
+  // Before the last write, which makes the push live. killed-pushes.test.ts has the other moments.
+  test("after all uploads but the last: the live version still serves, and the next push uploads the rest", async () => {
+    expect(await pushed.killedPush(persistTo, putsOfPush - 1)).toMatchObject({ signal: "SIGKILL" });
+    expect(await serve()).toBe(v(1));
+    const next = await model("push", packFolder(2), "--json");
+    expect(JSON.parse(next.stdout)).toMatchObject({ uploaded: 0, skipped: 5, replaced: v(1) });
+    expect(await serve()).toBe(v(2));
+  });
 
   test("consists of six writes", async () => {
-    expect(await pushUntil(puts)).toMatchObject({ code: 0, stderr: "" });
+    const pack = await readLocalPack(packFolder(2));
+    let puts = 0;
+    await withLocalBucket(
+      async (bucket) => {
+        const put: typeof bucket.put = (...args) => {
+          puts++;
+          return bucket.put(...args);
+        };
+        const counting = { head: bucket.head, get: bucket.get, put };
+        await pushPack(counting, pack, silentProgress);
+      },
+      { persistTo },
+    );
+    expect(puts).toBe(putsOfPush);
     expect(await serve()).toBe(v(2));
   });
 
   test("at any moment of an upload: the live version is complete", async () => {
-    for (const delayMs of [0, 20]) {
-      const killed = await node(
-        ["cli/model.ts", "push", packFolder(2), "--persist-to", persistTo],
-        (stderr, kill) => {
-          if (/push tiny: 0%/.test(stderr)) setTimeout(kill, delayMs);
-        },
-      );
-      expect([v(1), v(2)], `killed after ${delayMs} ms (${killed.signal})`).toContain(await serve());
-    }
+    const { signal } = await pushed.interruptedPush(persistTo, 20);
+    expect([v(1), v(2)], `killed after 20 ms (${signal})`).toContain(await serve());
     expect((await model("push", packFolder(2))).code).toBe(0);
     expect(await serve()).toBe(v(2));
   });
 
   test("leaves orphans that list shows and prune --orphans removes", async () => {
-    await pushUntil(3);
+    await pushed.killedPush(persistTo, 3);
     expect((await model("list")).stdout).toMatch(new RegExp(`${v(2)} +not finished.* 3 `));
     const pruned = await model("prune", tinyName, "--orphans", "--json");
     expect(JSON.parse(pruned.stdout)).toMatchObject({ live: v(1), deleted: [v(2)], deleted_objects: 3 });
@@ -249,11 +146,11 @@ describe("a push that is killed", () => {
   });
 });
 
-test("the embedded pack can be pushed with the same command", async () => {
+test("the embedded pack can be pushed with the same command, as a process", async () => {
   const manifest = path.join(projectFolder, "model-shards", defaultModelName, "manifest.json");
   const { version } = JSON.parse(await readFile(manifest, "utf8")) as { version: string };
-  const pushed = JSON.parse((await model("push", defaultModelName, "--json")).stdout) as {
-    version: string;
-  };
-  expect(pushed).toMatchObject({ name: defaultModelName, version, skipped: 0 });
+  const push = ["cli/model.ts", "push", defaultModelName, "--json", "--persist-to", persistTo];
+  const { code, stdout } = await pushed.node(push);
+  expect(code).toBe(0);
+  expect(JSON.parse(stdout)).toMatchObject({ name: defaultModelName, version, skipped: 0 });
 });

@@ -9,12 +9,11 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeHead } from "../../../cli/commands/info.ts";
 import { paceText } from "../../../cli/commands/train.ts";
 import { readLocalHead } from "../../../cli/store/local-head.ts";
+import { projectFolder } from "../../../cli/store/platform-config.ts";
 import { drawSigns } from "../../../examples/transfer-learning/draw.ts";
 import { headLogits, parseHead } from "../../../src/head/head.ts";
+import { runProgram } from "../../support/run-program.ts";
 import { smallPack } from "../../support/small-pack.ts";
-
-const run = promisify(execFile);
-const script = path.join(import.meta.dirname, "..", "..", "..", "cli", "head.ts");
 
 let folder: string;
 let small: string[];
@@ -25,13 +24,7 @@ beforeAll(async () => {
 });
 afterAll(() => rm(folder, { recursive: true }));
 
-async function head(...args: string[]): Promise<{ stdout: string; stderr: string; code: number }> {
-  const env = { ...process.env, INIT_CWD: folder };
-  return run(process.execPath, [script, ...args], { env }).then(
-    (done) => ({ ...done, code: 0 }),
-    (failed: { stdout: string; stderr: string; code: number }) => failed,
-  );
-}
+const head = (...args: string[]) => runProgram("head", args, { INIT_CWD: folder });
 
 interface Report {
   version: string;
@@ -124,14 +117,19 @@ describe("training a head", () => {
     expect(refused.stderr).not.toMatch(/^features: /m);
   });
 
-  test("writes the same bytes for the same seed, and others for another", async () => {
-    const train = async (out: string, seed: string) => {
-      await head("train", "signs", ...small, "--augment", "none", "--seed", seed, "--out", out);
-      return readFile(path.join(folder, out));
+  test("writes the same bytes for the same seed, also in another process, and others for another", async () => {
+    const args = (out: string, seed: string) => {
+      return ["train", "signs", ...small, "--augment", "none", "--seed", seed, "--out", out];
     };
-    const first = await train("a.json", "1");
-    expect(await train("b.json", "1")).toEqual(first);
-    expect(await train("c.json", "2")).not.toEqual(first);
+    const written = (out: string) => readFile(path.join(folder, out));
+    const program = path.join(projectFolder, "cli", "head.ts");
+    const env = { ...process.env, INIT_CWD: folder };
+    await promisify(execFile)(process.execPath, [program, ...args("a.json", "1")], { env });
+    const first = await written("a.json");
+    await head(...args("b.json", "1"));
+    expect(await written("b.json")).toEqual(first);
+    await head(...args("c.json", "2"));
+    expect(await written("c.json")).not.toEqual(first);
   });
 
   test("accepts one photo per class for prototypes, of any format, and says what is then unknown", async () => {
