@@ -10,7 +10,7 @@ const workerTests = (...names: string[]) => names.map((name) => `test/worker/${n
 /** These measure the isolate's memory or overload the Worker, so nothing else may run. */
 const alone = workerTests("memory", "overload");
 /** A minute or more each, so they run with `npm run test:long` only. */
-const long = workerTests("soak", "docs", "fuzz", "decode-churn", "killed-pushes");
+const long = workerTests("soak", "docs", "fuzz", "attacks", "decode-churn", "killed-pushes");
 /** These measure the ONNX Runtime of their process from its start. */
 const ownProcess = ["test/model/runtime.test.ts", "test/model/runtime-restart.test.ts"];
 

@@ -5,12 +5,15 @@
 import { mkdtemp, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import path from "node:path";
+import { expect, vi } from "vitest";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
-import { readLocalPack } from "../../cli/store/local-pack.ts";
+import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
 import { seedPack } from "../../cli/workerd/bundle.ts";
 import { DevWorker, type HeapUsage } from "../../cli/workerd/dev-worker.ts";
+import { defaultModelName } from "../../src/default-model.ts";
+import { readInFlight } from "../soak/phase.ts";
 
-export type { HeapUsage } from "../../cli/workerd/dev-worker.ts";
+export const MiB = 2 ** 20;
 
 export class MeasuredWorker {
   readonly #worker: DevWorker;
@@ -54,6 +57,18 @@ export class MeasuredWorker {
     return this.#worker.heapUsage();
   }
 
+  /** Returns the bytes of the isolate: ONNX Runtime's WASM heap, and with the JS heap and the ArrayBuffers. */
+  async isolateBytes(): Promise<{ readonly ort: number; readonly total: number; readonly text: string }> {
+    const ready = (await (await fetch(`${this.url}/readyz`)).json()) as { wasm_heap_bytes: number };
+    const ort = ready.wasm_heap_bytes;
+    const { usedSize: js, backingStorageSize: buffers } = await this.heapUsage();
+    const total = ort + js + buffers;
+    const mebibytes = Object.entries({ ort, js, buffers, total }).map(
+      ([name, bytes]) => `${name} ${(bytes / MiB).toFixed(1)}`,
+    );
+    return { ort, total, text: mebibytes.join(", ") };
+  }
+
   /** Returns the peak resident bytes of the Worker's process (VmHWM). Linux only. */
   async peakProcessBytes(): Promise<number> {
     return (await this.#worker.peakProcessBytes()) ?? Number.NaN;
@@ -62,4 +77,19 @@ export class MeasuredWorker {
   close(): Promise<void> {
     return this.#worker.close();
   }
+}
+
+/** Starts the Worker with the model that it serves by default, or with the pack in the folder MEMORY_TEST_PACK. */
+export function startDefaultModel(vars: Record<string, string | number> = {}): Promise<MeasuredWorker> {
+  const pack = process.env.MEMORY_TEST_PACK ?? path.join(packsFolder, defaultModelName);
+  return MeasuredWorker.start(pack, vars);
+}
+
+/** Waits until no request holds memory. The Worker notices disconnected clients within the idle time of a body. */
+export async function expectNothingHeld(url: string | URL): Promise<void> {
+  const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
+  await vi.waitFor(async () => expect(await readInFlight(String(url))).toEqual(nothing), {
+    timeout: 30_000,
+    interval: 200,
+  });
 }

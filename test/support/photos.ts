@@ -37,3 +37,24 @@ export async function makePhoto({
     .toBuffer();
   return new Uint8Array(photo);
 }
+
+/** Makes photographs as phones take them: 12 and 24 megapixels, two of them progressive, each over 2 MiB. */
+export async function phonePhotos(): Promise<Uint8Array[]> {
+  const sizes = [
+    { width: 4032, height: 3024 },
+    { width: 6000, height: 4000 },
+  ];
+  const photos: Uint8Array[] = [];
+  for (let seed = 0; seed < 4; seed++) {
+    photos.push(await makePhoto({ ...sizes[seed % 2]!, progressive: seed < 2, seed }));
+  }
+  return photos;
+}
+
+/** Returns the same picture as a file with another hash: decoders ignore bytes after its end. */
+export function distinct(photo: Uint8Array, n: number): Uint8Array {
+  const copy = new Uint8Array(photo.length + 4);
+  copy.set(photo);
+  new DataView(copy.buffer).setUint32(photo.length, n);
+  return copy;
+}

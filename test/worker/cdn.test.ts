@@ -204,17 +204,6 @@ describe("what cannot be classified passes through", () => {
     expect([moved.status, moved.headers.get("Location")]).toEqual([302, "http://169.254.169.254/"]);
   });
 
-  test("an image of a slow origin", async () => {
-    origin.on("/base/late.jpg", (_, response) => {
-      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": teapot.length });
-      response.write(teapot.subarray(0, 1000));
-      setTimeout(() => response.end(teapot.subarray(1000)), 7000);
-    });
-    const { status, headers, bytes } = await cdn("/late.jpg");
-    expect([status, headers.get("X-Image-Classify-Error")]).toEqual([200, "timeout"]);
-    sameBytes(bytes, teapot);
-  });
-
   test("an image without a model in the bucket", async () => {
     const empty = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") }, seeded: false });
     try {
@@ -261,14 +250,6 @@ describe("an origin", () => {
     const headers = origin.requests.at(-1)?.headers;
     expect(JSON.stringify(headers)).not.toContain("secret");
     expect(headers?.via).toMatch(/edge-resnet/);
-  });
-
-  test("that stalls half way: the client's body is cut off and does not look complete", async () => {
-    origin.on("/base/cut.jpg", (_, response) => {
-      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": teapot.length }).write("x");
-    });
-    await expect(cdn("/cut.jpg")).rejects.toThrow();
-    expect((await cdn("/a/teapot.jpg")).headers.get("X-Image-Label")).toBe("teapot");
   });
 
   test("that is this Worker itself is refused, and so is a missing one", async () => {
@@ -362,53 +343,75 @@ describe("an origin that sends each browser different bytes", () => {
   });
 });
 
-// Retried, because wrangler's proxies sometimes buffer all that the client does not read, and then nothing stalls.
-test("a client that stops reading is cut off, and its memory is freed: the largest image fits", {
-  retry: 4,
-}, async () => {
-  const largest = new Uint8Array(16 * 1024 * 1024);
-  largest.set(teapot);
-  origin.image("/base/largest.jpg", largest);
-  // Fill the buffers of the client's connection, which would otherwise hold most of the image.
-  const filler = Buffer.alloc(3 * 1024 * 1024);
-  origin.on("/base/filler", (_, response) =>
-    response.writeHead(200, { "Content-Type": "text/plain" }).end(filler),
-  );
-  const roomy = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") } });
-  const inFlight = async () => (await roomy.get("/readyz")).json.in_flight as Record<string, number>;
-  const idle = { permits: 0, permit_bytes: 0, waiting: 0 };
-  /** Returns the label or error of the image, and checks that its bytes arrive in either case. */
-  const outcome = async () => {
-    const response = await fetch(new URL("/cdn/largest.jpg", roomy.url));
-    sameBytes(new Uint8Array(await response.arrayBuffer()), largest);
-    return response.headers.get("X-Image-Label") ?? response.headers.get("X-Image-Classify-Error");
-  };
-  try {
-    expect(await outcome()).toBe("teapot");
-    await expect.poll(inFlight).toMatchObject(idle);
-
-    const stalled = connect(Number(roomy.url.port), roomy.url.hostname);
-    stalled.on("error", () => {}).pause();
-    // Twice, because the buffers between the Worker and the client may hold the whole first image.
-    for (const path of ["/cdn/filler", "/cdn/largest.jpg", "/cdn/largest.jpg"])
-      stalled.write(`GET ${path} HTTP/1.1\r\nHost: ${roomy.url.host}\r\n\r\n`);
-    const heldBytes = async () => (await inFlight()).permit_bytes;
-    await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
-    await expect.poll(outcome, { timeout: 8_000 }).toBe("overloaded");
-    expect((await roomy.classify(teapot)).status).toBe(200);
-    // Wait until the stalled client is cut off.
-    const post = await roomy.classify(largest);
-    expect([post.status, post.json.code]).toEqual([200, undefined]);
-    await expect.poll(inFlight).toMatchObject(idle);
-    expect(await outcome()).toBe("teapot");
-
-    let bytes = 0;
-    stalled.on("data", (data) => {
-      bytes += data.length;
+/** Each waits until the Worker gives up. */
+describe.concurrent("time limits:", () => {
+  test("an origin that is slow: the image passes through", async () => {
+    origin.on("/base/late.jpg", (_, response) => {
+      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": teapot.length });
+      response.write(teapot.subarray(0, 1000));
+      setTimeout(() => response.end(teapot.subarray(1000)), 7000);
     });
-    await new Promise<void>((resolve) => stalled.once("close", resolve).resume());
-    expect(bytes).toBeLessThan(filler.length + 2 * largest.length);
-  } finally {
-    await roomy.close();
-  }
+    const { status, headers, bytes } = await cdn("/late.jpg");
+    expect([status, headers.get("X-Image-Classify-Error")]).toEqual([200, "timeout"]);
+    sameBytes(bytes, teapot);
+  });
+
+  test("an origin that stalls half way: the client's body is cut off and does not look complete", async () => {
+    origin.on("/base/cut.jpg", (_, response) => {
+      response.writeHead(200, { "Content-Type": "image/jpeg", "Content-Length": teapot.length }).write("x");
+    });
+    await expect(cdn("/cut.jpg")).rejects.toThrow();
+    expect((await cdn("/a/teapot.jpg")).headers.get("X-Image-Label")).toBe("teapot");
+  });
+
+  // Retried, because wrangler's proxies sometimes buffer all that the client does not read, and then nothing stalls.
+  test("a client that stops reading is cut off, and its memory is freed: the largest image fits", {
+    retry: 4,
+  }, async ({ expect }) => {
+    const largest = new Uint8Array(16 * 1024 * 1024);
+    largest.set(teapot);
+    origin.image("/base/largest.jpg", largest);
+    // Fill the buffers of the client's connection, which would otherwise hold most of the image.
+    const filler = Buffer.alloc(3 * 1024 * 1024);
+    origin.on("/base/filler", (_, response) =>
+      response.writeHead(200, { "Content-Type": "text/plain" }).end(filler),
+    );
+    const roomy = await TestWorker.start({ vars: { IMAGE_ORIGIN: origin.url("/base") } });
+    const inFlight = async () => (await roomy.get("/readyz")).json.in_flight as Record<string, number>;
+    const idle = { permits: 0, permit_bytes: 0, waiting: 0 };
+    /** Returns the label or error of the image, and checks that its bytes arrive in either case. */
+    const outcome = async () => {
+      const response = await fetch(new URL("/cdn/largest.jpg", roomy.url));
+      sameBytes(new Uint8Array(await response.arrayBuffer()), largest);
+      return response.headers.get("X-Image-Label") ?? response.headers.get("X-Image-Classify-Error");
+    };
+    try {
+      expect(await outcome()).toBe("teapot");
+      await expect.poll(inFlight).toMatchObject(idle);
+
+      const stalled = connect(Number(roomy.url.port), roomy.url.hostname);
+      stalled.on("error", () => {}).pause();
+      // Twice, because the buffers between the Worker and the client may hold the whole first image.
+      for (const path of ["/cdn/filler", "/cdn/largest.jpg", "/cdn/largest.jpg"])
+        stalled.write(`GET ${path} HTTP/1.1\r\nHost: ${roomy.url.host}\r\n\r\n`);
+      const heldBytes = async () => (await inFlight()).permit_bytes;
+      await expect.poll(heldBytes, { timeout: 30_000, interval: 20 }).toBeGreaterThanOrEqual(largest.length);
+      await expect.poll(outcome, { timeout: 8_000 }).toBe("overloaded");
+      expect((await roomy.classify(teapot)).status).toBe(200);
+      // Wait until the stalled client is cut off.
+      const post = await roomy.classify(largest);
+      expect([post.status, post.json.code]).toEqual([200, undefined]);
+      await expect.poll(inFlight).toMatchObject(idle);
+      expect(await outcome()).toBe("teapot");
+
+      let bytes = 0;
+      stalled.on("data", (data) => {
+        bytes += data.length;
+      });
+      await new Promise<void>((resolve) => stalled.once("close", resolve).resume());
+      expect(bytes).toBeLessThan(filler.length + 2 * largest.length);
+    } finally {
+      await roomy.close();
+    }
+  });
 });

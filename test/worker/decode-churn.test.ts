@@ -5,9 +5,9 @@ import { afterAll, beforeAll, expect, test } from "vitest";
 import { packsFolder } from "../../cli/store/local-pack.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import { progressivePanorama } from "../support/decode-churn.ts";
-import { MeasuredWorker } from "../support/measured-worker.ts";
+import { MeasuredWorker, MiB } from "../support/measured-worker.ts";
+import { distinct } from "../support/photos.ts";
 
-const MiB = 2 ** 20;
 let worker: MeasuredWorker;
 
 beforeAll(async () => {
@@ -18,11 +18,8 @@ afterAll(() => worker?.close());
 
 async function postDistinct(image: Uint8Array, from: number, to: number): Promise<void> {
   for (let n = from; n < to; n++) {
-    // Bytes after the end give the file another hash, so that no cache answers.
-    const body = new Uint8Array(image.length + 4);
-    body.set(image);
-    new DataView(body.buffer).setUint32(image.length, n);
-    const response = await worker.classify(body);
+    // No cache answers.
+    const response = await worker.classify(distinct(image, n));
     expect(response.status).toBe(200);
     await response.arrayBuffer();
   }

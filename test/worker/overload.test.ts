@@ -1,9 +1,10 @@
 /** More requests than the isolate can handle: 503 at once, and answers as soon as memory is free. */
 import { connect, type Socket } from "node:net";
-import { afterAll, beforeAll, expect, test, vi } from "vitest";
+import { afterAll, beforeAll, expect, test } from "vitest";
 import { largeForm } from "../soak/attacks.ts";
 import { send } from "../soak/client.ts";
 import { readLargePhoto } from "../soak/pictures.ts";
+import { expectNothingHeld } from "../support/measured-worker.ts";
 import { exampleImage, TestWorker } from "../support/worker.ts";
 
 const MiB = 2 ** 20;
@@ -58,15 +59,6 @@ function fresh(bytes: number): Uint8Array {
   return file;
 }
 
-/** The Worker notices disconnected clients within the idle time of a body. */
-async function expectNothingHeld(): Promise<void> {
-  const nothing = { permits: 0, permit_bytes: 0, waiting: 0 };
-  await vi.waitFor(async () => expect(await worker.inFlight()).toMatchObject(nothing), {
-    timeout: 30_000,
-    interval: 200,
-  });
-}
-
 const soon = () => new Promise((resolve) => setTimeout(resolve, 300));
 
 test("with 50 slow clients and a large upload, all small images are answered", async () => {
@@ -84,7 +76,7 @@ test("with 50 slow clients and a large upload, all small images are answered", a
   const atOnce = await Promise.all(Array.from({ length: 20 }, () => worker.classify(fresh(86_000))));
   expect(atOnce.map(({ status }) => status)).toEqual(new Array(20).fill(200));
   for (const socket of sockets.splice(0)) socket.destroy();
-  await expectNothingHeld();
+  await expectNothingHeld(worker.url);
 });
 
 test("while one upload uses the memory for large images, 64 wait unread, the next is refused at once, and small ones are answered", async () => {
@@ -106,7 +98,7 @@ test("while one upload uses the memory for large images, 64 wait unread, the nex
   await soon();
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
   expect((await worker.classify(teapot)).headers.get("X-Cache")).toBe("HIT");
-  await expectNothingHeld();
+  await expectNothingHeld(worker.url);
 });
 
 test("an upload that is too slow is cut off, and its memory is freed", async () => {
@@ -131,8 +123,8 @@ test("after 70 clients with forms of five progressive 24-megapixel photographs d
   setTimeout(() => gone.abort(), 5000);
   await Promise.all(clients);
   expect(statuses.filter((status) => status !== 200 && status !== 503)).toEqual([]);
-  await expectNothingHeld();
+  await expectNothingHeld(worker.url);
   expect((await worker.classify(fresh(86_000))).status).toBe(200);
   expect((await worker.classify(fresh(16 * MiB))).status).toBe(200);
-  await expectNothingHeld();
+  await expectNothingHeld(worker.url);
 });

@@ -2,7 +2,6 @@
  * The complete path of the ImageNet model: fetched from a local server, packed, verified, pushed and served. A stand-in
  * replaces the zoo's file, with the same topology and random weights, an eighth of its channels and 64 pixels.
  */
-import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
 import { cp, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
@@ -19,6 +18,7 @@ import {
 } from "../../bench/stand-in/stand-in.ts";
 import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
+import { runProgram } from "../support/run-program.ts";
 import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";
 
 const name = "resnet34-v1-7";
@@ -44,14 +44,8 @@ afterAll(async () => {
 
 /** Runs a command of `npm run model` with --json and returns its parsed output. */
 async function command(...args: string[]): Promise<Record<string, unknown>> {
-  const child = spawn(process.execPath, ["cli/model.ts", ...args, "--json"], {
-    cwd: projectFolder,
-    env: { ...process.env, XDG_CACHE_HOME: path.join(folder, "cache") },
-  });
-  let [stdout, stderr] = ["", ""];
-  child.stdout.on("data", (data: Buffer) => (stdout += data));
-  child.stderr.on("data", (data: Buffer) => (stderr += data));
-  const code = await new Promise((resolve) => child.once("close", resolve));
+  const cache = { XDG_CACHE_HOME: path.join(folder, "cache") };
+  const { code, stdout, stderr } = await runProgram("model", [...args, "--json"], cache);
   expect(code, stderr).toBe(0);
   return JSON.parse(stdout) as Record<string, unknown>;
 }

@@ -7,7 +7,7 @@ import { answers, total } from "../soak/ledger.ts";
 import { runSoak } from "../soak/run.ts";
 import { faults } from "../soak/verdict.ts";
 
-/** overload.test.ts, memory.test.ts and inputs.test.ts have short versions of the other attacks. */
+/** overload.test.ts, attacks.test.ts and inputs.test.ts have short versions of the other attacks. */
 const attacks: readonly AttackName[] = ["slow clients", "slow readers"];
 
 test("under traffic, attack and overload, every answer is right and every request is counted; afterwards nothing is held", async () => {
