@@ -4,6 +4,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
+import { headProgram, modelProgram } from "../../cli/commands/programs.ts";
 import { offlineEnv } from "../../cli/store/local-bucket.ts";
 import { type Invocation, invocationsOf } from "./command.ts";
 import type { CommandBlock, Page } from "./pages.ts";
@@ -91,12 +92,23 @@ function helpOf(folder: string, command: readonly string[]): Promise<string> {
   return text;
 }
 
+/** Programs whose help needs no process of its own, which would take most of a second for each subcommand. */
+const programs = new Map([
+  ["cli/model.ts", modelProgram],
+  ["cli/head.ts", headProgram],
+]);
+
 /** Returns what a help command prints. Some exit with an error. @throws Error when the output is not a help text */
 async function help(folder: string, command: readonly string[]): Promise<string> {
   const binaries = path.join(folder, "node_modules", ".bin");
   const PATH = [binaries, process.env.PATH].join(path.delimiter);
   const env = { ...process.env, ...offlineEnv, NO_COLOR: "1", PATH };
   const [program = "", ...args] = await withoutNpm(folder, command);
+  const inProcess = programs.get(args[0] ?? "")?.();
+  if (inProcess) {
+    const subcommand = inProcess.commands.find((each) => each.name() === args[1]);
+    return (subcommand ?? inProcess).helpInformation();
+  }
   const run = promisify(execFile)(program, args, { cwd: folder, env, timeout: 60_000 });
   const { stdout, stderr } = await run.catch((error: { stdout: string; stderr: string }) => {
     if (/usage/i.test(`${error.stdout}${error.stderr}`)) return error;
