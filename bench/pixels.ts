@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { decode as decodeJpegJs } from "jpeg-js";
 import sharp from "sharp";
-import { projectFolder } from "../cli/store/platform-config.ts";
+import { projectFolder } from "../cli/store/project.ts";
 import { decodeJpeg } from "../src/image/jpeg/decode.ts";
 import { type RgbImage, RowCollector, type Size } from "../src/image/rgb-image.ts";
 import { decodeLimits } from "../src/limits.ts";

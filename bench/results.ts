@@ -1,6 +1,6 @@
 /** The measurements of a run, from which all reports, charts and documents are made. */
 import path from "node:path";
-import { projectFolder } from "../cli/store/platform-config.ts";
+import { projectFolder } from "../cli/store/project.ts";
 import type { RunKind } from "./common/run-files.ts";
 import type { Measurements, Metric } from "./metrics.ts";
 

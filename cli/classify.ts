@@ -7,7 +7,6 @@ import { findInputs } from "./classify/inputs.ts";
 import { examples } from "./commands/shared.ts";
 import { runCommand } from "./terminal/fail.ts";
 import { parseCount } from "./terminal/options.ts";
-import { withEmbeddedWorker } from "./workerd/embedded-worker.ts";
 
 await runCommand(async () => {
   const program = new Command("npm run classify --")
@@ -53,6 +52,8 @@ await runCommand(async () => {
     }
   };
   if (worker === undefined) {
+    // Imported here because loading wrangler takes most of a second, which a deployed Worker does not need.
+    const { withEmbeddedWorker } = await import("./workerd/embedded-worker.ts");
     await withEmbeddedWorker(model, (harness) =>
       classify((body) => harness.fetch(`/v1/classify${query}`, { method: "POST", body })),
     );

@@ -6,8 +6,8 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { styleText } from "node:util";
 import { Command } from "commander";
 import { defaultModelName } from "../src/default-model.ts";
-import { projectFolder, withLocalBucket } from "./store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "./store/local-pack.ts";
+import { projectFolder } from "./store/project.ts";
 import { pushPack } from "./store/push.ts";
 import { spawnWrangler } from "./store/wrangler-cli.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
@@ -37,6 +37,8 @@ await runCommand(async () => {
       fix: `restore it with git checkout ${exampleImage}`,
     });
   }
+  // Imported here because loading wrangler takes most of a second, which the checks do not need.
+  const { withLocalBucket } = await import("./store/local-bucket.ts");
   const report = await withLocalBucket((bucket) => pushPack(bucket, pack, createProgress()));
   const pushed = `${report.uploaded} files, ${megabytes(report.uploaded_bytes)}, copied into`;
   console.log(

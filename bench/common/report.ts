@@ -4,7 +4,7 @@ import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { styleText } from "node:util";
 import { numberText } from "../../cli/plot/format.ts";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { table as alignColumns } from "../../cli/terminal/output.ts";
 import type { Machine } from "./run-files.ts";
 

@@ -5,7 +5,7 @@ import { mkdir, readdir, readFile, writeFile } from "node:fs/promises";
 import os from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { CommandError } from "../../cli/terminal/fail.ts";
 
 /** Where the results of a command are, and what they look like. */

@@ -3,7 +3,7 @@ import { createHash } from "node:crypto";
 import { existsSync } from "node:fs";
 import { mkdir, readdir, readFile, rename, rm } from "node:fs/promises";
 import path from "node:path";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 
 /** The folder of all such files. */
 export const cacheRoot = path.join(projectFolder, "node_modules", ".cache", "edge-resnet-bench");

@@ -3,7 +3,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import sharp from "sharp";
 import { Random } from "../../cli/pack/random.ts";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { cacheFolder, madeOnce } from "./cache-folder.ts";
 
 /** What to draw. */

@@ -23,7 +23,7 @@ import { packModel } from "../../cli/pack/pack.ts";
 import { Random } from "../../cli/pack/random.ts";
 import { syntheticPixels } from "../../cli/pack/synthetic.ts";
 import { readLocalPack } from "../../cli/store/local-pack.ts";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { cacheFolder, madeOnce } from "../pictures/cache-folder.ts";
 
 /** A change in one of these folders makes the files again. */

@@ -2,17 +2,8 @@
 import path from "node:path";
 import { setTimeout as wait } from "node:timers/promises";
 import type { StoreBucket } from "./bucket.ts";
-import { bucketNameOf, projectFolder, readProjectConfig, withBucket } from "./platform-config.ts";
-
-export { projectFolder } from "./platform-config.ts";
-
-/** Environment for wrangler and miniflare: offline and quiet. */
-export const offlineEnv: Readonly<Record<string, string>> = {
-  // Otherwise miniflare downloads a sample Request.cf, and prints a stack trace when it cannot.
-  CLOUDFLARE_CF_FETCH_ENABLED: "false",
-  WRANGLER_SEND_METRICS: "false",
-  WRANGLER_HIDE_BANNER: "true",
-};
+import { bucketNameOf, readProjectConfig, withBucket } from "./platform-config.ts";
+import { offlineEnv, projectFolder } from "./project.ts";
 
 const defaultStorage = path.join(projectFolder, ".wrangler", "state");
 

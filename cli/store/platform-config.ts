@@ -6,12 +6,7 @@ import { getPlatformProxy, type Unstable_Config, unstable_readConfig } from "wra
 import { settleWithin, timedOut } from "../../src/concurrency/timeout.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { StoreBucket } from "./bucket.ts";
-
-/** The project's folder, with wrangler.toml and package.json. */
-export const projectFolder = path.join(import.meta.dirname, "..", "..");
-
-/** Path of wrangler's command line program. */
-export const wranglerCli = path.join(projectFolder, "node_modules", "wrangler", "bin", "wrangler.js");
+import { projectFolder } from "./project.ts";
 
 const bucketBinding = "MODELS";
 

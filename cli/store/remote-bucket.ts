@@ -1,8 +1,8 @@
 /** Opens the bucket in the user's Cloudflare account: wrangler runs a proxy Worker there while it is open. */
 import { CommandError } from "../terminal/fail.ts";
 import type { StoreBucket } from "./bucket.ts";
-import { offlineEnv } from "./local-bucket.ts";
 import { bucketNameOf, readProjectConfig, withBucket } from "./platform-config.ts";
+import { offlineEnv } from "./project.ts";
 import { cloudflareFailure, loadProjectEnv, requireLogin } from "./wrangler-cli.ts";
 
 /** Errors that a mistake in this project raises. */

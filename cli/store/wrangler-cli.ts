@@ -10,8 +10,7 @@ import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import { z } from "zod";
 import { CommandError } from "../terminal/fail.ts";
-import { offlineEnv } from "./local-bucket.ts";
-import { projectFolder, wranglerCli } from "./platform-config.ts";
+import { offlineEnv, projectFolder, wranglerCli } from "./project.ts";
 
 /** A line of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH. */
 const outputSchema = z.object({ type: z.literal("deploy"), targets: z.array(z.string()) });

@@ -4,7 +4,7 @@ import path from "node:path";
 import { Ajv } from "ajv";
 import { experimental_readRawConfig } from "wrangler";
 import { CommandError } from "../terminal/fail.ts";
-import { projectFolder } from "./platform-config.ts";
+import { projectFolder } from "./project.ts";
 
 const schemaFile = path.join(projectFolder, "node_modules", "wrangler", "config-schema.json");
 

@@ -6,9 +6,9 @@ import path from "node:path";
 import { promisify } from "node:util";
 import { sha256Hex } from "../../src/bytes/byte-arrays.ts";
 import { parseHead } from "../../src/head/head.ts";
-import { offlineEnv, withLocalBucket } from "../store/local-bucket.ts";
+import { withLocalBucket } from "../store/local-bucket.ts";
 import { readLocalPack } from "../store/local-pack.ts";
-import { projectFolder, wranglerCli } from "../store/platform-config.ts";
+import { offlineEnv, projectFolder, wranglerCli } from "../store/project.ts";
 import { pushHead, pushPack } from "../store/push.ts";
 import { silentProgress } from "../terminal/progress.ts";
 

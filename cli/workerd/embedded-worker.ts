@@ -2,8 +2,8 @@
 import path from "node:path";
 import { createTestHarness } from "wrangler";
 import type { PackBucket } from "../store/bucket.ts";
-import { offlineEnv, projectFolder } from "../store/local-bucket.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
+import { offlineEnv, projectFolder } from "../store/project.ts";
 import { pushPack } from "../store/push.ts";
 import { silentProgress } from "../terminal/progress.ts";
 

@@ -14,7 +14,7 @@ import {
   unitCostsComment,
   unitCostsFromDocument,
 } from "../../bench/cost.ts";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { parseAmount } from "../../cli/terminal/options.ts";
 import { passing } from "./bench-fixture.ts";
 

@@ -7,7 +7,8 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { planAccess } from "../../cli/commands/deploy-access.ts";
 import { type DeployIo, type DeployPlan, deploy } from "../../cli/commands/deploy-steps.ts";
 import { type LocalPack, packsFolder } from "../../cli/store/local-pack.ts";
-import { bucketNameOf, projectFolder, readProjectConfig } from "../../cli/store/platform-config.ts";
+import { bucketNameOf, readProjectConfig } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { pushPack } from "../../cli/store/push.ts";
 import {
   type RunWrangler,

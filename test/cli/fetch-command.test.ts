@@ -6,7 +6,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { cacheFolder, catalogue } from "../../cli/fetch/catalogue.ts";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { content, FetchServer, firstHalf, good, half, hang, inTurn, sha256 } from "./fetch-server.ts";
 
 let server: FetchServer;

@@ -7,7 +7,7 @@ import { promisify } from "node:util";
 import type { CommandUnknownOpts } from "@commander-js/extra-typings";
 import { describe, expect, test } from "vitest";
 import { headProgram, modelProgram } from "../../cli/commands/programs.ts";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 
 const run = promisify(execFile);
 const { scripts } = JSON.parse(await readFile(path.join(projectFolder, "package.json"), "utf8")) as {

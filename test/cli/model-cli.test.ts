@@ -5,8 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
 import { packsFolder } from "../../cli/store/local-pack.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import { runProgram } from "../support/run-program.ts";
 

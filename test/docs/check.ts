@@ -5,7 +5,7 @@ import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { headProgram, modelProgram } from "../../cli/commands/programs.ts";
-import { offlineEnv } from "../../cli/store/local-bucket.ts";
+import { offlineEnv } from "../../cli/store/project.ts";
 import { type Invocation, invocationsOf } from "./command.ts";
 import type { CommandBlock, Page } from "./pages.ts";
 

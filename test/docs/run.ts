@@ -7,7 +7,7 @@ import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify, stripVTControlCharacters } from "node:util";
 import { withFolder } from "../../bench/common/workers.ts";
-import { offlineEnv } from "../../cli/store/local-bucket.ts";
+import { offlineEnv } from "../../cli/store/project.ts";
 import { freePort, localHost } from "../../cli/terminal/port.ts";
 import type { CommandBlock } from "./pages.ts";
 

@@ -4,7 +4,7 @@ import path from "node:path";
 import { ask, readReadiness, repeat } from "../../bench/common/requests.ts";
 import { withPackWorker } from "../../bench/common/workers.ts";
 import { salted } from "../../bench/pictures/photos.ts";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import type { Progress } from "../../cli/terminal/progress.ts";
 import type { Bundle } from "../../cli/workerd/bundle.ts";
 import type { DevWorker } from "../../cli/workerd/dev-worker.ts";

@@ -5,7 +5,7 @@ import { gzipSync } from "node:zlib";
 import { Command } from "@commander-js/extra-typings";
 import type { Browser, BrowserContextOptions, Page } from "playwright-core";
 import sharp from "sharp";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { runCommand } from "../../cli/terminal/fail.ts";
 import { table } from "../../cli/terminal/output.ts";
 import { withEmbeddedWorker } from "../../cli/workerd/embedded-worker.ts";

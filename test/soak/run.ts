@@ -5,7 +5,7 @@ import type { MemoryWatch } from "../../bench/common/memory-watch.ts";
 import { repeat } from "../../bench/common/requests.ts";
 import { describeMachine, type RunKind } from "../../bench/common/run-files.ts";
 import { withPackWorker } from "../../bench/common/workers.ts";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import type { Bundle } from "../../cli/workerd/bundle.ts";
 import type { DevWorker } from "../../cli/workerd/dev-worker.ts";
 import { type AttackName, attackNames, runAttack } from "./attacks.ts";

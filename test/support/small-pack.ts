@@ -13,7 +13,7 @@ import { imagesFromFolder } from "../../cli/pack/images.ts";
 import { classesOf, readLabels } from "../../cli/pack/labels.ts";
 import { packModel } from "../../cli/pack/pack.ts";
 import { type LocalPack, packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
-import { projectFolder } from "../../cli/store/platform-config.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 
 export const smallPackName = "small";

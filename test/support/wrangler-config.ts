@@ -1,7 +1,7 @@
 /** wrangler.toml with additions, for Workers with optional bindings. */
 import { readFile, rm, writeFile } from "node:fs/promises";
 import path from "node:path";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 
 /** Writes the project's configuration with `addition` at its end; `remove` deletes the file. */
 export async function configWith(name: string, addition: string) {

@@ -8,7 +8,7 @@ import path from "node:path";
 import { stripVTControlCharacters } from "node:util";
 import sharp from "sharp";
 import { afterEach, describe, expect, test } from "vitest";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 
 const children: ChildProcess[] = [];
 const cleanups: (() => Promise<unknown>)[] = [];

@@ -1,6 +1,6 @@
 /** Runs the commands of README and docs that can run here: `npm run docs:check` as a test. */
 import { expect, test } from "vitest";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { readPages } from "../docs/pages.ts";
 import { runBlocks } from "../docs/run.ts";
 

@@ -1,7 +1,7 @@
 /** Hostile images over HTTP cause no 5xx and retain no memory, and the next valid image is answered as usual. */
 import path from "node:path";
 import { expect, test } from "vitest";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { fuzzInWorkerd } from "../fuzz/workerd.ts";
 

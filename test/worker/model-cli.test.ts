@@ -2,8 +2,9 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from "vitest";
-import { projectFolder, withLocalBucket } from "../../cli/store/local-bucket.ts";
+import { withLocalBucket } from "../../cli/store/local-bucket.ts";
 import { readLocalPack } from "../../cli/store/local-pack.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { pushPack } from "../../cli/store/push.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { defaultModelName } from "../../src/default-model.ts";

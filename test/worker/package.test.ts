@@ -12,7 +12,7 @@ import path from "node:path";
 import { promisify } from "node:util";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { classify } from "../../examples/client/classify.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import { makePhoto } from "../support/photos.ts";

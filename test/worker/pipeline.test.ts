@@ -16,7 +16,7 @@ import {
   zooGraphUnmeasured,
   zooSpecs,
 } from "../../bench/stand-in/stand-in.ts";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import { MeasuredWorker } from "../support/measured-worker.ts";
 import { runProgram } from "../support/run-program.ts";
 import { torchvisionBytes, torchvisionGraph } from "../support/torchvision-onnx.ts";

@@ -1,7 +1,7 @@
 /** A soak test of a few seconds. The clients and the real Worker must count the same answers. Times do not matter. */
 import path from "node:path";
 import { expect, test } from "vitest";
-import { projectFolder } from "../../cli/store/local-bucket.ts";
+import { projectFolder } from "../../cli/store/project.ts";
 import type { AttackName } from "../soak/attacks.ts";
 import { answers, total } from "../soak/ledger.ts";
 import { runSoak } from "../soak/run.ts";

@@ -9,7 +9,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { describeHead } from "../../../cli/commands/info.ts";
 import { paceText } from "../../../cli/commands/train.ts";
 import { readLocalHead } from "../../../cli/store/local-head.ts";
-import { projectFolder } from "../../../cli/store/platform-config.ts";
+import { projectFolder } from "../../../cli/store/project.ts";
 import { drawSigns } from "../../../examples/transfer-learning/draw.ts";
 import { headLogits, parseHead } from "../../../src/head/head.ts";
 import { runProgram } from "../../support/run-program.ts";
