@@ -1,6 +1,7 @@
 /** Runs all measurements, in order: the subjects in turn, round after round, then what is measured once. */
+
+import { withFolder } from "../cli/store/project.ts";
 import { describeMachine } from "./common/run-files.ts";
-import { withFolder } from "./common/workers.ts";
 import { growths } from "./measure/growth.ts";
 import { measureBurst, measureSwaps } from "./measure/memory.ts";
 import { measureDecoder, measureModel, runPeer } from "./measure/peers.ts";

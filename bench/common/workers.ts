@@ -1,21 +1,10 @@
 /** Starts Workers in folders and processes that end with the measurement. */
-import { mkdtemp, realpath, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
 import path from "node:path";
 import { packsFolder, readLocalPack } from "../../cli/store/local-pack.ts";
+import { withFolder } from "../../cli/store/project.ts";
 import { buildOurs, seedPack } from "../../cli/workerd/bundle.ts";
 import { DevWorker, type DevWorkerOptions } from "../../cli/workerd/dev-worker.ts";
 import { defaultModelName } from "../../src/default-model.ts";
-
-/** Runs `work` with a temporary folder, and deletes the folder afterwards. */
-export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(await realpath(tmpdir()), "edge-resnet-"));
-  try {
-    return await work(folder);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
-}
 
 /** Runs `work` while a Worker runs in a fresh process. */
 export async function withWorker<T>(

@@ -12,7 +12,7 @@ import {
   withJsonFile,
 } from "../store/platform-config.ts";
 import type { PushReport } from "../store/push.ts";
-import { cloudflareFailure, type WranglerResult } from "../store/wrangler-cli.ts";
+import { type WranglerResult, wranglerFailure } from "../store/wrangler-cli.ts";
 import { setVariable } from "../store/wrangler-toml.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { megabytes } from "../terminal/output.ts";
@@ -130,10 +130,8 @@ async function createBucket(args: readonly string[], io: DeployIo): Promise<stri
   if (code === 0) return "created";
   const message = `${stdout}\n${stderr}`;
   if (/already exists|\b10004\b/i.test(message)) return "already there";
-  const line = /\[ERROR\]\s*(.*)/.exec(message)?.[1] ?? message.trim().split("\n").at(-1) ?? "";
   const hint = /\b10042\b|enable R2/i.test(message) ? "enable R2 in the Cloudflare dashboard" : "fix that";
-  const fix = `${hint} and run npm run deploy again`;
-  throw cloudflareFailure(message) ?? new CommandError(`wrangler ${args.join(" ")} failed: ${line}`, { fix });
+  throw wranglerFailure(message, `wrangler ${args.join(" ")} failed`, `${hint} and run npm run deploy again`);
 }
 
 /** Writes the model to wrangler.toml, so that later deploys serve it too. */

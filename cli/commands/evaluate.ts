@@ -9,16 +9,19 @@ import { accuracyText, confusionText } from "../head/training-report.ts";
 import { readLocalHead } from "../store/local-head.ts";
 import { findPackFolder, readLocalPack } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { jsonOption, type OutputOptions, printResult } from "../terminal/output.ts";
+import { type OutputOptions, printResult } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
-import { examples } from "./shared.ts";
+import { addCommand } from "./shared.ts";
 
 /** Adds `head evaluate <file> <folder>`. */
 export function addHeadEvaluate(program: Command): void {
-  program
-    .command("evaluate")
-    .summary("measure a head on labelled photographs")
+  addCommand(
+    program,
+    "evaluate",
+    "measure a head on labelled photographs",
+    "pets.head.json photos/pets-holdout",
+  )
     .description(
       "Score every photograph of a folder as the Worker would, and compare each result with the name of its class folder. Use photographs that the head was not trained on; on training photos the score is optimistic.",
     )
@@ -29,8 +32,6 @@ export function addHeadEvaluate(program: Command): void {
     )
     .option("--model <name>", "pack with the features that the head was trained on (default: the head's)")
     .option("--skip-unreadable", "skip unusable files instead of failing")
-    .option(...jsonOption)
-    .addHelpText("after", examples("npm run head -- evaluate pets.head.json photos/pets-holdout"))
     .action(evaluate);
 }
 

@@ -9,11 +9,11 @@ import type { Triple } from "../pack/resnet.ts";
 import { packArgument, packsFolder } from "../store/local-pack.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { parseCount, parseMebibytes, parseName, parseShare } from "../terminal/options.ts";
-import { describeAgreement, jsonOption, megabytes, printResult, table } from "../terminal/output.ts";
+import { describeAgreement, megabytes, printResult, table } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { scoreRows } from "../terminal/score-rows.ts";
-import { examples, npmRun } from "./shared.ts";
+import { addCommand, npmRun } from "./shared.ts";
 
 /** The --min-agreement option of `pack` and `verify`. */
 export const minAgreementOption = [
@@ -25,9 +25,14 @@ export const minAgreementOption = [
 
 /** Adds `pack <file.onnx>`. */
 export function addPack(program: Command): void {
-  program
-    .command("pack")
-    .summary("make a pack of an ONNX ResNet")
+  addCommand(
+    program,
+    "pack",
+    "make a pack of an ONNX ResNet",
+    "resnet34-v1-7",
+    "my-resnet.onnx --labels labels.txt --calibrate photos --licence MIT",
+    "my-resnet.onnx --mean 0.5 --std 0.5",
+  )
     .description(
       "Make a pack of an ONNX ResNet (v1: 18 to 152 of the ONNX model zoo, or as torchvision exports it): fold BatchNorm, quantise to int8, cut into shards, compare with the original. Exits with 1 and writes nothing when they agree on too few images.",
     )
@@ -86,15 +91,6 @@ export function addPack(program: Command): void {
     .option("--force", "replace a pack that was made from another file")
     .option("--licence <id>", "licence of the weights, for the manifest")
     .option("--url <url>", "source of the weights, for the manifest")
-    .option(...jsonOption)
-    .addHelpText(
-      "after",
-      examples(
-        "npm run model -- pack resnet34-v1-7",
-        "npm run model -- pack my-resnet.onnx --labels labels.txt --calibrate photos --licence MIT",
-        "npm run model -- pack my-resnet.onnx --mean 0.5 --std 0.5",
-      ),
-    )
     .action(async (argument, options) => {
       const fetched = await fetchedModel(argument);
       const file = fetched?.file ?? userPath(argument);

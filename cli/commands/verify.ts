@@ -4,17 +4,20 @@ import { engineNames } from "../../src/model/engine.ts";
 import { requireAgreement } from "../pack/evaluate.ts";
 import { type BetterNormalisation, verifyPack } from "../pack/verify.ts";
 import { findPackFolder } from "../store/local-pack.ts";
-import { describeAgreement, jsonOption, printResult } from "../terminal/output.ts";
+import { describeAgreement, printResult } from "../terminal/output.ts";
 import { userPath } from "../terminal/paths.ts";
 import { createProgress } from "../terminal/progress.ts";
 import { minAgreementOption } from "./pack.ts";
-import { examples } from "./shared.ts";
+import { addCommand } from "./shared.ts";
 
 /** Adds `verify <pack>`. */
 export function addVerify(program: Command): void {
-  program
-    .command("verify")
-    .summary("compare a pack with the model it was made from")
+  addCommand(
+    program,
+    "verify",
+    "compare a pack with the model it was made from",
+    "resnet34-v1-7 --against resnet34-v1-7.onnx --images photos --labels-from-names",
+  )
     .description(
       "Compare a pack, run by an engine of the Worker, with its float32 model, run by native ONNX Runtime. Exits with 1 when they agree on too few images.",
     )
@@ -35,13 +38,6 @@ export function addVerify(program: Command): void {
       "also count the answers that change when sharp decodes the photographs, and by the pack",
     )
     .option(...minAgreementOption)
-    .option(...jsonOption)
-    .addHelpText(
-      "after",
-      examples(
-        "npm run model -- verify resnet34-v1-7 --against resnet34-v1-7.onnx --images photos --labels-from-names",
-      ),
-    )
     .action(async (name, options) => {
       const progress = createProgress();
       const { agreement, sameSource, betterNormalisation } = await verifyPack(

@@ -104,11 +104,8 @@ export async function embed(
     let startedMs = performance.now();
     for (const image of tracked(progress, "features", images)) {
       const outputs = await runAll(session, await viewsIn(image));
-      const [views, logits] = [
-        outputs.map((output) => output.features),
-        outputs.map((output) => output.logits),
-      ];
-      samples.push({ ...image, views, logits });
+      const views = outputs.map(({ features }) => features);
+      samples.push({ ...image, views, logits: outputs.map(({ logits }) => logits) });
       if (samples.length === Math.min(firstImages, images.length)) {
         const timed = Math.max(1, samples.length - 1);
         onPace({ runtime, difference, secondsPerImage: (performance.now() - startedMs) / 1000 / timed });

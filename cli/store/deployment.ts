@@ -1,7 +1,6 @@
 /** Where the deployed Worker answers, and who may call it. */
-import { CommandError } from "../terminal/fail.ts";
 import type { ProjectConfig } from "./platform-config.ts";
-import { cloudflareFailure, type WranglerResult } from "./wrangler-cli.ts";
+import { type WranglerResult, wranglerFailure } from "./wrangler-cli.ts";
 
 /** The public addresses of a deployment. */
 export interface Serving {
@@ -45,10 +44,6 @@ export async function readProtection(
   if (code === 0) return /"name":\s*"API_KEYS"/.test(stdout) ? "keys" : "open";
   const message = `${stdout}\n${stderr}`;
   if (/Worker ".*" .*not found|Worker ".*" not found|\b(10007|10090)\b/.test(message)) return "not deployed";
-  const line = /\[ERROR\]\s*(.*)/.exec(message)?.[1] ?? message.trim().split("\n").at(-1) ?? "";
-  const what = `cannot find out whether the Worker has API keys: ${line}`;
-  throw (
-    cloudflareFailure(message) ??
-    new CommandError(what, { fix: "run npx wrangler secret list to see why, then run this again" })
-  );
+  const fix = "run npx wrangler secret list to see why, then run this again";
+  throw wranglerFailure(message, "cannot find out whether the Worker has API keys", fix);
 }

@@ -14,7 +14,7 @@ import { readPack } from "../../src/model/pack.ts";
 import { BucketSource } from "../../src/storage/bucket-source.ts";
 import { CommandError } from "../terminal/fail.ts";
 import { type Progress, tracked } from "../terminal/progress.ts";
-import { BucketFixError, listObjects, type StoreBucket } from "./bucket.ts";
+import { BucketFixError, type ListedObject, listObjects, type StoreBucket } from "./bucket.ts";
 import {
   type AnyKind,
   deleteCurrent,
@@ -148,9 +148,7 @@ export async function prune(bucket: StoreBucket, name: string, options: PruneOpt
     name,
     live,
     kept,
-    deleted: deleted.map(({ version }) => version),
-    deleted_objects: deleted.reduce((sum, { objects }) => sum + objects, 0),
-    deleted_bytes: deleted.reduce((sum, { bytes }) => sum + bytes, 0),
+    ...deletion(deleted),
     // Versions in no history that the bucket still has.
     orphans: orphans.map(({ version }) => version),
     dry_run: options.dryRun,
@@ -175,20 +173,18 @@ async function deleteVersions(
 
 async function deleteVersion(bucket: StoreBucket, folder: string): Promise<void> {
   await bucket.delete(`${folder}manifest.json`);
-  await deleteKeys(
-    bucket,
-    (await listObjects(bucket, folder)).map(({ key }) => key),
-  );
+  await deleteObjects(bucket, await listObjects(bucket, folder));
 }
 
-async function deleteKeys(bucket: StoreBucket, keys: readonly string[]): Promise<void> {
+async function deleteObjects(bucket: StoreBucket, objects: readonly ListedObject[]): Promise<void> {
+  const keys = objects.map(({ key }) => key);
   for (let i = 0; i < keys.length; i += maxKeysPerDelete) {
     await bucket.delete(keys.slice(i, i + maxKeysPerDelete));
   }
 }
 
 /** What a deletion did. */
-export type DeleteReport = ReturnType<typeof deletion>;
+export type DeleteReport = { readonly name: string } & ReturnType<typeof deletion>;
 
 /**
  * Deletes one version of a model that is not live.
@@ -217,7 +213,7 @@ export async function deleteModelVersion(
     const next = current && history.length < current.history.length ? { ...current, history } : undefined;
     return { next, report: found };
   });
-  return deletion(name, await deleteVersions(bucket, name, found, progress));
+  return { name, ...deletion(await deleteVersions(bucket, name, found, progress)) };
 }
 
 /**
@@ -242,7 +238,7 @@ export async function deleteModel(
     });
   }
   await deleteCurrent(bucket, models, name);
-  return deletion(name, await deleteVersions(bucket, name, versions, progress));
+  return { name, ...deletion(await deleteVersions(bucket, name, versions, progress)) };
 }
 
 /**
@@ -266,19 +262,15 @@ export async function deleteHead(
   await deleteCurrent(bucket, heads, name);
   const prefix = `${heads.folder}${name}/`;
   const objects = await listObjects(bucket, prefix);
-  await deleteKeys(
-    bucket,
-    objects.map(({ key }) => key),
-  );
+  await deleteObjects(bucket, objects);
   const versions = objects.map(({ key, size }) => {
     return { version: key.slice(prefix.length).replace(/\.json$/, ""), objects: 1, bytes: size };
   });
-  return deletion(name, versions);
+  return { name, ...deletion(versions) };
 }
 
-function deletion(name: string, deleted: readonly Pick<VersionListing, "version" | "objects" | "bytes">[]) {
+function deletion(deleted: readonly Pick<VersionListing, "version" | "objects" | "bytes">[]) {
   return {
-    name,
     deleted: deleted.map(({ version }) => version),
     deleted_objects: deleted.reduce((sum, { objects }) => sum + objects, 0),
     deleted_bytes: deleted.reduce((sum, { bytes }) => sum + bytes, 0),

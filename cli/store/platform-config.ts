@@ -1,12 +1,11 @@
 /** Reads wrangler.toml, and opens its bucket with wrangler's own R2 binding. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { writeFile } from "node:fs/promises";
 import path from "node:path";
 import { getPlatformProxy, type Unstable_Config, unstable_readConfig } from "wrangler";
 import { settleWithin, timedOut } from "../../src/concurrency/timeout.ts";
 import { CommandError } from "../terminal/fail.ts";
 import type { StoreBucket } from "./bucket.ts";
-import { projectFolder } from "./project.ts";
+import { projectFolder, withFolder } from "./project.ts";
 
 const bucketBinding = "MODELS";
 
@@ -109,15 +108,12 @@ export function withBucket<T>(
 }
 
 /** Runs `work` with the path of a temporary file, which only this user can read and which holds `content` as JSON. */
-export async function withJsonFile<T>(content: object, work: (file: string) => Promise<T>): Promise<T> {
-  const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-config-"));
-  try {
+export function withJsonFile<T>(content: object, work: (file: string) => Promise<T>): Promise<T> {
+  return withFolder(async (folder) => {
     const file = path.join(folder, "wrangler.json");
     await writeFile(file, JSON.stringify(content));
-    return await work(file);
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+    return work(file);
+  });
 }
 
 function boundBucket({ r2_buckets }: Pick<ProjectConfig, "r2_buckets">) {

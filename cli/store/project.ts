@@ -1,4 +1,6 @@
-/** Where the project and wrangler are. Unlike wrangler itself, which takes a second to load, this costs nothing to import. */
+/** Where the project, wrangler and temporary files are. Unlike wrangler itself, which takes a second to load, this costs nothing to import. */
+import { mkdtemp, realpath, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
 import path from "node:path";
 
 /** The project's folder, with wrangler.toml and package.json. */
@@ -14,3 +16,13 @@ export const offlineEnv: Readonly<Record<string, string>> = {
   WRANGLER_SEND_METRICS: "false",
   WRANGLER_HIDE_BANNER: "true",
 };
+
+/** Runs `work` with a temporary folder, which only this user can read, and deletes the folder afterwards. */
+export async function withFolder<T>(work: (folder: string) => Promise<T>): Promise<T> {
+  const folder = await mkdtemp(path.join(await realpath(tmpdir()), "edge-resnet-"));
+  try {
+    return await work(folder);
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

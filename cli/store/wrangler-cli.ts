@@ -2,15 +2,14 @@
 import { type ChildProcess, type SpawnOptions, spawn } from "node:child_process";
 import { once } from "node:events";
 import { existsSync } from "node:fs";
-import { mkdtemp, readFile, rm } from "node:fs/promises";
-import { tmpdir } from "node:os";
+import { readFile } from "node:fs/promises";
 import path from "node:path";
 import type { Readable } from "node:stream";
 import { text } from "node:stream/consumers";
 import { stripVTControlCharacters } from "node:util";
 import { z } from "zod";
 import { CommandError } from "../terminal/fail.ts";
-import { offlineEnv, projectFolder, wranglerCli } from "./project.ts";
+import { offlineEnv, projectFolder, withFolder, wranglerCli } from "./project.ts";
 
 /** A line of JSON that wrangler writes to WRANGLER_OUTPUT_FILE_PATH. */
 const outputSchema = z.object({ type: z.literal("deploy"), targets: z.array(z.string()) });
@@ -53,9 +52,8 @@ export async function runDeploy(
   args: readonly string[],
   run: RunWrangler = runWrangler,
 ): Promise<{ readonly code: number; readonly urls: readonly string[] }> {
-  const folder = await mkdtemp(path.join(tmpdir(), "edge-resnet-deploy-"));
-  const file = path.join(folder, "output.jsonl");
-  try {
+  return withFolder(async (folder) => {
+    const file = path.join(folder, "output.jsonl");
     const { code } = await run(args, "show", { WRANGLER_OUTPUT_FILE_PATH: file });
     const output = await readFile(file, "utf8").catch(() => "");
     const lines = output.split("\n").filter(Boolean);
@@ -63,9 +61,7 @@ export async function runDeploy(
     const urls = entries.flatMap(({ data }) => data?.targets ?? []).flatMap(urlOf);
     const isWorkersDev = (url: string) => Number(url.endsWith(".workers.dev"));
     return { code, urls: urls.toSorted((a, b) => isWorkersDev(a) - isWorkersDev(b)) };
-  } finally {
-    await rm(folder, { recursive: true, force: true });
-  }
+  });
 }
 
 /** Turns `https://NAME.workers.dev`, `HOST (custom domain)` or `HOST/PATH* (zone name: ZONE)` into an address. */
@@ -111,6 +107,15 @@ const knownFailures: readonly (readonly [pattern: RegExp, what: string, fix: str
     "run npx wrangler login, or set CLOUDFLARE_API_TOKEN to a token that may edit Workers and R2",
   ],
 ];
+
+/**
+ * Returns the error of a wrangler command that failed: what the user must fix, if its output says so, otherwise `what` and
+ * wrangler's reason.
+ */
+export function wranglerFailure(output: string, what: string, fix: string): CommandError {
+  const reason = /\[ERROR\]\s*(.*)/.exec(output)?.[1] ?? output.trim().split("\n").at(-1) ?? "";
+  return cloudflareFailure(output) ?? new CommandError(`${what}: ${reason}`, { fix });
+}
 
 /** Returns what the user must fix, if the message of a failed command says so. */
 export function cloudflareFailure(message: string, cause?: unknown): CommandError | undefined {

@@ -2,8 +2,7 @@
 import { mkdir, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
-import { withFolder } from "../../bench/common/workers.ts";
-import { projectFolder } from "../../cli/store/project.ts";
+import { projectFolder, withFolder } from "../../cli/store/project.ts";
 import { checkCommands, checkPages } from "./check.ts";
 import { commandsOf, readPage } from "./pages.ts";
 import { answerFault } from "./run.ts";

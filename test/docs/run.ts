@@ -6,8 +6,7 @@ import { cp, symlink } from "node:fs/promises";
 import path from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify, stripVTControlCharacters } from "node:util";
-import { withFolder } from "../../bench/common/workers.ts";
-import { offlineEnv } from "../../cli/store/project.ts";
+import { offlineEnv, withFolder } from "../../cli/store/project.ts";
 import { freePort, localHost } from "../../cli/terminal/port.ts";
 import type { CommandBlock } from "./pages.ts";
 

@@ -1,7 +1,7 @@
 import { createHash } from "node:crypto";
 import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
-import { withFolder } from "../../bench/common/workers.ts";
+import { withFolder } from "../../cli/store/project.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { listedChoices, seededChoices } from "./choices.ts";
 import { hostileFile } from "./generate.ts";

@@ -3,7 +3,7 @@ import { readFile, writeFile } from "node:fs/promises";
 import path from "node:path";
 import { describe, expect, test } from "vitest";
 import { latestRun, saveRun } from "../../bench/common/run-files.ts";
-import { withFolder } from "../../bench/common/workers.ts";
+import { withFolder } from "../../cli/store/project.ts";
 import { memoryLook, phase, soakResults } from "./fixture.ts";
 import { Ledger } from "./ledger.ts";
 import { minuteLine } from "./progress.ts";
