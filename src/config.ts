@@ -11,10 +11,10 @@ import {
   defaultModelRefreshMs,
   maxImageBytesCeiling,
 } from "./limits.ts";
-import { defaultEngine, type EngineName, engineNames } from "./model/engine.ts";
+import { defaultEngine, engineNames } from "./model/engine.ts";
 import { packNameSchema } from "./model/manifest.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
-import { parseRenditions, type Renditions } from "./remote/renditions.ts";
+import { parseRenditions } from "./remote/renditions.ts";
 import type { ObjectBucket } from "./storage/bucket-source.ts";
 
 /** Characters of an API key. 16 of 64 possible characters are 96 bits, too many to guess. */
@@ -80,26 +80,7 @@ export interface ImageOrigin {
 }
 
 /** The validated variables. */
-export interface Config {
-  readonly modelName: string;
-  readonly engine: EngineName;
-  readonly maxImageBytes: number;
-  readonly modelRefreshMs: number;
-  /** Undefined: one hour, public, or private for a caller with an API key. */
-  readonly classifyCacheControl: string | undefined;
-  readonly imageOrigin: ImageOrigin | undefined;
-  /** Undefined: the model's own classes. */
-  readonly cdnHead: string | undefined;
-  readonly allowedImageHosts: AllowedHosts;
-  readonly imageRenditions: Renditions;
-  /** Empty: everyone may call. */
-  readonly apiKeys: readonly string[];
-  /** Empty: no other site's pages may call. */
-  readonly corsOrigins: readonly string[];
-  readonly resultsTtlSeconds: number;
-  /** Undefined: the host of the requests. */
-  readonly cacheHost: string | undefined;
-}
+export type Config = Readonly<ReturnType<typeof readConfig>>;
 
 /** Accepts an integer as a number (wrangler.toml) or as a string (the dashboard). */
 function integer(min: number, max: number, fallback: number) {
@@ -232,7 +213,7 @@ function faultsOf(error: z.ZodError | undefined): VariableFault[] {
  * Validates `env`.
  * @throws ClassifierError misconfigured, for the first invalid variable or binding
  */
-export function readConfig(env: Env): Config {
+export function readConfig(env: Env) {
   requireMethod(env, "MODELS", "get", "an R2 bucket binding ([[r2_buckets]] in wrangler.toml)");
   for (const { name, method, expected } of optionalBindings) {
     if (env[name] !== undefined) requireMethod(env, name, method, expected);
@@ -245,14 +226,19 @@ export function readConfig(env: Env): Config {
     engine: data.ENGINE,
     maxImageBytes: data.MAX_IMAGE_BYTES,
     modelRefreshMs: data.MODEL_REFRESH_SECONDS * 1000,
+    /** Undefined: one hour, public, or private for a caller with an API key. */
     classifyCacheControl: data.CLASSIFY_CACHE_CONTROL,
     imageOrigin: data.IMAGE_ORIGIN,
+    /** Undefined: the model's own classes. */
     cdnHead: data.CDN_HEAD,
     allowedImageHosts: data.ALLOWED_IMAGE_HOSTS,
     imageRenditions: data.IMAGE_RENDITIONS,
+    /** Empty: everyone may call. */
     apiKeys: data.API_KEYS,
+    /** Empty: no other site's pages may call. */
     corsOrigins: data.CORS_ORIGINS,
     resultsTtlSeconds: data.RESULTS_TTL_SECONDS,
+    /** Undefined: the host of the requests. */
     cacheHost: data.CACHE_HOST,
   };
 }

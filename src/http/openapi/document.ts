@@ -36,47 +36,21 @@ export interface RouteDoc {
 
 /** A JSON schema (2020-12). */
 export type JsonSchema = Readonly<Record<string, unknown>>;
-interface Content {
-  readonly [mediaType: string]: { readonly schema?: JsonSchema; readonly example?: unknown };
-}
 /** A parameter of an operation. */
-export interface Parameter {
-  readonly name: string;
-  readonly in: "query" | "path";
-  readonly required: boolean;
-  readonly description?: string;
-  readonly schema: JsonSchema;
-}
+export type Parameter = ReturnType<typeof parametersOf>[number];
 /** A response of an operation. */
 export interface ResponseObject {
   readonly description: string;
   readonly headers?: Readonly<Record<string, { readonly description: string; readonly schema: JsonSchema }>>;
   readonly content?: Content;
 }
+interface Content {
+  readonly [mediaType: string]: { readonly schema?: JsonSchema; readonly example?: unknown };
+}
 /** An operation of the API. */
-export interface Operation {
-  readonly operationId: string;
-  readonly summary: string;
-  readonly description?: string;
-  readonly security?: readonly JsonSchema[];
-  readonly parameters?: readonly Parameter[];
-  readonly requestBody?: { readonly required: true; readonly content: Content };
-  readonly responses: Readonly<Record<string, ResponseObject>>;
-  /** Commands that call it. An extension that documentation tools show. */
-  readonly "x-codeSamples"?: readonly { readonly lang: "Shell"; readonly source: string }[];
-}
+export type Operation = ReturnType<typeof operationOf>;
 /** The parts of an OpenAPI 3.1 document that the Worker uses. */
-export interface OpenApiDocument {
-  readonly openapi: "3.1.0";
-  readonly info: { readonly title: string; readonly version: string; readonly description: string };
-  readonly servers: readonly { readonly url: string }[];
-  readonly security: readonly JsonSchema[];
-  readonly paths: Readonly<Record<string, Readonly<Record<string, Operation>>>>;
-  readonly components: {
-    readonly schemas: Readonly<Record<string, JsonSchema>>;
-    readonly securitySchemes: Readonly<Record<string, JsonSchema>>;
-  };
-}
+export type OpenApiDocument = ReturnType<typeof openApiDocument>;
 
 /** Errors of authentication, which also reads the configuration. */
 const authErrors: readonly ReasonCode[] = ["unauthorized", "misconfigured"];
@@ -91,7 +65,7 @@ export function openApiDocument(
   routes: readonly RouteDoc[],
   schemas: Readonly<Record<string, z.ZodType>>,
   examples: Readonly<Record<string, Example>> = {},
-): OpenApiDocument {
+) {
   const registry = z.registry<{ id: string }>();
   for (const [id, schema] of Object.entries(schemas)) registry.add(schema, { id });
   const uri = (id: string) => `#/components/schemas/${id}`;
@@ -130,7 +104,7 @@ function operationOf(
   route: RouteDoc,
   refer: (schema: z.ZodType) => JsonSchema,
   example: Example | undefined,
-): Operation {
+) {
   const { operationId, summary, description, answer, open = false, uncounted = false } = route;
   const parameters = [...parametersOf(route.params, "path"), ...parametersOf(route.query, "query")];
   const mediaType = answer.mediaType ?? "application/json";
@@ -150,6 +124,11 @@ function operationOf(
     ...(uncounted ? [] : (["rate_limited"] as const)),
     "internal",
   ];
+  const responses: Readonly<Record<string, ResponseObject>> = {
+    200: found,
+    ...(route.conditional && { 304: { description: "The answer that If-None-Match names is current." } }),
+    ...problemsOf(errors),
+  };
   return {
     operationId,
     summary,
@@ -157,11 +136,8 @@ function operationOf(
     ...(open && { security: [] }),
     ...(parameters.length > 0 && { parameters }),
     ...(route.body && { requestBody: { required: true as const, content: contentOf(route.body, refer) } }),
-    responses: {
-      200: found,
-      ...(route.conditional && { 304: { description: "The answer that If-None-Match names is current." } }),
-      ...problemsOf(errors),
-    },
+    responses,
+    // An extension that documentation tools show: commands that call the operation.
     ...(example && { "x-codeSamples": [{ lang: "Shell" as const, source: example.curl }] }),
   };
 }
@@ -175,7 +151,7 @@ function contentOf(body: NonNullable<RouteDoc["body"]>, refer: (schema: z.ZodTyp
   return Object.fromEntries(entries);
 }
 
-function parametersOf(object: z.ZodObject | undefined, place: Parameter["in"]): Parameter[] {
+function parametersOf(object: z.ZodObject | undefined, place: "path" | "query") {
   return Object.entries(object?.shape ?? {}).map(([name, field]) => {
     const schema = field as z.ZodType;
     const { description, ...rest } = plain(z.toJSONSchema(schema, { io: "output" }));
