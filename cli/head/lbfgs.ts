@@ -7,13 +7,7 @@
 export type Objective = (x: Float64Array, gradient: Float64Array) => number;
 
 /** Where the minimisation ended. */
-export interface Minimum {
-  readonly x: Float64Array;
-  /** Largest component of the gradient. */
-  readonly gradientNorm: number;
-  readonly iterations: number;
-  readonly converged: boolean;
-}
+export type Minimum = ReturnType<typeof minimise>;
 
 interface Point {
   readonly x: Float64Array;
@@ -39,12 +33,7 @@ const maxTrials = 60;
  * Minimises `objective` from `start`. Check `converged`: the search also ends when no step improves the value.
  * @param tolerance largest component of the gradient at which it has converged
  */
-export function minimise(
-  objective: Objective,
-  start: Float64Array,
-  tolerance = 1e-6,
-  maxIterations = 500,
-): Minimum {
+export function minimise(objective: Objective, start: Float64Array, tolerance = 1e-6, maxIterations = 500) {
   let at = evaluate(objective, start.slice());
   const pairs: Pair[] = [];
   let iterations = 0;
@@ -61,6 +50,7 @@ export function minimise(
     if (pairs.length > memory) pairs.shift();
     at = next;
   }
+  /** Largest component of the gradient. */
   const gradientNorm = largest(at.gradient);
   return { x: at.x, gradientNorm, iterations, converged: gradientNorm <= tolerance };
 }

@@ -23,20 +23,11 @@ const { AttributeType } = AttributeProto;
 export const minOpset = 7;
 export const maxOpset = 18;
 
-/** A model and what identifies it. */
-export interface OnnxFile {
-  graph: Graph;
-  /** Of the .onnx file and its data files. */
-  bytes: number;
-  /** Of the .onnx file, followed by its data files in the order in which tensors refer to them. */
-  sha256: string;
-}
-
 /**
  * Reads a model from its file. Tensors may have their data in other files of the same folder, as ONNX's external data.
  * @throws CommandError when a file cannot be read, and as {@link readOnnx}.
  */
-export async function readOnnxFile(file: string): Promise<OnnxFile> {
+export async function readOnnxFile(file: string) {
   const model = await readFile(file).catch((cause: unknown) => {
     throw new CommandError(`The model ${file} cannot be read; expected an .onnx file.`, { cause });
   });
@@ -52,6 +43,8 @@ export async function readOnnxFile(file: string): Promise<OnnxFile> {
     bytes += data.byteLength;
     return data;
   });
+  // bytes: of the .onnx file and its data files. sha256: of the .onnx file, followed by its data files in the order in
+  // which tensors refer to them.
   return { graph, bytes, sha256: hash.digest("hex") };
 }
 

@@ -73,17 +73,7 @@ export interface PackOptions extends ImageFolders, NormalisationOptions {
 }
 
 /** What was made. */
-export interface PackReport {
-  folder: string;
-  manifest: Manifest;
-  architecture: string;
-  agreement: Agreement;
-  /** WASM memory of each engine with the pack loaded, measured. */
-  heap: Heap;
-  /** What the user should know about the pack. */
-  warnings: readonly string[];
-  seconds: number;
-}
+export type PackReport = Awaited<ReturnType<typeof packModel>>;
 
 /** No shard of ResNet34 exceeds 5 MB. Smaller shards do not lower the WASM heap, larger ones raise it. */
 export const defaultShardBytes = 5_000_000;
@@ -102,10 +92,7 @@ const int8Method =
  * @throws CommandError when an input is missing or unsupported, the pack would be invalid, or it agrees with its source
  *   on too few images. Nothing is written then.
  */
-export async function packModel(
-  options: PackOptions,
-  progress: ProgressCallback = () => {},
-): Promise<PackReport> {
+export async function packModel(options: PackOptions, progress: ProgressCallback = () => {}) {
   const started = performance.now();
   const { name, precision, shardBytes = defaultShardBytes } = options;
   progress("read", 0, 1);
@@ -187,7 +174,9 @@ export async function packModel(
     manifest,
     architecture: architecture(net),
     agreement,
+    /** WASM memory of each engine with the pack loaded, measured. */
     heap,
+    /** What the user should know about the pack. */
     warnings: [
       ...warningsAboutEngines(heap),
       ...warningsAboutLabels(labels),

@@ -2,17 +2,8 @@
 import type { ProjectConfig } from "./platform-config.ts";
 import { type WranglerResult, wranglerFailure } from "./wrangler-cli.ts";
 
-/** The public addresses of a deployment. */
-export interface Serving {
-  /** Hosts of the routes and custom domains. Those with `*` are patterns. */
-  readonly hosts: readonly string[];
-  readonly workersDev: boolean;
-  /** Host for the keys of the Cache API. Undefined where the Cache API has no effect. */
-  readonly cacheHost: string | undefined;
-}
-
 /** Returns where wrangler.toml puts the Worker. wrangler's default is workers.dev if there are no routes. */
-export function servingOf(project: Pick<ProjectConfig, "route" | "routes" | "workers_dev">): Serving {
+export function servingOf(project: Pick<ProjectConfig, "route" | "routes" | "workers_dev">) {
   const routes = [...(project.routes ?? []), ...(project.route === undefined ? [] : [project.route])];
   const patterns = routes.map((route) => (typeof route === "string" ? route : route.pattern));
   const hosts = patterns.map((pattern) =>
@@ -22,8 +13,10 @@ export function servingOf(project: Pick<ProjectConfig, "route" | "routes" | "wor
       .toLowerCase(),
   );
   return {
+    /** Hosts of the routes and custom domains. Those with `*` are patterns. */
     hosts,
     workersDev: project.workers_dev ?? hosts.length === 0,
+    /** Host for the keys of the Cache API. Undefined where the Cache API has no effect. */
     cacheHost: hosts.find((host) => !host.includes("*")),
   };
 }

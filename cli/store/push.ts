@@ -22,17 +22,7 @@ import type { LocalHead } from "./local-head.ts";
 import type { LocalPack, PackFile } from "./local-pack.ts";
 
 /** What a push of a pack did. */
-export interface PushReport {
-  readonly name: string;
-  readonly version: string;
-  readonly uploaded: number;
-  readonly uploaded_bytes: number;
-  readonly skipped: number;
-  /** The version that was live before, if it was another one. */
-  readonly replaced: string | null;
-  /** False if the version was only uploaded. */
-  readonly live: boolean;
-}
+export type PushReport = Awaited<ReturnType<typeof pushPack>>;
 
 /** What a push of a head did. */
 export type HeadPushReport = Awaited<ReturnType<typeof pushHead>>;
@@ -46,7 +36,7 @@ export async function pushPack(
   { folder, manifest: { name, version }, files }: LocalPack,
   progress: Progress,
   { stage = false }: { readonly stage?: boolean } = {},
-): Promise<PushReport> {
+) {
   let [uploaded, uploaded_bytes] = [0, 0];
   for (const file of tracked(progress, `push ${name}`, files)) {
     const read = () => readFile(path.join(folder, file.name));
@@ -54,10 +44,15 @@ export async function pushPack(
     uploaded++;
     uploaded_bytes += file.bytes;
   }
-  const sent = { name, version, uploaded, uploaded_bytes, skipped: files.length - uploaded };
-  if (!stage) return { ...sent, replaced: await makeLive(bucket, name, version), live: true };
-  const live = (await readCurrent(bucket, models, name))?.version === version;
-  return { ...sent, replaced: null, live };
+  const replaced = stage ? null : await makeLive(bucket, name, version);
+  const live = !stage || (await readCurrent(bucket, models, name))?.version === version;
+  return {
+    ...{ name, version, uploaded, uploaded_bytes, skipped: files.length - uploaded },
+    /** The version that was live before, if it was another one. */
+    replaced,
+    /** False if the version was only uploaded. */
+    live,
+  };
 }
 
 /**

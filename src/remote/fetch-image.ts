@@ -29,21 +29,6 @@ export interface RemoteOptions {
   readonly bodyMs?: number;
 }
 
-/** A server's answer whose body has not been read. Call either read() or cancel(). */
-export interface OpenImage {
-  readonly headers: Headers;
-  /** The server answered 304: the validators still match, and there is no body. */
-  readonly notModified: boolean;
-  /** Bytes that the server announces, or else the limit. */
-  readonly expectedBytes: number;
-  /**
-   * @param room grows as bytes arrive
-   * @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable for an empty body
-   */
-  read(room?: Room): Promise<Uint8Array>;
-  cancel(): void;
-}
-
 /** @throws ClassifierError invalid_parameter */
 export function parseImageUrl(value: string): URL {
   const url = value.length > maxUrlChars ? null : URL.parse(value);
@@ -81,7 +66,7 @@ export async function openImage(
   { url, cfImage }: Rendition,
   options: RemoteOptions,
   validators: Readonly<Record<string, string>> = {},
-): Promise<OpenImage> {
+) {
   const controller = new AbortController();
   const timer = setTimeout(() => controller.abort(), options.headersMs ?? remoteHeadersMs);
   const init: RequestInit = {
@@ -130,12 +115,8 @@ async function attempt(url: URL, init: RequestInit, fetcher: typeof fetch): Prom
   }
 }
 
-function checked(
-  response: Response,
-  url: URL,
-  options: RemoteOptions,
-  controller: AbortController,
-): OpenImage {
+/** A server's answer whose body has not been read. Call either read() or cancel(). */
+function checked(response: Response, url: URL, options: RemoteOptions, controller: AbortController) {
   const { status, headers, body } = response;
   if (status >= 500 || status === 429) throw upstreamUnavailable(`${url.host} answers ${status}`);
   if (status !== 200 && status !== 304) throw unreachable(`${url.host} answers ${status}`);
@@ -144,10 +125,16 @@ function checked(
     throw imageTooLarge("bytes", announced, options.maxBytes);
   return {
     headers,
+    /** The server answered 304: the validators still match, and there is no body. */
     notModified: status === 304,
+    /** Bytes that the server announces, or else the limit. */
     expectedBytes: announced ?? options.maxBytes,
     cancel: () => controller.abort(),
-    read: async (room) => {
+    /**
+     * @param room grows as bytes arrive
+     * @throws ClassifierError image_too_large, upstream_unavailable, image_unreachable for an empty body
+     */
+    read: async (room?: Room): Promise<Uint8Array> => {
       const bodyMs = options.bodyMs ?? remoteBodyMs;
       const timer = setTimeout(() => controller.abort(), bodyMs);
       try {
