@@ -2,7 +2,6 @@
 import { stat } from "node:fs/promises";
 import path from "node:path";
 import { packsFolder, readLocalPack } from "../cli/store/local-pack.ts";
-import { withFolder } from "../cli/store/project.ts";
 import type { Progress } from "../cli/terminal/progress.ts";
 import { defaultModelName } from "../src/default-model.ts";
 import { MiB, type Table, table } from "./common/report.ts";

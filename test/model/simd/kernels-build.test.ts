@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { expect, test } from "vitest";
-import { projectFolder } from "../../../cli/store/platform-config.ts";
+import { projectFolder } from "../../../cli/store/project.ts";
 
 const committed = path.join(projectFolder, "src", "model", "simd", "kernels.wasm");
 
