@@ -42,7 +42,7 @@ export type Reason =
   | { code: "method_not_allowed"; method: string; allowed: readonly string[] }
   | {
       code: "image_too_large";
-      unit: keyof typeof sizes;
+      unit: SizeUnit;
       measured: number;
       limit: number;
     }
@@ -75,22 +75,17 @@ export function toClassifierError(error: unknown): ClassifierError {
 }
 
 /** Builds the error for an image that exceeds a limit. */
-export function imageTooLarge(unit: keyof typeof sizes, measured: number, limit: number): ClassifierError {
+export function imageTooLarge(unit: SizeUnit, measured: number, limit: number): ClassifierError {
   return new ClassifierError({ code: "image_too_large", unit, measured, limit });
-}
-
-/**
- * Refuses an image that exceeds a limit.
- * @throws ClassifierError image_too_large
- */
-export function checkLimit(unit: keyof typeof sizes, measured: number, limit: number): void {
-  if (measured > limit) throw imageTooLarge(unit, measured, limit);
 }
 
 /** Builds the error for a broken image. */
 export function undecodable(detail: string, cause?: unknown): ClassifierError {
   return new ClassifierError({ code: "image_undecodable", detail }, { cause });
 }
+
+/** What a limit counts, as the answer names it. */
+export type SizeUnit = keyof typeof sizes;
 
 const sizes = {
   // The rest of the body is not read.

@@ -1,11 +1,11 @@
 /** From the bytes or pixels of an image to the model's input tensor, as the pack's manifest specifies: resize, crop, turn upright, normalise. */
 
-import { checkLimit } from "../errors.ts";
 import type { Preprocessing } from "../model/manifest.ts";
 import { decodeImage } from "./decode.ts";
 import { type Orientation, type RowPlace, turnedRow, turns, uprightSize } from "./orientation.ts";
 import { type Axis, Resampler, resamplerBytes } from "./resample.ts";
 import {
+  checkLimit,
   type DecodedFrame,
   type DecodeLimits,
   type DecodeScale,

@@ -1,4 +1,5 @@
 /** Decoded pixels, and what decoders are given and return. */
+import { imageTooLarge, type SizeUnit } from "../errors.ts";
 import type { Orientation } from "./orientation.ts";
 
 /** Pixels. */
@@ -91,4 +92,12 @@ export interface DecodedFrame extends DecodeScale {
 export interface Decoded<Sink extends RowSink> {
   readonly frame: DecodedFrame;
   readonly sink: Sink;
+}
+
+/**
+ * Refuses an image that exceeds a limit.
+ * @throws ClassifierError image_too_large
+ */
+export function checkLimit(unit: SizeUnit, measured: number, limit: number): void {
+  if (measured > limit) throw imageTooLarge(unit, measured, limit);
 }

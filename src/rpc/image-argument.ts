@@ -1,6 +1,7 @@
 /** The image argument of an RPC call. */
 import type { ImageSource } from "../classifier/score.ts";
-import { ClassifierError, checkLimit } from "../errors.ts";
+import { ClassifierError } from "../errors.ts";
+import { checkLimit } from "../image/rgb-image.ts";
 import { maxImageBytesCeiling } from "../limits.ts";
 
 /** Memory of an image as an array of numbers, over its bytes: V8 takes 8 bytes per number, and the image takes 1. */

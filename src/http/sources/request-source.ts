@@ -19,7 +19,8 @@ import {
   type StreamFault,
 } from "../../bytes/read-stream.ts";
 import type { ImageSource, SourceContent } from "../../classifier/score.ts";
-import { ClassifierError, checkLimit, imageTooLarge } from "../../errors.ts";
+import { ClassifierError, imageTooLarge } from "../../errors.ts";
+import { checkLimit } from "../../image/rgb-image.ts";
 import { jsonBodyFactor, maxJsonBodyBytes, maxSmallBodyBytes } from "../../limits.ts";
 
 /** What a route accepts beside the bytes of one image. */

@@ -3,8 +3,9 @@
  * own), row by row. It holds one row, or all indices of an interlaced frame, and the LZW table.
  */
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { checkLimit, undecodable } from "../../errors.ts";
+import { undecodable } from "../../errors.ts";
 import {
+  checkLimit,
   type Decoded,
   type DecodedFrame,
   type DecodeLimits,

@@ -5,9 +5,10 @@
  */
 
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { checkLimit, imageTooLarge } from "../../errors.ts";
+import { imageTooLarge } from "../../errors.ts";
 import { exifOrientation } from "../orientation.ts";
 import {
+  checkLimit,
   type Decoded,
   type DecodedFrame,
   type DecodeLimits,

@@ -2,7 +2,8 @@
  * Reads the tables and scan headers of a JPEG and checks everything that the decoder relies on: tables, scan scripts, restart
  * markers, the end of the data, and how much work the file asks for. Decodes nothing.
  */
-import { checkLimit, undecodable } from "../../errors.ts";
+import { undecodable } from "../../errors.ts";
+import { checkLimit } from "../rgb-image.ts";
 import { isFrameHeader, type JpegHeader, Marker, nextSegment, readUint16, type Segment } from "./header.ts";
 
 /**

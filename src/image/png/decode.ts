@@ -2,9 +2,14 @@
  * Decodes a PNG row by row: inflates a little, unfilters what came, and passes on each row that is complete. It holds two
  * rows and one block of inflated data, whatever the height of the image; an interlaced image it holds as a whole.
  */
-import { checkLimit } from "../../errors.ts";
 import { exifOrientation } from "../orientation.ts";
-import type { Decoded, DecodedFrame, DecodeLimits, RowSink } from "../rgb-image.ts";
+import {
+  checkLimit,
+  type Decoded,
+  type DecodedFrame,
+  type DecodeLimits,
+  type RowSink,
+} from "../rgb-image.ts";
 import { type CheckedPng, checkPng, imageDataOf, parsePngHeader } from "./chunks.ts";
 import { inflate, inflateBytes } from "./inflate.ts";
 import { imageDataBytes, PngRows, rowsBytes } from "./rows.ts";

@@ -1,6 +1,6 @@
 /** Owns the arrays of one decode: counts their bytes, refuses more than the limit, and frees them together. */
 import { freeBytes } from "../../bytes/byte-arrays.ts";
-import { checkLimit } from "../../errors.ts";
+import { checkLimit } from "../rgb-image.ts";
 
 type DecodeArray = Parameters<typeof freeBytes>[0];
 

@@ -7,9 +7,9 @@
  * and keep their memory: 50 to 138 MiB of WASM memory and 46.5 MiB of RGBA for 12 megapixels. This decoder needs 0.2 MB
  * for a lossy and 4.3 MB for a lossless image of that size.
  */
-import { checkLimit } from "../../errors.ts";
 import { exifOrientation } from "../orientation.ts";
 import {
+  checkLimit,
   type Decoded,
   type DecodedFrame,
   type DecodeLimits,
