@@ -180,6 +180,11 @@ describe("the body", () => {
   });
 });
 
+test("an image from /cdn/ without an image origin is a 403 that names the variable", async () => {
+  const answer = await worker.get("/cdn/a.jpg");
+  expectProblem(answer, 403, "host_not_allowed", { variable: "IMAGE_ORIGIN" });
+});
+
 test("an invalid variable is a 503 that names it, and /healthz still answers", async () => {
   const broken = await TestWorker.start({ vars: { MAX_IMAGE_BYTES: "16MiB" }, seeded: false });
   try {
