@@ -1,8 +1,13 @@
 /** Files that cost as much as possible per byte, to find the bounds of the work of each decoder. */
 import { deflateSync } from "node:zlib";
 import { segment } from "../../bench/pictures/jpeg-writer.ts";
+import { LzwWriter, subBlocks } from "../support/gif-writer.ts";
 import { writePng } from "../support/png-writer.ts";
-import { concat, repeated } from "./segments.ts";
+import { writeVp8 } from "../support/vp8-writer.ts";
+import { writeVp8l } from "../support/vp8l-writer.ts";
+import { chunk, webpFile } from "../support/webp-writer.ts";
+import { listedChoices } from "./choices.ts";
+import { ascii, concat, repeated } from "./segments.ts";
 
 const start = [0xff, 0xd8];
 const end = [0xff, 0xd9];
@@ -65,4 +70,54 @@ export function flatPng(width: number, height: number, colourType: 0 | 2 | 6, fi
   header.writeUInt32BE(height, 4);
   header.set([8, colourType, 0, 0, 0], 8);
   return writePng({ width: 1, height: 1, colourType, bitDepth: 8, header: () => header, data });
+}
+
+/**
+ * A lossless WebP whose pixels take no bits: one literal per pixel, or after the first block one copy per pixel. All
+ * transforms that work on pixels are on.
+ */
+export function flatLosslessWebp(width: number, height: number, pixels: "literals" | "copies"): Uint8Array {
+  const one = (argb: number) => ({ tokens: [{ argb }], cacheBits: 0 });
+  const transforms = [
+    { type: "predictor", bits: 9, image: one(13 << 8) },
+    { type: "colour", bits: 9, image: one(0x112233) },
+    { type: "subtractGreen" },
+  ] as const;
+  // In the first group of prefix codes all pixels are this literal, in the second one this copy.
+  const tokens = [{ argb: 0x01020304 }, { length: 1, distance: 2 }];
+  const blocks = Math.ceil(width / 512) * Math.ceil(height / 512);
+  const map = {
+    cacheBits: 0,
+    tokens: Array.from({ length: blocks }, (_, i) => ({
+      argb: i === 0 || pixels === "literals" ? 0 : 1 << 8,
+    })),
+  };
+  const groups = { bits: 9, image: map, count: 2, ofToken: [0, 1] };
+  return webpFile(
+    chunk("VP8L", writeVp8l(width, height, true, transforms, { tokens, cacheBits: 0, groups })),
+  );
+}
+
+/** A lossy WebP of zeros: sixteen predicted subblocks in each macroblock, no coefficients, and every edge is filtered. */
+export function flatLossyWebp(width: number, height: number): Uint8Array {
+  const spec = { width, height, quantiser: 127, filterLevel: 63, modeBytes: 4, coefficientBytes: 2 };
+  return webpFile(chunk("VP8 ", writeVp8(spec, listedChoices([]))));
+}
+
+/** A GIF of one colour, in the longest strings that LZW has. */
+export function flatGif(width: number, height: number): Uint8Array {
+  const uint16 = (value: number) => [value & 255, value >> 8];
+  const size = [...uint16(width), ...uint16(height)];
+  const writer = new LzwWriter(2);
+  writer.clear();
+  writer.put(0);
+  // Each code stands for the string that it adds: one pixel longer than the last.
+  for (let code = writer.nextCode, left = width * height - 1; left > 0; ) {
+    writer.put(code);
+    left -= code - writer.clearCode;
+    code = Math.min(4095, writer.nextCode);
+  }
+  writer.end();
+  const head = [...ascii("GIF89a"), ...size, 0x81, 0, 0, ...new Array<number>(12).fill(90)];
+  return concat(head, [0x2c, 0, 0, 0, 0, ...size, 0, 2], subBlocks(writer.bytes()), [0x3b]);
 }

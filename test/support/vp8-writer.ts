@@ -39,15 +39,19 @@ export interface Vp8Spec {
   readonly probabilities?: ReadonlyMap<number, number>;
   /** 0 to 255. */
   readonly skipProbability?: number | undefined;
+  /** Bytes of modes and of coefficients per macroblock. Default: more than any data needs. */
+  readonly modeBytes?: number;
+  readonly coefficientBytes?: number;
 }
 
 /** The content of a VP8 chunk. */
 export function writeVp8(spec: Vp8Spec, choices: Choices): Uint8Array {
-  const { width, height, partitionBits = 0 } = spec;
+  const { width, height, partitionBits = 0, modeBytes = 60, coefficientBytes = 900 } = spec;
   const rows = Math.ceil(height / 16);
   const macroblocks = rows * Math.ceil(width / 16);
-  const first = [...headerOf(spec), ...randomBytes(choices, 60 * macroblocks + 100)];
-  const partitionBytes = Math.ceil((900 * macroblocks) / Math.min(rows, 1 << partitionBits)) + 100;
+  const first = [...headerOf(spec), ...randomBytes(choices, Math.ceil(modeBytes * macroblocks) + 100)];
+  const partitionBytes =
+    Math.ceil((coefficientBytes * macroblocks) / Math.min(rows, 1 << partitionBits)) + 100;
   const partitions = Array.from({ length: 1 << partitionBits }, () => {
     // The only exception: no encoder begins with 255, because the first interval ends below it.
     return [choices.below(255), ...randomBytes(choices, partitionBytes)];

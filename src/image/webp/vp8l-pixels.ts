@@ -119,8 +119,6 @@ export class PixelReader {
         const distanceCode = reader.symbol(entries, starts[code + 4]!, masks[code + 4]!);
         this.#copy(position, length, this.#distance(reader.prefixed(distanceCode)));
         position += length;
-        // The copy can end in a block of another group, also in one of the rows below.
-        groupEnd = position;
         continue;
       }
       let argb = 0;
@@ -144,8 +142,10 @@ export class PixelReader {
   /** Red, blue and alpha of the first entries of their tables. */
   #firstLiteral(code: number): number {
     const { entries, starts } = this.#codes;
-    const [red, blue, alpha] = [1, 2, 3].map((i) => entries[starts[code + i]!]! >> 4);
-    return (alpha! << 24) | (red! << 16) | blue!;
+    const red = entries[starts[code + 1]!]! >> 4;
+    const blue = entries[starts[code + 2]!]! >> 4;
+    const alpha = entries[starts[code + 3]!]! >> 4;
+    return (alpha << 24) | (red << 16) | blue;
   }
 
   #groupAt(position: number): number {
