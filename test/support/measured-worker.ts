@@ -58,15 +58,15 @@ export class MeasuredWorker {
   }
 
   /** Returns the bytes of the isolate: ONNX Runtime's WASM heap, and with the JS heap and the ArrayBuffers. */
-  async isolateBytes(): Promise<{ readonly ort: number; readonly total: number; readonly text: string }> {
+  async isolateBytes(): Promise<{ readonly wasm: number; readonly total: number; readonly text: string }> {
     const ready = (await (await fetch(`${this.url}/readyz`)).json()) as { wasm_heap_bytes: number };
-    const ort = ready.wasm_heap_bytes;
+    const wasm = ready.wasm_heap_bytes;
     const { usedSize: js, backingStorageSize: buffers } = await this.heapUsage();
-    const total = ort + js + buffers;
-    const mebibytes = Object.entries({ ort, js, buffers, total }).map(
+    const total = wasm + js + buffers;
+    const mebibytes = Object.entries({ wasm, js, buffers, total }).map(
       ([name, bytes]) => `${name} ${(bytes / MiB).toFixed(1)}`,
     );
-    return { ort, total, text: mebibytes.join(", ") };
+    return { wasm, total, text: mebibytes.join(", ") };
   }
 
   /** Returns the peak resident bytes of the Worker's process (VmHWM). Linux only. */

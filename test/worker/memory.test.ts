@@ -93,7 +93,7 @@ describe.sequential("the isolate", () => {
       after = await worker.isolateBytes();
     }
     console.log("isolate, MiB:", after.text);
-    expect(after.ort).toBe(before.ort);
+    expect(after.wasm).toBe(before.wasm);
     expect(after.total).toBeLessThanOrEqual(100 * MiB);
     // The process also holds workerd, V8's code and garbage that is not yet collected. It must not keep growing.
     expect(await worker.peakProcessBytes()).toBeLessThanOrEqual(peakBefore + 48 * MiB);
