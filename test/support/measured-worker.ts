@@ -57,7 +57,7 @@ export class MeasuredWorker {
     return this.#worker.heapUsage();
   }
 
-  /** Returns the bytes of the isolate: ONNX Runtime's WASM heap, and with the JS heap and the ArrayBuffers. */
+  /** Returns the bytes of the isolate: the engines' WASM memory, and with the JS heap and the ArrayBuffers. */
   async isolateBytes(): Promise<{ readonly wasm: number; readonly total: number; readonly text: string }> {
     const ready = (await (await fetch(`${this.url}/readyz`)).json()) as { wasm_heap_bytes: number };
     const wasm = ready.wasm_heap_bytes;
