@@ -5,6 +5,7 @@ import { syntheticPixels } from "../../cli/pack/synthetic.ts";
 import { decodeCostBytes, parseGif } from "../../src/image/gif/decode.ts";
 import { decodeLimits } from "../../src/limits.ts";
 import { type GifSpec, writeGif } from "../support/gif-writer.ts";
+import { corpusFile } from "../support/hostile-corpus.ts";
 import { decodeWithin } from "../support/image-decoders.ts";
 import { largestDifference } from "../support/image-reference.ts";
 
@@ -64,6 +65,17 @@ describe("a GIF has the reference's pixels", () => {
     const expected = await reference(gif);
     expect(image.data.length).toBe(expected.length);
     expect(largestDifference(image.data, expected)).toBe(0);
+  });
+
+  test("and the size of its frame, if its screen has no pixels", async () => {
+    const { width, height } = await decode(writeGif({ ...spec, screen: [0, 0] }));
+    expect([width, height]).toEqual([9, 6]);
+  });
+
+  test("and is black where an index is beyond the colour table", async () => {
+    const { data } = await decode(corpusFile("gif-small-colour-table.gif"));
+    // The indices of the first pixels are 0, 5, 10 and 15, of two colours.
+    expect([...data.subarray(0, 12)]).toEqual([11, 94, 177, ...new Array<number>(9).fill(0)]);
   });
 
   test("and is the first frame of an animation", async () => {

@@ -19,4 +19,4 @@ export const corpus = JSON.parse(
 
 export const corpusFile = (file: string) => new Uint8Array(readFileSync(path.join(folder, file)));
 
-export const corpusFiles = () => readdirSync(folder).filter((file) => /\.(jpg|png)$/.test(file));
+export const corpusFiles = () => readdirSync(folder).filter((file) => /\.(jpg|png|webp|gif)$/.test(file));

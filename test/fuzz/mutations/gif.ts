@@ -11,6 +11,7 @@ import {
   type Mutate,
   type Mutations,
   onOne,
+  overwrite,
   sizes,
 } from "./mutation.ts";
 
@@ -134,7 +135,7 @@ const sides = [0, 1, 2, 23, 25, 40, 1000, 7071, 65_535] as const;
 
 /** Writes a little-endian number of 16 bits. */
 function setUint16(out: Uint8Array, at: number, value: number): void {
-  if (at + 2 <= out.length) out.set([value & 255, value >> 8], at);
+  overwrite(out, at, [value & 255, value >> 8]);
 }
 
 const screens: Mutations = {
@@ -147,7 +148,7 @@ const screens: Mutations = {
   },
   "other flags of the screen": (bytes, choices) => {
     const out = bytes.slice();
-    if (out.length > 10) out[10] = choices.below(256);
+    overwrite(out, 10, [choices.below(256)]);
     return out;
   },
   "colour table removed": (bytes) => {
@@ -166,7 +167,7 @@ const frames: Mutations = {
     setUint16(out, start + 5 + 2 * choices.below(2), pick(choices, sides));
   }),
   "other flags of a frame": editImage((out, { start }, choices) => {
-    if (start + 9 < out.length) out[start + 9] = choices.below(256);
+    overwrite(out, start + 9, [choices.below(256)]);
   }),
   "interlaced or not": editImage((out, { start }) => {
     if (start + 9 < out.length) out[start + 9]! ^= 0x40;

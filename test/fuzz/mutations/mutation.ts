@@ -68,6 +68,12 @@ export function flipped(
   return out;
 }
 
+/** Writes bytes at a place, as far as they fit: another mutation may have shortened the file. */
+export function overwrite(out: Uint8Array, at: number, bytes: readonly number[]): void {
+  // A typed array ignores what is written outside it.
+  for (const [i, byte] of bytes.entries()) out[at + i] = byte;
+}
+
 /** Wrong bits and bytes anywhere. */
 export const anyBits: Mutations = {
   "flipped bits": (bytes, choices) => flipped(bytes, choices),

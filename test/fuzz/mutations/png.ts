@@ -12,6 +12,7 @@ import {
   flipped,
   type Mutate,
   type Mutations,
+  overwrite,
   sizes,
 } from "./mutation.ts";
 
@@ -104,7 +105,7 @@ const sides = [0, 1, 2, 7, 24, 40, 1000, 7071, 65_536, 5_000_000, 50_000_000, 0x
 
 /** Writes a big-endian number of 32 bits. */
 function setUint32(out: Uint8Array, at: number, value: number): void {
-  out.set([value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255], at);
+  overwrite(out, at, [value >>> 24, (value >>> 16) & 255, (value >>> 8) & 255, value & 255]);
 }
 
 const bits: Mutations = {
@@ -176,7 +177,7 @@ const headers: Mutations = {
     return body;
   }),
   "other bit depth and colour type": onBody(["IHDR"], (body, choices) => {
-    body.set([pick(choices, [1, 2, 4, 8, 16]), pick(choices, [0, 2, 3, 4, 6])], 8);
+    overwrite(body, 8, [pick(choices, [1, 2, 4, 8, 16]), pick(choices, [0, 2, 3, 4, 6])]);
     return body;
   }),
   "other methods": onBody(["IHDR"], (body, choices) => {

@@ -27,6 +27,7 @@ import {
   type Mutate,
   type Mutations,
   onOne,
+  overwrite,
   sizes,
 } from "./mutation.ts";
 
@@ -93,7 +94,7 @@ const names = [...coded, "VP8X", "ANIM", "ANMF", "EXIF", "ICCP", "XMP ", "RIFF",
 
 /** Writes a little-endian number of `length` bytes. */
 function setNumber(out: Uint8Array, at: number, value: number, length: number): void {
-  out.set(littleEndian(value, length).slice(0, Math.max(0, out.length - at)), Math.min(at, out.length));
+  overwrite(out, at, littleEndian(value, length));
 }
 
 /** Returns the size in the header of image data; that of the seeds if it is damaged. */
@@ -262,7 +263,7 @@ const canvases: Mutations = {
     setNumber(content, 3 * choices.below(4), value, 3);
   }),
   "other flags of a frame": editFrame((content, choices) => {
-    if (content.length > 15) content[15] = choices.below(256);
+    overwrite(content, 15, [choices.below(256)]);
   }),
   "an image as a frame of a large canvas": onChunk(images, (_, piece, choices) => {
     const { width, height } = sizeOf(piece);
