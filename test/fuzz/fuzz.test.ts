@@ -4,10 +4,10 @@ import { expect, test } from "vitest";
 import { withFolder } from "../../cli/store/project.ts";
 import { silentProgress } from "../../cli/terminal/progress.ts";
 import { listedChoices, seededChoices } from "./choices.ts";
-import { hostileFile } from "./generate.ts";
+import { hostileFile, mutationFamilies } from "./generate.ts";
 import { fuzzInNode } from "./node.ts";
 import { addAttempt, keepFindings, newTally, report } from "./run.ts";
-import { smallSeeds } from "./seeds.ts";
+import { seedsOf, smallSeeds } from "./seeds.ts";
 
 test("the same seed makes the same files, another seed others", async () => {
   const seeds = await smallSeeds();
@@ -19,6 +19,28 @@ test("the same seed makes the same files, another seed others", async () => {
   const first = hashes(1);
   expect(hashes(1)).toEqual(first);
   expect(hashes(2).filter((hash, i) => hash === first[i])).toEqual([]);
+});
+
+test("a run of some formats makes files of these only", async () => {
+  const seeds = await seedsOf(["webp", "gif"]);
+  const made = Array.from({ length: 60 }, (_, index) => hostileFile(seededChoices(1, index), seeds).format);
+  expect([...new Set(made)].sort()).toEqual(["gif", "webp"]);
+});
+
+test("every mutation changes some file", async () => {
+  const seeds = await smallSeeds();
+  const unused: string[] = [];
+  for (const [format, families] of Object.entries(mutationFamilies)) {
+    const files = seeds.filter((seed) => seed.format === format).map(({ bytes }) => bytes);
+    for (const [name, mutate] of Object.values(families).flatMap((members) => Object.entries(members))) {
+      const changes = files.some((bytes, i) => {
+        const out = mutate(bytes, seededChoices(3, i), files[0]!);
+        return Buffer.compare(out, bytes) !== 0;
+      });
+      if (!changes) unused.push(`${format}: ${name}`);
+    }
+  }
+  expect(unused).toEqual([]);
 });
 
 test("an empty list of choices makes the simplest file", async () => {
