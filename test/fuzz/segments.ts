@@ -74,7 +74,10 @@ export function patchedFrame(
 }
 
 /** Concatenates parts. */
-export function concat(...parts: readonly Bytes[]): Uint8Array {
+export const concat = (...parts: readonly Bytes[]): Uint8Array => joined(parts);
+
+/** Concatenates any number of parts: a function call cannot have hundreds of thousands of arguments. */
+export function joined(parts: readonly Bytes[]): Uint8Array {
   const arrays = parts.map((part) => (part instanceof Uint8Array ? part : Uint8Array.from(part)));
   // Not a Buffer, whose slice() would share its memory.
   return new Uint8Array(Buffer.concat(arrays));

@@ -1,7 +1,7 @@
 /** Mutations of GIFs. */
 import { LzwWriter, subBlocks } from "../../support/gif-writer.ts";
 import { type Choices, pick, randomBytes } from "../choices.ts";
-import { ascii, type Bytes, concat, inserted, repeated, replaced } from "../segments.ts";
+import { ascii, type Bytes, concat, inserted, joined, repeated, replaced } from "../segments.ts";
 import {
   anyBits,
   anyCuts,
@@ -60,8 +60,7 @@ function lengthsIn(bytes: Uint8Array, { data, end }: Block): number[] {
 
 /** The content of the sub-blocks. */
 function contentOf(bytes: Uint8Array, block: Block): Uint8Array {
-  const parts = lengthsIn(bytes, block).map((at) => bytes.subarray(at + 1, at + 1 + bytes[at]!));
-  return concat(...parts);
+  return joined(lengthsIn(bytes, block).map((at) => bytes.subarray(at + 1, at + 1 + bytes[at]!)));
 }
 
 type Change = (bytes: Uint8Array, block: Block, choices: Choices, other: Uint8Array) => Uint8Array;

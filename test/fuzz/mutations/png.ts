@@ -2,7 +2,7 @@
 import { deflateSync, inflateSync } from "node:zlib";
 import { chunk, pngSignature } from "../../support/png-writer.ts";
 import { type Choices, pick, randomBytes } from "../choices.ts";
-import { type Bytes, concat, inserted, repeated, replaced } from "../segments.ts";
+import { type Bytes, concat, inserted, joined, repeated, replaced } from "../segments.ts";
 import { exifBodies } from "./headers.ts";
 import {
   anyBits,
@@ -65,9 +65,9 @@ const onData =
   (bytes, choices) => {
     const pieces = piecesOf(bytes).filter(({ type }) => type === "IDAT");
     if (pieces.length === 0) return bytes;
-    const data = concat(...pieces.map(({ body }) => body));
+    const data = joined(pieces.map(({ body }) => body));
     const chunks = change(data, choices).map((body) => chunk("IDAT", body));
-    return replaced(bytes, pieces[0]!.start, pieces.at(-1)!.end, concat(...chunks));
+    return replaced(bytes, pieces[0]!.start, pieces.at(-1)!.end, joined(chunks));
   };
 
 /** Changes the filtered rows and compresses them again. */
