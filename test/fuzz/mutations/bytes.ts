@@ -22,6 +22,7 @@ import {
   type Mutate,
   type Mutations,
   onPiece,
+  overwrite,
   sizes,
 } from "./mutation.ts";
 
@@ -54,7 +55,7 @@ export const lengths: Mutations = {
     (out, { start, dataStart }, choices) => {
       const right = dataStart - start - 2;
       const wrong = pick(choices, [0, 1, 2, 3, 0xffff, 0x8000, right - 1, right + 1, choices.below(0x10000)]);
-      out.set([wrong >> 8, wrong], start + 2);
+      overwrite(out, start + 2, [wrong >> 8, wrong]);
     },
   ),
 };

@@ -11,7 +11,16 @@ import {
   repeated,
   replaced,
 } from "../segments.ts";
-import { editPiece, has, isScan, type Mutate, type Mutations, onOne, onPiece } from "./mutation.ts";
+import {
+  editPiece,
+  has,
+  isScan,
+  type Mutate,
+  type Mutations,
+  onOne,
+  onPiece,
+  overwrite,
+} from "./mutation.ts";
 
 const isFrame = has(...frameMarkers);
 
@@ -33,11 +42,11 @@ const factors = [0x00, 0x01, 0x10, 0x11, 0x12, 0x21, 0x22, 0x14, 0x41, 0x44, 0x3
 /** Frame headers that contradict the file. */
 export const frames: Mutations = {
   "huge or empty sides": editFrame((out, body, choices) => {
-    for (const at of [body + 1, body + 3]) out.set(uint16(pick(choices, sides)), at);
+    for (const at of [body + 1, body + 3]) overwrite(out, at, uint16(pick(choices, sides)));
   }),
   "other sides": editFrame((out, body, choices) => {
     const at = body + 1 + 2 * choices.below(2);
-    out.set(uint16(choices.below(3000)), at);
+    overwrite(out, at, uint16(choices.below(3000)));
   }),
   "other sampling factors": editComponents(1, (choices) => pick(choices, factors)),
   "component ids repeated or swapped": editComponents(0, (choices) =>
