@@ -89,7 +89,7 @@ const post = (pathname: string, body: Uint8Array) =>
   [pathname, { method: "POST", body: body as BodyInit }] as const;
 
 describe("the package", () => {
-  test("contains JavaScript and types, but no model pack, no source and no tests", () => {
+  test("contains JavaScript, types and the kernels, but no model pack, no source and no tests", () => {
     const kinds = new Set(
       packed.files.map((file) => file.replace(/^dist-lib\/.*?(\.d\.ts|\.js)$/, "dist-lib/*$1")),
     );
@@ -98,6 +98,7 @@ describe("the package", () => {
       "README.md",
       "dist-lib/*.d.ts",
       "dist-lib/*.js",
+      "dist-lib/model/simd/kernels.wasm",
       "docs/edge.md",
       "package.json",
     ]);
