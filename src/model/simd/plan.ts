@@ -27,10 +27,24 @@ interface Shape {
   readonly channels: number;
 }
 
-/** A value in memory, u8 or float32 by the operation that writes it. */
+/** A value in memory. */
 interface Value extends Shape {
   readonly address: number;
+  readonly type: ValueType;
 }
+
+type ValueType = "u8" | "float32";
+
+/** The type of value that each operation reads. Outputs of the network and shortcuts are float32. */
+const inputType = {
+  quantise: "float32",
+  dequantise: "u8",
+  convolve: "u8",
+  maxPool: "u8",
+  averagePool: "float32",
+  flatten: "float32",
+  dense: "float32",
+} as const satisfies Record<string, ValueType>;
 
 /** What a step reads and writes besides its input and output. Steps share these addresses. */
 interface Scratch {
@@ -180,9 +194,9 @@ class Planner {
   }
 
   /** Finds a place for a value. */
-  define(name: string, { height, width, channels }: Shape, type: "u8" | "float32"): Value {
+  define(name: string, { height, width, channels }: Shape, type: ValueType): Value {
     const bytes = roundUp(height * width * channels * bytesOf(type) + slackBytes, 64);
-    const value = { address: this.#space.take(bytes), height, width, channels };
+    const value = { address: this.#space.take(bytes), height, width, channels, type };
     this.#values.set(name, value);
     return value;
   }
@@ -207,13 +221,15 @@ class Planner {
       end += roundUp(bytes + slackBytes, 64);
     }
     this.#memory.take(end - this.#memory.top);
-    const addresses = outputs.map((name) => [name, this.#value(name, { name }).address] as const);
+    const addresses = outputs.map((name) => [name, this.#value(name, "float32", { name }).address] as const);
     return { steps: this.#steps, input, outputs: new Map(addresses) };
   }
 
-  #value(name: string, reader: { readonly name: string }): Value {
+  #value(name: string, type: ValueType, reader: { readonly name: string }): Value {
     const value = this.#values.get(name);
     if (!value) throw unsupported(reader, `the value ${name}, which no node before it computes,`);
+    if (value.type !== type)
+      throw unsupported(reader, `the value ${name} in ${value.type} instead of ${type}`);
     return value;
   }
 
@@ -222,7 +238,7 @@ class Planner {
     const { output } = operation;
     if (operation.op === "concat") return undefined;
     if (operation.op === "addRelu") throw unsupported(operation, "an addition without a convolution");
-    const from = this.#value(operation.input, operation);
+    const from = this.#value(operation.input, inputType[operation.op], operation);
     switch (operation.op) {
       case "quantise":
         return this.#quantise(operation, from);
@@ -285,7 +301,7 @@ class Planner {
     const to =
       shortcut === undefined
         ? this.define(output, shape, finish.to)
-        : this.#writeOver(this.#value(shortcut, operation), operation, shape);
+        : this.#writeOver(this.#value(shortcut, "float32", operation), operation, shape);
     if (shortcut !== undefined && this.#lastReads.get(shortcut) !== index)
       throw unsupported(operation, "a shortcut that another node reads later");
     const finisher = this.#finisher(finish, to, shortcut !== undefined);
@@ -433,7 +449,7 @@ class FreeSpace {
   }
 }
 
-function bytesOf(type: "u8" | "float32"): number {
+function bytesOf(type: ValueType): number {
   return type === "u8" ? 1 : 4;
 }
 

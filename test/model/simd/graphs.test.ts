@@ -106,6 +106,11 @@ describe("a graph is refused", () => {
       /an input 3 that is not a constant of plain data/,
     ],
     [
+      "with a value of another type",
+      (made) => replaceInput(made, "QLinearConv", 0, made.graph.image),
+      /QLinearConv-\d has the value data in float32 instead of u8/,
+    ],
+    [
       "with a value that no node computes",
       (made) => replaceInput(made, "QLinearConv", 0, "nowhere"),
       /the value nowhere, which no node before it computes/,
