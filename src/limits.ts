@@ -92,7 +92,7 @@ export const defaultModelRefreshMs = 60_000;
 export const modelLoadStallMs = 10_000;
 /** Time a request waits for another request that computes the same image, before it computes itself. */
 export const coalesceWaitMs = 15_000;
-/** Retry-After of a 503. A cold load takes about a second. */
+/** Retry-After of a 503. A cold load takes less than a second. */
 export const retryAfterSeconds = 2;
 
 /** Bytes of the in-memory result cache. A result of 1000 logits and 512 features takes about 6 KB. */

@@ -12,7 +12,7 @@ import { imageHeaders, withheld } from "./image-response.ts";
 
 /** Default of `maxBytes`. Many images may be in the memory of the other Worker at once. */
 const defaultMaxBytes = 8 * 1024 * 1024;
-/** Default of `timeoutMs`. A cold classifier answers in about a second, a busy one in several. */
+/** Default of `timeoutMs`. A cold classifier answers within a second, a busy one in several. */
 const defaultTimeoutMs = 10_000;
 /** Bytes by which the middleware detects an image. Prologs of SVG files have about 1 KiB. */
 const imageStartBytes = 8 * 1024;

@@ -27,7 +27,7 @@ import { answerConditionally } from "./classify.ts";
 const waitMs = 2_000;
 /** Time for the origin's body to arrive before the image is sent without labels. */
 const bufferMs = 5_000;
-/** Time to classify before the image is sent without labels. A cold start takes about a second. */
+/** Time to classify before the image is sent without labels. A cold start takes up to a second. */
 const classifyMs = 8_000;
 /**
  * The slowest pace at which a client may read, because the image that it receives holds memory. 64 KiB per second is half a
