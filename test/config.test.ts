@@ -39,6 +39,15 @@ describe("readConfig", () => {
     expect(readConfig({ MODELS, MAX_IMAGE_BYTES: "1000" }).maxImageBytes).toBe(1000);
   });
 
+  test("accepts the two engines, and refuses others by naming both", () => {
+    expect(readConfig({ MODELS, ENGINE: "onnxruntime" }).engine).toBe("onnxruntime");
+    for (const ENGINE of ["gpu", "SIMD", ""])
+      expect(fault({ MODELS, ENGINE })).toMatchObject({
+        ...{ code: "misconfigured", variable: "ENGINE" },
+        expected: "simd or onnxruntime",
+      });
+  });
+
   test("names a missing binding", () => {
     expect(fault({})).toMatchObject({ code: "misconfigured", variable: "MODELS" });
   });

@@ -43,8 +43,8 @@ export async function measureBurst({ workers }: Bench) {
 }
 
 /**
- * Makes new versions live. ORT's heap never shrinks, so each version must reuse the memory of the last.
- * @returns the bytes of ORT's heap after each of `times` swaps
+ * Makes new versions live. The WASM memory never shrinks, so each version must reuse the memory of the last.
+ * @returns the bytes of WASM memory after each of `times` swaps
  */
 export async function measureSwaps({ model: { pack }, workers }: Bench, times: number): Promise<number[]> {
   const vars = { MODEL_NAME: pack.manifest.name, MODEL_REFRESH_SECONDS: 1 };
@@ -77,7 +77,7 @@ async function pushRelabelled(bucket: PackBucket, pack: LocalPack, number: numbe
   return version;
 }
 
-/** Waits until the Worker serves that version. @returns the bytes of ORT's heap */
+/** Waits until the Worker serves that version. @returns the bytes of WASM memory */
 async function waitFor(url: URL, version: string): Promise<number> {
   const deadline = Date.now() + swapTimeoutMs;
   while (Date.now() < deadline) {

@@ -11,7 +11,7 @@ export function tally(change: Partial<Tally> = {}): Tally {
   return { ...emptyTally(), sent: 3, answered: { 200: 3 }, cache: { MISS: 3 }, ...change };
 }
 
-/** ORT has 50 MiB. */
+/** The WASM memory has 50 MiB. */
 export function memoryLook(atMs: number, usedBytes: number, processBytes?: number): MemorySample {
   return { atMs, usedBytes, bufferBytes: 0, ortBytes: 50 * MiB, processBytes };
 }

@@ -186,7 +186,7 @@ export function memoryStretches(samples: readonly MemorySample[], seconds: numbe
     return {
       atSeconds: index * seconds,
       samples: group.length,
-      /** Smallest and largest sum of ORT's heap, JS objects and ArrayBuffers. */
+      /** Smallest and largest sum of WASM memory, JS objects and ArrayBuffers. */
       floorBytes: Math.min(...sums),
       peakBytes,
       /** The sample with the largest sum. */
@@ -197,7 +197,7 @@ export function memoryStretches(samples: readonly MemorySample[], seconds: numbe
   });
 }
 
-/** Returns the memory of the isolate: ORT's heap, JS objects and ArrayBuffers. */
+/** Returns the memory of the isolate: WASM memory, JS objects and ArrayBuffers. */
 export function isolateBytes({ ortBytes, usedBytes, bufferBytes }: IsolateMemory): number {
   return ortBytes + usedBytes + bufferBytes;
 }

@@ -113,7 +113,7 @@ export function soakPlots({ sustained, attacks, overload }: SoakResults): Map<st
         limit,
       ),
       chart("Parts of the largest memory", "MiB", [
-        memoryCurve("ORT's heap", sustained, ({ peak }) => peak.ortBytes),
+        memoryCurve("WASM memory", sustained, ({ peak }) => peak.ortBytes),
         memoryCurve("JS objects", sustained, ({ peak }) => peak.usedBytes),
         memoryCurve("ArrayBuffers", sustained, ({ peak }) => peak.bufferBytes),
       ]),
@@ -221,13 +221,13 @@ export function latencyTable(title: string, { latency, all }: Phase): Table {
 export function memoryTable({ memoryByMinute }: Phase): Table {
   return table(
     "Memory of the isolate by minute, MiB",
-    ["minute", "smallest", "largest", "ORT", "JS", "ArrayBuffers", "process"],
+    ["minute", "smallest", "largest", "WASM", "JS", "ArrayBuffers", "process"],
     memoryByMinute.map(({ atSeconds, floorBytes, peakBytes, peak, processBytes = Number.NaN }) => {
       const { ortBytes, usedBytes, bufferBytes } = peak;
       const sizes = [floorBytes, peakBytes, ortBytes, usedBytes, bufferBytes, processBytes];
       return [1 + atSeconds / 60, ...sizes.map((bytes) => bytes / MiB)];
     }),
-    "smallest, largest: sum of ORT's heap, JS objects and ArrayBuffers, including garbage, sampled every 0.1 s. ORT, JS, ArrayBuffers: parts of the largest sum. process: largest resident size of workerd.",
+    "smallest, largest: sum of WASM memory, JS objects and ArrayBuffers, including garbage, sampled every 0.1 s. WASM, JS, ArrayBuffers: parts of the largest sum. process: largest resident size of workerd.",
   );
 }
 
