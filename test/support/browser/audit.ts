@@ -22,6 +22,15 @@ export interface Audit {
 /** Runs axe-core in the page. The DevTools protocol may do so where the page's policy forbids scripts. */
 export async function audit(page: Page): Promise<Audit> {
   await page.evaluate(await readFile(fileURLToPath(import.meta.resolve("axe-core/axe.min.js")), "utf8"));
+  // Text that fades in has too little contrast until it is there. Endless animations never finish.
+  await page.evaluate(() =>
+    Promise.all(
+      document
+        .getAnimations()
+        .filter((animation) => animation.effect?.getComputedTiming().iterations !== Number.POSITIVE_INFINITY)
+        .map((animation) => animation.finished.catch(() => {})),
+    ),
+  );
   const results = await page.evaluate<AxeResults>("axe.run()");
   return {
     passes: results.passes.length,
