@@ -159,6 +159,8 @@ export class EngineMemory {
    * @throws RangeError if the memory cannot grow
    */
   reach(end: number): void {
+    // `grow` itself throws a TypeError for sizes beyond its range.
+    if (!(end <= isolateBytes)) throw new RangeError(`the memory cannot grow to ${end} bytes`);
     const pages = Math.ceil((end - this.bytes) / pageBytes);
     if (pages > 0) this.wasm.grow(pages);
   }

@@ -303,6 +303,7 @@ class Translation {
     if (other !== undefined) throw unsupported(node, `the attribute ${other}`);
     const [top = 0, left = 0, bottom = 0, right = 0] = node.attributes.get("pads") ?? [];
     const [vertical = 1, horizontal = 1] = node.attributes.get("strides") ?? [];
+    if (vertical < 1 || horizontal < 1) throw unsupported(node, `strides of ${vertical} and ${horizontal}`);
     return { strides: [vertical, horizontal], pads: [top, left, bottom, right] };
   }
 

@@ -3,6 +3,7 @@
  * outputs equal those of ONNX Runtime bit for bit. docs/engine.md explains it.
  */
 import { freeBytes } from "../../bytes/byte-arrays.ts";
+import { ClassifierError } from "../../errors.ts";
 import { engineBudget } from "../../limits.ts";
 import {
   type Engine,
@@ -60,7 +61,7 @@ export class SimdEngine implements Engine {
       times.read_ms.push(lapMs());
       const graph = readGraph(bytes, manifest.shards[times.order_ms.length]);
       operations.push(
-        ...this.#guarded((kernels) => readOperations(graph, manifest.input.name, memory, kernels)),
+        ...this.#loading((kernels) => readOperations(graph, manifest.input.name, memory, kernels)),
       );
       freeBytes(bytes);
       times.order_ms.push(lapMs());
@@ -68,7 +69,7 @@ export class SimdEngine implements Engine {
     }
     this.#requireOwner(owner);
     const { logits, features } = manifest.outputs;
-    const plan = this.#guarded(() => planNetwork(operations, manifest.input, [logits, features], memory));
+    const plan = this.#loading(() => planNetwork(operations, manifest.input, [logits, features], memory));
     return {
       shards: manifest.shards.length,
       times,
@@ -85,6 +86,16 @@ export class SimdEngine implements Engine {
   /** Another load clears the memory, for example when the request of this one was cancelled. */
   #requireOwner(owner: object): void {
     if (this.#owner !== owner) throw modelUnavailable("the model was released; send the request again");
+  }
+
+  /** Runs one step of loading. @throws ClassifierError model_unavailable, or UnsupportedGraphError */
+  #loading<T>(call: (kernels: Kernels) => T): T {
+    try {
+      return this.#guarded(call);
+    } catch (error) {
+      if (error instanceof UnsupportedGraphError || error instanceof ClassifierError) throw error;
+      throw modelUnavailable("the model does not load in the SIMD engine; pack and push again", error);
+    }
   }
 
   /** Runs kernels. After a trap, the next call gets a new instance in the same memory. */

@@ -56,6 +56,11 @@ describe("a graph is refused", () => {
       /the attribute auto_pad/,
     ],
     [
+      "with a stride of 0",
+      (made) => attribute(made, "ConvInteger", "strides", [0, 1]),
+      /ConvInteger-\d has strides of 0 and 1/,
+    ],
+    [
       "with a cast to another type",
       (made) => attribute(made, "Cast", "to", [10]),
       /Cast-\d has a type other than float32/,
@@ -158,6 +163,13 @@ describe("a graph is refused", () => {
     );
     expect(() => graph.prepare([8, 2, 2], output)).toThrow(/a filter larger than its input/);
   });
+});
+
+test.each([2 ** 28, 2 ** 40, 2 ** 64])("a padding of %i is a RangeError, not an allocation", (pad) => {
+  const graph = new SmallGraph();
+  const x = graph.copy(graph.quantise(graph.image), 8);
+  const output = graph.dequantise(graph.convolveToLevels(x, weights, { ...filter, pad }));
+  expect(() => graph.prepare([8, 6, 6], output)).toThrow(RangeError);
 });
 
 describe("an ONNX file", async () => {
