@@ -1,4 +1,4 @@
-/** What an engine is: it loads a model from its shards and runs it. ONNX Runtime is one, simd/ is the other. */
+/** The interface of an engine, which loads a model from its shards and runs it: ONNX Runtime, or the one in simd/. */
 import type { Manifest, Shard } from "./manifest.ts";
 
 /** The engines, as the variable ENGINE names them. */

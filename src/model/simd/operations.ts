@@ -168,7 +168,7 @@ class Translation {
     const convolution = this.#convolution(node, 3, input.zero);
     const { outputs } = convolution;
     const scales = this.#floats(node, 4, outputs);
-    // In this order, and each rounded to float32, as ONNX Runtime computes it.
+    // ONNX Runtime multiplies and divides in this order, and rounds each result to float32.
     const scale = scales.map((weight) => Math.fround(input.scale * weight) / output.scale);
     if (this.#constant(node, 5).data.some((zero) => zero !== 0))
       throw unsupported(node, "a zero point of its int8 weights other than 0");

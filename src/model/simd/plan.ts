@@ -233,7 +233,7 @@ class Planner {
     return value;
   }
 
-  /** Returns the kernel calls of an operation. Undefined if there is nothing to compute. */
+  /** Returns the kernel calls of an operation, or undefined if it computes nothing. */
   #plan(operation: Operation, shortcut: string | undefined, index: number): Step["run"] | undefined {
     const { output } = operation;
     if (operation.op === "concat") return undefined;

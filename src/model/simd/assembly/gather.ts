@@ -1,7 +1,7 @@
-/** Puts the inputs of a convolution where the products expect them. Maps are u8 [rows][columns][channels]. */
+/** Arranges the inputs of a convolution for the matrix products. Maps are u8 [rows][columns][channels]. */
 
 /**
- * Copies a map into the middle of another one whose other values are the zero point.
+ * Copies a map into a larger one, and fills the border with the zero point.
  * @param left bytes from the start of a row of `to` to the copy
  */
 export function pad(

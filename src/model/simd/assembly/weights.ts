@@ -1,4 +1,4 @@
-/** Brings the weights of a convolution from ONNX's order [outputs][inputs][taps] into the order of the products. */
+/** Reorders the weights of a convolution from ONNX's [outputs][inputs][taps] for the matrix products. */
 
 /**
  * Returns the largest sum of the magnitudes of one sign of an output's weights. Times 255 it bounds the output's sums for
