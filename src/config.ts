@@ -13,6 +13,8 @@ import {
 } from "./limits.ts";
 import { defaultEngine, engineNames } from "./model/engine.ts";
 import { packNameSchema } from "./model/manifest.ts";
+import type { PictureBucket, PictureDatabase, PictureQueue } from "./pictures/bindings.ts";
+import type { QuarantineRules } from "./pictures/quarantine.ts";
 import { type AllowedHosts, parseAllowedHosts, whyNotAllowed } from "./remote/allowed-hosts.ts";
 import { parseRenditions } from "./remote/renditions.ts";
 import type { ObjectBucket } from "./storage/bucket-source.ts";
@@ -70,6 +72,22 @@ export interface Env {
   readonly CACHE_HOST?: string;
   /** Seconds for which RESULTS keeps a result. */
   readonly RESULTS_TTL_SECONDS?: string | number;
+  /** Optional R2 bucket whose pictures are labelled. It needs PICTURES_DB and PICTURES_QUEUE as well. */
+  readonly PICTURES?: PictureBucket;
+  /** D1 database with the labels. */
+  readonly PICTURES_DB?: PictureDatabase;
+  /** Producer of the queue that this Worker consumes. */
+  readonly PICTURES_QUEUE?: PictureQueue;
+  /** Head that labels the pictures instead of the model's own classes. */
+  readonly PICTURES_HEAD?: string;
+  /** Whether the labels are kept with the features of the pictures: `true` or `false`. */
+  readonly KEEP_FEATURES?: string;
+  /** Prefix of the keys to which blocked pictures move. Without it, no object moves. */
+  readonly QUARANTINE?: string;
+  /** Labels of blocked pictures, comma-separated. */
+  readonly QUARANTINE_LABELS?: string;
+  /** What happens to objects that cannot be classified: `quarantine` or `keep`. */
+  readonly QUARANTINE_UNREADABLE?: string;
 }
 
 /** Where /cdn/ gets its images. */
@@ -171,6 +189,20 @@ const configSchema = z.object({
     })
     .optional(),
   RESULTS_TTL_SECONDS: integer(minKvTtlSeconds, 365 * 86_400, cacheTtlSeconds),
+  PICTURES_HEAD: packNameSchema.optional(),
+  KEEP_FEATURES: z.enum(["true", "false"], { error: 'expected "true" or "false"' }).default("false"),
+  QUARANTINE: z
+    .string()
+    .regex(/^[^/].{0,198}\/$/u, {
+      error: 'expected a prefix such as "quarantine/": up to 200 characters, the last one a slash',
+    })
+    .optional(),
+  QUARANTINE_LABELS: list("expected labels separated by commas, such as blocked", (labels) =>
+    labels.every(Boolean),
+  ),
+  QUARANTINE_UNREADABLE: z
+    .enum(["quarantine", "keep"], { error: "expected quarantine or keep" })
+    .default("quarantine"),
 });
 
 /** The method by which readConfig tells each optional binding from a variable of the same name. */
@@ -186,6 +218,17 @@ export const optionalBindings = [
     expected: "an Analytics Engine dataset ([[analytics_engine_datasets]] in wrangler.toml)",
   },
   { name: "RESULTS", method: "get", expected: "a KV namespace ([[kv_namespaces]] in wrangler.toml)" },
+] as const;
+
+/** The bindings that label a bucket, which are only useful together. */
+export const pictureBindings = [
+  { name: "PICTURES", method: "head", expected: "an R2 bucket ([[r2_buckets]] in wrangler.toml)" },
+  { name: "PICTURES_DB", method: "prepare", expected: "a D1 database ([[d1_databases]] in wrangler.toml)" },
+  {
+    name: "PICTURES_QUEUE",
+    method: "sendBatch",
+    expected: "the producer of a queue ([[queues.producers]] in wrangler.toml)",
+  },
 ] as const;
 
 /** An invalid variable and the expected value. Never contains the value, which may be a secret. */
@@ -218,6 +261,9 @@ export function readConfig(env: Env) {
   for (const { name, method, expected } of optionalBindings) {
     if (env[name] !== undefined) requireMethod(env, name, method, expected);
   }
+  if (pictureBindings.some(({ name }) => env[name] !== undefined)) {
+    for (const { name, method, expected } of pictureBindings) requireMethod(env, name, method, expected);
+  }
   // The schema drops unknown names, such as those of bindings.
   const { data, error } = configSchema.safeParse({ ...env });
   if (!data) throw misconfigured(faultsOf(error)[0]!);
@@ -240,6 +286,20 @@ export function readConfig(env: Env) {
     resultsTtlSeconds: data.RESULTS_TTL_SECONDS,
     /** Undefined: the host of the requests. */
     cacheHost: data.CACHE_HOST,
+    /** Undefined: the model's own classes. */
+    picturesHead: data.PICTURES_HEAD,
+    keepFeatures: data.KEEP_FEATURES === "true",
+    quarantine: quarantineOf(data),
+  };
+}
+
+function quarantineOf(data: z.infer<typeof configSchema>): QuarantineRules | undefined {
+  if (data.QUARANTINE === undefined) return undefined;
+  const labels = data.QUARANTINE_LABELS.length === 0 ? ["blocked"] : data.QUARANTINE_LABELS;
+  return {
+    prefix: data.QUARANTINE,
+    labels: labels.map((label) => label.toLowerCase()),
+    unreadable: data.QUARANTINE_UNREADABLE === "quarantine",
   };
 }
 

@@ -53,6 +53,14 @@ export type Reason =
   | { code: "overloaded"; detail: string; measured: number; limit: number; retryAfterSeconds: number }
   | { code: "rate_limited"; retryAfterSeconds: number }
   | { code: "misconfigured"; variable: string; expected: string }
+  /** The Worker lacks the bindings of an optional feature. `bindings` names all that the feature needs. */
+  | { code: "not_configured"; feature: string; bindings: readonly string[] }
+  /** The route shows private data, and the Worker has no API keys. */
+  | { code: "api_keys_required" }
+  | { code: "pictures_unavailable"; detail: string; retryAfterSeconds: number }
+  | { code: "unknown_picture"; key: string }
+  | { code: "features_missing"; key: string }
+  | { code: "too_many_pictures"; measured: number; limit: number }
   | { code: "internal" };
 
 /** The stable code of a reason. */
@@ -154,6 +162,18 @@ function describe(reason: Reason): string {
       return `Too many requests. Try again in ${reason.retryAfterSeconds} s.`;
     case "misconfigured":
       return `The Worker's setting ${reason.variable} is not valid; expected ${reason.expected}. Correct it in wrangler.toml and deploy.`;
+    case "not_configured":
+      return `This Worker does not ${reason.feature}; expected the bindings ${reason.bindings.join(", ")}. Enable them in wrangler.toml and deploy (docs/bucket.md).`;
+    case "api_keys_required":
+      return "This route shows the contents of a private bucket, and the Worker has no API keys. Set them with npx wrangler secret put API_KEYS.";
+    case "pictures_unavailable":
+      return `The pictures are not available: ${reason.detail}. Try again in ${reason.retryAfterSeconds} s.`;
+    case "unknown_picture":
+      return `The bucket has no picture ${JSON.stringify(reason.key.slice(0, 200))}; expected a key that GET /v1/pictures lists.`;
+    case "features_missing":
+      return `The picture ${JSON.stringify(reason.key.slice(0, 200))} has no features. Set KEEP_FEATURES = "true", deploy, and run npm run bucket -- label --stale.`;
+    case "too_many_pictures":
+      return `The bucket has at least ${reason.measured} pictures; an exact search compares at most ${reason.limit}. Use an index such as Vectorize (docs/bucket.md).`;
     case "internal":
       return "An unexpected error occurred. The server's log has the details under the id of this request.";
   }

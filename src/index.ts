@@ -25,6 +25,8 @@ import { createRuntime } from "./model/runtime.ts";
 import { onnxRuntimeEngine } from "./model/sharded-session.ts";
 import simdWasm from "./model/simd/kernels.wasm";
 import { SimdEngine } from "./model/simd/simd-engine.ts";
+import { consume, refuse } from "./pictures/consumer.ts";
+import { createPictures, type Pictures } from "./pictures/pictures.ts";
 import { ClassifierApi } from "./rpc/classifier-api.ts";
 import type { ClassifyOptions, EmbedOptions, ImageBytes, ImageClassifier, RunInput } from "./rpc/contract.ts";
 import { BucketSource, CachedSource, type PackSource } from "./storage/bucket-source.ts";
@@ -53,6 +55,18 @@ export default {
     await compositionOf(env)
       .services()
       .classifier.host.warm(() => true);
+  },
+
+  /** Labels the objects of the bucket PICTURES. */
+  async queue(batch, env) {
+    let pictures: Pictures | undefined;
+    try {
+      pictures = compositionOf(env).services().pictures;
+    } catch (error) {
+      return refuse(batch, error, log);
+    }
+    if (pictures) await consume(batch, { ...pictures, log });
+    else refuse(batch, new Error("no bucket is bound as PICTURES"), log);
   },
 } satisfies ExportedHandler<Env>;
 
@@ -130,15 +144,9 @@ function createServices(env: Env): Services {
     ...{ host, cache, decoding: decodeLimits },
     ...{ toJpeg: convert, coalesceWaitMs, waitUntil },
   });
-  return {
-    config,
-    admission,
-    heads,
-    seenImages,
-    waitUntil,
-    classifier,
-    scorer: new Scorer({ admission, classifier, heads }),
-  };
+  const scorer = new Scorer({ admission, classifier, heads });
+  const pictures = createPictures(env, { config, scorer });
+  return { config, admission, heads, seenImages, waitUntil, classifier, scorer, pictures };
 }
 
 /** The engine of this project runs what it supports, unless ENGINE says that ONNX Runtime runs everything. */

@@ -78,9 +78,14 @@ describe("the structure", () => {
       /^src\/(http|rpc|middleware|remote|index|config)/,
     ],
     [
-      "only http/, rpc/ and the composition root import classifier/",
-      /^src\/(?!(http|rpc|classifier)\/|(index|config)\.ts$)/,
+      "only http/, rpc/, pictures/ and the composition root import classifier/",
+      /^src\/(?!(http|rpc|pictures|classifier)\/|(index|config)\.ts$)/,
       /^src\/classifier\//,
+    ],
+    [
+      "pictures/ imports no transport",
+      /^src\/pictures\//,
+      /^src\/(http|cache|rpc|middleware|remote|storage|index|config)/,
     ],
     ["http/ imports neither rpc/ nor middleware/", /^src\/http\//, /^src\/(rpc|middleware)\//],
     ["rpc/ does not import middleware/", /^src\/rpc\//, /^src\/middleware\//],

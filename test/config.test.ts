@@ -31,6 +31,9 @@ describe("readConfig", () => {
       corsOrigins: [],
       resultsTtlSeconds: 30 * 24 * 3600,
       cacheHost: undefined,
+      picturesHead: undefined,
+      keepFeatures: false,
+      quarantine: undefined,
     });
   });
 

@@ -81,6 +81,11 @@ export class Classifier {
     return hit?.result;
   }
 
+  /** Runs `decode` while no other image is decoded. */
+  decodeAlone<T>(decode: () => Promise<T>): Promise<T> {
+    return this.#decodes.run(decode);
+  }
+
   async #lookUpOrCompute(job: ImageJob, stages: Stages, lead: Lead): Promise<Computed> {
     const { pack } = job;
     const result = await this.recall(job.imageSha256, pack, stages);
@@ -95,7 +100,7 @@ export class Classifier {
       ? await stages.time("convert", () => toJpeg(job.bytes))
       : job.bytes;
     const toTensor = (pack: Pack): Promise<ImageTensor> =>
-      this.#decodes.run(() => {
+      this.decodeAlone(() => {
         lead.progress();
         // The caller may free the bytes of abandoned work.
         lead.signal.throwIfAborted();

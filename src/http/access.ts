@@ -107,7 +107,8 @@ function hashOf(key: string): Promise<Uint8Array> {
   return sha256(new TextEncoder().encode(key));
 }
 
-function isLocal(hostname: string): boolean {
+/** Whether a request's host is this machine: `wrangler dev` serves it, and nobody else can reach it. */
+export function isLocal(hostname: string): boolean {
   return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
 }
 

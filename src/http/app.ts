@@ -19,6 +19,8 @@ import { addHeads } from "./routes/heads.ts";
 import { addHealth } from "./routes/health.ts";
 import { addHuggingFace } from "./routes/huggingface.ts";
 import { addModel } from "./routes/model.ts";
+import { addPictures } from "./routes/pictures.ts";
+import { addPicturesWork } from "./routes/pictures-work.ts";
 
 export interface AppOptions {
   readonly services: GetServices;
@@ -53,8 +55,8 @@ export function createApp(options: AppOptions): Hono<AppEnv> {
   app.notFound((c) => fail(c, new ClassifierError({ code: "not_found", path: c.req.path })));
   app.onError((error, c) => fail(c, error));
   app.all(`${cachePath}*`, (c) => c.notFound());
-  const routes = [addHealth, addModel, addHeads, addClassify, addEmbed, addHuggingFace, addCdn, addOpenApi];
-  for (const add of routes) add(app, services);
+  const routes = [addHealth, addModel, addHeads, addClassify, addEmbed, addHuggingFace, addCdn];
+  for (const add of [...routes, addPictures, addPicturesWork, addOpenApi]) add(app, services);
   return app;
 }
 

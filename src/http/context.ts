@@ -7,6 +7,7 @@ import type { Admission } from "../concurrency/admission.ts";
 import type { WaitUntil } from "../concurrency/shared-work.ts";
 import type { Config } from "../config.ts";
 import type { HeadStore } from "../head/head-store.ts";
+import type { Pictures } from "../pictures/pictures.ts";
 
 /** Hono's variables of a request. */
 export interface AppEnv {
@@ -32,6 +33,8 @@ export interface Services {
   /** Hashes and validators of remote images. */
   readonly seenImages: SeenImages;
   readonly waitUntil: WaitUntil;
+  /** Undefined if no bucket is labelled. */
+  readonly pictures: Pictures | undefined;
 }
 
 /**

@@ -9,11 +9,16 @@ export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   body_interrupted: 400,
   malformed_body: 400,
   host_not_allowed: 403,
+  api_keys_required: 403,
   unauthorized: 401,
   not_found: 404,
   unknown_model: 404,
   unknown_head: 404,
+  not_configured: 404,
+  unknown_picture: 404,
   method_not_allowed: 405,
+  features_missing: 409,
+  too_many_pictures: 409,
   image_too_large: 413,
   too_many_images: 413,
   unsupported_image: 415,
@@ -28,6 +33,7 @@ export const statusOfCode: Readonly<Record<ReasonCode, number>> = {
   overloaded: 503,
   misconfigured: 503,
   upstream_unavailable: 503,
+  pictures_unavailable: 503,
   loop_detected: 508,
 };
 
@@ -41,6 +47,7 @@ const titleOf: Readonly<Record<number, string>> = {
   401: "Unauthorized",
   404: "Not Found",
   405: "Method Not Allowed",
+  409: "Conflict",
   413: "Content Too Large",
   415: "Unsupported Media Type",
   422: "Unprocessable Content",
@@ -110,6 +117,7 @@ const memberNames = [
   "head",
   "backbones",
   "live",
+  "bindings",
 ];
 
 /** Returns the extension members of a problem, such as the measured value and the limit. */

@@ -70,6 +70,7 @@ export const problemSchema = z
     backbones: z.array(z.string()).optional().describe("Models that the head fits, as name/version."),
     live: z.string().optional().describe("The live model, as name/version."),
     host: z.string().optional(),
+    bindings: z.array(z.string()).optional().describe("Bindings that a feature needs."),
     variable: z.string().optional().describe("Variable of the Worker's configuration."),
   })
   .meta({ description: "An error (RFC 9457)." });

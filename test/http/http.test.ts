@@ -137,6 +137,18 @@ describe("problemResponse", () => {
     not_found: { reason: { code: "not_found", path: "/x" }, status: 404 },
     unknown_model: { reason: { code: "unknown_model", model: "vit", served: ["resnet34"] }, status: 404 },
     unknown_head: { reason: { code: "unknown_head", head: "pets" }, status: 404 },
+    not_configured: {
+      reason: { code: "not_configured", feature: "label a bucket", bindings: ["PICTURES"] },
+      status: 404,
+    },
+    unknown_picture: { reason: { code: "unknown_picture", key: "a.jpg" }, status: 404 },
+    api_keys_required: { reason: { code: "api_keys_required" }, status: 403 },
+    features_missing: { reason: { code: "features_missing", key: "a.jpg" }, status: 409 },
+    too_many_pictures: { reason: { code: "too_many_pictures", measured: 11, limit: 10 }, status: 409 },
+    pictures_unavailable: {
+      reason: { code: "pictures_unavailable", detail: "reading the object failed", retryAfterSeconds: 2 },
+      status: 503,
+    },
     head_mismatch: {
       reason: {
         ...{ code: "head_mismatch", head: "pets", retryAfterSeconds: 2 },

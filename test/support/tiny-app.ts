@@ -74,6 +74,7 @@ export class TinyApp {
         onFailure: () => {},
       }),
       waitUntil,
+      pictures: undefined,
     };
     this.#app = createApp({ services: () => this.services, log, timingSafeEqual });
   }

@@ -10,6 +10,15 @@ import { headsAnswerSchema, headsDocs } from "../routes/heads.ts";
 import { healthDocs, healthSchema, readinessSchema } from "../routes/health.ts";
 import { huggingFaceDocs } from "../routes/huggingface.ts";
 import { labelsAnswerSchema, modelDocs, modelSchema } from "../routes/model.ts";
+import {
+  labelCountsSchema,
+  pictureSchema,
+  picturesDocs,
+  picturesSchema,
+  picturesStatusSchema,
+  similarSchema,
+} from "../routes/pictures.ts";
+import { picturesWorkDocs, workPageSchema } from "../routes/pictures-work.ts";
 import { classificationSchema, modelNameSchema, predictionSchema, problemSchema } from "../schemas.ts";
 import { type OpenApiDocument, openApiDocument, type RouteDoc } from "./document.ts";
 import { examples } from "./examples.ts";
@@ -67,6 +76,12 @@ const namedSchemas = {
   Model: modelSchema,
   Labels: labelsAnswerSchema,
   Heads: headsAnswerSchema,
+  Picture: pictureSchema,
+  Pictures: picturesSchema,
+  LabelCounts: labelCountsSchema,
+  PicturesStatus: picturesStatusSchema,
+  SimilarPictures: similarSchema,
+  WorkPage: workPageSchema,
   Health: healthSchema,
   Readiness: readinessSchema,
   Problem: problemSchema,
@@ -79,6 +94,8 @@ const routes = [
   cdnDocs,
   modelDocs,
   headsDocs,
+  picturesDocs,
+  picturesWorkDocs,
   healthDocs,
   documentDocs,
 ];

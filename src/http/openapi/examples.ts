@@ -28,6 +28,22 @@ const classification = {
 const send = "--data-binary @teapot.jpg";
 const at = (path: string) => `'${exampleOrigin}${path}'`;
 
+/** These routes require a key outside of this machine. */
+const key = '-H "Authorization: Bearer $KEY"';
+const picture = {
+  ...{ key: "uploads/teapot.jpg", etag: "9882d133f18f3729b5b42d9190a4a5dd" },
+  ...{ uploaded: "2026-11-27T20:58:30.881Z", labelled_at: "2026-11-27T20:58:31.023Z", stale: false },
+  ...{ image: classification.image, model, predictions: classification.predictions },
+};
+const notification = {
+  ...{
+    action: "PutObject",
+    bucket: "pictures",
+    object: { key: "uploads/a.jpg", size: 1024, eTag: "9882d1" },
+  },
+  eventTime: "2026-11-27T20:58:31.000Z",
+};
+
 /** The examples, by operationId. */
 export const examples: Readonly<Record<string, Example>> = {
   classify: { curl: `curl ${send} ${at("/v1/classify?top_k=2")}`, answer: classification },
@@ -86,6 +102,48 @@ export const examples: Readonly<Record<string, Example>> = {
       heads: [{ name: "pets", version: "0123456789abcdef", backbone: model }],
       truncated: false,
     },
+  },
+  listPictures: {
+    curl: `curl ${key} -G --data-urlencode label=teapot ${at("/v1/pictures?min_score=0.5")}`,
+    answer: { pictures: [picture], cursor: "WyJhLmpwZyIsMC45ODE5MTVd" },
+  },
+  getPictureLabels: {
+    curl: `curl ${key} ${at("/v1/pictures/labels")}`,
+    answer: {
+      labels: [
+        { label: "teapot", count: 120 },
+        { label: "goldfish", count: 45 },
+      ],
+      failures: [{ code: "image_undecodable", count: 3 }],
+    },
+  },
+  getPicturesStatus: {
+    curl: `curl ${key} ${at("/v1/pictures/status")}`,
+    answer: {
+      ...{ pictures: 168, current: 165, stale: 0, failed: 3 },
+      failures: [{ code: "image_undecodable", count: 3 }],
+      dead_letters: { count: 0, keys: [] },
+      waiting: 832,
+    },
+  },
+  getSimilarPictures: {
+    curl: `curl ${key} -G --data-urlencode key=uploads/a.jpg ${at("/v1/pictures/similar?limit=1")}`,
+    answer: { key: "uploads/a.jpg", compared: 164, pictures: [{ ...picture, similarity: 0.934 }] },
+  },
+  getThumbnail: {
+    curl: `curl ${key} -G --data-urlencode key=uploads/a.jpg -o a.jpg ${at("/v1/pictures/thumbnail?size=256")}`,
+  },
+  labelPictures: {
+    curl: `curl ${key} --json '{"prefix": "uploads/"}' ${at("/v1/pictures/label")}`,
+    answer: { listed: 1000, enqueued: 832, cursor: "WyJ1cGxvYWRzL2IuanBnIl0" },
+  },
+  retryPictures: {
+    curl: `curl ${key} --json '{}' ${at("/v1/pictures/retry")}`,
+    answer: { listed: 3, enqueued: 3, cursor: null },
+  },
+  sendPictureEvents: {
+    curl: `curl ${key} --json '${JSON.stringify({ events: [notification] })}' ${at("/v1/pictures/events")}`,
+    answer: { enqueued: 1 },
   },
   getHealth: { curl: `curl ${at("/healthz")}`, answer: { status: "ok" } },
   getReadiness: {

@@ -53,7 +53,7 @@ export function requestSource<T>(
         let value: T;
         try {
           await permit.growTo(bytes.length * jsonBodyFactor, signal);
-          value = parseJsonImage(bytes, jsonImage);
+          value = parseJsonBody(bytes, jsonImage, jsonLimits);
         } finally {
           freeBytes(bytes);
         }
@@ -126,12 +126,16 @@ export interface JsonImage<T> {
  * Parses a JSON body.
  * @throws ClassifierError malformed_body
  */
-export function parseJsonImage<T>(bytes: Uint8Array, { schema, expected }: JsonImage<T>): T {
+export function parseJsonBody<T>(
+  bytes: Uint8Array,
+  { schema, expected }: Pick<JsonImage<T>, "schema" | "expected">,
+  limits: JsonLimits,
+): T {
   const malformed = (detail: string, cause?: unknown) =>
     new ClassifierError({ code: "malformed_body", detail, expected }, { cause });
   let json: unknown;
   try {
-    json = parseJson(bytes, jsonLimits);
+    json = parseJson(bytes, limits);
   } catch (cause) {
     if (cause instanceof JsonError) throw malformed(`it ${cause.message}`, cause);
     throw cause;
