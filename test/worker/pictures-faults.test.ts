@@ -224,15 +224,12 @@ describe(`${objectCount} objects`, () => {
   }
 
   const isRight = (row: Row) => kinds[kindOf.get(row.key) ?? -1]?.isRight(row) ?? false;
+  /** Reads all rows only now and then: wrangler's bindings block this process, and with it the local queue. */
   const settled = (timeoutMs: number) =>
-    vi.waitFor(
-      async () => {
-        // The local queue may pause while nobody asks it anything.
-        await bench.queue.metrics();
-        expect(await differences(bench, isRight)).toEqual([]);
-      },
-      { timeout: timeoutMs, interval: 500 },
-    );
+    vi.waitFor(async () => expect(await differences(bench, isRight)).toEqual([]), {
+      timeout: timeoutMs,
+      interval: 5_000,
+    });
 
   test("have one right row each after failures, aborted invocations, repetitions, a restart, and `label`", async () => {
     const operations = ["bucket.head", "bucket.get", "database.read", "database.write"] as const;
