@@ -18,6 +18,8 @@ export interface Interference {
   readonly key: string;
   /** Calls of this kind on this key to let pass. */
   readonly skip?: number;
+  /** Key that is uploaded or deleted. Default: that of the call. */
+  readonly target?: string;
   /** The new object in base64. Undefined deletes the object. */
   readonly upload?: string;
 }

@@ -38,10 +38,11 @@ async function interfere(operation: Operation, key: string): Promise<void> {
     interferences = interferences.filter((each) => each !== step);
     // An upload later than the one before, as in R2, whose clock is finer than the time between two uploads.
     await new Promise((resolve) => setTimeout(resolve, 2));
-    if (step.upload === undefined) await env.PICTURES.delete(key);
+    const { target = key } = step;
+    if (step.upload === undefined) await env.PICTURES.delete(target);
     else
       await upload(
-        key,
+        target,
         Uint8Array.from(atob(step.upload), (c) => c.charCodeAt(0)),
       );
   }
