@@ -1,33 +1,10 @@
-/**
- * Estimates the cost of a month in US dollars, from measured CPU times and Cloudflare's public prices. The prices are
- * from stored copies of developers.cloudflare.com/workers/platform/pricing and developers.cloudflare.com/r2/pricing;
- * they may have changed.
- */
+/** Estimates the cost of a month in US dollars, from measured CPU times and Cloudflare's public prices. */
+import { dollarsFor, type Price, prices, type UnitCosts } from "../cli/cost/prices.ts";
 import { moneyText, numberText, shareText } from "../cli/plot/format.ts";
 import { type Table, table } from "./common/report.ts";
 import type { PictureName } from "./plan.ts";
 import { medianOf } from "./results.ts";
 import type { Results } from "./run.ts";
-
-/** The day on which the prices were read. */
-export const pricesRead = "24 November 2026";
-/** The pages that list the prices. */
-export const priceSources = [
-  "https://developers.cloudflare.com/workers/platform/pricing/",
-  "https://developers.cloudflare.com/r2/pricing/",
-] as const;
-
-/** Prices a month: the included quantity, and the dollars for each further `per` units. */
-const prices = {
-  /** Workers Paid, usage model Standard. */
-  subscription: { included: 0, dollars: 5, per: 1 },
-  requests: { included: 10e6, dollars: 0.3, per: 1e6 },
-  cpuMs: { included: 30e6, dollars: 0.02, per: 1e6 },
-  /** Class B operations. R2 has no charge for egress. */
-  r2Reads: { included: 10e6, dollars: 0.36, per: 1e6 },
-  /** Decimal gigabytes. */
-  r2StorageGb: { included: 10, dollars: 0.015, per: 1 },
-} as const;
 
 /** Reads from R2 that a month includes. */
 export const includedR2Reads = prices.r2Reads.included;
@@ -45,9 +22,6 @@ export interface Workload {
   readonly coldRate: number;
 }
 
-/** The measured cost of one image. */
-export type UnitCosts = NonNullable<ReturnType<typeof unitCosts>>;
-
 /** A million images a day, all different, one in a hundred sent to a fresh isolate. */
 export const defaultWorkload: Workload = { imagesPerDay: 1e6, hitRate: 0, coldRate: 0.01 };
 
@@ -57,10 +31,9 @@ export function estimateMonth(workload: Workload, costs: UnitCosts) {
   const images = imagesPerDay * daysPerMonth;
   const warmCpuMs = hitRate * costs.hitCpuMs + (1 - hitRate) * costs.missCpuMs;
   const averageCpuMs = coldRate * costs.coldCpuMs + (1 - coldRate) * warmCpuMs;
-  const line = (what: string, quantity: number, price: (typeof prices)[keyof typeof prices]) => {
-    const { included, dollars, per } = price;
-    return { what, quantity, included, dollars: (Math.max(0, quantity - included) / per) * dollars };
-  };
+  const line = (what: string, quantity: number, price: Price) => ({
+    ...{ what, quantity, included: price.included, dollars: dollarsFor(quantity, price) },
+  });
   const cpu = line("CPU ms", images * averageCpuMs, prices.cpuMs);
   const lines = [
     line("Workers Paid", 1, prices.subscription),
@@ -85,7 +58,7 @@ export function unitCosts(
   { samples, pack }: Results,
   picture: PictureName = "500x375",
   subject: "ours" | "ours-onnxruntime" = "ours",
-) {
+): UnitCosts | undefined {
   const costs = {
     missCpuMs: medianOf(samples, subject, `cpu:${picture}`),
     hitCpuMs: medianOf(samples, subject, "cpu:hit"),
@@ -95,19 +68,6 @@ export function unitCosts(
     packBytes: pack.bytes,
   };
   return Object.values(costs).some(Number.isNaN) ? undefined : costs;
-}
-
-const marker = "measured unit costs: ";
-
-/** Returns a Markdown comment that holds the costs. */
-export function unitCostsComment(costs: UnitCosts): string {
-  return `<!-- ${marker}${JSON.stringify(costs)} -->`;
-}
-
-/** Reads that comment. Returns undefined when the document has none. */
-export function unitCostsFromDocument(markdown: string): UnitCosts | undefined {
-  const found = new RegExp(`<!-- ${marker}(\\{.*\\}) -->`).exec(markdown)?.[1];
-  return found === undefined ? undefined : (JSON.parse(found) as UnitCosts);
 }
 
 /** Lists the bill of one workload. */

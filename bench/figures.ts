@@ -1,8 +1,9 @@
 /** The figures to reach: each has a bar, a measured value and a verdict. */
 
+import type { UnitCosts } from "../cli/cost/prices.ts";
 import { numberText } from "../cli/plot/format.ts";
 import { MiB } from "./common/report.ts";
-import { defaultWorkload, estimateMonth, type UnitCosts, unitCosts } from "./cost.ts";
+import { defaultWorkload, estimateMonth, unitCosts } from "./cost.ts";
 import type { Metric } from "./metrics.ts";
 import { medianOf, summarise } from "./results.ts";
 import type { Results } from "./run.ts";

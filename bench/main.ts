@@ -2,13 +2,14 @@
 import { readFile } from "node:fs/promises";
 import path from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
+import { unitCostsFromDocument } from "../cli/cost/prices.ts";
 import { CommandError, runCommand } from "../cli/terminal/fail.ts";
 import { parseAmount, parseShare } from "../cli/terminal/options.ts";
 import { userPath } from "../cli/terminal/paths.ts";
 import { createProgress } from "../cli/terminal/progress.ts";
 import { docsFolder, tableText } from "./common/report.ts";
 import { findRun, latestRun, readRun, saveRun } from "./common/run-files.ts";
-import { costTable, defaultWorkload, unitCosts, unitCostsFromDocument } from "./cost.ts";
+import { costTable, defaultWorkload, unitCosts } from "./cost.ts";
 import { formatSizes, formatTable } from "./formats.ts";
 import { pixelTable } from "./pixels.ts";
 import { fullPlan, quickPlan } from "./plan.ts";

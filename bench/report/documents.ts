@@ -1,5 +1,6 @@
 /** Writes the report of a run: for the terminal, docs/performance.md and docs/scaling.md with their charts. */
 import path from "node:path";
+import { priceSources, pricesRead, type UnitCosts, unitCostsComment } from "../../cli/cost/prices.ts";
 import { barSheet, type Curve, type LineChart, lineSheet } from "../../cli/plot/charts.ts";
 import { mebibytesText, numberText, shareText } from "../../cli/plot/format.ts";
 import { readProjectConfig } from "../../cli/store/platform-config.ts";
@@ -183,10 +184,10 @@ function compareEnds(series: Series, compare: (first: Point, last: Point) => str
 }
 
 interface CostsOfRun {
-  readonly small: cost.UnitCosts;
-  readonly large: cost.UnitCosts | undefined;
+  readonly small: UnitCosts;
+  readonly large: UnitCosts | undefined;
   /** Of small images with ENGINE = onnxruntime. */
-  readonly fallback: cost.UnitCosts | undefined;
+  readonly fallback: UnitCosts | undefined;
 }
 
 function costText({ small: costs, large, fallback }: CostsOfRun, refreshSeconds: number): string {
@@ -199,9 +200,9 @@ function costText({ small: costs, large, fallback }: CostsOfRun, refreshSeconds:
   const { averageCpuMs, cpuShare } = cost.estimateMonth(cost.defaultWorkload, costs);
   const bill = cost.costTable(cost.defaultWorkload, costs);
   return filled("cost", {
-    comment: cost.unitCostsComment(costs),
-    pricesRead: cost.pricesRead,
-    sources: cost.priceSources.map((url) => `<${url}>`).join(", "),
+    comment: unitCostsComment(costs),
+    pricesRead: pricesRead,
+    sources: priceSources.map((url) => `<${url}>`).join(", "),
     title: bill.title,
     table: tableMarkdown(bill),
     sensitivity: tableMarkdown(cost.sensitivityTable(workloads, images)),

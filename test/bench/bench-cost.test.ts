@@ -5,15 +5,8 @@ import { tmpdir } from "node:os";
 import path from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import {
-  costTable,
-  estimateMonth,
-  sensitivityTable,
-  type UnitCosts,
-  unitCosts,
-  unitCostsComment,
-  unitCostsFromDocument,
-} from "../../bench/cost.ts";
+import { costTable, estimateMonth, sensitivityTable, unitCosts } from "../../bench/cost.ts";
+import { type UnitCosts, unitCostsComment, unitCostsFromDocument } from "../../cli/cost/prices.ts";
 import { projectFolder } from "../../cli/store/project.ts";
 import { parseAmount } from "../../cli/terminal/options.ts";
 import { passing } from "./bench-fixture.ts";
