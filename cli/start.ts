@@ -1,4 +1,7 @@
-/** `npm start`: pushes the pack into the local bucket, starts the Worker with wrangler dev, and prints a curl line to try. */
+/**
+ * `npm start`: pushes the pack into the local bucket, starts the Worker with wrangler dev, and prints a curl line to try.
+ * With --pictures it also copies a folder into a local bucket and labels it.
+ */
 import type { ChildProcess } from "node:child_process";
 import { existsSync } from "node:fs";
 import path from "node:path";
@@ -13,6 +16,7 @@ import { spawnWrangler } from "./store/wrangler-cli.ts";
 import { CommandError, runCommand } from "./terminal/fail.ts";
 import { parsePort } from "./terminal/options.ts";
 import { megabytes } from "./terminal/output.ts";
+import { imageFiles, userPath } from "./terminal/paths.ts";
 import { isPortFree, localHost, portAfter } from "./terminal/port.ts";
 import { createProgress } from "./terminal/progress.ts";
 
@@ -24,8 +28,11 @@ await runCommand(async () => {
     .description("Serve a pack on this machine with wrangler dev.")
     .option("--port <port>", "port to listen on", parsePort, 8787)
     .option("--model <name>", "pack to serve: a name in model-shards, or a folder", defaultModelName)
+    .option("--pictures <folder>", "copy a folder of image files into a local bucket, label it, and show it")
     .parse();
-  const { port, model } = program.opts<{ port: number; model: string }>();
+  const { port, model, pictures } = program.opts<{ port: number; model: string; pictures?: string }>();
+  // Fails now if the folder has no pictures.
+  if (pictures !== undefined) await imageFiles(userPath(pictures));
   const pack = await readLocalPack(await findPackFolder(model));
   if (!(await isPortFree(port))) {
     throw new CommandError(`port ${port} is in use by another program, or requires more rights`, {
@@ -45,17 +52,38 @@ await runCommand(async () => {
     `${report.name} ${report.version}: ${report.uploaded === 0 ? "already in" : pushed} the local bucket`,
   );
 
-  await waitUntilReady(startWrangler(port, pack.manifest.name), port);
+  const { enabledConfig, migrateLocally, picturesConfig } = await import("./pictures/local.ts");
+  const config = pictures === undefined ? undefined : await enabledConfig();
+  if (config !== undefined || picturesConfig().isEnabled) await migrateLocally(config ?? "wrangler.toml");
+  await waitUntilReady(startWrangler(port, pack.manifest.name, config), port);
   const url = `http://localhost:${port}`;
+  if (pictures !== undefined) await labelFolder(userPath(pictures), url);
   console.log(`
 ${styleText("green", "ready")} ${styleText("bold", url)}   (Ctrl+C stops it)
 
-  curl --data-binary @${exampleImage} "${url}/v1/classify?top_k=3"
+  curl --data-binary @${exampleImage} "${url}/v1/classify?top_k=3"${
+    pictures === undefined ? "" : `\n\n  your pictures: ${url}/pictures`
+  }
 `);
 });
 
-function startWrangler(port: number, model: string): ChildProcess {
+/** Copies a folder into the local bucket, and waits until it is labelled. */
+async function labelFolder(folder: string, url: string): Promise<void> {
+  const { connect } = await import("./pictures/api.ts");
+  const { followQueue } = await import("./pictures/follow.ts");
+  const { importFolder, picturesConfig } = await import("./pictures/local.ts");
+  const api = await connect({ worker: url });
+  const progress = createProgress();
+  const files = await importFolder(folder, { bucket: picturesConfig().bucket }, api, progress);
+  const { current, failed } = await followQueue(api, files, progress);
+  console.log(
+    `${files} files imported; the bucket has ${current} labelled pictures, and ${failed} without a label`,
+  );
+}
+
+function startWrangler(port: number, model: string, config: string | undefined): ChildProcess {
   const options = ["--port", String(port), "--ip", localHost, "--show-interactive-dev-session=false"];
+  if (config !== undefined) options.push("--config", config);
   const child = spawnWrangler(["dev", ...options, "--var", `MODEL_NAME:${model}`], {
     stdio: ["ignore", "inherit", "inherit"],
   });

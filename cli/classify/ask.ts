@@ -1,8 +1,8 @@
 /** Sends images to a Worker, and keeps its answers. */
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Prediction } from "../../src/model/scores.ts";
+import { sendTo } from "../store/worker-http.ts";
 import { CommandError } from "../terminal/fail.ts";
-import { localHost } from "../terminal/port.ts";
 import type { Input } from "./inputs.ts";
 
 /** The Worker's answer for one image. */
@@ -28,7 +28,6 @@ export type Post = (image: Uint8Array<ArrayBuffer>) => Promise<{
 }>;
 
 const attempts = 3;
-const answerMs = 60_000;
 
 /**
  * Returns the answer for an input. A busy Worker is asked again twice, when it says.
@@ -59,26 +58,7 @@ export async function ask({ name: file, read }: Input, post: Post): Promise<Answ
  * @throws CommandError when the address is not https, except on this machine
  */
 export function postTo(endpoint: string, query: string, key: string | undefined): Post {
-  const base = URL.canParse(endpoint) ? new URL(endpoint) : undefined;
-  const isLocal = base?.protocol === "http:" && ["localhost", localHost].includes(base.hostname);
-  if (!base || !(isLocal || base.protocol === "https:")) {
-    throw new CommandError(`--worker is ${endpoint}; expected an address like https://classify.example.com`);
-  }
-  const url = new URL(`/v1/classify${query}`, base);
-  const headers = new Headers({ "Content-Type": "application/octet-stream" });
-  if (key) headers.set("Authorization", `Bearer ${key}`);
-  return async (body) => {
-    const response = await fetch(url, {
-      ...{ method: "POST", body, headers, redirect: "error" },
-      signal: AbortSignal.timeout(answerMs),
-    }).catch((cause: Error) => {
-      const why = cause.cause instanceof Error ? cause.cause.message : cause.message;
-      throw new CommandError(`${url.origin} does not answer: ${why}`, { fix: "check the address", cause });
-    });
-    if (response.status !== 401) return response;
-    await response.body?.cancel();
-    throw new CommandError(`${url.origin} ${key ? "refuses the key in EDGE_RESNET_KEY" : "requires a key"}`, {
-      fix: "set the environment variable EDGE_RESNET_KEY to one of the Worker's API keys",
-    });
-  };
+  const send = sendTo(endpoint, key);
+  const headers = { "Content-Type": "application/octet-stream" };
+  return (body) => send(`/v1/classify${query}`, { method: "POST", body, headers });
 }

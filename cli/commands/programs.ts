@@ -1,4 +1,6 @@
 /** The programs with several commands. */
+
+import { addExport, addImport, addLabel, addRetry, addSetup, addStatus } from "../pictures/commands.ts";
 import {
   addDelete,
   addHeadDelete,
@@ -43,5 +45,17 @@ export function headProgram() {
     addHeadList,
     addHeadRollback,
     addHeadDelete,
+  ]);
+}
+
+/** Makes the program of `npm run bucket -- <command>`. */
+export function bucketProgram() {
+  return makeProgram("bucket", "Label the pictures of a bucket.", [
+    addLabel,
+    addStatus,
+    addRetry,
+    addExport,
+    addImport,
+    addSetup,
   ]);
 }

@@ -11,10 +11,13 @@ export function makeProgram(
 ): Command {
   const program = new Command(`npm run ${script} --`)
     .description(description)
-    .configureHelp({ sortOptions: true })
-    .addHelpText("after", `\nHelp for one command:\n  npm run ${script} -- push --help`);
+    .configureHelp({ sortOptions: true });
   for (const add of commands) add(program);
-  return program;
+  const [first] = program.commands;
+  return program.addHelpText(
+    "after",
+    `\nHelp for one command:\n  npm run ${script} -- ${first?.name()} --help`,
+  );
 }
 
 /** Adds a command with a summary, the --json option, and an example in its help for each of `calls`, its arguments. */

@@ -23,6 +23,8 @@ export type ProjectConfig = Pick<
   | "compatibility_date"
   | "compatibility_flags"
   | "r2_buckets"
+  | "d1_databases"
+  | "queues"
   | "vars"
   | "route"
   | "routes"

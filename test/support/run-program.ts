@@ -1,7 +1,7 @@
 /** Runs commands of the project in the test's own process, which saves the one to three seconds that a process takes to start. */
 import { CommanderError } from "@commander-js/extra-typings";
 import { vi } from "vitest";
-import { headProgram, modelProgram } from "../../cli/commands/programs.ts";
+import { bucketProgram, headProgram, modelProgram } from "../../cli/commands/programs.ts";
 import { runCommand } from "../../cli/terminal/fail.ts";
 
 /** What a command printed, and its exit code. */
@@ -11,7 +11,7 @@ export interface Finished {
   readonly stderr: string;
 }
 
-const programs = { model: modelProgram, head: headProgram };
+const programs = { model: modelProgram, head: headProgram, bucket: bucketProgram };
 
 /**
  * Runs `npm run <script> -- <args>`. Files that use this also start at least one command as a process.
