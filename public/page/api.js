@@ -69,8 +69,11 @@ function pathOf({ topK, head }, url) {
   return query.size === 0 ? "/v1/classify" : `/v1/classify?${query}`;
 }
 
-/** @returns {Record<string, string>} */
-function authorization() {
+/**
+ * Returns the header that carries the API key, if there is one.
+ * @returns {Record<string, string>}
+ */
+export function authorization() {
   return key === "" ? {} : { Authorization: `Bearer ${key}` };
 }
 
