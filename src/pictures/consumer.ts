@@ -1,4 +1,5 @@
 /** Handles the messages of the queue and of its dead letter queue. */
+import { Stages } from "../classifier/classifier.ts";
 import { pause } from "../concurrency/timeout.ts";
 import { toClassifierError } from "../errors.ts";
 import type { PictureBatch, PictureMessage } from "./bindings.ts";
@@ -10,7 +11,7 @@ import type { PictureStore } from "./picture-store.ts";
 export const deadLetterSuffix = "-dead";
 
 /** Messages of a batch that are handled at once: while one picture is scored, others are read and written. */
-const maxConcurrent = 4;
+export const maxConcurrent = 4;
 
 /** Longest delay of a retry. */
 const maxDelaySeconds = 3600;
@@ -29,13 +30,21 @@ export interface ConsumerOptions {
 export async function consume(batch: PictureBatch, options: ConsumerOptions): Promise<void> {
   const isDead = batch.queue.endsWith(deadLetterSuffix);
   const counts: Record<string, number> = {};
+  const stages = new Stages();
   await inParallel(batch.messages, async (message) => {
     const done = await attempt(message, options.log, () =>
-      isDead ? bury(message, options.store) : label(message, options),
+      isDead ? bury(message, options.store) : label(message, options, stages),
     );
     counts[done] = (counts[done] ?? 0) + 1;
   });
-  options.log({ event: "queue_batch", queue: batch.queue, messages: batch.messages.length, ...counts });
+  const stages_ms = Object.fromEntries(stages.entries());
+  options.log({
+    event: "queue_batch",
+    queue: batch.queue,
+    messages: batch.messages.length,
+    ...counts,
+    stages_ms,
+  });
 }
 
 /** Retries a whole batch, because the Worker's settings are not valid. */
@@ -78,9 +87,13 @@ async function attempt(
 }
 
 /** Labels what a message names. A message that is not understood is recorded, because a retry would not help. */
-async function label(message: PictureMessage, { labeller, store }: ConsumerOptions): Promise<string> {
+async function label(
+  message: PictureMessage,
+  { labeller, store }: ConsumerOptions,
+  stages: Stages,
+): Promise<string> {
   const request = parseMessage(message.body);
-  return request ? labeller.label(request) : bury(message, store);
+  return request ? labeller.label(request, stages) : bury(message, store);
 }
 
 async function bury({ id, body }: PictureMessage, store: PictureStore): Promise<string> {

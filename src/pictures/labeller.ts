@@ -1,6 +1,6 @@
 /** Makes the row of a key match its object, whatever is uploaded, deleted or labelled meanwhile. */
 import { classificationOf } from "../classifier/answers.ts";
-import { type RequestContext, Stages } from "../classifier/classifier.ts";
+import type { RequestContext, Stages } from "../classifier/classifier.ts";
 import type { ResolvedOptions } from "../classifier/options.ts";
 import type { Scorer } from "../classifier/score.ts";
 import { ClassifierError, type ReasonCode } from "../errors.ts";
@@ -64,16 +64,21 @@ export class Labeller {
   /**
    * Labels the current object of a key, or removes the row if there is none. A write is followed by another look at the
    * object, and repeated if it has changed: whichever of two concurrent calls writes last then leaves the right row.
+   * @param stages receives the time that each stage takes
    * @returns what was done last
    * @throws ClassifierError for failures that may pass: of the bucket, the database, the model or the head, and overload
    */
-  async label(request: LabelRequest): Promise<"labelled" | "failed" | "moved" | "removed" | "unchanged"> {
+  async label(
+    request: LabelRequest,
+    stages: Stages,
+  ): Promise<"labelled" | "failed" | "moved" | "removed" | "unchanged"> {
     const { key } = request;
-    let object = await this.#head(key);
+    const head = () => stages.time("head", () => this.#head(key));
+    let object = await head();
     for (let round = 1; round <= maxRounds; round++) {
-      const done = await this.#settle(object, request);
+      const done = await this.#settle(object, request, stages);
       if (done === "unchanged") return done;
-      const latest = await this.#head(key);
+      const latest = await head();
       if (done !== "changed" && isVersion(latest, done === "moved" ? null : object)) return done;
       object = latest;
     }
@@ -81,14 +86,14 @@ export class Labeller {
   }
 
   /** Makes the row match one version of the object. `changed` means that the bucket has another version already. */
-  async #settle(object: StoredObject | null, request: LabelRequest) {
+  async #settle(object: StoredObject | null, request: LabelRequest, stages: Stages) {
     const { store } = this.#options;
     if (!object) return (await store.remove(request.key)) ? "removed" : "unchanged";
     if (this.isQuarantined(object.key)) return "unchanged";
-    const row = await store.find(object.key);
+    const row = await stages.time("find", () => store.find(object.key));
     if (isCurrent(row, object) && !(await this.#isDue(row, request))) return "unchanged";
     try {
-      return await this.#labelObject(object);
+      return await this.#labelObject(object, stages);
     } catch (error) {
       if (error instanceof ObjectChanged) return "changed";
       throw error;
@@ -100,11 +105,11 @@ export class Labeller {
     return refresh === "stale" && this.isStale(row, await this.versions());
   }
 
-  async #labelObject(object: StoredObject): Promise<"labelled" | "failed" | "moved"> {
+  async #labelObject(object: StoredObject, stages: Stages): Promise<"labelled" | "failed" | "moved"> {
     const { bucket, store, quarantine } = this.#options;
-    const outcome = await this.#outcomeOf(object);
+    const outcome = await this.#outcomeOf(object, stages);
     if (!quarantine || !isBlocked(quarantine, outcome)) {
-      await store.save(rowOf(object, outcome));
+      await stages.time("save", () => store.save(rowOf(object, outcome)));
       return "code" in outcome ? "failed" : "labelled";
     }
     const copy = await copyToQuarantine(
@@ -119,9 +124,9 @@ export class Labeller {
     return "moved";
   }
 
-  async #outcomeOf(object: StoredObject): Promise<Labelled | Unlabelled> {
+  async #outcomeOf(object: StoredObject, stages: Stages): Promise<Labelled | Unlabelled> {
     const { bucket, scorer, head, maxImageBytes, keepFeatures } = this.#options;
-    const context: RequestContext = { stages: new Stages(), facts: {} };
+    const context: RequestContext = { stages, facts: {} };
     try {
       const source = objectSource(bucket, object, maxImageBytes);
       const scored = await scorer.scoreOne(source, { options: { head } }, context);
