@@ -4,9 +4,12 @@ import path from "node:path";
 import { Command, Option } from "@commander-js/extra-typings";
 import { unitCostsFromDocument } from "../cli/cost/prices.ts";
 import { CommandError, runCommand } from "../cli/terminal/fail.ts";
-import { parseAmount, parseShare } from "../cli/terminal/options.ts";
+import { parseAmount, parseCount, parseMs, parseShare } from "../cli/terminal/options.ts";
 import { userPath } from "../cli/terminal/paths.ts";
 import { createProgress } from "../cli/terminal/progress.ts";
+import { measureBucketAlone } from "./bucket/alone.ts";
+import { defaults } from "./bucket/simulate.ts";
+import { bucketCostTable, bucketTable, parameterTable, scaleTable } from "./bucket/tables.ts";
 import { docsFolder, tableText } from "./common/report.ts";
 import { findRun, latestRun, readRun, saveRun } from "./common/run-files.ts";
 import { costTable, defaultWorkload, unitCosts } from "./cost.ts";
@@ -31,6 +34,15 @@ const program = new Command("npm run bench --")
       "compare the decoding of PNG and WebP with other decoders, at all sizes or these: less than eight minutes",
     ).choices(formatSizes.map(String)),
   )
+  .option("--bucket", "simulate labelling a bucket, and print what it takes and costs")
+  .option("--measure", "with --bucket: also measure the local queue: three minutes")
+  .option(
+    "--pictures <count>",
+    "with --bucket: pictures (default: a million, and a hundred million)",
+    parseAmount,
+  )
+  .option("--consumers <count>", "with --bucket: consumers at once", parseCount, defaults.maxConsumers)
+  .option("--d1-write-ms <ms>", "with --bucket: time of a write in the database", parseMs, defaults.d1WriteMs)
   .option("--results <file>", "the run to report, instead of the last one")
   .option("--images-per-day <count>", "with --cost", parseAmount, imagesPerDay)
   .option("--hit-rate <share>", "with --cost: share of requests that the cache answers", parseShare, hitRate)
@@ -53,6 +65,16 @@ await runCommand(async () => {
     const costs = (results && unitCosts(results)) ?? unitCostsFromDocument(document);
     if (costs) return console.log(tableText(costTable(options, costs)));
     throw new CommandError("no CPU was measured yet", { fix: "measure on Linux first: npm run bench" });
+  }
+  if (options.bucket) {
+    const { consumers: maxConsumers, d1WriteMs, pictures } = options;
+    const counts = pictures === undefined ? [1e6, 1e8] : [pictures];
+    const parameters = { ...defaults, maxConsumers, d1WriteMs };
+    const results = options.measure && (await measureBucketAlone());
+    const measured = results ? [bucketTable(results), parameterTable(results.parameters)] : [];
+    const scale = [parameterTable(parameters), scaleTable(counts, parameters)];
+    const cost = bucketCostTable(counts[0]!, parameters.cpuMs);
+    return console.log([...measured, ...scale, cost].map(tableText).join("\n\n"));
   }
   if (options.pixels) return console.log(tableText(await pixelTable()));
   if (options.formats) {

@@ -1,6 +1,7 @@
 /** Runs all measurements, in order: the subjects in turn, round after round, then what is measured once. */
 
 import { withFolder } from "../cli/store/project.ts";
+import { measureBucket } from "./bucket/measure.ts";
 import { describeMachine } from "./common/run-files.ts";
 import { growths } from "./measure/growth.ts";
 import { measureBurst, measureSwaps } from "./measure/memory.ts";
@@ -64,6 +65,7 @@ export async function runBench(plan: Plan, onProgress: OnProgress) {
     );
     const burst = await once("eight photos at once", () => measureBurst(bench));
     const swapHeapBytes = await once("hot swaps", () => measureSwaps(bench, hotSwaps));
+    const bucket = await once("labelling a bucket", () => measureBucket(bench.workers.ours));
     const growth: Partial<Record<GrowthName, Series[]>> = {};
     for (const [name, grow] of Object.entries(growths)) {
       const series = await attempt(name, failures, () => grow(bench, plan, onProgress));
@@ -93,6 +95,8 @@ export async function runBench(plan: Plan, onProgress: OnProgress) {
       /** Mean difference of each decoder's 12-megapixel tensor from jpeg-js's, in levels of 0 to 255. */
       decodeAgreement: decodeAgreement ?? {},
       growth,
+      /** Pictures per second through the local queue, compared with HTTP and with the simulation. */
+      bucket: bucket ?? null,
       failures,
     };
   });

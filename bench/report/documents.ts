@@ -5,6 +5,7 @@ import { barSheet, type Curve, type LineChart, lineSheet } from "../../cli/plot/
 import { mebibytesText, numberText, shareText } from "../../cli/plot/format.ts";
 import { readProjectConfig } from "../../cli/store/platform-config.ts";
 import { isolateBytes } from "../../src/limits.ts";
+import { bucketTable } from "../bucket/tables.ts";
 import {
   bullets,
   fillTemplate,
@@ -48,6 +49,7 @@ export function terminalReport(results: Results): string {
     "\n\n",
     describeRun(results).join("\n"),
     ...all.map((make) => tableText(make(results))),
+    results.bucket ? tableText(bucketTable(results.bucket)) : "",
     failures.length > 0 ? `${heading("Did not run")}\n${bullets(failures)}` : "",
     `${heading("What is unfair")}\n${bullets(unfairness(results))}`,
   );

@@ -16,6 +16,11 @@ export function parseMinutes(value: string): number {
   return parseNumber(value, (number) => number > 0 && number <= 1440, "minutes, over 0 and up to 1440");
 }
 
+/** Parses milliseconds, with fractions. */
+export function parseMs(value: string): number {
+  return parseNumber(value, (number) => number >= 0 && number <= 1e6, "milliseconds");
+}
+
 /** Parses a share from 0 to 1. */
 export function parseShare(value: string): number {
   return parseNumber(value, (number) => number >= 0 && number <= 1, "a share from 0 to 1");

@@ -19,6 +19,8 @@ export interface DevWorkerOptions {
   /** Folder with the local storage to start from. It is copied, so that no cache outlives the Worker. */
   readonly stateFolder: string;
   readonly vars: Readonly<Record<string, string | number>>;
+  /** Further settings of wrangler, such as bindings. They replace those of wrangler.toml. */
+  readonly settings?: object;
   /** Receives the structured log lines as they come. logs() then returns none. */
   readonly onLog?: (line: Readonly<Record<string, unknown>>) => void;
   /** Ctrl-C in the terminal then stops the caller only, which must close the Worker. */
@@ -155,7 +157,7 @@ export class DevWorker {
 }
 
 /** The settings of wrangler.toml, for a bundle that is already built. */
-function builtConfig({ bundle, vars }: DevWorkerOptions) {
+function builtConfig({ bundle, vars, settings }: DevWorkerOptions) {
   const project = readProjectConfig();
   const { name, compatibility_date, compatibility_flags, r2_buckets } = project;
   return {
@@ -168,6 +170,7 @@ function builtConfig({ bundle, vars }: DevWorkerOptions) {
     no_bundle: true,
     rules: [{ type: "CompiledWasm", globs: ["*.wasm"] }],
     vars: { ...project.vars, ...vars },
+    ...settings,
   };
 }
 
