@@ -102,12 +102,17 @@ export function addImport(program: Command): void {
     .argument("<folder>", "folder of image files")
     .option("--prefix <text>", "beginning of the keys")
     .option("--worker <url>", "address of the running Worker")
+    .option("--persist-to <folder>", "folder of the local storage, as for wrangler dev")
     .action(async (folder, options) => {
       const api = await connect(options);
       // Fails before anything is copied if the Worker does not run, or does not label a bucket.
       await api.status();
       const { importFolder, picturesConfig } = await import("./local.ts");
-      const place = { prefix: options.prefix, bucket: picturesConfig().bucket };
+      const { prefix, persistTo } = options;
+      const place = {
+        ...{ prefix, bucket: picturesConfig().bucket },
+        persistTo: persistTo && userPath(persistTo),
+      };
       const files = await importFolder(userPath(folder), place, api, createProgress());
       printResult(
         options,

@@ -1,7 +1,6 @@
 /** Writes the labels to a file: CSV, NDJSON or Parquet. */
 import { createWriteStream } from "node:fs";
 import { rename, rm } from "node:fs/promises";
-import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { stringify } from "csv-stringify";
 import type { SchemaElement } from "hyparquet";
@@ -58,7 +57,12 @@ export async function exportPictures(
   })();
   try {
     if (format === "parquet") await writeParquet(counted, partial);
-    else await pipeline(format === "csv" ? csv(counted) : ndjson(counted), createWriteStream(partial));
+    else if (format === "csv") await writeCsv(counted, partial);
+    else
+      await pipeline(
+        mapped(counted, (picture) => `${JSON.stringify(picture)}\n`),
+        createWriteStream(partial),
+      );
     await rename(partial, file);
     return count;
   } catch (error) {
@@ -67,17 +71,12 @@ export async function exportPictures(
   }
 }
 
-function csv(pictures: AsyncIterable<Picture>): NodeJS.ReadableStream {
-  const rows = Readable.from(
-    mapped(pictures, (picture) => ({ ...rowOf(picture), features: picture.features })),
-  );
+async function writeCsv(pictures: AsyncIterable<Picture>, file: string): Promise<void> {
+  const rows = mapped(pictures, (picture) => ({ ...rowOf(picture), features: picture.features }));
   const cast = { boolean: String };
   // A key may begin with "=", which a spreadsheet would run as a formula.
-  return rows.pipe(stringify({ header: true, columns: columnNames, cast, escape_formulas: true }));
-}
-
-function ndjson(pictures: AsyncIterable<Picture>): NodeJS.ReadableStream {
-  return Readable.from(mapped(pictures, (picture) => `${JSON.stringify(picture)}\n`));
+  const text = stringify({ header: true, columns: columnNames, cast, escape_formulas: true });
+  await pipeline(rows, text, createWriteStream(file));
 }
 
 async function writeParquet(pictures: AsyncIterable<Picture>, file: string): Promise<void> {

@@ -69,10 +69,15 @@ export async function migrateLocally(config: string): Promise<void> {
  */
 export async function importFolder(
   folder: string,
-  { prefix = "", bucket }: { readonly prefix?: string | undefined; readonly bucket: string },
+  place: {
+    readonly prefix?: string | undefined;
+    readonly bucket: string;
+    readonly persistTo?: string | undefined;
+  },
   api: PicturesApi,
   progress: Progress,
 ): Promise<number> {
+  const { prefix = "", bucket, persistTo } = place;
   const files = await imageFiles(folder);
   await withLocalBucket(
     async (store) => {
@@ -89,7 +94,7 @@ export async function importFolder(
       }
       if (events.length > 0) await api.sendEvents(events);
     },
-    { bucket },
+    { bucket, persistTo },
   );
   return files.length;
 }

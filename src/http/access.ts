@@ -109,7 +109,7 @@ function hashOf(key: string): Promise<Uint8Array> {
 
 /** Whether a request's host is this machine: `wrangler dev` serves it, and nobody else can reach it. */
 export function isLocal(hostname: string): boolean {
-  return hostname === "localhost" || hostname === "[::1]" || /^127\./.test(hostname);
+  return hostname === "localhost" || hostname === "[::1]" || /^127(\.\d{1,3}){3}$/.test(hostname);
 }
 
 /** Time for the binding, which is in the same location, to answer. */

@@ -21,9 +21,13 @@ const groups: ReadonlySet<string> = new Set([
   "namespace",
   "bucket",
   "lifecycle",
+  "queues",
+  "d1",
+  "migrations",
+  "notification",
 ]);
 /** Scripts of this project that have subcommands. */
-const withSubcommands: ReadonlySet<string> = new Set(["model", "head"]);
+const withSubcommands: ReadonlySet<string> = new Set(["model", "head", "bucket"]);
 const npmCommands: ReadonlySet<string> = new Set(["ci", "install", "pack", "audit"]);
 /** Programs that do not belong to the project. Their flags are not checked. */
 const others: ReadonlySet<string> = new Set("git cd openssl export sh rm cp mv echo".split(" "));

@@ -1,5 +1,8 @@
 /** Labels a bucket: the built Worker with the local R2, D1 and Queues of workerd. */
+import path from "node:path";
+import { pathToFileURL } from "node:url";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
+import { projectFolder } from "../../cli/store/project.ts";
 import {
   drain,
   eventOf,
@@ -334,6 +337,63 @@ describe("POST /v1/pictures/events", () => {
         json: { code: "malformed_body" },
       });
     }
+  });
+});
+
+describe("examples/vectorize", () => {
+  /** An index that compares every vector. Vectorize itself has no local simulation. */
+  class ExactIndex {
+    readonly vectors = new Map<
+      string,
+      { id: string; namespace: string; values: number[]; metadata: object }
+    >();
+
+    async upsert(vectors: { id: string; namespace: string; values: number[]; metadata: object }[]) {
+      for (const vector of vectors) this.vectors.set(vector.id, vector);
+    }
+
+    async query(wanted: number[], { topK, namespace }: { topK: number; namespace: string }) {
+      const length = (v: number[]) => Math.sqrt(v.reduce((sum, x) => sum + x * x, 0));
+      const cosine = (v: number[]) =>
+        v.reduce((sum, x, i) => sum + x * wanted[i]!, 0) / length(v) / length(wanted);
+      const inSpace = [...this.vectors.values()].filter((vector) => vector.namespace === namespace);
+      const matches = inSpace.map(({ values, metadata }) => ({ metadata, score: cosine(values) }));
+      return { matches: matches.sort((a, b) => b.score - a.score).slice(0, topK) };
+    }
+  }
+
+  test("copies the features into the index, and finds what /v1/pictures/similar finds", async () => {
+    for (const [key, bytes] of [
+      ["a.jpg", teapot],
+      ["b.jpg", teapot],
+      ["c.jpg", ladybug],
+    ] as const) {
+      await bench.pictures.put(key, bytes);
+    }
+    await bench.pictures.put("notes.txt", "text");
+    await labelAll(bench);
+    await drain(bench);
+    const file = path.join(projectFolder, "examples", "vectorize", "index.ts");
+    const { default: example } = await import(pathToFileURL(file).href);
+    const VECTORIZE = new ExactIndex();
+    const LABELLER = {
+      fetch: (url: string, init: RequestInit) => {
+        const { pathname, search } = new URL(url);
+        return fetch(new URL(pathname + search, bench.worker.url), init);
+      },
+    };
+    const env = { VECTORIZE, LABELLER, KEY: "unused" };
+    await example.scheduled(undefined, env);
+    expect(VECTORIZE.vectors.size).toBe(3);
+    const response: Response = await example.fetch(new Request("https://example.com/?key=a.jpg"), env);
+    const found = (await response.json()) as { key: string; similarity: number }[];
+    const { json } = await get("/v1/pictures/similar?key=a.jpg");
+    const exact = json.pictures as { key: string; similarity: number }[];
+    expect(found.map(({ key }) => key)).toEqual(exact.map(({ key }) => key));
+    expect(found.map(({ similarity }) => similarity.toFixed(6))).toEqual(
+      exact.map(({ similarity }) => similarity.toFixed(6)),
+    );
+    expect((await example.fetch(new Request("https://example.com/?key=notes.txt"), env)).status).toBe(404);
   });
 });
 
