@@ -12,6 +12,7 @@ import { withEmbeddedWorker } from "../../cli/workerd/embedded-worker.ts";
 import { defaultModelName } from "../../src/default-model.ts";
 import { audit } from "../support/browser/audit.ts";
 import { launchChromium } from "../support/browser/chromium.ts";
+import { drain, labelAll, startPictures } from "../support/pictures/pictures-worker.ts";
 
 const folder = path.join(projectFolder, "docs", "images");
 const example = (name: string) => path.join(projectFolder, "examples", "images", `${name}.jpg`);
@@ -60,6 +61,7 @@ await runCommand(async () => {
     await withEmbeddedWorker(defaultModelName, async (_, url) => {
       for (const shot of shots) await take(browser, url, shot);
     });
+    await takePictures(browser);
   } finally {
     await browser.close();
   }
@@ -74,6 +76,37 @@ async function take(browser: Browser, url: URL, { name, context, files }: Shot):
     await page.locator("#pick").setInputFiles(file);
     await page.locator(".best, .problem").nth(i).waitFor();
   }
+  await save(page, name);
+}
+
+/** Takes the page of a bucket with variants of the example pictures. */
+async function takePictures(browser: Browser): Promise<void> {
+  const bench = await startPictures({ pack: "embedded", vars: { KEEP_FEATURES: "true" } });
+  try {
+    for (const name of ["espresso", "jellyfish", "ladybug", "teapot"]) {
+      const original = sharp(await readFile(example(name))).resize(800);
+      const variants = {
+        original,
+        mirrored: original.clone().flop(),
+        grey: original.clone().grayscale(),
+        bright: original.clone().modulate({ brightness: 1.25 }),
+      };
+      for (const [variant, picture] of Object.entries(variants)) {
+        await bench.pictures.put(`${name}/${variant}.jpg`, await picture.jpeg().toBuffer());
+      }
+    }
+    await labelAll(bench);
+    await drain(bench);
+    const page = await (await browser.newContext(desktop)).newPage();
+    await page.goto(new URL("/pictures", bench.worker.url).href);
+    await page.waitForFunction(() => document.querySelectorAll("#grid img").length === 16);
+    await save(page, "pictures");
+  } finally {
+    await bench.worker.close();
+  }
+}
+
+async function save(page: Page, name: string): Promise<void> {
   const png = await sharp(await page.screenshot())
     .png({ palette: true, colours: 160, effort: 10 })
     .toBuffer();

@@ -1,7 +1,7 @@
 /** The built Worker with a bucket to label: real R2, D1 and Queues in workerd, with the tables of migrations/. */
 import { readdir, readFile } from "node:fs/promises";
 import path from "node:path";
-import { vi } from "vitest";
+import { setTimeout as sleep } from "node:timers/promises";
 import { projectFolder } from "../../../cli/store/project.ts";
 import { TestWorker } from "../worker.ts";
 
@@ -107,21 +107,19 @@ export async function rowsOf({ database }: PicturesWorker, where = "1 = 1"): Pro
 
 /** Waits for the row of a key for which `isDone` holds. */
 export async function rowOf(
-  bench: PicturesWorker,
+  { database }: PicturesWorker,
   key: string,
   isDone: (row: Row) => boolean = () => true,
   timeoutMs = 30_000,
 ): Promise<Row> {
-  return vi.waitFor(
-    async () => {
-      const [row] = (
-        await bench.database.prepare("SELECT * FROM pictures WHERE key = ?").bind(key).all<Row>()
-      ).results;
-      if (!row || !isDone(row)) throw new Error(`${key} has the row ${JSON.stringify(row)}`);
-      return row;
-    },
-    { timeout: timeoutMs, interval: 50 },
-  );
+  const deadline = Date.now() + timeoutMs;
+  for (;;) {
+    const found = database.prepare("SELECT * FROM pictures WHERE key = ?").bind(key).all<Row>();
+    const [row] = (await found).results;
+    if (row && isDone(row)) return row;
+    if (Date.now() > deadline) throw new Error(`${key} has the row ${JSON.stringify(row)}`);
+    await sleep(50);
+  }
 }
 
 /** Objects that `drain` has written. */
