@@ -55,6 +55,39 @@ describe("readConfig", () => {
     expect(fault({})).toMatchObject({ code: "misconfigured", variable: "MODELS" });
   });
 
+  test("needs all bindings of a labelled bucket, or none", () => {
+    const bindings = {
+      PICTURES: { head: () => {} },
+      PICTURES_DB: { prepare: () => {} },
+      PICTURES_QUEUE: { sendBatch: () => {} },
+    };
+    expect(readConfig({ MODELS, ...bindings } as unknown as Env).keepFeatures).toBe(false);
+    for (const variable of Object.keys(bindings)) {
+      const others = { ...bindings, [variable]: undefined };
+      expect(fault({ MODELS, ...others })).toMatchObject({ code: "misconfigured", variable });
+    }
+  });
+
+  test("reads the rules of quarantine, and refuses a prefix without a slash at its end", () => {
+    expect(readConfig({ MODELS, QUARANTINE: "held/" }).quarantine).toEqual({
+      ...{ prefix: "held/", labels: ["blocked"], unreadable: true },
+    });
+    const rules = { QUARANTINE: "q/", QUARANTINE_LABELS: "Gun, Knife ", QUARANTINE_UNREADABLE: "keep" };
+    expect(readConfig({ MODELS, ...rules }).quarantine).toEqual({
+      ...{ prefix: "q/", labels: ["gun", "knife"], unreadable: false },
+    });
+    for (const [variable, value] of [
+      ["QUARANTINE", "held"],
+      ["QUARANTINE", ""],
+      ["QUARANTINE", "/"],
+      ["QUARANTINE_LABELS", "a,,b"],
+      ["QUARANTINE_UNREADABLE", "no"],
+      ["KEEP_FEATURES", "yes"],
+    ] as const) {
+      expect(fault({ MODELS, [variable]: value })).toMatchObject({ code: "misconfigured", variable });
+    }
+  });
+
   test.each(["RATE_LIMITER", "ANALYTICS", "RESULTS"])(
     "refuses a variable instead of the binding %s",
     (name) => {

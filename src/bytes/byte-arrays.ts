@@ -27,6 +27,17 @@ export function hexOf(bytes: Uint8Array): string {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
+/** Decodes hex digits, two per byte, of either case. Anything else gives other bytes. */
+export function hexToBytes(hex: string): Uint8Array {
+  const bytes = new Uint8Array(hex.length / 2);
+  // The low bits of a digit's code are its value, of a letter's code its value less 9.
+  const digit = (code: number) => (code & 15) + (code >> 6) * 9;
+  for (let i = 0; i < bytes.length; i++) {
+    bytes[i] = (digit(hex.charCodeAt(2 * i)) << 4) | digit(hex.charCodeAt(2 * i + 1));
+  }
+  return bytes;
+}
+
 /**
  * Characters of base64 per piece, so that no second copy of a large image is in memory as a string: a multiple of 4, and few
  * enough for the arguments of a call.

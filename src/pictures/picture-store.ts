@@ -1,4 +1,5 @@
 /** The rows of labelled pictures in D1. migrations/0001_pictures.sql describes the columns. */
+import { hexToBytes } from "../bytes/byte-arrays.ts";
 import type { Prediction } from "../model/scores.ts";
 import type { PictureDatabase, Value } from "./bindings.ts";
 import { reach } from "./unavailable.ts";
@@ -343,9 +344,6 @@ export function bytesOf(values: Float32Array): Uint8Array {
 
 /** Reads little-endian float32 values in hex. */
 function floatsOf(hex: string): Float32Array {
-  const view = new DataView(new ArrayBuffer(hex.length / 2));
-  for (let i = 0; i < view.byteLength; i += 4) {
-    view.setUint32(i, Number.parseInt(hex.slice(2 * i, 2 * i + 8), 16));
-  }
+  const view = new DataView(hexToBytes(hex).buffer);
   return Float32Array.from({ length: view.byteLength / 4 }, (_, i) => view.getFloat32(4 * i, true));
 }

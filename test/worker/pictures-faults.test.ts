@@ -147,6 +147,27 @@ test("routes answer 503 while a binding fails, and 200 afterwards", async () => 
   expect((await bench.worker.get("/v1/pictures/status")).status).toBe(200);
 });
 
+test("a failing queue is 503, and the next request sends the messages", async () => {
+  await bench.pictures.put("a.jpg", teapot);
+  await setFaults({ failing: 1, operations: ["queue.send"] });
+  const label = () => bench.worker.get("/v1/pictures/label", { method: "POST" });
+  expect((await label()).json.code).toBe("pictures_unavailable");
+  await setFaults({});
+  expect((await label()).status).toBe(200);
+  await rowOf(bench, "a.jpg");
+});
+
+test("a message whose invocations all end half-way is recorded as a dead letter, and `retry` labels its picture", async () => {
+  await setFaults({ aborting: 1, operations: ["bucket.head"] });
+  await upload("a.jpg", teapot);
+  const dead = async () => (await bench.worker.get("/v1/pictures/status")).json.dead_letters;
+  await vi.waitFor(async () => expect(await dead()).toEqual({ count: 1, keys: ["a.jpg"] }), 20_000);
+  await setFaults({});
+  await bench.worker.get("/v1/pictures/retry", { method: "POST" });
+  await rowOf(bench, "a.jpg");
+  expect(await dead()).toEqual({ count: 0, keys: [] });
+});
+
 /** Objects of the long test. */
 const objectCount = 500;
 
