@@ -1,10 +1,20 @@
 /** The document and its page as served, and real answers against the schemas that they promise. */
+import { request } from "node:http";
+import { text } from "node:stream/consumers";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import sharp from "sharp";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { OpenApiDocument } from "../../src/http/openapi/document.ts";
 import { problemSchema } from "../../src/http/schemas.ts";
 import { Origin } from "../support/origin.ts";
+import type { Faults } from "../support/pictures/faults.ts";
+import {
+  drain,
+  eventOf,
+  labelAll,
+  type PicturesWorker,
+  startPictures,
+} from "../support/pictures/pictures-worker.ts";
 import { type Answer, exampleImage, servedModel, TestWorker } from "../support/worker.ts";
 import { configWith } from "../support/wrangler-config.ts";
 
@@ -15,6 +25,8 @@ let worker: TestWorker;
 let broken: TestWorker;
 /** Answers one request per minute and caller. */
 let limited: TestWorker;
+/** Labels a bucket, and has no keys. */
+let labelled: PicturesWorker;
 let origin: Origin;
 /** Small, because workerd closes the connection of a request that it refuses unread, and a client that still sends loses the answer. */
 const maxImageBytes = 40_000;
@@ -50,6 +62,14 @@ beforeAll(async () => {
   });
   broken = await TestWorker.start({ seeded: false });
   limited = await TestWorker.start({ configPath: rateLimit.configPath, seeded: false });
+  labelled = await startPictures({
+    ...{ configPath: "test/support/pictures/faulty.toml", fromSource: true },
+    vars: { KEEP_FEATURES: "true", MAX_IMAGE_BYTES: maxImageBytes },
+  });
+  const objects = { "teapot.jpg": teapot, text: "text", half: teapot.slice(0, 500), large: tooLarge };
+  for (const [name, bytes] of Object.entries(objects)) await labelled.pictures.put(name, bytes);
+  await labelAll(labelled);
+  await drain(labelled);
   document = (await worker.get("/openapi.json")).json as unknown as OpenApiDocument;
   ajv.addSchema(document, "openapi");
 });
@@ -58,6 +78,7 @@ afterAll(async () => {
   await worker?.close();
   await broken?.close();
   await limited?.close();
+  await labelled?.worker.close();
   await origin?.close();
   await rateLimit.remove();
 });
@@ -137,6 +158,40 @@ const ofBody = (pathname: string) => [
   at(503, () => broken.get(pathname, { method: "POST", body: teapot as BodyInit })),
 ];
 
+/** Asks the Worker that labels a bucket. */
+const ask = (pathname: string, init: RequestInit = {}) => labelled.worker.get(pathname, init);
+const setFaults = (faults: Faults) => ask("/.faults", { method: "PUT", body: JSON.stringify(faults) });
+
+async function whileBindingsFail(pathname: string, init: RequestInit): Promise<Answer> {
+  await setFaults({ failing: 1 });
+  return ask(pathname, init).finally(() => setFaults({}));
+}
+
+/** Asks as a client of a deployed Worker does. fetch() cannot send another Host. */
+function askDeployed(pathname: string, method: string): Promise<Answer> {
+  const url = new URL(pathname, labelled.worker.url);
+  return new Promise((resolve, reject) => {
+    const sent = request(url, { method, headers: { Host: "classify.example.com" } }, async (response) => {
+      const body = await text(response);
+      const headers = new Headers(response.headers as Record<string, string>);
+      resolve({ status: response.statusCode!, headers, text: body, json: JSON.parse(body) });
+    });
+    sent.on("error", reject).end();
+  });
+}
+
+const ofPictures = (pathname: string, method: "GET" | "POST" = "GET", body?: string) => {
+  const init = { method, ...(body !== undefined && { body }) };
+  return [
+    ...commonOf(pathname, method),
+    at(200, () => ask(pathname, init)),
+    at(403, () => askDeployed(pathname, method)),
+    // The other Worker has no bucket to label.
+    at(404, () => worker.get(pathname, { ...init, headers: authorized })),
+    at(503, () => whileBindingsFail(pathname, init)),
+  ];
+};
+
 const provocations: Record<string, readonly Provocation[]> = {
   "post /v1/classify": [
     ...ofBody("/v1/classify"),
@@ -188,6 +243,35 @@ const provocations: Record<string, readonly Provocation[]> = {
     at(304, () => unchanged((headers) => get("/v1/heads", headers))),
     at(503, () => broken.get("/v1/heads")),
   ],
+  "get /v1/pictures": [...ofPictures("/v1/pictures"), at(400, () => ask("/v1/pictures?limit=0"))],
+  "get /v1/pictures/labels": ofPictures("/v1/pictures/labels"),
+  "get /v1/pictures/status": ofPictures("/v1/pictures/status"),
+  "get /v1/pictures/similar": [
+    ...ofPictures("/v1/pictures/similar?key=teapot.jpg"),
+    at(400, () => ask("/v1/pictures/similar")),
+    at(409, () => ask("/v1/pictures/similar?key=text")),
+  ],
+  "get /v1/pictures/thumbnail": [
+    ...ofPictures("/v1/pictures/thumbnail?key=teapot.jpg"),
+    at(304, () => unchanged((headers) => ask("/v1/pictures/thumbnail?key=teapot.jpg", { headers }))),
+    at(400, () => ask("/v1/pictures/thumbnail")),
+    at(413, () => ask("/v1/pictures/thumbnail?key=large")),
+    at(415, () => ask("/v1/pictures/thumbnail?key=text")),
+    at(422, () => ask("/v1/pictures/thumbnail?key=half")),
+  ],
+  ...Object.fromEntries(
+    ["label", "retry", "events"].map((route) => [
+      `post /v1/pictures/${route}`,
+      [
+        ...ofPictures(
+          `/v1/pictures/${route}`,
+          "POST",
+          route === "events" ? JSON.stringify({ events: [eventOf("a")] }) : "{}",
+        ),
+        at(400, () => ask(`/v1/pictures/${route}`, { method: "POST", body: "[]" })),
+      ],
+    ]),
+  ),
   "get /healthz": [at(200, () => get("/healthz"))],
   "get /readyz": [
     ...commonOf("/readyz"),
