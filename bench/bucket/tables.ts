@@ -1,5 +1,6 @@
 /** The tables of `npm run bench -- --bucket`. */
 import { bucketCost } from "../../cli/cost/bucket-cost.ts";
+import { bucketPriceSources, priceSources, pricesRead } from "../../cli/cost/prices.ts";
 import { moneyText, numberText, shareText } from "../../cli/plot/format.ts";
 import { type Table, table } from "../common/report.ts";
 import type { BucketResults } from "./measure.ts";
@@ -66,6 +67,7 @@ export function bucketCostTable(pictures: number, cpuMs: number): Table {
       ]),
       ["all", "", sum(({ dollars }) => dollars), sum(({ billed }) => billed)],
     ],
+    `Prices of ${pricesRead}: ${[...priceSources, ...bucketPriceSources].join(" ")}`,
   );
 }
 

@@ -2,7 +2,7 @@
 import { dollarsFor, type Price, prices } from "./prices.ts";
 
 /** What one picture takes. test/worker/pictures-faults.test.ts counts the calls. */
-export const perPicture = {
+const perPicture = {
   /** The head, the object, and the head again. */
   r2Reads: 3,
   /** The message is written, read and deleted. */

@@ -5,7 +5,7 @@ import { type Send, sendTo } from "../store/worker-http.ts";
 import { CommandError } from "../terminal/fail.ts";
 
 /** Address of a Worker that `npm start` serves. */
-export const localWorker = "http://localhost:8787";
+const localWorker = "http://localhost:8787";
 
 /** Which Worker a command talks to. */
 export interface WorkerChoice {

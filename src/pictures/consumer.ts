@@ -8,10 +8,10 @@ import { parseMessage } from "./messages.ts";
 import type { PictureStore } from "./picture-store.ts";
 
 /** End of the name of a dead letter queue. */
-export const deadLetterSuffix = "-dead";
+const deadLetterSuffix = "-dead";
 
 /** Messages of a batch that are handled at once: while one picture is scored, others are read and written. */
-export const maxConcurrent = 4;
+const maxConcurrent = 4;
 
 /** Longest delay of a retry. */
 const maxDelaySeconds = 3600;

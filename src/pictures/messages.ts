@@ -21,7 +21,7 @@ export const notificationSchema = z.object({
 });
 
 /** Which labelled pictures to label again although they have not changed. */
-export const refreshKinds = ["stale", "failed"] as const;
+const refreshKinds = ["stale", "failed"] as const;
 
 /** A message of `npm run bucket`: label the object with this key. */
 const labelMessageSchema = z.object({

@@ -65,7 +65,7 @@ async function bindingsOf(worker: TestWorker): Promise<PicturesWorker> {
 }
 
 /** Creates the tables. */
-export async function migrate(database: Database): Promise<void> {
+async function migrate(database: Database): Promise<void> {
   const folder = path.join(projectFolder, "migrations");
   for (const file of (await readdir(folder)).sort()) {
     const sql = (await readFile(path.join(folder, file), "utf8")).replaceAll(/--.*$/gm, "");
