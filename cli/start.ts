@@ -55,9 +55,15 @@ await runCommand(async () => {
   const { enabledConfig, migrateLocally, picturesConfig } = await import("./pictures/local.ts");
   const config = pictures === undefined ? undefined : await enabledConfig();
   if (config !== undefined || picturesConfig().isEnabled) await migrateLocally(config ?? "wrangler.toml");
-  await waitUntilReady(startWrangler(port, pack.manifest.name, config), port);
   const url = `http://localhost:${port}`;
-  if (pictures !== undefined) await labelFolder(userPath(pictures), url);
+  const wrangler = startWrangler(port, pack.manifest.name, config);
+  try {
+    await waitUntilReady(wrangler, port);
+    if (pictures !== undefined) await labelFolder(userPath(pictures), url);
+  } catch (error) {
+    wrangler.kill();
+    throw error;
+  }
   console.log(`
 ${styleText("green", "ready")} ${styleText("bold", url)}   (Ctrl+C stops it)
 
@@ -73,6 +79,8 @@ async function labelFolder(folder: string, url: string): Promise<void> {
   const { followQueue } = await import("./pictures/follow.ts");
   const { importFolder, picturesConfig } = await import("./pictures/local.ts");
   const api = await connect({ worker: url });
+  // Fails before anything is copied if the Worker requires a key.
+  await api.status();
   const progress = createProgress();
   const files = await importFolder(folder, { bucket: picturesConfig().bucket }, api, progress);
   const { current, failed } = await followQueue(api, files, progress);
@@ -83,6 +91,8 @@ async function labelFolder(folder: string, url: string): Promise<void> {
 
 function startWrangler(port: number, model: string, config: string | undefined): ChildProcess {
   const options = ["--port", String(port), "--ip", localHost, "--show-interactive-dev-session=false"];
+  // Otherwise requests have the host of the first route, and the Worker takes itself for a deployed one.
+  options.push("--infer-origin-from-routes=false");
   if (config !== undefined) options.push("--config", config);
   const child = spawnWrangler(["dev", ...options, "--var", `MODEL_NAME:${model}`], {
     stdio: ["ignore", "inherit", "inherit"],
@@ -107,6 +117,5 @@ async function waitUntilReady(wrangler: ChildProcess, port: number): Promise<voi
     }
     await sleep(200);
   }
-  wrangler.kill();
   throw new CommandError(`the Worker is not ready after ${startTimeoutMs / 1000} s: ${reason}`);
 }

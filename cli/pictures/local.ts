@@ -29,8 +29,11 @@ export function picturesConfig(config = readProjectConfig()) {
 /**
  * Returns a configuration for `wrangler dev` that labels a bucket: wrangler.toml if it does already. Otherwise writes
  * `wrangler.pictures.toml`, with the blocks that are commented out in wrangler.toml, and with features.
+ * @param file to write; in the project's folder, because its paths are relative and .dev.vars is read from there
  */
-export async function enabledConfig(): Promise<string> {
+export async function enabledConfig(
+  file = path.join(projectFolder, "wrangler.pictures.toml"),
+): Promise<string> {
   const own = path.join(projectFolder, "wrangler.toml");
   if (picturesConfig().isEnabled) return own;
   const enabled = (await readFile(own, "utf8"))
@@ -41,8 +44,6 @@ export async function enabledConfig(): Promise<string> {
     .replace(/^\[vars\]$/m, '[vars]\nKEEP_FEATURES = "true"')
     // Messages are delivered at once, because nobody pays for the batches.
     .replaceAll("max_batch_timeout = 5", "max_batch_timeout = 1");
-  // In the project's folder, because its paths are relative and .dev.vars is read from there.
-  const file = path.join(projectFolder, "wrangler.pictures.toml");
   await writeFile(file, enabled);
   return file;
 }

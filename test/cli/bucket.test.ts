@@ -1,5 +1,4 @@
 /** `npm run bucket` against a small server, and `setup` against a wrangler that answers what a test says. */
-import { rm } from "node:fs/promises";
 import { createServer, type Server } from "node:http";
 import path from "node:path";
 import { afterEach, describe, expect, test } from "vitest";
@@ -7,7 +6,7 @@ import { PicturesApi } from "../../cli/pictures/api.ts";
 import { enabledConfig, picturesConfig } from "../../cli/pictures/local.ts";
 import { runSetup, setupPlan } from "../../cli/pictures/setup.ts";
 import { readProjectConfig } from "../../cli/store/platform-config.ts";
-import { projectFolder } from "../../cli/store/project.ts";
+import { withFolder } from "../../cli/store/project.ts";
 import { sendTo } from "../../cli/store/worker-http.ts";
 import type { RunWrangler, WranglerResult } from "../../cli/store/wrangler-cli.ts";
 
@@ -83,9 +82,8 @@ describe("the commands", () => {
 
 test("npm start -- --pictures enables exactly the blocks that wrangler.toml has commented out", async () => {
   expect(picturesConfig().isEnabled).toBe(false);
-  const file = await enabledConfig();
-  try {
-    expect(path.basename(file)).toBe("wrangler.pictures.toml");
+  await withFolder(async (folder) => {
+    const file = await enabledConfig(path.join(folder, "wrangler.toml"));
     const { unstable_readConfig } = await import("wrangler");
     const config = unstable_readConfig({ config: file }, { hideWarnings: true });
     const [own, enabled] = [readProjectConfig(), picturesConfig(config)];
@@ -101,9 +99,7 @@ test("npm start -- --pictures enables exactly the blocks that wrangler.toml has 
     ]);
     expect(config.vars).toEqual({ ...own.vars, KEEP_FEATURES: "true" });
     expect(config.kv_namespaces).toEqual([]);
-  } finally {
-    await rm(path.join(projectFolder, "wrangler.pictures.toml"), { force: true });
-  }
+  });
 });
 
 describe("setup", () => {

@@ -132,6 +132,29 @@ describe("start", () => {
     expect(await second.until(/curl .*\n/)).toContain("already in the local bucket");
   });
 
+  test("with --pictures labels a folder through the local queue, and names the page that shows it", async () => {
+    const port = await freePort();
+    const folder = path.join("examples", "images");
+    const { child, until, finished } = run("start.ts", ["--port", String(port), "--pictures", folder]);
+    cleanups.push(() => rm(path.join(projectFolder, "wrangler.pictures.toml"), { force: true }));
+    const output = await until(/your pictures: .*\n/);
+    expect(output).toContain("4 files imported");
+    expect(output).toContain(`your pictures: http://localhost:${port}/pictures`);
+    const answer = await fetch(`http://localhost:${port}/v1/pictures?key=teapot.jpg`);
+    const { pictures } = (await answer.json()) as { pictures: { predictions: { label: string }[] }[] };
+    expect(pictures[0]?.predictions[0]?.label).toBe("teapot");
+    child.kill("SIGINT");
+    await finished;
+  });
+
+  test("with --pictures and a folder without pictures: one line, exit code 1", async () => {
+    const port = await freePort();
+    const { code, output } = await run("start.ts", ["--port", String(port), "--pictures", "docs/plots"])
+      .finished;
+    expect(output).toMatch(/^error: The folder .* has no \.jpg/);
+    expect(code).toBe(1);
+  });
+
   test("a port in use: one line that names it, exit code 1", async () => {
     const { server, port } = await listen();
     cleanups.push(() => new Promise((resolve) => server.close(resolve)));
