@@ -22,6 +22,8 @@ const singles = 20;
 const repeats = 100;
 const { lanes, batchSize } = defaults;
 const pollMs = 50;
+/** Longer than any of the waits takes. */
+const waitMs = 120_000;
 
 /** What was measured on this machine. */
 export type BucketResults = Awaited<ReturnType<typeof measureBucket>>;
@@ -83,11 +85,21 @@ async function atOnce<T>(items: readonly T[], work: (item: T) => Promise<void>):
 }
 
 /** Enqueues the objects under a prefix, and waits until each has a row. */
-async function label({ url }: DevWorker, prefix: string, count: number): Promise<void> {
+async function label(worker: DevWorker, prefix: string, count: number): Promise<void> {
+  await untilRows(worker, count, () => send(worker.url, "label", { prefix }));
+}
+
+/** Waits until there are `count` more rows. @throws Error when they do not come */
+async function untilRows({ url }: DevWorker, count: number, work: () => Promise<void>): Promise<void> {
   const rows = async () => (await getJson<{ pictures: number }>(`${url}/v1/pictures/status`)).pictures;
-  const before = await rows();
-  await send(url, "label", { prefix });
-  while ((await rows()) < before + count) await sleep(pollMs);
+  const wanted = (await rows()) + count;
+  const deadline = Date.now() + waitMs;
+  await work();
+  while ((await rows()) < wanted) {
+    if (Date.now() > deadline)
+      throw new Error(`the queue labelled fewer than ${count} pictures in ${waitMs} ms`);
+    await sleep(pollMs);
+  }
 }
 
 async function send(url: string, route: string, body: object): Promise<void> {
@@ -104,21 +116,28 @@ async function measureStages(worker: DevWorker): Promise<Omit<Parameters, "pictu
   const of = (...names: string[]) =>
     median(alone.slice(-singles).map((stages) => names.reduce((sum, name) => sum + (stages[name] ?? 0), 0)));
   const [headMs, findMs, readMs, saveMs] = [of("head") / 2, of("find"), of("read"), of("save")];
-  const event = { action: "PutObject", bucket: defaultName, object: { key: "single/0." }, eventTime: "" };
-  const batches = async () => (await worker.logs("queue_batch")).length;
-  const before = await batches();
+  const cpuMs = of("hash", "cache", "image", "load", "run");
+  const pictureMs = 2 * headMs + findMs + readMs + cpuMs + saveMs;
+  // The last message is about a new picture. Its row shows that all batches are done.
+  const keys = [...Array.from({ length: repeats - 1 }, () => "single/0."), `single/${singles}.`];
+  const events = keys.map((key) => ({
+    action: "PutObject",
+    bucket: defaultName,
+    object: { key },
+    eventTime: "",
+  }));
   const startedMs = performance.now();
-  await send(worker.url, "events", { events: Array.from({ length: repeats }, () => event) });
-  while ((await batches()) < before + repeats / batchSize) await sleep(pollMs);
-  const batchMs = (performance.now() - startedMs) / (repeats / batchSize);
+  await untilRows(worker, 1, () => send(worker.url, "events", { events }));
+  const batchMs = (performance.now() - startedMs - pictureMs) / (repeats / batchSize);
   return {
     ...defaults,
     // wrangler's R2 and D1 run on the Worker's own thread, so nothing overlaps.
     lanes: 1,
     ...{ maxConsumers: 1, failureRate: 0, d1NetworkMs: 0, d1ReadMs: findMs, d1WriteMs: saveMs },
     r2Ms: (2 * headMs + readMs) / 3,
-    cpuMs: of("hash", "cache", "image", "load", "run"),
-    dispatchMs: Math.max(0, batchMs - Math.ceil(batchSize / lanes) * (headMs + findMs)),
+    cpuMs,
+    // The calls of a batch run on one thread, one after the other.
+    dispatchMs: Math.max(0, batchMs - batchSize * (headMs + findMs)),
   };
 }
 
@@ -157,7 +176,7 @@ async function prepare(stateFolder: string, settings: ReturnType<typeof bindings
   const variants = await jpegs();
   await withLocalBucket(
     async (bucket) => {
-      for (let i = 0; i < singles; i++)
+      for (let i = 0; i <= singles; i++)
         await bucket.put(`single/${i}.`, marked(variants[i % variants.length]!, 1 + i));
       for (let round = 0; round < rounds; round++) {
         for (let i = 0; i < pictures; i++) {
