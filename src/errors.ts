@@ -53,7 +53,7 @@ export type Reason =
   | { code: "overloaded"; detail: string; measured: number; limit: number; retryAfterSeconds: number }
   | { code: "rate_limited"; retryAfterSeconds: number }
   | { code: "misconfigured"; variable: string; expected: string }
-  /** The Worker lacks the bindings of an optional feature. `bindings` names all that the feature needs. */
+  /** The Worker lacks bindings of an optional feature. `bindings` lists all bindings that the feature needs. */
   | { code: "not_configured"; feature: string; bindings: readonly string[] }
   /** The route shows private data, and the Worker has no API keys. */
   | { code: "api_keys_required" }

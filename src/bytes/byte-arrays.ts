@@ -38,6 +38,13 @@ export function hexToBytes(hex: string): Uint8Array {
   return bytes;
 }
 
+/** Returns the little-endian bytes of float32 values, four per value. */
+export function float32Bytes(values: Float32Array): Uint8Array {
+  const view = new DataView(new ArrayBuffer(4 * values.length));
+  for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
+  return new Uint8Array(view.buffer);
+}
+
 /**
  * Characters of base64 per piece, so that no second copy of a large image is in memory as a string: a multiple of 4, and few
  * enough for the arguments of a call.

@@ -1,5 +1,5 @@
 /** The rows of labelled pictures in D1. migrations/0001_pictures.sql describes the columns. */
-import { hexToBytes } from "../bytes/byte-arrays.ts";
+import { float32Bytes, hexToBytes } from "../bytes/byte-arrays.ts";
 import type { Prediction } from "../model/scores.ts";
 import type { PictureDatabase, Value } from "./bindings.ts";
 import { reach } from "./unavailable.ts";
@@ -139,7 +139,7 @@ export class PictureStore {
       predictions: scores ? JSON.stringify(scores.predictions) : null,
       label: best?.label ?? null,
       score: best?.score ?? null,
-      features: scores?.features ? bytesOf(scores.features) : null,
+      features: scores?.features ? float32Bytes(scores.features) : null,
       code: failure?.code ?? null,
       detail: failure?.detail ?? null,
       quarantined_from: quarantinedFrom ?? null,
@@ -333,13 +333,6 @@ function rowOf(row: RawRow): PictureRow {
       : { code: row.code, detail: row.detail ?? "" };
   const quarantinedFrom = row.quarantined_from ?? undefined;
   return { key, etag, uploaded, labelledAt: row.labelled_at, quarantinedFrom, outcome };
-}
-
-/** Returns the little-endian bytes of float32 values. */
-export function bytesOf(values: Float32Array): Uint8Array {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
-  return new Uint8Array(view.buffer);
 }
 
 /** Reads little-endian float32 values in hex. */

@@ -23,7 +23,7 @@ export interface PicturesConfig {
   readonly quarantine: QuarantineRules | undefined;
 }
 
-/** Returns what labels the bucket, or undefined if none is bound. */
+/** Builds the parts that label the bucket. Returns undefined if no bucket is bound. */
 export function createPictures(
   bindings: {
     readonly PICTURES?: PictureBucket;

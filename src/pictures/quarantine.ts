@@ -1,4 +1,5 @@
 /** Moves objects that may not stay public: a copy under another prefix, then a delete. */
+import { sha256Hex } from "../bytes/byte-arrays.ts";
 import type { Prediction } from "../model/scores.ts";
 import type { PictureBucket, StoredObject } from "./bindings.ts";
 import { ObjectChanged } from "./object-source.ts";
@@ -41,7 +42,7 @@ export async function copyToQuarantine(
   if (!original || !("body" in original)) throw new ObjectChanged(key);
   const { httpMetadata, customMetadata } = original;
   const copy = await bucket
-    .put(`${prefix}${etag}/${key}`, original.body, {
+    .put(await quarantineKey(prefix, etag, key), original.body, {
       ...(imageSha256 && { sha256: imageSha256 }),
       ...(httpMetadata && { httpMetadata }),
       ...(customMetadata && { customMetadata }),
@@ -53,6 +54,17 @@ export async function copyToQuarantine(
   const isSame = copy && copy.size === size && (etag.includes("-") || copy.etag === etag);
   if (!isSame) throw picturesUnavailable("the copy in quarantine differs from the object");
   return copy;
+}
+
+/** R2 limits keys to 1,024 bytes. */
+const maxKeyBytes = 1024;
+
+/** Returns the key of a copy. A long key is hashed: otherwise a picture could stay public because its key is long. */
+async function quarantineKey(prefix: string, etag: string, key: string): Promise<string> {
+  const copyKey = `${prefix}${etag}/${key}`;
+  const encoder = new TextEncoder();
+  if (encoder.encode(copyKey).length <= maxKeyBytes) return copyKey;
+  return `${prefix}${etag}/${await sha256Hex(encoder.encode(key))}`;
 }
 
 /**

@@ -88,6 +88,17 @@ describe("a blocked picture", () => {
     expect(await rows()).toEqual([]);
   });
 
+  test("moves under a hash of its key if the key is too long for the prefix", async () => {
+    const key = "x".repeat(1020);
+    const { etag } = await bench.pictures.put(key, teapot);
+    await bench.queue.send(eventOf(key));
+    await vi.waitFor(async () => expect(await rows()).toHaveLength(1), 10_000);
+    expect(await rows()).toEqual([
+      [expect.stringMatching(`^quarantine/${etag}/[0-9a-f]{64}$`), "teapot", key],
+    ]);
+    await vi.waitFor(async () => expect(await keys()).not.toContain(key));
+  });
+
   test("does not replace an earlier one of the same name", async () => {
     const first = await upload("a.jpg", teapot);
     await rowOf(bench, first);

@@ -1,7 +1,7 @@
 /** POST /v1/embed: an image in, its pooled features out. The run that classifies an image also yields its features. */
 import type { Hono } from "hono";
 import { z } from "zod";
-import { bytesToBase64 } from "../../bytes/byte-arrays.ts";
+import { bytesToBase64, float32Bytes } from "../../bytes/byte-arrays.ts";
 import { embeddingOf, normalisations } from "../../classifier/answers.ts";
 import { oneOf, parseParameters } from "../../classifier/options.ts";
 import type { AppEnv, GetServices } from "../context.ts";
@@ -26,15 +26,9 @@ export function addEmbed(app: Hono<AppEnv>, services: GetServices): void {
     if ("notModified" in scored) return c.body(null, 304);
     c.header("X-Cache", scored.cache);
     const { embedding, ...answer } = embeddingOf(scored, normalize);
-    const encoded = encoding === "base64" ? littleEndianBase64(embedding) : Array.from(embedding);
+    const encoded = encoding === "base64" ? bytesToBase64(float32Bytes(embedding)) : Array.from(embedding);
     return c.json({ ...answer, embedding: encoded });
   });
-}
-
-function littleEndianBase64(values: Float32Array): string {
-  const view = new DataView(new ArrayBuffer(4 * values.length));
-  for (const [i, value] of values.entries()) view.setFloat32(4 * i, value, true);
-  return bytesToBase64(new Uint8Array(view.buffer));
 }
 
 /** Answer of POST /v1/embed. */

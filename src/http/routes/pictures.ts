@@ -1,13 +1,13 @@
 /** GET /v1/pictures and the routes below it: the labelled pictures of a bucket. Everything here is private. */
 import type { Hono, MiddlewareHandler } from "hono";
 import { z } from "zod";
-import { base64ToBytes, bytesToBase64 } from "../../bytes/byte-arrays.ts";
+import { base64ToBytes, bytesToBase64, float32Bytes } from "../../bytes/byte-arrays.ts";
 import { parseParameters } from "../../classifier/options.ts";
 import { etagMatches } from "../../classifier/score.ts";
 import { ClassifierError } from "../../errors.ts";
 import { packNameSchema, packVersionSchema } from "../../model/manifest.ts";
 import { ObjectChanged } from "../../pictures/object-source.ts";
-import { bytesOf, type PictureRow, type Position, type Versions } from "../../pictures/picture-store.ts";
+import type { PictureRow, Position, Versions } from "../../pictures/picture-store.ts";
 import type { Pictures } from "../../pictures/pictures.ts";
 import { findSimilar, maxComparedPictures } from "../../pictures/similar.ts";
 import { makeThumbnail } from "../../pictures/thumbnail.ts";
@@ -187,7 +187,7 @@ function pictureOf(row: PictureRow, live: Versions): z.infer<typeof pictureSchem
     model: namedOf(model),
     ...(head !== "" && { head: namedOf(head) }),
     predictions: [...predictions],
-    ...(features && { features: bytesToBase64(bytesOf(features)) }),
+    ...(features && { features: bytesToBase64(float32Bytes(features)) }),
   };
 }
 
